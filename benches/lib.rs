@@ -1,0 +1,1 @@
+//! Benches of codec, model and migration beside their rivals.

@@ -1,0 +1,2 @@
+//! The terminal tool for Redis and Valkey clusters.
+fn main() {}

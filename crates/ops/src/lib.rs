@@ -1,0 +1,1 @@
+//! Connections to Redis and Valkey servers and the operations on a cluster of them.
