@@ -1,0 +1,55 @@
+# Each target stands alone on a fresh machine with Rust, a C and C++ compiler, make, python3 and pip.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint servers bench bench-codec fuzz clean
+
+# Cargo need not be on PATH: rustup's own folder comes last.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+# Which test servers to fetch; nothing means all five.
+SERVERS ?=
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+
+CARGO_FUZZ := $(CURDIR)/target/tools/bin/cargo-fuzz
+# The fuzz targets are a workspace of their own; formatting and lints hold for it too.
+MANIFESTS := Cargo.toml $(wildcard fuzz/Cargo.toml)
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Start six servers, form a cluster, move slots under live writes, show that nothing was lost
+	@scripts/servers.sh valkey-9.1
+	@cargo build --quiet --package redis-trib --bin redis-trib --example demo
+	@target/debug/examples/demo
+
+test: servers ## Run every test, against real servers of five versions where servers matter
+	cargo test --workspace
+
+lint: ## Check formatting, clippy and rustdoc, warnings denied
+	@set -e; for manifest in $(MANIFESTS); do set -x; \
+	    cargo fmt --all --check --manifest-path $$manifest; \
+	    cargo clippy --workspace --all-targets --manifest-path $$manifest -- -D warnings; \
+	    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --manifest-path $$manifest; \
+	    { set +x; } 2>/dev/null; \
+	done
+
+servers: ## Fetch the test servers into target/servers (SERVERS="valkey-9.1 …" for some)
+	@scripts/servers.sh $(SERVERS)
+
+bench: bench-codec ## Run all the benches
+
+bench-codec: ## Measure codec and model beside their rivals
+	cargo bench --package redistrib-benches
+
+fuzz: $(CARGO_FUZZ) ## Fuzz every target for FUZZ_SECONDS each (60)
+	@set -e; cd fuzz; for target in $$($(CARGO_FUZZ) list); do \
+	    echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
+	    $(CARGO_FUZZ) run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+$(CARGO_FUZZ):
+	cargo install cargo-fuzz --locked --root target/tools
+
+clean: ## Remove all that was built or fetched
+	cargo clean
+	rm -rf fuzz/target
