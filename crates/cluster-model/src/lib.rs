@@ -1,9 +1,36 @@
 //! Slots, nodes and topologies of a Redis or Valkey cluster, what is wrong with them, and the planners that decide.
+//!
+//! Everything here is pure: text and numbers in, values out. No sockets, no clock, no printing.
+//!
+//! ```
+//! use redistrib_cluster_model::{Slot, Topology};
+//!
+//! let topology = Topology::parse(
+//!     "ae97e9700ef65e6ccf648c8a77a339cdfe7366c1 :6379 myself,master - 0 0 0 connected 0-16383\n",
+//! )?;
+//! let owner = topology.owner(Slot::of_key(b"{user1000}.following")).unwrap();
+//! assert_eq!(owner.id.short(), "ae97e970");
+//! # Ok::<(), redistrib_cluster_model::ParseError>(())
+//! ```
 
+mod address;
+mod flags;
 mod key_slot;
+mod moves;
+mod node;
+mod node_id;
 mod slot;
 mod slot_set;
+mod snapshot;
+pub mod topology;
 
+pub use address::{Address, AddressError};
+pub use flags::{Flags, Role};
 pub use key_slot::{crc16, hash_tag};
+pub use moves::Move;
+pub use node::{Aux, Node};
+pub use node_id::{NodeId, NodeIdError};
 pub use slot::{Slot, SlotError};
 pub use slot_set::{SlotRange, SlotSet, SlotSetError};
+pub use snapshot::{NodeView, Snapshot};
+pub use topology::{Field, ParseError, Problem, Topology};

@@ -1,0 +1,92 @@
+//! What each node of a cluster says about all of them.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Address, Node, NodeId, Topology};
+
+/// What one node said when it was asked for `CLUSTER NODES`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// The node's id, as far as it is known: from its own answer, or from the view of the node that
+    /// told of it. None for an address that was given by a person and did not answer.
+    pub id: Option<NodeId>,
+    /// Where it was asked.
+    pub asked: Address,
+    /// Its answer, or why there is none: one line that ends without a stop.
+    pub answer: Result<Topology, String>,
+}
+
+/// The views of all nodes of a cluster, taken at about the same time.
+///
+/// ```
+/// use redistrib_cluster_model::{Address, NodeView, Snapshot, Topology};
+///
+/// let topology = Topology::parse(
+///     "ae97e9700ef65e6ccf648c8a77a339cdfe7366c1 :6379 myself,master - 0 0 0 connected 0-16383\n",
+/// )?;
+/// let snapshot = Snapshot { views: vec![NodeView::answered(Address::new("::1", 6379), topology)] };
+/// assert_eq!(snapshot.nodes().len(), 1);
+/// # Ok::<(), redistrib_cluster_model::ParseError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// One view a node; the node that was asked first comes first.
+    pub views: Vec<NodeView>,
+}
+
+impl NodeView {
+    /// The view of a node that answered; its id is the one it calls its own.
+    pub fn answered(asked: Address, topology: Topology) -> NodeView {
+        NodeView { id: topology.myself().map(|node| node.id), asked, answer: Ok(topology) }
+    }
+
+    /// The view of a node that did not answer.
+    pub fn unreachable(id: Option<NodeId>, asked: Address, reason: impl Into<String>) -> NodeView {
+        NodeView { id, asked, answer: Err(reason.into()) }
+    }
+
+    /// What the node says, if it answered.
+    pub fn topology(&self) -> Option<&Topology> {
+        self.answer.as_ref().ok()
+    }
+
+    /// What the node says of itself, if it answered.
+    pub fn myself(&self) -> Option<&Node> {
+        self.topology().and_then(Topology::myself)
+    }
+}
+
+impl Snapshot {
+    /// The view of this node, whether it answered or not.
+    pub fn view(&self, id: NodeId) -> Option<&NodeView> {
+        self.views.iter().find(|view| view.id == Some(id))
+    }
+
+    /// Nodes as each describes itself; nodes that did not answer are missing.
+    pub fn own_lines(&self) -> impl Iterator<Item = &Node> {
+        self.views.iter().filter_map(NodeView::myself)
+    }
+
+    /// Every node that any view names, once: as it describes itself, or else as the first view that
+    /// names it does. In the order in which they are first named. Nodes in handshake are left out:
+    /// their ids are placeholders.
+    pub fn nodes(&self) -> Vec<&Node> {
+        let mut place = HashMap::new();
+        let mut nodes: Vec<&Node> = Vec::new();
+        let topologies = self.views.iter().filter_map(NodeView::topology);
+        for node in topologies.flat_map(|topology| &topology.nodes) {
+            if node.flags.is_handshake() {
+                continue;
+            }
+            let at = *place.entry(node.id).or_insert(nodes.len());
+            match nodes.get_mut(at) {
+                None => nodes.push(node),
+                Some(known) if node.flags.is_myself() => *known = node,
+                Some(_) => {}
+            }
+        }
+        nodes
+    }
+}
