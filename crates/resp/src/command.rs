@@ -1,0 +1,250 @@
+//! Commands: bytes out.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::number::{Digits, read_unsigned};
+
+/// Something that can stand as an argument of a command: text, bytes or a number.
+///
+/// ```
+/// use redistrib_resp::{Arg, Command};
+///
+/// struct Slot(u16);
+///
+/// impl Arg for Slot {
+///     fn with_bytes<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
+///         self.0.with_bytes(use_bytes)
+///     }
+/// }
+///
+/// let command = Command::new("CLUSTER").arg("COUNTKEYSINSLOT").arg(Slot(42));
+/// assert_eq!(command.args().last(), Some(&b"42"[..]));
+/// ```
+pub trait Arg {
+    /// Shows the argument's bytes to a function, and answers what that does.
+    fn with_bytes<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R;
+}
+
+impl<T: Arg + ?Sized> Arg for &T {
+    #[inline]
+    fn with_bytes<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
+        (**self).with_bytes(use_bytes)
+    }
+}
+
+macro_rules! bytes_as_arg {
+    ($([$($generic:tt)*] $type:ty: $as_bytes:expr;)*) => {$(
+        impl<$($generic)*> Arg for $type {
+            #[inline]
+            fn with_bytes<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
+                let as_bytes: fn(&$type) -> &[u8] = $as_bytes;
+                use_bytes(as_bytes(self))
+            }
+        }
+    )*};
+}
+
+bytes_as_arg! {
+    [] str: |text| text.as_bytes();
+    [] String: |text| text.as_bytes();
+    [] [u8]: |bytes| bytes;
+    [] Vec<u8>: |bytes| bytes;
+    [] Bytes: |bytes| bytes;
+    [const N: usize] [u8; N]: |bytes| bytes;
+}
+
+macro_rules! integer_as_arg {
+    ($($type:ty)*) => {$(
+        impl Arg for $type {
+            #[inline]
+            fn with_bytes<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
+                // The widest integer has 20 characters, its sign included.
+                #[allow(unused_comparisons, reason = "one macro for signed and unsigned")]
+                if *self < 0 {
+                    return use_bytes(self.to_string().as_bytes());
+                }
+                use_bytes(Digits::of(*self as u64).as_bytes())
+            }
+        }
+    )*};
+}
+
+integer_as_arg! { u8 u16 u32 u64 usize i8 i16 i32 i64 isize }
+
+impl Arg for f64 {
+    fn with_bytes<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
+        use_bytes(self.to_string().as_bytes())
+    }
+}
+
+/// One command with its arguments, encoded as they are added.
+///
+/// ```
+/// use redistrib_resp::Command;
+///
+/// let command = Command::new("CLUSTER").arg("SETSLOT").arg(93).arg("STABLE");
+/// let mut wire = Vec::new();
+/// command.encode_into(&mut wire);
+/// assert_eq!(wire, b"*4\r\n$7\r\nCLUSTER\r\n$7\r\nSETSLOT\r\n$2\r\n93\r\n$6\r\nSTABLE\r\n");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Command {
+    count: usize,
+    /// The name and the arguments, each as a bulk string.
+    encoded: Vec<u8>,
+}
+
+impl Command {
+    /// A command without arguments.
+    pub fn new(name: impl Arg) -> Command {
+        Command { count: 0, encoded: Vec::new() }.arg(name)
+    }
+
+    /// A command from its name and arguments; without any it is the empty array, which servers
+    /// skip without an answer.
+    ///
+    /// ```
+    /// # use redistrib_resp::Command;
+    /// let line = "CONFIG GET maxmemory";
+    /// let command = Command::from_args(line.split(' '));
+    /// assert_eq!(command.name(), b"CONFIG");
+    /// ```
+    pub fn from_args<A: Arg>(args: impl IntoIterator<Item = A>) -> Command {
+        let empty = Command { count: 0, encoded: Vec::new() };
+        args.into_iter().fold(empty, Command::arg)
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Arg) -> Command {
+        self.push(arg);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args_from<A: Arg>(self, args: impl IntoIterator<Item = A>) -> Command {
+        args.into_iter().fold(self, Command::arg)
+    }
+
+    /// Adds an argument in place.
+    pub fn push(&mut self, arg: impl Arg) {
+        arg.with_bytes(|bytes| write_bulk(&mut self.encoded, bytes));
+        self.count += 1;
+    }
+
+    /// The command's name as it was given, not folded to one case.
+    pub fn name(&self) -> &[u8] {
+        self.args().next().unwrap_or_default()
+    }
+
+    /// The name and the arguments.
+    pub fn args(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        let mut rest = &self.encoded[..];
+        std::iter::repeat_with(move || {
+            let (len, from) = read_unsigned(rest, 1).ok()?;
+            let end = from + len as usize;
+            let arg = &rest[from..end];
+            rest = &rest[end + 2..];
+            Some(arg)
+        })
+        .take(self.count)
+        .flatten()
+    }
+
+    /// Appends the command as it goes over the wire.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        write_header(out, b'*', self.count);
+        out.extend_from_slice(&self.encoded);
+    }
+}
+
+/// The arguments as a terminal would show them; mind that they may hold a password.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for arg in self.args() {
+            list.entry(&format_args!("\"{}\"", arg.escape_ascii()));
+        }
+        list.finish()
+    }
+}
+
+/// Commands to be sent in one go, encoded straight into one buffer.
+///
+/// ```
+/// use redistrib_resp::{Command, Pipeline};
+///
+/// let mut pipeline = Pipeline::new();
+/// pipeline.push(&Command::new("PING"));
+/// pipeline.command(&[b"GET", b"key"]);
+/// assert_eq!(pipeline.len(), 2);
+/// assert_eq!(pipeline.as_bytes(), b"*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Pipeline {
+    commands: usize,
+    encoded: Vec<u8>,
+}
+
+impl Pipeline {
+    /// A pipeline without commands.
+    pub fn new() -> Pipeline {
+        Pipeline::default()
+    }
+
+    /// Appends a command.
+    pub fn push(&mut self, command: &Command) {
+        command.encode_into(&mut self.encoded);
+        self.commands += 1;
+    }
+
+    /// Appends a command given as its name and arguments.
+    #[inline]
+    pub fn command(&mut self, args: &[&[u8]]) {
+        write_header(&mut self.encoded, b'*', args.len());
+        for arg in args {
+            write_bulk(&mut self.encoded, arg);
+        }
+        self.commands += 1;
+    }
+
+    /// The number of commands: as many replies are to be awaited.
+    pub fn len(&self) -> usize {
+        self.commands
+    }
+
+    /// Whether there are no commands.
+    pub fn is_empty(&self) -> bool {
+        self.commands == 0
+    }
+
+    /// What is to be sent.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.encoded
+    }
+
+    /// Removes the commands and keeps the room.
+    pub fn clear(&mut self) {
+        self.commands = 0;
+        self.encoded.clear();
+    }
+}
+
+/// Appends a type byte with a length behind it.
+#[inline]
+pub(crate) fn write_header(out: &mut Vec<u8>, tag: u8, length: usize) {
+    out.push(tag);
+    out.extend_from_slice(Digits::of(length as u64).as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a bulk string.
+#[inline]
+pub(crate) fn write_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_header(out, b'$', bytes.len());
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,188 @@
+use std::io;
+
+use bytes::{Buf, BytesMut};
+
+use crate::error::DecodeError;
+use crate::limits::Limits;
+use crate::reply::Reply;
+use crate::scan::Scanner;
+use crate::view::View;
+
+/// How many bytes [`Decoder::read_from`] makes room for.
+const READ: usize = 16 << 10;
+
+/// Turns bytes, as they arrive in pieces of any size, into replies.
+///
+/// It keeps its place in a half-arrived reply, so that a reply in many pieces costs what it costs
+/// in one. It allocates for bytes that have arrived, never for those that a peer announces.
+///
+/// ```
+/// use redistrib_resp::Decoder;
+///
+/// let mut decoder = Decoder::new();
+/// decoder.feed(b"*2\r\n:1\r\n$3\r\nfo");
+/// assert!(decoder.next_reply()?.is_none());
+/// decoder.feed(b"o\r\n+OK\r\n");
+/// assert_eq!(decoder.next_reply()?.unwrap().view().len(), 2);
+/// assert!(decoder.next_reply()?.unwrap().view().is_ok());
+/// # Ok::<(), redistrib_resp::DecodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    /// What has arrived, and behind it initialised room for more.
+    buffer: BytesMut,
+    /// Where in the buffer the first reply not yet given out begins.
+    start: usize,
+    /// Where in the buffer the bytes that have arrived end.
+    filled: usize,
+    scanner: Scanner,
+    /// The scanner still holds the reply given out last.
+    given: bool,
+    /// The bytes of the stream before the buffer's first.
+    passed: u64,
+    failed: Option<DecodeError>,
+}
+
+impl Default for Decoder {
+    fn default() -> Decoder {
+        Decoder::new()
+    }
+}
+
+impl Decoder {
+    /// A decoder with the default [`Limits`].
+    pub fn new() -> Decoder {
+        Decoder::with_limits(Limits::default())
+    }
+
+    /// A decoder with limits of your own.
+    pub fn with_limits(limits: Limits) -> Decoder {
+        Decoder {
+            buffer: BytesMut::new(),
+            start: 0,
+            filled: 0,
+            scanner: Scanner::new(limits),
+            given: false,
+            passed: 0,
+            failed: None,
+        }
+    }
+
+    /// Adds bytes that have arrived.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.drop_given();
+        let room = bytes.len().min(self.buffer.len() - self.filled);
+        let (now, later) = bytes.split_at(room);
+        self.buffer[self.filled..self.filled + room].copy_from_slice(now);
+        self.buffer.extend_from_slice(later);
+        self.filled += bytes.len();
+    }
+
+    /// Reads once from a stream and adds what came; answers with the number of bytes, 0 at the
+    /// stream's end.
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// let mut stream = &b":1\r\n"[..];
+    /// let mut decoder = Decoder::new();
+    /// assert_eq!(decoder.read_from(&mut stream).unwrap(), 4);
+    /// assert_eq!(decoder.read_from(&mut stream).unwrap(), 0);
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the stream, `WouldBlock` and `Interrupted` among them; nothing is lost by any.
+    pub fn read_from(&mut self, stream: &mut impl io::Read) -> io::Result<usize> {
+        self.drop_given();
+        if self.buffer.len() == self.filled {
+            self.buffer.reserve(READ);
+            // The room is in use from now on: zero it once, not before every read.
+            self.buffer.resize(self.buffer.capacity(), 0);
+        }
+        let count = stream.read(&mut self.buffer[self.filled..])?;
+        self.filled += count.min(self.buffer.len() - self.filled);
+        Ok(count)
+    }
+
+    /// The next reply, or `None` if more bytes are needed.
+    ///
+    /// # Errors
+    /// The stream is not RESP or breaks a limit; the same error comes until [`Decoder::reset`].
+    pub fn next_reply(&mut self) -> Result<Option<Reply>, DecodeError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        self.drop_given();
+        let wire = self.buffer.split_to(self.scanner.len()).freeze();
+        self.filled -= wire.len();
+        self.passed += wire.len() as u64;
+        self.given = true;
+        Ok(Some(Reply::new(wire, self.scanner.index())))
+    }
+
+    /// The next reply as a view that borrows from the decoder, or `None` if more bytes are needed.
+    /// Nothing is allocated for it or shared with it: the fastest way for replies that are looked
+    /// at and forgotten.
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// let mut decoder = Decoder::new();
+    /// decoder.feed(b"+OK\r\n+OK\r\n-ERR no\r\n");
+    /// let mut refused = 0;
+    /// while let Some(reply) = decoder.next_view()? {
+    ///     refused += usize::from(!reply.is_ok());
+    /// }
+    /// assert_eq!(refused, 1);
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Decoder::next_reply`].
+    pub fn next_view(&mut self) -> Result<Option<View<'_>>, DecodeError> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let from = self.start;
+        self.start += self.scanner.len();
+        self.given = true;
+        Ok(Some(View::of_reply(&self.buffer[from..self.start], self.scanner.index())))
+    }
+
+    /// Forgets everything: the bytes, the place, and the error. The offsets of errors to come
+    /// count from here.
+    pub fn reset(&mut self) {
+        self.buffer.clear();
+        self.scanner.clear();
+        (self.start, self.filled, self.passed) = (0, 0, 0);
+        (self.given, self.failed) = (false, None);
+    }
+
+    /// The number of bytes that have arrived and were not given out in a reply.
+    pub fn buffered(&self) -> usize {
+        self.filled - self.start
+    }
+
+    /// Looks for the end of the next reply; true if it is there.
+    fn advance(&mut self) -> Result<bool, DecodeError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if self.given {
+            self.scanner.clear();
+            self.given = false;
+        }
+        let bytes = &self.buffer[self.start..self.filled];
+        self.scanner.scan(bytes).map_err(|(at, kind)| {
+            let error = DecodeError::new(self.passed + (self.start + at) as u64, kind);
+            self.failed = Some(error);
+            error
+        })
+    }
+
+    /// Lets go of the bytes before the first reply not yet given out.
+    fn drop_given(&mut self) {
+        self.buffer.advance(self.start);
+        self.filled -= self.start;
+        self.passed += self.start as u64;
+        self.start = 0;
+    }
+}

@@ -1,0 +1,387 @@
+//! Finds where a reply ends and writes its index, taking up where it stopped when more bytes are
+//! there. The scanner owns no bytes: whoever does shows it the same ones again, and more.
+
+use memchr::memchr2;
+
+use crate::error::DecodeErrorKind::{self, *};
+use crate::index::{Entry, Kind};
+use crate::limits::Limits;
+use crate::number::{is_digits, read_double, read_signed, read_unsigned};
+
+/// Why the scanner cannot go on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The bytes end before the element does.
+    Starved,
+    /// The byte at `at`, counted from the reply's first, is wrong.
+    Fault { at: usize, kind: DecodeErrorKind },
+}
+
+impl Stop {
+    pub(crate) fn fault(at: usize, kind: DecodeErrorKind) -> Stop {
+        Stop::Fault { at, kind }
+    }
+}
+
+/// An aggregate whose end has not been reached.
+#[derive(Debug)]
+struct Frame {
+    /// Its place in the index.
+    entry: u32,
+    /// The children seen.
+    seen: u32,
+    /// The children announced; [`UNTOLD`] for a streamed one.
+    announced: u32,
+}
+
+const UNTOLD: u32 = u32::MAX;
+
+/// Entries keep the place on the wire in 48 bits, and so must a bulk string's length fit there.
+const MAX_BULK: usize = if usize::BITS == 64 { usize::MAX >> 17 } else { usize::MAX >> 2 };
+
+/// The length that stands behind a type byte.
+enum Length {
+    Known(usize),
+    Null,
+    Untold,
+}
+
+/// The place in a half-arrived reply, and the index of what has been seen of it.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    limits: Limits,
+    index: Vec<Entry>,
+    /// The open aggregates, innermost last: replies nest on the heap, not on our stack.
+    open: Vec<Frame>,
+    /// The first byte behind the elements in the index.
+    at: usize,
+    /// With fewer bytes than this there is no use in looking.
+    wanted: usize,
+    /// Up to here the line under way has been searched for its end.
+    searched: usize,
+    /// Inside a streamed string: the bytes in its chunks so far.
+    chunks: Option<usize>,
+    /// An attribute waits for its value.
+    annotating: bool,
+}
+
+impl Scanner {
+    pub(crate) fn new(limits: Limits) -> Scanner {
+        let max_elements = limits.max_elements.min(UNTOLD as usize - 1);
+        let max_bulk = limits.max_bulk.min(MAX_BULK);
+        Scanner {
+            limits: Limits { max_elements, max_bulk, ..limits },
+            index: Vec::new(),
+            open: Vec::new(),
+            at: 0,
+            wanted: 1,
+            searched: 0,
+            chunks: None,
+            annotating: false,
+        }
+    }
+
+    /// Forgets the reply, keeping the room for the next one's index.
+    pub(crate) fn clear(&mut self) {
+        self.index.clear();
+        self.open.clear();
+        self.at = 0;
+        self.wanted = 1;
+        self.searched = 0;
+        self.chunks = None;
+        self.annotating = false;
+    }
+
+    pub(crate) fn index(&self) -> &[Entry] {
+        &self.index
+    }
+
+    /// The number of bytes in the elements seen: once a reply is complete, its length.
+    pub(crate) fn len(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on with a reply whose bytes so far are `bytes`; true when it is complete.
+    pub(crate) fn scan(&mut self, bytes: &[u8]) -> Result<bool, (usize, DecodeErrorKind)> {
+        while bytes.len() >= self.wanted {
+            match self.element(bytes) {
+                Ok(false) => self.wanted = self.at + 1,
+                Ok(true) => return Ok(true),
+                Err(Stop::Starved) => return Ok(false),
+                Err(Stop::Fault { at, kind }) => return Err((at, kind)),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes one element; true when it completes the reply.
+    fn element(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
+        let start = self.at;
+        let Some(&tag) = bytes.get(start) else { return Err(Stop::Starved) };
+        if self.chunks.is_some() && tag != b';' {
+            return Err(Stop::fault(start, NotAChunk));
+        }
+        match tag {
+            b'+' => self.line(bytes, Kind::Simple),
+            b'-' => self.line(bytes, Kind::Error),
+            b':' => {
+                let (value, after) = read_signed(bytes, start + 1)?;
+                self.push(Entry::value(Kind::Integer, start, value as u64), after)
+            }
+            b'$' => self.bulk(bytes, Kind::Bulk),
+            b'*' => self.aggregate(bytes, Kind::Array),
+            b'%' => self.aggregate(bytes, Kind::Map),
+            b'~' => self.aggregate(bytes, Kind::Set),
+            b'>' if self.open.is_empty() => self.aggregate(bytes, Kind::Push),
+            b'>' => Err(Stop::fault(start, NestedPush)),
+            b'|' => self.aggregate(bytes, Kind::Attribute),
+            b'_' | b'#' | b',' | b'(' => self.short_line(bytes, tag),
+            b'!' => self.bulk(bytes, Kind::BulkError),
+            b'=' => self.bulk(bytes, Kind::Verbatim),
+            b';' => self.chunk(bytes),
+            b'.' => self.end(bytes),
+            other => Err(Stop::fault(start, UnknownType(other))),
+        }
+    }
+
+    /// Finds the end of the line that begins at `self.at`: the place of its CR.
+    fn line_end(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        let text = self.at + 1;
+        let from = self.searched.max(text);
+        let limit = text + self.limits.max_line.min(MAX_BULK);
+        let Some(found) = memchr2(b'\r', b'\n', &bytes[from..]) else {
+            self.searched = bytes.len();
+            let too_long = bytes.len() > limit;
+            return Err(if too_long { Stop::fault(limit, LineTooLong) } else { Stop::Starved });
+        };
+        let end = from + found;
+        self.searched = end;
+        match bytes.get(end..end + 2) {
+            _ if end > limit => Err(Stop::fault(limit, LineTooLong)),
+            Some(b"\r\n") => Ok(end),
+            None if bytes[end] == b'\r' => Err(Stop::Starved),
+            _ => Err(Stop::fault(end, MissingCrlf)),
+        }
+    }
+
+    fn line(&mut self, bytes: &[u8], kind: Kind) -> Result<bool, Stop> {
+        let end = self.line_end(bytes)?;
+        let start = self.at;
+        self.push(Entry::text(kind, start, 1, end - start - 1), end + 2)
+    }
+
+    /// The RESP3 types whose whole content is one line to be checked.
+    fn short_line(&mut self, bytes: &[u8], tag: u8) -> Result<bool, Stop> {
+        let end = self.line_end(bytes)?;
+        let start = self.at;
+        let text = &bytes[start + 1..end];
+        let bad = |kind| Stop::fault(start + 1, kind);
+        let entry = match (tag, text) {
+            (b'_', []) => Entry::value(Kind::Null, start, 0),
+            (b'_', _) => return Err(bad(BadNull)),
+            (b'#', b"t") => Entry::value(Kind::Boolean, start, 1),
+            (b'#', b"f") => Entry::value(Kind::Boolean, start, 0),
+            (b'#', _) => return Err(bad(BadBoolean)),
+            (b',', _) => {
+                let number = read_double(text).ok_or(bad(BadDouble))?;
+                Entry::value(Kind::Double, start, number.to_bits())
+            }
+            (_, [b'+' | b'-', digits @ ..]) | (_, digits) if is_digits(digits) => {
+                Entry::text(Kind::BigNumber, start, 1, text.len())
+            }
+            _ => return Err(bad(BadBigNumber)),
+        };
+        self.push(entry, end + 2)
+    }
+
+    /// Reads the length that stands behind the type byte, and the place after its line.
+    #[inline]
+    fn length(&self, bytes: &[u8]) -> Result<(Length, usize), Stop> {
+        let at = self.at + 1;
+        match bytes.get(at) {
+            Some(b'-') => match read_signed(bytes, at)? {
+                (-1, after) => Ok((Length::Null, after)),
+                _ => Err(Stop::fault(at, NegativeLength)),
+            },
+            Some(b'?') => match bytes.get(at + 1..at + 3) {
+                Some(b"\r\n") => Ok((Length::Untold, at + 3)),
+                None if matches!(bytes.get(at + 1), None | Some(b'\r')) => Err(Stop::Starved),
+                _ => Err(Stop::fault(at + 1, MissingCrlf)),
+            },
+            _ => {
+                let (length, after) = read_unsigned(bytes, at)?;
+                Ok((Length::Known(usize::try_from(length).unwrap_or(usize::MAX)), after))
+            }
+        }
+    }
+
+    fn bulk(&mut self, bytes: &[u8], kind: Kind) -> Result<bool, Stop> {
+        let start = self.at;
+        match self.length(bytes)? {
+            (Length::Known(len), payload) => {
+                let end = self.payload_end(bytes, payload, len)?;
+                if kind == Kind::Verbatim && (len < 4 || bytes[payload + 3] != b':') {
+                    return Err(Stop::fault(payload, BadVerbatim));
+                }
+                self.push(Entry::text(kind, start, payload - start, len), end)
+            }
+            (Length::Null, after) if kind == Kind::Bulk => {
+                self.push(Entry::value(Kind::Null, start, 0), after)
+            }
+            (Length::Null, _) => Err(Stop::fault(start + 1, NegativeLength)),
+            (Length::Untold, after) if kind == Kind::Bulk => {
+                self.open(Kind::Streamed, UNTOLD, after)?;
+                self.chunks = Some(0);
+                Ok(false)
+            }
+            (Length::Untold, _) => Err(Stop::fault(start + 1, NotStreamable)),
+        }
+    }
+
+    /// Checks that `len` bytes and CRLF stand at `payload`; answers with the place after them.
+    #[inline]
+    fn payload_end(&mut self, bytes: &[u8], payload: usize, len: usize) -> Result<usize, Stop> {
+        if len > self.limits.max_bulk {
+            return Err(Stop::fault(self.at + 1, BulkTooLong));
+        }
+        let end = payload + len;
+        match bytes.get(end..end + 2) {
+            Some(b"\r\n") => Ok(end + 2),
+            Some([b'\r', _]) => Err(Stop::fault(end + 1, MissingCrlf)),
+            Some(_) => Err(Stop::fault(end, MissingCrlf)),
+            None => {
+                self.wanted = end + 2;
+                Err(Stop::Starved)
+            }
+        }
+    }
+
+    fn aggregate(&mut self, bytes: &[u8], kind: Kind) -> Result<bool, Stop> {
+        let start = self.at;
+        match self.length(bytes)? {
+            (Length::Known(count), after) => {
+                let count = if kind.has_pairs() { count.saturating_mul(2) } else { count };
+                let announced = u32::try_from(count).ok();
+                match announced.filter(|_| count <= self.limits.max_elements) {
+                    Some(announced) => self.open(kind, announced, after),
+                    None => Err(Stop::fault(start + 1, TooManyElements)),
+                }
+            }
+            (Length::Null, after) if kind == Kind::Array => {
+                self.push(Entry::value(Kind::Null, start, 0), after)
+            }
+            (Length::Null, _) => Err(Stop::fault(start + 1, NegativeLength)),
+            (Length::Untold, after) if matches!(kind, Kind::Array | Kind::Map | Kind::Set) => {
+                self.open(kind, UNTOLD, after)
+            }
+            (Length::Untold, _) => Err(Stop::fault(start + 1, NotStreamable)),
+        }
+    }
+
+    /// One chunk of a streamed string; an empty one ends it.
+    fn chunk(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
+        let start = self.at;
+        let Some(before) = self.chunks else { return Err(Stop::fault(start, StrayChunk)) };
+        let (Length::Known(len), payload) = self.length(bytes)? else {
+            return Err(Stop::fault(start + 1, BadNumber));
+        };
+        if len == 0 {
+            self.chunks = None;
+            return self.terminate(payload);
+        }
+        let sum = before.saturating_add(len);
+        if sum > self.limits.max_bulk {
+            return Err(Stop::fault(start + 1, BulkTooLong));
+        }
+        let end = self.payload_end(bytes, payload, len)?;
+        self.chunks = Some(sum);
+        self.push(Entry::text(Kind::Bulk, start, payload - start, len), end)
+    }
+
+    /// The end of a streamed aggregate.
+    fn end(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
+        let start = self.at;
+        let Some(Frame { entry, seen, announced: UNTOLD }) = self.open.last() else {
+            return Err(Stop::fault(start, StrayEnd));
+        };
+        if self.annotating {
+            return Err(Stop::fault(start, DanglingAttribute));
+        }
+        if self.index[*entry as usize].kind.has_pairs() && seen % 2 == 1 {
+            return Err(Stop::fault(start, OddMap));
+        }
+        match bytes.get(start + 1..start + 3) {
+            Some(b"\r\n") => self.terminate(start + 3),
+            None if matches!(bytes.get(start + 1), None | Some(b'\r')) => Err(Stop::Starved),
+            _ => Err(Stop::fault(start + 1, MissingCrlf)),
+        }
+    }
+
+    /// Completes what was streamed; its terminator ends at `after`.
+    fn terminate(&mut self, after: usize) -> Result<bool, Stop> {
+        // Nobody visits this entry. It marks where the last child ends.
+        self.index.push(Entry::value(Kind::Null, self.at, 0));
+        self.at = after;
+        self.close()?;
+        self.completed()
+    }
+
+    /// Adds an element without children that ends at `after`.
+    #[inline]
+    fn push(&mut self, entry: Entry, after: usize) -> Result<bool, Stop> {
+        self.index.push(entry);
+        self.at = after;
+        self.annotating = false;
+        self.completed()
+    }
+
+    /// Adds an aggregate whose first child stands at `after`.
+    fn open(&mut self, kind: Kind, announced: u32, after: usize) -> Result<bool, Stop> {
+        if self.open.len() >= self.limits.max_depth {
+            return Err(Stop::fault(self.at, TooDeep));
+        }
+        let entry = self.place(self.at)?;
+        self.index.push(Entry::open(kind, self.at));
+        self.at = after;
+        self.annotating = false;
+        self.open.push(Frame { entry, seen: 0, announced });
+        let complete = announced == 0 && self.close()?;
+        if complete { self.completed() } else { Ok(false) }
+    }
+
+    /// Closes the innermost aggregate; false if it was an attribute, which is no element itself.
+    fn close(&mut self) -> Result<bool, Stop> {
+        let next = self.place(self.at)?;
+        let Some(Frame { entry, seen, .. }) = self.open.pop() else { return Ok(true) };
+        let entry = &mut self.index[entry as usize];
+        entry.close(seen, next);
+        self.annotating = entry.kind == Kind::Attribute;
+        Ok(!self.annotating)
+    }
+
+    /// Counts a complete element in the aggregate around it, and closes those that it completes;
+    /// true if none is left open.
+    #[inline]
+    fn completed(&mut self) -> Result<bool, Stop> {
+        while let Some(frame) = self.open.last_mut() {
+            frame.seen += 1;
+            if frame.seen != frame.announced {
+                let too_many = frame.seen as usize > self.limits.max_elements;
+                return if too_many {
+                    Err(Stop::fault(self.at, TooManyElements))
+                } else {
+                    Ok(false)
+                };
+            }
+            if !self.close()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next place in the index, as the index itself notes it.
+    fn place(&self, at: usize) -> Result<u32, Stop> {
+        u32::try_from(self.index.len()).map_err(|_| Stop::fault(at, TooManyElements))
+    }
+}
