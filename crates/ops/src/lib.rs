@@ -1,1 +1,23 @@
-//! Connections to Redis and Valkey servers and the operations on a cluster of them.
+//! Connections to Redis and Valkey servers, and the operations on a cluster of them.
+//!
+//! Everything here acts: what to do is decided by the pure functions of `redistrib_cluster_model`. An
+//! operation tells what it does through an [`Observer`], stops when its [`Cancel`] asks for it, and
+//! returns typed [`Error`]s; it never prints.
+
+mod cancel;
+mod cluster;
+mod conn;
+mod endpoint;
+mod error;
+mod list;
+mod observer;
+
+pub use cancel::{Cancel, Stop};
+pub use cluster::{Cluster, Member};
+pub use conn::{Connection, Credentials, Secret, Settings, TlsOptions, TlsSettings};
+pub use endpoint::Endpoint;
+pub use error::{Error, Result};
+pub use list::{ClusterNode, list_masters, list_nodes};
+pub use observer::{Context, Event, Method, Observer, Pair, Silent, Step};
+pub use redistrib_cluster_model as model;
+pub use redistrib_resp as resp;

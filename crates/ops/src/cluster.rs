@@ -1,0 +1,314 @@
+//! All nodes of a cluster, reached from one of them.
+
+use std::thread;
+
+use redistrib_cluster_model::{Address, Node, NodeId, NodeView, Slot, SlotSet, Snapshot, Topology};
+use redistrib_resp::{Command, Reply};
+
+use crate::conn::describe;
+use crate::error::{Error, Result};
+use crate::{Connection, Endpoint, Settings};
+
+/// The nodes of a cluster with a connection to each that can be reached.
+///
+/// ```no_run
+/// use redistrib_ops::{Cluster, Settings};
+/// let cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// for member in cluster.members() {
+///     println!("{} {} {}", member.id(), member.endpoint(), member.is_up());
+/// }
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Cluster {
+    settings: Settings,
+    seed: Endpoint,
+    members: Vec<Member>,
+}
+
+/// One node of a [`Cluster`].
+#[derive(Debug)]
+pub struct Member {
+    node: Node,
+    endpoint: Endpoint,
+    link: Result<Link>,
+}
+
+/// What a reachable node gave us.
+#[derive(Debug)]
+struct Link {
+    connection: Connection,
+    topology: Topology,
+}
+
+impl Member {
+    /// The node's id.
+    pub fn id(&self) -> NodeId {
+        self.node.id
+    }
+
+    /// Where it is reached.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The node as it describes itself; where it is unreachable, as the seed describes it.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The cluster as this node sees it.
+    pub fn topology(&self) -> Option<&Topology> {
+        self.link.as_ref().ok().map(|link| &link.topology)
+    }
+
+    /// Whether there is a working connection.
+    pub fn is_up(&self) -> bool {
+        self.link.as_ref().is_ok_and(|link| !link.connection.is_broken())
+    }
+
+    /// Why there is no connection.
+    pub fn failure(&self) -> Option<&Error> {
+        self.link.as_ref().err()
+    }
+
+    /// The connection.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] where the node was not reachable; [`Member::failure`] tells why.
+    pub fn connection(&mut self) -> Result<&mut Connection> {
+        match &mut self.link {
+            Ok(link) => Ok(&mut link.connection),
+            Err(_) => {
+                Err(Error::Closed { node: self.endpoint.clone(), command: "connecting".into() })
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// Connects to `seed`, learns the other nodes from it and connects to all of them at the same time.
+    /// A node that cannot be reached is a member all the same, with its [`Member::failure`].
+    ///
+    /// # Errors
+    /// Those of [`Connection::open`] and [`Connection::call`] for the seed; [`Error::NotCluster`].
+    pub fn discover(seed: &Endpoint, settings: &Settings) -> Result<Self> {
+        let mut connection = Connection::open(seed, settings)?;
+        let (node, topology) = read_topology(&mut connection)?;
+        let others = reachable_nodes(&topology, seed);
+        let link = Ok(Link { connection, topology });
+        let mut members = vec![Member { node, endpoint: seed.clone(), link }];
+        members.extend(connect_all(others, settings));
+        Ok(Self { settings: settings.clone(), seed: seed.clone(), members })
+    }
+
+    /// The node the others were learnt from.
+    pub fn seed(&self) -> &Endpoint {
+        &self.seed
+    }
+
+    /// How the connections were made.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// All nodes, the seed first.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// All nodes, for use of their connections.
+    pub fn members_mut(&mut self) -> &mut [Member] {
+        &mut self.members
+    }
+
+    /// The masters, in the seed's order.
+    pub fn masters(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.node.is_master())
+    }
+
+    /// The replicas of a master.
+    pub fn replicas_of(&self, master: NodeId) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |member| member.node.master == Some(master))
+    }
+
+    /// The member with this id.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchNode`].
+    pub fn member(&self, id: NodeId) -> Result<&Member> {
+        let found = self.members.iter().find(|member| member.id() == id);
+        found.ok_or_else(|| self.no_such_node(&id.to_string()))
+    }
+
+    /// The member with this id, for use of its connection.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchNode`].
+    pub fn member_mut(&mut self, id: NodeId) -> Result<&mut Member> {
+        match self.members.iter().position(|member| member.id() == id) {
+            Some(position) => Ok(&mut self.members[position]),
+            None => Err(self.no_such_node(&id.to_string())),
+        }
+    }
+
+    /// The error for an id that no member has.
+    pub fn no_such_node(&self, id: &str) -> Error {
+        Error::NoSuchNode { id: id.to_owned(), seed: self.seed.clone() }
+    }
+
+    /// The master that owns a slot, by what each node says of itself.
+    pub fn owner(&self, slot: Slot) -> Option<&Member> {
+        self.masters().find(|member| member.node.slots.contains(slot))
+    }
+
+    /// The slots that some reachable or known master owns.
+    pub fn covered(&self) -> SlotSet {
+        self.masters().fold(SlotSet::new(), |all, member| all.union(&member.node.slots))
+    }
+
+    /// What every node says of the cluster.
+    pub fn snapshot(&self) -> Snapshot {
+        let views = self.members.iter().map(|member| {
+            let asked =
+                Address::new(member.endpoint.host(), member.endpoint.port().unwrap_or_default());
+            match &member.link {
+                Ok(link) => NodeView::answered(asked, link.topology.clone()),
+                Err(error) => NodeView::unreachable(Some(member.id()), asked, error.to_string()),
+            }
+        });
+        Snapshot { views: views.collect() }
+    }
+
+    /// Asks every node again how it sees the cluster. A node that does not answer becomes unreachable.
+    pub fn refresh(&mut self) {
+        let command = cluster_nodes();
+        let answers = self.broadcast(|_| true, std::slice::from_ref(&command));
+        for (member, answer) in self.members.iter_mut().zip(answers) {
+            let Some(answer) = answer else { continue };
+            let parsed = answer.and_then(|replies| match replies.first() {
+                Some(reply) => parse_topology(member.endpoint(), &command, reply),
+                None => Err(Error::Closed {
+                    node: member.endpoint.clone(),
+                    command: describe(&command),
+                }),
+            });
+            match (parsed, &mut member.link) {
+                (Ok((node, topology)), Ok(link)) => {
+                    member.node = node;
+                    link.topology = topology;
+                }
+                (Err(error), link) => *link = Err(error),
+                (Ok(_), Err(_)) => {}
+            }
+        }
+    }
+
+    /// Sends the same commands to all members that `which` accepts, then collects the replies: one wait
+    /// for all of them. The result stands in the members' order; `None` for those left out. Error replies
+    /// are replies.
+    pub fn broadcast(
+        &mut self,
+        which: impl Fn(&Member) -> bool,
+        commands: &[Command],
+    ) -> Vec<Option<Result<Vec<Reply>>>> {
+        let sent: Vec<Option<Result<()>>> = self
+            .members
+            .iter_mut()
+            .map(|member| which(member).then(|| member.connection()?.send(commands)))
+            .collect();
+        let collect = |member: &mut Member| {
+            let connection = member.connection()?;
+            commands.iter().map(|command| connection.receive(command)).collect()
+        };
+        self.members
+            .iter_mut()
+            .zip(sent)
+            .map(|(member, sent)| sent.map(|sent| sent.and_then(|()| collect(member))))
+            .collect()
+    }
+
+    /// A new connection to a member, for a thread of its own.
+    ///
+    /// # Errors
+    /// Those of [`Connection::open`], and [`Error::NoSuchNode`].
+    pub fn connect(&self, id: NodeId) -> Result<Connection> {
+        Connection::open(self.member(id)?.endpoint(), &self.settings)
+    }
+}
+
+/// `CLUSTER NODES`.
+pub(crate) fn cluster_nodes() -> Command {
+    Command::new("CLUSTER").arg("NODES")
+}
+
+/// Asks one node how it sees itself and the cluster.
+pub(crate) fn read_topology(connection: &mut Connection) -> Result<(Node, Topology)> {
+    let command = cluster_nodes();
+    let reply = connection.call(&command).map_err(|error| match error.refusal() {
+        Some(text) if text.contains("cluster support disabled") => {
+            Error::NotCluster { node: connection.endpoint().clone() }
+        }
+        _ => error,
+    })?;
+    parse_topology(connection.endpoint(), &command, &reply)
+}
+
+fn parse_topology(node: &Endpoint, command: &Command, reply: &Reply) -> Result<(Node, Topology)> {
+    let unexpected =
+        |what: String| Error::Unexpected { node: node.clone(), command: describe(command), what };
+    let view = reply.view();
+    if let Some(text) = view.as_error() {
+        let reply = String::from_utf8_lossy(text).into_owned();
+        return Err(Error::Refused { node: node.clone(), command: describe(command), reply });
+    }
+    let text = view.as_bytes().ok_or_else(|| unexpected("no text".into()))?;
+    let topology = Topology::parse(text).map_err(|error| unexpected(error.to_string()))?;
+    let myself = topology.myself().ok_or_else(|| unexpected("no line is its own".into()))?.clone();
+    Ok((myself, topology))
+}
+
+/// The nodes other than the one asked that have an address to connect to.
+fn reachable_nodes(topology: &Topology, seed: &Endpoint) -> Vec<(Node, Endpoint)> {
+    let others = topology.nodes.iter().filter(|node| !node.flags.is_myself());
+    others
+        .filter(|node| {
+            !node.flags.is_handshake() && !node.flags.is_without_address() && node.address.port != 0
+        })
+        .map(|node| (node.clone(), endpoint_of(node, seed)))
+        .collect()
+}
+
+/// Where a node is reached; one without a host of its own is where we found the seed.
+pub(crate) fn endpoint_of(node: &Node, seed: &Endpoint) -> Endpoint {
+    let host = if node.address.host.is_empty() { seed.host() } else { &node.address.host };
+    Endpoint::tcp(host, node.address.port)
+}
+
+/// Connects to all nodes at the same time.
+fn connect_all(nodes: Vec<(Node, Endpoint)>, settings: &Settings) -> Vec<Member> {
+    let links = in_parallel(&nodes, |(_, endpoint)| {
+        let mut connection = Connection::open(endpoint, settings)?;
+        let (node, topology) = read_topology(&mut connection)?;
+        Ok((node, Link { connection, topology }))
+    });
+    nodes
+        .into_iter()
+        .zip(links)
+        .map(|((told, endpoint), link)| match link {
+            Ok((node, link)) => Member { node, endpoint, link: Ok(link) },
+            Err(error) => Member { node: told, endpoint, link: Err(error) },
+        })
+        .collect()
+}
+
+/// Runs `work` on each item in a thread of its own; results stand in the items' order.
+pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| work(item))).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}

@@ -1,0 +1,258 @@
+//! One server at the other end of a stream: commands go out, replies come back, nothing waits for ever.
+
+mod describe;
+mod secret;
+mod settings;
+mod stream;
+mod tls;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use redistrib_resp::{Command, Decoder, Pipeline, Reply};
+
+use crate::Endpoint;
+use crate::error::{Error, Result};
+
+pub(crate) use describe::describe;
+pub use secret::{Credentials, Secret};
+pub use settings::Settings;
+use stream::{Deadline, Stream};
+pub use tls::{TlsOptions, TlsSettings};
+
+/// A connection to one server, authenticated and ready for commands.
+///
+/// After a timeout or a broken stream the connection is of no more use, since an answer that comes late
+/// would be taken for the next command's: every later call fails with [`Error::Closed`].
+///
+/// ```no_run
+/// use redistrib_ops::{Connection, Settings};
+/// use redistrib_resp::Command;
+/// let mut node = Connection::open(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// let reply = node.call(&Command::new("GET").arg("foo"))?;
+/// println!("{:?}", reply.view().as_bytes());
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    endpoint: Endpoint,
+    stream: Stream,
+    decoder: Decoder,
+    out: Pipeline,
+    timeout: Duration,
+    broken: bool,
+}
+
+impl Connection {
+    /// Connects and authenticates.
+    ///
+    /// # Errors
+    /// [`Error::Resolve`], [`Error::Connect`], [`Error::Tls`], and those of [`Connection::call`] for AUTH.
+    pub fn open(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
+        let mut connection = Self {
+            endpoint: endpoint.clone(),
+            stream: Stream::open(endpoint, settings)?,
+            decoder: Decoder::new(),
+            out: Pipeline::new(),
+            timeout: settings.timeout,
+            broken: false,
+        };
+        if let Some(credentials) = &settings.credentials {
+            let mut auth = Command::new("AUTH");
+            if let Some(user) = &credentials.user {
+                auth = auth.arg(user);
+            }
+            connection.call(&auth.arg(credentials.password.reveal()))?;
+        }
+        Ok(connection)
+    }
+
+    /// The server's address.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// How long each answer is waited for from now on.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// How long each answer is waited for.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Whether the connection is of no more use.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Sends one command and waits for its reply; an error reply becomes an error.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the server's error text; [`Error::Timeout`], [`Error::Io`], [`Error::Closed`] or
+    /// [`Error::Protocol`] when no reply could be had, after which the connection is of no more use.
+    pub fn call(&mut self, command: &Command) -> Result<Reply> {
+        let reply = self.request(command)?;
+        self.accept(command, reply)
+    }
+
+    /// Sends one command and waits for its reply, which may be an error reply.
+    ///
+    /// # Errors
+    /// Those of [`Connection::call`] but for [`Error::Refused`].
+    pub fn request(&mut self, command: &Command) -> Result<Reply> {
+        self.send(std::slice::from_ref(command))?;
+        self.receive(command)
+    }
+
+    /// Sends all commands at once and waits for all replies, error replies included.
+    ///
+    /// # Errors
+    /// Those of [`Connection::request`].
+    pub fn pipeline(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        self.send(commands)?;
+        commands.iter().map(|command| self.receive(command)).collect()
+    }
+
+    /// Sends all commands at once; every reply is waited for, then the first error reply becomes an error.
+    ///
+    /// # Errors
+    /// Those of [`Connection::call`].
+    pub fn call_all(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        let replies = self.pipeline(commands)?;
+        commands.iter().zip(replies).map(|(command, reply)| self.accept(command, reply)).collect()
+    }
+
+    /// Sends commands without waiting. Each needs one [`Connection::receive`], in the same order.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`], [`Error::Io`] or [`Error::Closed`].
+    pub fn send(&mut self, commands: &[Command]) -> Result<()> {
+        let Some(first) = commands.first() else { return Ok(()) };
+        self.out.clear();
+        for command in commands {
+            self.out.push(command);
+        }
+        self.check_usable(first)?;
+        let mut deadline = Deadline::after(self.timeout);
+        let written = self.stream.write_all(self.out.as_bytes(), &mut deadline);
+        written.map_err(|error| self.broke(first, error))
+    }
+
+    /// Waits for one reply. `command` is what it answers, for the error text alone.
+    ///
+    /// # Errors
+    /// Those of [`Connection::request`].
+    pub fn receive(&mut self, command: &Command) -> Result<Reply> {
+        self.check_usable(command)?;
+        let mut deadline = Deadline::after(self.timeout);
+        loop {
+            match self.decoder.next_reply() {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) => {}
+                Err(source) => {
+                    self.broken = true;
+                    let (node, command) = (self.endpoint.clone(), describe(command));
+                    return Err(Error::Protocol { node, command, source });
+                }
+            }
+            match self.fill(&mut deadline) {
+                Ok(0) => return Err(self.closed(command)),
+                Ok(_) => {}
+                Err(error) => return Err(self.broke(command, error)),
+            }
+        }
+    }
+
+    /// Waits at most `wait` for a reply that no command asked for (a push, a message, a monitored command).
+    /// Nothing in time is `None`, and the connection stays usable.
+    ///
+    /// # Errors
+    /// Those of [`Connection::request`], but for the timeout.
+    pub fn poll(&mut self, wait: Duration) -> Result<Option<Reply>> {
+        let waiting = Command::new("(message)");
+        self.check_usable(&waiting)?;
+        let until = Instant::now() + wait;
+        loop {
+            let decoded = self.decoder.next_reply();
+            match decoded {
+                Ok(Some(reply)) => return Ok(Some(reply)),
+                Ok(None) => {}
+                Err(_) => return self.receive(&waiting).map(Some),
+            }
+            let mut deadline = Deadline::after(until.saturating_duration_since(Instant::now()));
+            match self.fill(&mut deadline) {
+                Ok(0) => return Err(self.closed(&waiting)),
+                Ok(_) => {}
+                Err(error) if is_timeout(&error) => return Ok(None),
+                Err(error) => return Err(self.broke(&waiting, error)),
+            }
+        }
+    }
+
+    /// Turns an error reply to `command` into an error.
+    ///
+    /// # Errors
+    /// [`Error::Refused`].
+    pub fn accept(&self, command: &Command, reply: Reply) -> Result<Reply> {
+        match reply.view().as_error() {
+            None => Ok(reply),
+            Some(text) => Err(Error::Refused {
+                node: self.endpoint.clone(),
+                command: describe(command),
+                reply: String::from_utf8_lossy(text).into_owned(),
+            }),
+        }
+    }
+
+    /// The error for a reply that is not of the documented form.
+    pub fn unexpected(&self, command: &Command, what: impl Into<String>) -> Error {
+        Error::Unexpected {
+            node: self.endpoint.clone(),
+            command: describe(command),
+            what: what.into(),
+        }
+    }
+
+    fn fill(&mut self, deadline: &mut Deadline) -> io::Result<usize> {
+        loop {
+            self.stream.arm(deadline)?;
+            match self.decoder.read_from(&mut self.stream) {
+                Ok(read) => {
+                    deadline.extend(read);
+                    return Ok(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn check_usable(&self, command: &Command) -> Result<()> {
+        if self.broken {
+            return Err(Error::Closed { node: self.endpoint.clone(), command: describe(command) });
+        }
+        Ok(())
+    }
+
+    fn closed(&mut self, command: &Command) -> Error {
+        self.broken = true;
+        Error::Closed { node: self.endpoint.clone(), command: describe(command) }
+    }
+
+    fn broke(&mut self, command: &Command, source: io::Error) -> Error {
+        self.broken = true;
+        self.stream.shutdown();
+        let (node, command) = (self.endpoint.clone(), describe(command));
+        if is_timeout(&source) {
+            Error::Timeout { node, command, after: self.timeout }
+        } else {
+            Error::Io { node, command, source }
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}

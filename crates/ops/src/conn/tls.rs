@@ -1,0 +1,220 @@
+//! TLS by rustls: whom we trust, and who we are.
+
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    StreamOwned,
+};
+
+use crate::Endpoint;
+use crate::error::{Error, Result};
+
+pub(super) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+
+/// What a TLS connection needs: built once from files, then shared by all connections.
+#[derive(Clone)]
+pub struct TlsSettings {
+    config: Arc<ClientConfig>,
+    server_name: Option<ServerName<'static>>,
+}
+
+impl fmt::Debug for TlsSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSettings")
+            .field("server_name", &self.server_name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The files and names that [`TlsSettings::load`] reads, as redis-cli's options of the same names.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// A PEM file of certificate authorities to trust.
+    pub cacert: Option<PathBuf>,
+    /// A folder of such files.
+    pub cacertdir: Option<PathBuf>,
+    /// Our own certificate chain, PEM.
+    pub cert: Option<PathBuf>,
+    /// The private key of `cert`, PEM.
+    pub key: Option<PathBuf>,
+    /// The server name to ask for and to check, instead of the host connected to.
+    pub sni: Option<String>,
+    /// Takes any certificate of the server. Passwords can then be read by who sits in between.
+    pub insecure: bool,
+}
+
+impl TlsSettings {
+    /// Reads the certificates and keys. Without `cacert` and `cacertdir` the system's authorities are trusted.
+    ///
+    /// # Errors
+    /// [`Error::File`] for what cannot be read, [`Error::Precondition`] for what is in it.
+    pub fn load(options: &TlsOptions) -> Result<Self> {
+        let provider = Arc::new(crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::Precondition(format!("TLS: {error}")))?;
+        let builder = if options.insecure {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate::new(&provider)))
+        } else {
+            builder.with_root_certificates(trusted_roots(options)?)
+        };
+        let config = match (&options.cert, &options.key) {
+            (None, None) => builder.with_no_client_auth(),
+            (Some(cert), Some(key)) => builder
+                .with_client_auth_cert(certificates(cert)?, private_key(key)?)
+                .map_err(|error| Error::Precondition(format!("{}: {error}", cert.display())))?,
+            _ => return Err(Error::Precondition("TLS: --cert and --key go together".into())),
+        };
+        let server_name = options.sni.as_deref().map(parse_server_name).transpose()?;
+        Ok(Self { config: Arc::new(config), server_name })
+    }
+
+    pub(super) fn connect(
+        &self,
+        tcp: TcpStream,
+        node: &Endpoint,
+        wait: Duration,
+    ) -> Result<TlsStream> {
+        let failed = |reason: String| Error::Tls { node: node.clone(), reason };
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => parse_server_name(node.host())?,
+        };
+        let connection = ClientConnection::new(self.config.clone(), name)
+            .map_err(|error| failed(error.to_string()))?;
+        let mut stream = StreamOwned::new(connection, tcp);
+        shake_hands(&mut stream, wait).map_err(|error| failed(error.to_string()))?;
+        Ok(stream)
+    }
+}
+
+/// Finishes the handshake within `wait` in all, however slowly the peer drips its bytes.
+fn shake_hands(stream: &mut TlsStream, wait: Duration) -> io::Result<()> {
+    let until = Instant::now() + wait;
+    while stream.conn.is_handshaking() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "no whole handshake in time"));
+        }
+        stream.sock.set_read_timeout(Some(left))?;
+        stream.sock.set_write_timeout(Some(left))?;
+        while stream.conn.wants_write() {
+            stream.conn.write_tls(&mut stream.sock)?;
+        }
+        if stream.conn.is_handshaking() {
+            if stream.conn.read_tls(&mut stream.sock)? == 0 {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the server closed the connection",
+                ));
+            }
+            stream.conn.process_new_packets().map_err(io::Error::other)?;
+        }
+    }
+    while stream.conn.wants_write() {
+        stream.conn.write_tls(&mut stream.sock)?;
+    }
+    Ok(())
+}
+
+fn parse_server_name(name: &str) -> Result<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).map_err(|_| {
+        Error::Precondition(format!("TLS: {name:?} is no server name; give one with --sni"))
+    })
+}
+
+fn trusted_roots(options: &TlsOptions) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let mut files: Vec<PathBuf> = options.cacert.iter().cloned().collect();
+    if let Some(folder) = &options.cacertdir {
+        let entries = std::fs::read_dir(folder).map_err(|source| file_error(folder, source))?;
+        files.extend(
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()),
+        );
+    }
+    if options.cacert.is_none() && options.cacertdir.is_none() {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    for file in &files {
+        roots.add_parsable_certificates(certificates(file)?);
+    }
+    if roots.is_empty() {
+        return Err(Error::Precondition(
+            "TLS: no certificate authority to trust: give one with --cacert, or --insecure".into(),
+        ));
+    }
+    Ok(roots)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let pem = std::fs::read(path).map_err(|source| file_error(path, source))?;
+    CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::Precondition(format!("{}: {error}", path.display())))
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
+    let pem = std::fs::read(path).map_err(|source| file_error(path, source))?;
+    PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|error| Error::Precondition(format!("{}: {error}", path.display())))
+}
+
+fn file_error(path: &Path, source: io::Error) -> Error {
+    Error::File { path: path.display().to_string(), source }
+}
+
+/// `--insecure`: any certificate will do, but the handshake's signatures must still hold.
+#[derive(Debug)]
+struct AnyCertificate(WebPkiSupportedAlgorithms);
+
+impl AnyCertificate {
+    fn new(provider: &CryptoProvider) -> Self {
+        Self(provider.signature_verification_algorithms)
+    }
+}
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        crypto::verify_tls12_signature(message, cert, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        crypto::verify_tls13_signature(message, cert, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}

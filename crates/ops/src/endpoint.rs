@@ -1,0 +1,127 @@
+//! Where a server listens.
+
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// The place a server is reached at: a host and port, or the path of a Unix socket.
+///
+/// ```
+/// use redistrib_ops::Endpoint;
+/// let node: Endpoint = "127.0.0.1:7000".parse()?;
+/// assert_eq!(node.to_string(), "127.0.0.1:7000");
+/// assert_eq!("[::1]:7000".parse::<Endpoint>()?, Endpoint::tcp("::1", 7000));
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// A TCP port of a host (a name, an IPv4 or an IPv6 address without brackets).
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port, never 0.
+        port: u16,
+    },
+    /// A Unix domain socket.
+    Unix(PathBuf),
+}
+
+impl Endpoint {
+    /// A TCP endpoint.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self::Tcp { host: host.into(), port }
+    }
+
+    /// The host part; a Unix socket is on this machine.
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Tcp { host, .. } => host,
+            Self::Unix(_) => "localhost",
+        }
+    }
+
+    /// The port, where there is one.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp { port, .. } => Some(*port),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// The socket addresses the host's name stands for.
+    pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>> {
+        let Self::Tcp { host, port } = self else { return Ok(Vec::new()) };
+        let found = (host.as_str(), *port)
+            .to_socket_addrs()
+            .map_err(|source| Error::Resolve { node: self.clone(), source })?;
+        Ok(found.collect())
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = Error;
+
+    /// Reads `host:port`, `[v6]:port`, `v6:port` (the last colon divides) or `/path/of/socket`.
+    fn from_str(text: &str) -> Result<Self> {
+        if text.starts_with('/') {
+            return Ok(Self::Unix(text.into()));
+        }
+        let malformed = || Error::Address { text: text.to_owned() };
+        let (host, port) = text.rsplit_once(':').ok_or_else(malformed)?;
+        let host = host.strip_prefix('[').map_or(Some(host), |rest| rest.strip_suffix(']'));
+        let host = host.filter(|host| is_plausible_host(host)).ok_or_else(malformed)?;
+        match port.parse() {
+            Ok(port) if port > 0 => Ok(Self::tcp(host, port)),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+fn is_plausible_host(host: &str) -> bool {
+    !host.is_empty()
+        && host.len() <= 255
+        && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | ':' | '-' | '_' | '%'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_refused_by_name() {
+        for text in [
+            "",
+            ":",
+            "host",
+            "host:",
+            "host:0",
+            "host:70000",
+            "host:7000x",
+            ":7000",
+            "[::1:7000",
+            "a b:1",
+        ] {
+            let error = text.parse::<Endpoint>().unwrap_err().to_string();
+            assert!(error.contains(&format!("{text:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_last_colon_divides_host_and_port() {
+        assert_eq!("::1:7000".parse::<Endpoint>().unwrap(), Endpoint::tcp("::1", 7000));
+        assert_eq!("node-1.example:6379".parse::<Endpoint>().unwrap().port(), Some(6379));
+        assert_eq!("/run/redis.sock".parse::<Endpoint>().unwrap().port(), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! What can go wrong between the tool and a cluster.
+
+use std::io;
+use std::time::Duration;
+
+use redistrib_cluster_model::NodeId;
+use redistrib_resp::DecodeError;
+
+use crate::Endpoint;
+
+/// The result of everything that may fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure, told with the node it concerns, what was being done there, and what came back.
+///
+/// Texts that a server sent are kept as they came: whoever prints an error on a terminal escapes it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument that is no address.
+    #[error("{text:?} is not an address: write HOST:PORT with a port from 1 to 65535")]
+    Address {
+        /// The argument.
+        text: String,
+    },
+    /// A host name that resolves to nothing.
+    #[error("{node}: the host name does not resolve: {source}")]
+    Resolve {
+        /// Whose name.
+        node: Endpoint,
+        /// The resolver's word.
+        source: io::Error,
+    },
+    /// No connection could be made.
+    #[error("{node}: cannot connect: {source}")]
+    Connect {
+        /// Where to.
+        node: Endpoint,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The TLS handshake or its set-up failed.
+    #[error("{node}: TLS: {reason}")]
+    Tls {
+        /// The peer.
+        node: Endpoint,
+        /// What is wrong with the certificate, the name or the files.
+        reason: String,
+    },
+    /// No (whole) answer within the deadline.
+    #[error("{node}: no answer to {command} within {} ms", after.as_millis())]
+    Timeout {
+        /// Who was asked.
+        node: Endpoint,
+        /// What was asked, without secrets.
+        command: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The connection broke.
+    #[error("{node}: the connection broke during {command}: {source}")]
+    Io {
+        /// The peer.
+        node: Endpoint,
+        /// What was asked, without secrets.
+        command: String,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// The server closed the connection, or it was given up after an earlier failure.
+    #[error("{node}: the connection was closed during {command}")]
+    Closed {
+        /// The peer.
+        node: Endpoint,
+        /// What was asked, without secrets.
+        command: String,
+    },
+    /// What came back is not RESP.
+    #[error("{node}: the answer to {command} is not the Redis protocol: {source}")]
+    Protocol {
+        /// The peer.
+        node: Endpoint,
+        /// What was asked, without secrets.
+        command: String,
+        /// Where and how the protocol was broken.
+        source: DecodeError,
+    },
+    /// The server answered with an error.
+    #[error("{node}: {command} was refused: {reply}")]
+    Refused {
+        /// Who refused.
+        node: Endpoint,
+        /// What was asked, without secrets.
+        command: String,
+        /// The server's error text.
+        reply: String,
+    },
+    /// The server answered something else than the command's documentation says.
+    #[error("{node}: unexpected answer to {command}: {what}")]
+    Unexpected {
+        /// Who answered.
+        node: Endpoint,
+        /// What was asked, without secrets.
+        command: String,
+        /// What is wrong with the answer.
+        what: String,
+    },
+    /// The server is not in cluster mode.
+    #[error(
+        "{node}: is not in cluster mode: set cluster-enabled yes in its configuration and restart it"
+    )]
+    NotCluster {
+        /// The server.
+        node: Endpoint,
+    },
+    /// No node of the cluster has this id.
+    #[error(
+        "no node {id} in the cluster of {seed}: see `redis-trib list {seed}` for the ids it has"
+    )]
+    NoSuchNode {
+        /// The id asked for.
+        id: String,
+        /// The node whose cluster was searched.
+        seed: Endpoint,
+    },
+    /// A node that the operation needs cannot be reached.
+    #[error("node {id} is needed but cannot be used: {source}")]
+    NodeDown {
+        /// Which node.
+        id: NodeId,
+        /// Why.
+        source: Box<Error>,
+    },
+    /// The cluster or the nodes are not in a state that allows the operation.
+    #[error("{0}")]
+    Precondition(String),
+    /// The nodes did not reach the awaited state in time.
+    #[error("after {} s: {what}", after.as_secs())]
+    NotSettled {
+        /// Which nodes still see what.
+        what: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The caller cancelled the operation.
+    #[error("interrupted: {0}")]
+    Cancelled(String),
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// The error text of a server's refusal, if this is one.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Refused { reply, .. } => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// Whether the peer could not be reached or went silent, as against answering something unwanted.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Resolve { .. }
+                | Self::Connect { .. }
+                | Self::Timeout { .. }
+                | Self::Io { .. }
+                | Self::Closed { .. }
+        )
+    }
+
+    /// What the user can do next, where the text does not say so already.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Connect { .. } => Some("is the server running, and is this its address?"),
+            Self::Timeout { .. } => {
+                Some("the server is stopped or overloaded, or the network drops packets; try again")
+            }
+            Self::Protocol { .. } => Some(
+                "is this the port of a Redis or Valkey server? one that expects TLS needs --tls",
+            ),
+            Self::Refused { reply, .. } => remedy_for_refusal(reply),
+            _ => None,
+        }
+    }
+}
+
+fn remedy_for_refusal(reply: &str) -> Option<&'static str> {
+    let code = reply.split(' ').next().unwrap_or_default();
+    match code {
+        "NOAUTH" => Some("give the password with -a, --askpass or REDISCLI_AUTH"),
+        "WRONGPASS" => Some("check the user name and the password"),
+        "NOPERM" => Some("the user's ACL lacks this command; ask for it or use another user"),
+        "LOADING" | "MASTERDOWN" | "TRYAGAIN" => {
+            Some("the node is not ready yet; try again in a moment")
+        }
+        "CLUSTERDOWN" => Some("run `redis-trib check` to see what the cluster lacks"),
+        "NOREPLICAS" => Some(
+            "the target has no replica to acknowledge the change; see cluster-allow-replica-migration and its replicas",
+        ),
+        _ if reply.contains("invalid password") => Some("check the password"),
+        _ => None,
+    }
+}

@@ -1,0 +1,163 @@
+//! What an operation tells while it works. Whoever prints, draws or logs implements [`Observer`].
+
+use std::time::Duration;
+
+use redistrib_cluster_model::{NodeId, SlotSet};
+use serde::Serialize;
+
+use crate::Cancel;
+
+/// Takes the events of an operation, from any of its threads.
+pub trait Observer: Sync {
+    /// Something happened.
+    fn event(&self, event: &Event);
+}
+
+/// An observer that takes no notice.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&self, _event: &Event) {}
+}
+
+/// What an operation gets from its caller beside its arguments.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Who is told.
+    pub observer: &'a dyn Observer,
+    /// Who may interrupt.
+    pub cancel: &'a Cancel,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("cancel", self.cancel).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Context<'a> {
+    /// Bundles the two.
+    pub fn new(observer: &'a dyn Observer, cancel: &'a Cancel) -> Self {
+        Self { observer, cancel }
+    }
+
+    /// Tells the observer.
+    pub fn tell(&self, event: Event) {
+        self.observer.event(&event);
+    }
+
+    /// Tells that a step begins.
+    pub fn step(&self, step: Step) {
+        self.tell(Event::Step { step });
+    }
+
+    /// Tells what the user should know.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.tell(Event::Warning { text: text.into() });
+    }
+}
+
+/// The source and the target of slots on the move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Pair {
+    /// The master that gives.
+    pub from: NodeId,
+    /// The master that takes.
+    pub to: NodeId,
+}
+
+/// How slots are moved between two nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// SETSLOT, GETKEYSINSLOT and MIGRATE, which every server knows.
+    Migrate,
+    /// `CLUSTER MIGRATESLOTS` of Valkey 9.
+    MigrateSlots,
+    /// `CLUSTER MIGRATION IMPORT` of Redis 8.4.
+    MigrationImport,
+}
+
+/// The parts that operations are made of; the CLI prints them as `>>>` lines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Step {
+    /// Slots, epochs and replicas are being written to the nodes of a new cluster.
+    AssigningSlots,
+    /// Each node of a new cluster gets a config epoch of its own.
+    AssigningEpochs,
+    /// CLUSTER MEET is being sent.
+    Meeting,
+    /// Waiting until all nodes know and agree.
+    WaitingToJoin,
+    /// Another part of an operation, in words.
+    Other {
+        /// What begins.
+        text: String,
+    },
+}
+
+/// One thing an operation tells.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A step begins.
+    Step {
+        /// Which.
+        step: Step,
+    },
+    /// A migration begins.
+    MigrationStarted {
+        /// How many slots it moves in all.
+        slots: usize,
+        /// Between how many pairs.
+        pairs: usize,
+    },
+    /// The first slots of a pair begin to move.
+    PairStarted {
+        /// Which pair.
+        pair: Pair,
+        /// How many slots it moves in all.
+        slots: usize,
+        /// How.
+        method: Method,
+    },
+    /// Keys have arrived at the target.
+    KeysMoved {
+        /// Of which pair.
+        pair: Pair,
+        /// How many since the last such event.
+        keys: u64,
+        /// Their bytes on the wire, as far as known.
+        bytes: u64,
+        /// How long the servers were held up by it.
+        #[serde(rename = "hold_up_us", serialize_with = "as_micros")]
+        hold_up: Duration,
+    },
+    /// Slots have a new owner.
+    SlotsMoved {
+        /// Of which pair.
+        pair: Pair,
+        /// Which.
+        slots: SlotSet,
+    },
+    /// All slots of a pair have moved.
+    PairFinished {
+        /// Which pair.
+        pair: Pair,
+    },
+    /// Something the user should know that does not stop the operation.
+    Warning {
+        /// In words. May carry text that a server sent.
+        text: String,
+    },
+    /// The operation is through.
+    Finished,
+}
+
+fn as_micros<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}
