@@ -14,6 +14,7 @@
 //! ```
 
 mod address;
+pub mod findings;
 mod flags;
 mod key_slot;
 mod moves;
@@ -22,9 +23,12 @@ mod node_id;
 mod slot;
 mod slot_set;
 mod snapshot;
+#[cfg(test)]
+mod testing;
 pub mod topology;
 
 pub use address::{Address, AddressError};
+pub use findings::{Finding, Member, OpenKind, OpenSlots, OpenState, Opinion, Severity, Way};
 pub use flags::{Flags, Role};
 pub use key_slot::{crc16, hash_tag};
 pub use moves::Move;

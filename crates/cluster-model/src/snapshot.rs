@@ -32,7 +32,8 @@ pub struct NodeView {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// One view a node; the node that was asked first comes first.
+    /// One view a node; the node that was asked first comes first. A node that was not asked counts
+    /// as one that did not answer.
     pub views: Vec<NodeView>,
 }
 

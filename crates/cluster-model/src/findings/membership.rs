@@ -1,0 +1,135 @@
+//! Findings about nodes: whether they answer, know each other, and are followed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{Finding, Survey};
+use crate::{NodeId, Snapshot};
+
+pub(super) fn unreachable(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
+    findings.extend(snapshot.views.iter().filter_map(|view| {
+        let reason = view.answer.as_ref().err()?.clone();
+        Some(Finding::Unreachable { id: view.id, address: view.asked.to_string(), reason })
+    }));
+}
+
+/// One id at several addresses.
+pub(super) fn same_id(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
+    let mut addresses: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
+    for view in snapshot.views.iter().filter(|view| view.answer.is_ok()) {
+        let Some(id) = view.id else { continue };
+        let known = addresses.entry(id).or_default();
+        let address = view.asked.to_string();
+        if !known.contains(&address) {
+            known.push(address);
+        }
+    }
+    addresses.retain(|_, addresses| addresses.len() > 1);
+    findings.extend(addresses.into_iter().map(|(id, addresses)| Finding::SameId { id, addresses }));
+}
+
+/// One address of several ids.
+pub(super) fn same_address(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+    let mut nodes: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
+    for node in &survey.nodes {
+        let address = &node.address;
+        if !address.host.is_empty() && address.port != 0 && !node.flags.is_without_address() {
+            nodes.entry(address.to_string()).or_default().push(node.id);
+        }
+    }
+    nodes.retain(|_, nodes| nodes.len() > 1);
+    let same = nodes.into_iter().map(|(address, nodes)| Finding::SameAddress { address, nodes });
+    findings.extend(same);
+}
+
+/// Nodes that others call failed, cannot reach, or still wait for.
+pub(super) fn ill(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+    let mut failed: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+    let mut suspected: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+    let mut handshakes: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
+    for (viewer, topology) in &survey.views {
+        for node in &topology.nodes {
+            let flags = &node.flags;
+            if flags.is_handshake() {
+                handshakes.entry(node.address.to_string()).or_default().push(*viewer);
+            } else if flags.is_failed() {
+                failed.entry(node.id).or_default().push(*viewer);
+            } else if flags.is_suspected() {
+                suspected.entry(node.id).or_default().push(*viewer);
+            }
+        }
+    }
+    for (id, by) in failed {
+        findings.push(Finding::Failed { node: survey.member(id), by: survey.members(by) });
+    }
+    for (id, by) in suspected {
+        findings.push(Finding::Suspected { node: survey.member(id), by: survey.members(by) });
+    }
+    for (address, by) in handshakes {
+        findings.push(Finding::Handshake { address, by: survey.members(by) });
+    }
+}
+
+/// Nodes that some of the others do not know.
+pub(super) fn unknown(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+    let mut known_to: HashMap<NodeId, usize> = HashMap::with_capacity(survey.nodes.len());
+    for node in survey.views.iter().flat_map(|(_, topology)| &topology.nodes) {
+        *known_to.entry(node.id).or_default() += 1;
+    }
+    let known_to_all = |id| known_to.get(&id).is_some_and(|count| *count >= survey.views.len());
+    let missed: Vec<NodeId> =
+        survey.nodes.iter().map(|node| node.id).filter(|id| !known_to_all(*id)).collect();
+    if missed.is_empty() {
+        return;
+    }
+    let mut unknown_to: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+    for (viewer, topology) in &survey.views {
+        let known: HashSet<NodeId> = topology.nodes.iter().map(|node| node.id).collect();
+        for id in missed.iter().filter(|id| !known.contains(id)) {
+            unknown_to.entry(*id).or_default().push(*viewer);
+        }
+    }
+    for id in missed {
+        if let Some(by) = unknown_to.remove(&id) {
+            findings.push(Finding::UnknownTo { node: survey.member(id), by: survey.members(by) });
+        }
+    }
+}
+
+/// Replicas without a master that works, and masters without a replica.
+pub(super) fn replication(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+    let ill: HashSet<NodeId> = survey
+        .views
+        .iter()
+        .flat_map(|(_, topology)| &topology.nodes)
+        .filter(|node| node.flags.is_failed())
+        .map(|node| node.id)
+        .collect();
+    let mut followed = HashSet::new();
+    for node in survey.nodes.iter().filter(|node| node.is_replica()) {
+        let replica = survey.member(node.id);
+        let Some(master) = node.master else {
+            findings.push(Finding::ReplicaWithoutMaster { replica });
+            continue;
+        };
+        followed.insert(master);
+        match survey.node(master) {
+            None => findings.push(Finding::ReplicaOfUnknown { replica, master }),
+            Some(of) if of.is_replica() => {
+                let master = survey.member(master);
+                findings.push(Finding::ReplicaOfReplica { replica, master });
+            }
+            Some(_) if ill.contains(&master) || !survey.answers(master) => {
+                let master = survey.member(master);
+                findings.push(Finding::ReplicaOfFailed { replica, master });
+            }
+            Some(_) => {}
+        }
+    }
+    if followed.is_empty() {
+        return;
+    }
+    let masters = survey.nodes.iter().filter(|node| node.is_master() && !node.slots.is_empty());
+    for node in masters.filter(|node| !followed.contains(&node.id)) {
+        findings.push(Finding::MasterWithoutReplica { master: survey.member(node.id) });
+    }
+}

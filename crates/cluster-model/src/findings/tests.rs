@@ -1,0 +1,253 @@
+//! Each finding from the smallest cluster that shows it.
+
+use super::*;
+use crate::testing::{
+    id, master, own, replica, seen, silence, slot, slots, snapshot, three_masters,
+};
+use crate::{Flags, NodeView};
+
+/// The findings in words; every one of them survives JSON.
+fn words(snapshot: &Snapshot) -> Vec<String> {
+    let findings = snapshot.findings();
+    for finding in &findings {
+        let json = serde_json::to_string(finding).unwrap();
+        assert_eq!(serde_json::from_str::<Finding>(&json).unwrap(), *finding, "{json}");
+        assert!(!finding.to_string().contains('\n'));
+    }
+    findings.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_cluster_that_is_well_has_no_findings() {
+    let mut nodes = three_masters();
+    nodes.extend([replica(4, 1), replica(5, 2), replica(6, 3)]);
+    assert_eq!(words(&snapshot(&nodes)), [""; 0]);
+}
+
+#[test]
+fn a_silent_master_is_named_with_its_slots_and_replicas() {
+    let mut nodes = three_masters();
+    nodes.extend([replica(4, 1), replica(5, 2), replica(6, 3)]);
+    let mut snapshot = snapshot(&nodes);
+    silence(&mut snapshot, 1);
+    assert_eq!(
+        words(&snapshot),
+        [
+            "node h:7002 (02020202) does not answer: connection refused",
+            "5462 slots have an owner that does not answer, h:7002: 5461-10922",
+            "replica h:7005 follows h:7002, which has failed or does not answer",
+        ]
+    );
+    let nobody = NodeView::unreachable(None, "h:1".parse().unwrap(), "no route");
+    assert_eq!(words(&Snapshot { views: vec![nobody] }), ["node h:1 does not answer: no route"]);
+}
+
+#[test]
+fn slots_that_a_replica_took_over_are_not_unserved() {
+    let mut nodes = three_masters();
+    nodes.push(replica(4, 1));
+    let mut snapshot = snapshot(&nodes);
+    silence(&mut snapshot, 0);
+    *own(&mut snapshot, 3) = master(4, "0-5460");
+    own(&mut snapshot, 3).flags = Flags::parse("myself,master");
+    // The others have not heard of the failover.
+    let found = snapshot.findings();
+    assert!(!found.iter().any(|finding| matches!(finding, Finding::Unserved { .. })), "{found:?}");
+    assert!(!found.iter().any(|finding| matches!(finding, Finding::Uncovered { .. })), "{found:?}");
+}
+
+#[test]
+fn uncovered_slots_are_listed() {
+    let nodes = [master(1, "0-5460"), master(2, "5462-16382")];
+    assert_eq!(words(&snapshot(&nodes)), ["2 slots have no owner: 5461 16383"]);
+}
+
+#[test]
+fn disagreement_says_who_says_what() {
+    let mut snapshot = snapshot(&three_masters());
+    own(&mut snapshot, 1).slots.insert(slot(5));
+    seen(&mut snapshot, 1, 0).slots.remove(slot(5));
+    seen(&mut snapshot, 2, 2).slots.remove(slot(11000));
+    let found = words(&snapshot);
+    assert_eq!(
+        found[0],
+        "nodes disagree about 5 11000: \
+         h:7001 says h:7001 owns 5, h:7003 owns 11000; \
+         h:7002 says h:7002 owns 5, h:7003 owns 11000; \
+         h:7003 says h:7001 owns 5, nobody owns 11000"
+    );
+    let others = ["1 slot has no owner: 11000", "1 slot has several owners, h:7001, h:7002: 5"];
+    assert_eq!(found[1..], others);
+}
+
+#[test]
+fn nodes_that_are_not_well_are_named() {
+    let mut snapshot = snapshot(&three_masters());
+    seen(&mut snapshot, 0, 2).flags = Flags::parse("master,fail?");
+    seen(&mut snapshot, 1, 0).flags = Flags::parse("master,fail");
+    seen(&mut snapshot, 2, 0).flags = Flags::parse("master,fail");
+    let mut stranger = master(9, "");
+    stranger.flags = Flags::parse("handshake");
+    snapshot.views[0].answer.as_mut().unwrap().nodes.push(stranger);
+    assert_eq!(
+        words(&snapshot),
+        [
+            "node h:7001 has failed, says h:7002, h:7003",
+            "node h:7003 cannot be reached by h:7001",
+            "node h:7009 has been met but has not answered h:7001 yet",
+        ]
+    );
+}
+
+#[test]
+fn a_node_that_only_some_know_is_named() {
+    let mut snapshot = snapshot(&three_masters());
+    snapshot.views[0].answer.as_mut().unwrap().nodes.push(master(4, ""));
+    assert_eq!(words(&snapshot), ["node h:7004 is not known to h:7002, h:7003"]);
+}
+
+#[test]
+fn shared_addresses_and_ids_are_named() {
+    let mut nodes = three_masters();
+    nodes[2].address = nodes[0].address.clone();
+    assert_eq!(
+        words(&snapshot(&nodes)),
+        [format!("nodes {}, {} announce the same address h:7001", id(1), id(3))]
+    );
+    let mut twice = snapshot(&three_masters());
+    let mut copy = twice.views[0].clone();
+    copy.asked = "other:7001".parse().unwrap();
+    twice.views.push(copy);
+    assert_eq!(words(&twice), [format!("nodes h:7001, other:7001 share the id {}", id(1))]);
+}
+
+#[test]
+fn replicas_and_masters_without_each_other_are_named() {
+    let mut nodes = three_masters();
+    nodes.extend([replica(4, 1), replica(5, 77), replica(6, 4), replica(7, 2)]);
+    nodes[6].master = None;
+    let snapshot = snapshot(&nodes);
+    let stray = id(77);
+    assert_eq!(
+        words(&snapshot),
+        [
+            &format!("replica h:7005 follows {stray}, which is not in the cluster"),
+            "replica h:7006 follows h:7004, which is a replica itself",
+            "replica h:7007 follows no master",
+            "master h:7002 has no replica",
+            "master h:7003 has no replica",
+        ]
+    );
+    let severities: Vec<_> = snapshot.findings().iter().map(Finding::severity).collect();
+    use Severity::*;
+    assert_eq!(severities, [Error, Warning, Error, Notice, Notice]);
+}
+
+#[test]
+fn masters_at_one_epoch_are_named() {
+    let mut nodes = three_masters();
+    nodes[1].config_epoch = 1;
+    assert_eq!(words(&snapshot(&nodes)), ["masters h:7001, h:7002 have the same config epoch 1"]);
+}
+
+#[test]
+fn a_fresh_node_is_named_by_where_it_was_asked() {
+    let mut snapshot = snapshot(&[master(1, "")]);
+    own(&mut snapshot, 0).address.host.clear();
+    own(&mut snapshot, 0).migrating = vec![(slot(5), id(9))];
+    let found = words(&snapshot);
+    assert!(found[0].contains("h:7001 sends it"), "{found:?}");
+}
+
+/// Three masters of which the first owns slot 5, with these flags on it: node, direction, peer.
+fn open(flags: &[(u8, char, u8)], owners: &[u8]) -> Snapshot {
+    let mut nodes = three_masters();
+    for node in &mut nodes {
+        node.slots.remove(slot(5));
+    }
+    for owner in owners {
+        nodes[usize::from(*owner) - 1].slots.insert(slot(5));
+    }
+    for (node, direction, peer) in flags {
+        let node = &mut nodes[usize::from(*node) - 1];
+        let flags = if *direction == '>' { &mut node.migrating } else { &mut node.importing };
+        flags.push((slot(5), id(*peer)));
+    }
+    snapshot(&nodes)
+}
+
+#[test]
+fn open_slots_are_told_apart() {
+    use OpenKind::*;
+    for (flags, owners, kind) in [
+        (&[(1, '>', 2), (2, '<', 1)][..], &[1][..], Pair),
+        (&[(1, '>', 2)], &[1], OnlyMigrating),
+        (&[(2, '<', 1)], &[1], OnlyImporting),
+        (&[(2, '<', 3)], &[1], OnlyImporting),
+        (&[(2, '<', 1), (3, '<', 1)], &[1], SeveralImporters),
+        (&[(1, '>', 2)], &[1, 2], HalfCommitted),
+        (&[(1, '>', 2)], &[2], Leftover),
+        (&[(2, '<', 1)], &[2], Leftover),
+        (&[(1, '>', 2), (2, '<', 1)], &[], NoOwner),
+        (&[(1, '>', 2), (2, '<', 1)], &[1, 2], SeveralOwners),
+        (&[(1, '>', 2)], &[1, 2, 3], SeveralOwners),
+        (&[(1, '>', 2), (3, '<', 1)], &[1], Tangled),
+        (&[(1, '>', 2), (2, '<', 1), (3, '<', 1)], &[1], Tangled),
+        (&[(1, '>', 2), (2, '<', 3)], &[1], Tangled),
+    ] {
+        let found = open(flags, owners).open_slots();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].kind, kind, "{}", found[0]);
+        assert_eq!(found[0].slots, slots("5"));
+    }
+}
+
+#[test]
+fn open_slots_of_silent_nodes_say_so() {
+    let mut source_silent = open(&[(1, '>', 2), (2, '<', 1)], &[1]);
+    silence(&mut source_silent, 0);
+    let found = source_silent.open_slots();
+    assert_eq!(
+        found[0].to_string(),
+        "slot 5 open: the owner does not answer, h:7002 takes it from h:7001, \
+         h:7001 does not answer (its owner is lost or cut off)"
+    );
+    let mut target_silent = open(&[(1, '>', 2), (2, '<', 1)], &[1]);
+    silence(&mut target_silent, 1);
+    let found = target_silent.open_slots();
+    assert_eq!(
+        found[0].to_string(),
+        "slot 5 open: owned by h:7001, h:7001 sends it to h:7002, \
+         h:7002 does not answer (the target does not take part)"
+    );
+}
+
+#[test]
+fn open_slots_of_one_state_are_one_finding() {
+    let mut nodes = three_masters();
+    for number in [3, 4, 9] {
+        nodes[0].migrating.push((slot(number), id(2)));
+        nodes[1].importing.push((slot(number), id(1)));
+    }
+    nodes[0].migrating.push((slot(5), id(2)));
+    assert_eq!(
+        words(&snapshot(&nodes)),
+        [
+            "slots 3-4 9 open: owned by h:7001, h:7001 sends them to h:7002, \
+             h:7002 takes them from h:7001 (a migration under way or interrupted)",
+            "slot 5 open: owned by h:7001, h:7001 sends it to h:7002 \
+             (the target does not take part)",
+        ]
+    );
+}
+
+#[test]
+fn long_lists_are_cut_short() {
+    let nodes: Vec<_> = (1..=9).map(|n| master(n, "")).collect();
+    let mut snapshot = snapshot(&nodes);
+    for view in &mut snapshot.views[1..] {
+        view.answer.as_mut().unwrap().nodes[0].flags = Flags::parse("master,fail");
+    }
+    let found = words(&snapshot);
+    assert_eq!(found[0], "node h:7001 has failed, says h:7002, h:7003, h:7004 and 5 more");
+}
