@@ -3,7 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use redistrib_cluster_model::NodeId;
 use redistrib_resp::DecodeError;
 
 use crate::Endpoint;
@@ -122,14 +121,6 @@ pub enum Error {
         id: String,
         /// The node whose cluster was searched.
         seed: Endpoint,
-    },
-    /// A node that the operation needs cannot be reached.
-    #[error("node {id} is needed but cannot be used: {source}")]
-    NodeDown {
-        /// Which node.
-        id: NodeId,
-        /// Why.
-        source: Box<Error>,
     },
     /// The cluster or the nodes are not in a state that allows the operation.
     #[error("{0}")]

@@ -4,19 +4,31 @@
 //! operation tells what it does through an [`Observer`], stops when its [`Cancel`] asks for it, and
 //! returns typed [`Error`]s; it never prints.
 
+mod add_node;
+mod backup;
 mod cancel;
+mod candidate;
 mod cluster;
 mod conn;
+mod del_node;
 mod endpoint;
 mod error;
+mod everywhere;
+mod inspect;
 mod list;
 mod observer;
+mod wait;
 
+pub use add_node::{NewRole, add_node};
+pub use backup::{Saved, backup};
 pub use cancel::{Cancel, Stop};
 pub use cluster::{Cluster, Member};
 pub use conn::{Connection, Credentials, Secret, Settings, TlsOptions, TlsSettings};
+pub use del_node::Departure;
 pub use endpoint::Endpoint;
 pub use error::{Error, Result};
+pub use everywhere::{LEAST_NODE_TIMEOUT, Which, call, set_node_timeout};
+pub use inspect::{NodeReport, Report, inspect};
 pub use list::{ClusterNode, list_masters, list_nodes};
 pub use observer::{Context, Event, Method, Observer, Pair, Silent, Step};
 pub use redistrib_cluster_model as model;

@@ -1,6 +1,7 @@
 //! One server at the other end of a stream: commands go out, replies come back, nothing waits for ever.
 
 mod describe;
+mod dump;
 mod secret;
 mod settings;
 mod stream;

@@ -1,0 +1,191 @@
+//! A new node joins a cluster: as an empty master, or as a replica.
+
+use std::time::Duration;
+
+use redistrib_cluster_model::NodeId;
+use redistrib_resp::Command;
+
+use crate::candidate::Candidate;
+use crate::cluster::read_topology;
+use crate::error::{Error, Result};
+use crate::wait::until_settled;
+use crate::{Cluster, Connection, Context, Endpoint, Member, Step};
+
+/// How long the nodes may take to know a new one.
+const JOIN_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What a new node is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewRole {
+    /// A master without slots.
+    Master,
+    /// A replica of this master.
+    ReplicaOf(NodeId),
+    /// A replica of whichever master has the fewest.
+    Replica,
+}
+
+impl NewRole {
+    /// The master that the new node would follow, if any. Pure: for plans as well as for the deed.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchNode`], and [`Error::Precondition`] for a node that is no master.
+    pub fn master(self, cluster: &Cluster) -> Result<Option<NodeId>> {
+        match self {
+            Self::Master => Ok(None),
+            Self::ReplicaOf(id) if cluster.member(id)?.node().is_master() => Ok(Some(id)),
+            Self::ReplicaOf(id) => {
+                Err(Error::Precondition(format!("node {id} is a replica itself: name its master")))
+            }
+            Self::Replica => Ok(poorest_master(cluster, |_| true)),
+        }
+    }
+}
+
+/// The master with the fewest replicas among those that `which` accepts.
+pub(crate) fn poorest_master(cluster: &Cluster, which: impl Fn(&Member) -> bool) -> Option<NodeId> {
+    let owners =
+        cluster.masters().filter(|member| !member.node().slots.is_empty() && which(member));
+    owners.min_by_key(|member| cluster.replicas_of(member.id()).count()).map(Member::id)
+}
+
+/// Adds the empty node at `endpoint` to the cluster and returns its id when all reachable nodes know it
+/// in its role. Functions that the cluster has are carried to it.
+///
+/// ```no_run
+/// use redistrib_ops::{Cancel, Cluster, Context, NewRole, Settings, Silent, add_node};
+/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// let cancel = Cancel::new();
+/// let context = Context::new(&Silent, &cancel);
+/// let id = add_node(&mut cluster, &"127.0.0.1:7006".parse()?, NewRole::Replica, &context)?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+///
+/// # Errors
+/// What a new cluster refuses; those of [`NewRole::master`]; [`Error::NotSettled`], after which the
+/// node has been taken out again.
+pub fn add_node(
+    cluster: &mut Cluster,
+    endpoint: &Endpoint,
+    role: NewRole,
+    context: &Context<'_>,
+) -> Result<NodeId> {
+    let master = role.master(cluster)?;
+    let mut new = Candidate::survey(endpoint, cluster.settings())?;
+    let id = new.node.id;
+    if cluster.member(id).is_ok() {
+        return Err(Error::Precondition(format!(
+            "{endpoint} has the id {id}, which a node of the cluster has already"
+        )));
+    }
+    carry_functions(cluster, &mut new.connection, context)?;
+    let joined = join(cluster, &mut new, master, context);
+    if joined.is_err() {
+        context.warn(format!("taking {endpoint} out of the cluster again"));
+        let _ = forget(cluster, id);
+        let _ = new.connection.call(&Command::new("CLUSTER").arg("RESET").arg("HARD"));
+    }
+    joined.map(|()| id)
+}
+
+fn join(
+    cluster: &mut Cluster,
+    new: &mut Candidate,
+    master: Option<NodeId>,
+    context: &Context<'_>,
+) -> Result<()> {
+    context.step(Step::Meeting);
+    shake_hands(cluster, new)?;
+    context.step(Step::WaitingToJoin);
+    let ids: Vec<NodeId> =
+        cluster.members().iter().filter(|member| member.is_up()).map(Member::id).collect();
+    until_settled(JOIN_DEADLINE, context.cancel, || knows_all(&mut new.connection, &ids))?;
+    if let Some(master) = master {
+        let replicate = Command::new("CLUSTER").arg("REPLICATE").arg(master.to_string());
+        new.connection.call(&replicate)?;
+        shake_hands(cluster, new)?;
+    }
+    let id = new.node.id;
+    until_settled(JOIN_DEADLINE, context.cancel, || seen_by_all(cluster, id, master))
+}
+
+/// Introduces the new node to every node that is up, so that none has to wait for gossip.
+fn shake_hands(cluster: &Cluster, new: &mut Candidate) -> Result<()> {
+    let up = cluster.members().iter().filter(|member| member.is_up());
+    let meets: Vec<Command> = up
+        .map(|member| crate::candidate::meet(member.endpoint(), member.node()))
+        .collect::<Result<_>>()?;
+    new.connection.call_all(&meets)?;
+    Ok(())
+}
+
+fn knows_all(connection: &mut Connection, ids: &[NodeId]) -> Result<Option<String>> {
+    let (_, topology) = read_topology(connection)?;
+    let known = |id: &NodeId| topology.node(*id).is_some_and(|node| !node.flags.is_handshake());
+    let stranger = ids.iter().find(|id| !known(id));
+    Ok(stranger.map(|id| format!("{} does not know node {id} yet", connection.endpoint())))
+}
+
+/// Which reachable node does not see the new one in its role yet, in words.
+fn seen_by_all(
+    cluster: &mut Cluster,
+    id: NodeId,
+    master: Option<NodeId>,
+) -> Result<Option<String>> {
+    cluster.refresh();
+    let blind = cluster.members().iter().find(|member| {
+        member.topology().is_some_and(|topology| {
+            topology.node(id).is_none_or(|node| node.master != master || node.flags.is_handshake())
+        })
+    });
+    Ok(blind.map(|member| {
+        format!(
+            "{} does not see the new node in its role yet: can it reach its bus port?",
+            member.endpoint()
+        )
+    }))
+}
+
+/// Makes every reachable node but the one concerned forget it.
+///
+/// # Errors
+/// The first refusal; nodes that have forgotten it already are no error.
+pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Result<()> {
+    let command = Command::new("CLUSTER").arg("FORGET").arg(id.to_string());
+    let answers = cluster
+        .broadcast(|member| member.is_up() && member.id() != id, std::slice::from_ref(&command));
+    for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
+        let Some(replies) = answer else { continue };
+        for reply in replies? {
+            match member.connection()?.accept(&command, reply) {
+                Err(error) if error.refusal().is_some_and(|text| text.contains("Unknown node")) => {
+                }
+                other => drop(other?),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Copies the cluster's functions (Redis 7 and later) to the new node; older servers have none.
+fn carry_functions(
+    cluster: &mut Cluster,
+    new: &mut Connection,
+    context: &Context<'_>,
+) -> Result<()> {
+    let dump = Command::new("FUNCTION").arg("DUMP");
+    let Some(source) =
+        cluster.members_mut().iter_mut().find(|member| member.is_up() && member.node().is_master())
+    else {
+        return Ok(());
+    };
+    let payload = match source.connection()?.call(&dump) {
+        Ok(payload) => payload,
+        Err(error) if error.refusal().is_some() => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let Some(payload) = payload.view().as_bytes() else { return Ok(()) };
+    context.step(Step::Other { text: format!("Send FUNCTION RESTORE to {}", new.endpoint()) });
+    new.call(&Command::new("FUNCTION").arg("RESTORE").arg(payload))?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! A cluster's data and shape in a folder: an RDB file for each master, and `nodes.json`.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use redistrib_cluster_model::NodeId;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::{Cluster, Context, Endpoint, Step};
+
+/// What was written for one master.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Saved {
+    /// The master.
+    pub node: NodeId,
+    /// Its RDB file.
+    pub file: PathBuf,
+    /// The file's length in bytes.
+    pub bytes: u64,
+}
+
+/// Saves the data of every master and the shape of the cluster into the folder `into`, which must exist.
+/// Each file is complete or absent: it is written beside its place and renamed at the end.
+///
+/// The files are each consistent in themselves, not with one another: writes go on in between.
+///
+/// # Errors
+/// [`Error::Precondition`] for a master that cannot be reached, before anything is written; [`Error::File`]; those of
+/// [`crate::Connection::dump`].
+pub fn backup(cluster: &Cluster, into: &Path, context: &Context<'_>) -> Result<Vec<Saved>> {
+    for master in cluster.masters() {
+        if let Some(failure) = master.failure() {
+            return Err(Error::Precondition(format!(
+                "master {} is needed for a backup: {failure}",
+                master.id()
+            )));
+        }
+    }
+    let mut saved = Vec::new();
+    for master in cluster.masters() {
+        let file = into.join(file_name(master.endpoint(), master.id()));
+        context.step(Step::Other { text: format!("Node {} -> Saving RDB...", master.endpoint()) });
+        let connection = cluster.connect(master.id())?;
+        let mut bytes = 0;
+        write_whole(&file, |sink| {
+            bytes = connection.dump(sink)?;
+            Ok(())
+        })?;
+        saved.push(Saved { node: master.id(), file, bytes });
+    }
+    context.step(Step::Other { text: "Saving cluster configuration to nodes.json".into() });
+    let nodes: Vec<_> = cluster.members().iter().map(crate::Member::node).collect();
+    let text = serde_json::to_string_pretty(&nodes)
+        .map_err(|error| Error::Precondition(error.to_string()))?;
+    let path = into.join("nodes.json");
+    write_whole(&path, |sink| {
+        sink.write_all(text.as_bytes()).map_err(|source| file_error(&path, source))
+    })?;
+    Ok(saved)
+}
+
+fn file_name(endpoint: &Endpoint, id: NodeId) -> String {
+    let host = endpoint.host().replace([':', '/', '%'], "_");
+    format!("redis-node-{host}-{}-{id}.rdb", endpoint.port().unwrap_or_default())
+}
+
+fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+    let partial = path.with_extension("part");
+    let failed = |source| file_error(path, source);
+    let mut sink = BufWriter::new(File::create(&partial).map_err(failed)?);
+    let filled = fill(&mut sink);
+    if filled.is_err() {
+        let _ = fs::remove_file(&partial);
+        return filled;
+    }
+    let file = sink.into_inner().map_err(|error| failed(error.into_error()))?;
+    file.sync_all().map_err(failed)?;
+    fs::rename(&partial, path).map_err(failed)
+}
+
+fn file_error(path: &Path, source: std::io::Error) -> Error {
+    Error::File { path: path.display().to_string(), source }
+}
