@@ -20,6 +20,7 @@ mod key_slot;
 mod moves;
 mod node;
 mod node_id;
+pub mod placement;
 mod slot;
 mod slot_set;
 mod snapshot;
