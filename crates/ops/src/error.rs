@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redistrib_resp::DecodeError;
 
-use crate::Endpoint;
+use crate::{Endpoint, lab};
 
 /// The result of everything that may fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -144,6 +144,9 @@ pub enum Error {
         /// The system's word.
         source: io::Error,
     },
+    /// Servers on this machine could not be had as asked.
+    #[error(transparent)]
+    Lab(#[from] lab::Failure),
 }
 
 impl Error {

@@ -15,6 +15,7 @@ mod endpoint;
 mod error;
 mod everywhere;
 mod inspect;
+pub mod lab;
 mod list;
 mod observer;
 mod wait;

@@ -1,0 +1,322 @@
+//! The lab: servers on this machine, for trying things out, for tests, benches and the demo.
+//!
+//! A lab is a folder with one folder for each server, named after its port, which holds the server's own
+//! `redis.conf`, `nodes.conf`, log, pid file and data, and a record of it all in `lab.json`. [`Lab`] is
+//! the lasting kind that `redis-trib lab` works with: it is brought up and taken down by different
+//! processes and keeps its data. [`TempLab`] is the passing kind for tests: on ports of its own choice,
+//! and gone, processes and files, when the value is dropped.
+
+mod config;
+mod failure;
+mod node;
+mod options;
+mod ports;
+mod program;
+mod record;
+mod status;
+mod temporary;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redistrib_resp::Command;
+
+pub use failure::{Failure, TakenPort};
+pub use options::{DEFAULT_NODES, DEFAULT_PORT, Layout, Options};
+pub use ports::{BUS_OFFSET, HIGHEST_PORT, free_ports};
+pub use program::{SERVER_VARIABLE, TEST_SERVERS_VARIABLE, TestServer, find_server};
+pub use status::{NodeState, NodeStatus};
+pub use temporary::TempLab;
+
+use crate::cluster::in_parallel;
+use crate::error::{Error, Result};
+use crate::{Connection, Context, Credentials, Endpoint, Settings, Step, Stop};
+use config::Config;
+use node::{Node, Presence};
+use record::{Record, file_error};
+
+/// How long the nodes of a cluster that comes up again may take to find each other.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Local servers in a folder.
+///
+/// ```no_run
+/// use redistrib_ops::lab::{Lab, Options};
+/// use redistrib_ops::{Cancel, Context, Settings, Silent};
+/// let cancel = Cancel::new();
+/// let context = Context::new(&Silent, &cancel);
+/// let lab = Lab::up("lab".as_ref(), &Options::default(), &Settings::default(), context)?;
+/// println!("{:?}", lab.endpoints());
+/// lab.down()?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Lab {
+    dir: PathBuf,
+    record: Record,
+    settings: Settings,
+    nodes: Vec<Node>,
+    /// Whether the servers are to outlive this process.
+    detached: bool,
+}
+
+impl Lab {
+    /// Makes a lab in `dir` and starts it, or starts what does not run of the one that is there; returns when
+    /// all servers are ready and a cluster's nodes agree that it is well. The servers outlive this process.
+    ///
+    /// Where a new lab does not come up, what was made of it is taken down and removed again; where an old
+    /// one does not, the servers that this call has started are ended.
+    ///
+    /// # Errors
+    /// [`Error::Lab`] with what the ports, the folder or a server's start lack, [`Error::File`],
+    /// [`Error::Cancelled`], [`Error::NotSettled`], and those of `create`.
+    pub fn up(
+        dir: &Path,
+        options: &Options,
+        settings: &Settings,
+        context: Context<'_>,
+    ) -> Result<Self> {
+        Self::raise(dir, options, settings, context, true)
+    }
+
+    fn raise(
+        dir: &Path,
+        options: &Options,
+        settings: &Settings,
+        context: Context<'_>,
+        detached: bool,
+    ) -> Result<Self> {
+        match Record::read(dir)? {
+            Some(record) => Self::resume(dir, record, options, settings, context),
+            None => Self::found(dir, options, settings, context, detached),
+        }
+    }
+
+    /// The lab in `dir`, whether it runs or not.
+    ///
+    /// # Errors
+    /// [`Failure::NotALab`] and [`Failure::Record`] in [`Error::Lab`], [`Error::File`].
+    pub fn open(dir: &Path, settings: &Settings) -> Result<Self> {
+        let record = Record::read(dir)?.ok_or_else(|| Failure::NotALab { dir: dir.to_owned() })?;
+        let mut lab = Self::new(dir, record, settings)?;
+        lab.learn_password()?;
+        Ok(lab)
+    }
+
+    fn new(dir: &Path, record: Record, settings: &Settings) -> Result<Self> {
+        // The servers know their folders by their real paths, and so must we.
+        let dir = fs::canonicalize(dir).map_err(|source| file_error(dir, source))?;
+        let nodes = record.ports.iter().map(|&port| Node::new(&dir, port)).collect();
+        Ok(Self { dir, record, settings: settings.clone(), nodes, detached: true })
+    }
+
+    /// Without credentials from the caller, those in the lab's own configuration do.
+    fn learn_password(&mut self) -> Result<()> {
+        if let (None, Some(node)) = (&self.settings.credentials, self.nodes.first()) {
+            self.settings.credentials =
+                node.password()?.map(|password| Credentials { user: None, password });
+        }
+        Ok(())
+    }
+
+    fn found(
+        dir: &Path,
+        options: &Options,
+        settings: &Settings,
+        context: Context<'_>,
+        detached: bool,
+    ) -> Result<Self> {
+        let record = options.plan()?;
+        ports::require_free(&record.ports, record.layout.has_bus())?;
+        let dir_is_new = !dir.exists();
+        fs::create_dir_all(dir).map_err(|source| file_error(dir, source))?;
+        let mut lab = Self { detached, ..Self::new(dir, record, settings)? };
+        let mut made = 0;
+        let outcome = lab.build(options, context, &mut made);
+        if let Err(error) = outcome {
+            lab.unbuild(made, dir_is_new);
+            return Err(error);
+        }
+        Ok(lab)
+    }
+
+    /// The steps of making a lab; `made` counts the folders, for taking them away again.
+    fn build(&mut self, options: &Options, context: Context<'_>, made: &mut usize) -> Result<()> {
+        let config = Config {
+            cluster: self.record.layout.has_bus(),
+            password: options.password.as_ref(),
+            lines: &options.config,
+        };
+        for node in &self.nodes {
+            node.create_folder(&config.text(node.port)?)?;
+            *made += 1;
+        }
+        self.learn_password()?;
+        self.start(&self.nodes.iter().collect::<Vec<_>>(), context)?;
+        if self.record.layout == Layout::Cluster {
+            self.form(self.record.replicas, context)?;
+        }
+        self.record.write(&self.dir)
+    }
+
+    /// Takes back what [`Lab::build`] did. What cannot be removed stays: the error that led here matters more.
+    fn unbuild(&self, made: usize, dir_is_new: bool) {
+        for node in &self.nodes {
+            node.kill();
+        }
+        for node in self.nodes.iter().take(made) {
+            let _ = fs::remove_dir_all(&node.folder);
+        }
+        if dir_is_new {
+            let _ = fs::remove_dir(&self.dir);
+        }
+    }
+
+    fn resume(
+        dir: &Path,
+        mut record: Record,
+        options: &Options,
+        settings: &Settings,
+        context: Context<'_>,
+    ) -> Result<Self> {
+        options.require(&record, dir)?;
+        let other_server = options.server.is_some();
+        if other_server {
+            record.server = find_server(options.server.as_deref())?;
+        }
+        let mut lab = Self::new(dir, record, settings)?;
+        lab.learn_password()?;
+        let idle = lab.idle_nodes()?;
+        let ports: Vec<_> = idle.iter().map(|node| node.port).collect();
+        ports::require_free(&ports, lab.record.layout.has_bus())?;
+        if let Err(error) = lab.start(&idle, context).and_then(|()| lab.settle(context)) {
+            for node in idle {
+                node.kill();
+            }
+            return Err(error);
+        }
+        if other_server {
+            lab.record.write(&lab.dir)?;
+        }
+        Ok(lab)
+    }
+
+    /// The nodes that do not run.
+    fn idle_nodes(&self) -> Result<Vec<&Node>> {
+        let present = in_parallel(&self.nodes, |node| node.presence(&self.settings));
+        let mut idle = Vec::new();
+        for (node, presence) in self.nodes.iter().zip(present) {
+            if matches!(presence?, Presence::Absent | Presence::Foreign) {
+                idle.push(node);
+            }
+        }
+        Ok(idle)
+    }
+
+    fn start(&self, nodes: &[&Node], context: Context<'_>) -> Result<()> {
+        if !nodes.is_empty() {
+            let ports: Vec<_> = nodes.iter().map(|node| node.port.to_string()).collect();
+            let (server, ports) = (self.record.server.display(), ports.join(" "));
+            context.step(Step::Other { text: format!("Starting {server} on {ports}") });
+        }
+        nodes.iter().try_for_each(|node| node.spawn(&self.record.server, self.detached))?;
+        nodes.iter().try_for_each(|node| node.wait_ready(&self.settings, context))
+    }
+
+    fn form(&self, replicas: usize, context: Context<'_>) -> Result<()> {
+        let _ = (replicas, context);
+        Err(Error::Precondition("forming a cluster is not there yet".into()))
+    }
+
+    /// Waits until all nodes of a cluster say that it is well. Nodes that come up again need a moment for it.
+    fn settle(&self, context: Context<'_>) -> Result<()> {
+        if self.record.layout != Layout::Cluster {
+            return Ok(());
+        }
+        let until = Instant::now() + SETTLE_DEADLINE;
+        let ill = |node: &&Node| !cluster_is_ok(&node.endpoint(), &self.settings).unwrap_or(false);
+        while let Some(node) = self.nodes.iter().find(ill) {
+            if context.cancel.wish() != Stop::No {
+                return Err(Error::Cancelled("the nodes had not all found each other".into()));
+            }
+            if Instant::now() > until {
+                let what = format!("{} still says cluster_state:fail", node.endpoint());
+                return Err(Error::NotSettled { what, after: SETTLE_DEADLINE });
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Ends all servers of the lab that run and keeps their data. Whatever else answers on a port of the lab is
+    /// left alone. Returns the ports of the servers that were ended.
+    ///
+    /// # Errors
+    /// Those of [`Connection::open`] where a server does not let us in, [`Failure::StillRunning`] in [`Error::Lab`].
+    pub fn down(&self) -> Result<Vec<u16>> {
+        // All at once: a master that ends waits for replicas that are alive but behind.
+        let ended = in_parallel(&self.nodes, |node| node.shut_down(&self.settings));
+        let mut ports = Vec::new();
+        for (node, ended) in self.nodes.iter().zip(ended) {
+            if ended? {
+                ports.push(node.port);
+            }
+        }
+        Ok(ports)
+    }
+
+    /// Ends all servers and removes the lab with all its data. The folder itself goes too, unless there is
+    /// more in it.
+    ///
+    /// # Errors
+    /// Those of [`Lab::down`], [`Error::File`].
+    pub fn destroy(self) -> Result<()> {
+        self.down()?;
+        for node in self.nodes.iter().filter(|node| node.folder.exists()) {
+            fs::remove_dir_all(&node.folder).map_err(|source| file_error(&node.folder, source))?;
+        }
+        Record::remove(&self.dir)?;
+        // Anything else in the folder is not ours to remove.
+        let _ = fs::remove_dir(&self.dir);
+        Ok(())
+    }
+
+    /// How each server fares.
+    pub fn status(&self) -> Vec<NodeStatus> {
+        in_parallel(&self.nodes, |node| NodeStatus::of(node, &self.settings))
+    }
+
+    /// The lab's folder, as an absolute path.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The server program.
+    pub fn server(&self) -> &Path {
+        &self.record.server
+    }
+
+    /// What the servers are to each other.
+    pub fn layout(&self) -> Layout {
+        self.record.layout
+    }
+
+    /// Where the servers listen, in the order of their ports.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.nodes.iter().map(Node::endpoint).collect()
+    }
+
+    /// How to connect to them: the caller's settings, with the lab's own password where it has one.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// Whether the node says that the cluster is well.
+fn cluster_is_ok(node: &Endpoint, settings: &Settings) -> Result<bool> {
+    let reply = Connection::open(node, settings)?.call(&Command::new("CLUSTER").arg("INFO"))?;
+    Ok(reply.view().as_str().is_some_and(|text| text.contains("cluster_state:ok")))
+}

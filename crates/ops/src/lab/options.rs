@@ -1,0 +1,167 @@
+//! What a lab should be, and whether the one that is there is that.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use super::record::Record;
+use super::{find_server, ports};
+use crate::Secret;
+
+/// How many nodes a lab has unless told otherwise.
+pub const DEFAULT_NODES: usize = 6;
+/// The first port unless told otherwise.
+pub const DEFAULT_PORT: u16 = 7000;
+
+/// The least number of masters a cluster can do with.
+const LEAST_MASTERS: usize = 3;
+
+/// What the servers of a lab are to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// A cluster, formed when the lab is made.
+    #[default]
+    Cluster,
+    /// Servers in cluster mode that do not know each other yet.
+    Nodes,
+    /// Servers that are not in cluster mode.
+    Plain,
+}
+
+impl Layout {
+    pub(super) fn has_bus(self) -> bool {
+        self != Self::Plain
+    }
+}
+
+/// What a lab should be. Whatever is `None` takes its default in a new lab, and stays as it is in one that is
+/// there already.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How many servers; 6 by default.
+    pub nodes: Option<usize>,
+    /// How many of them replicate each master; by default 1 where the nodes suffice for it, else 0.
+    pub replicas: Option<usize>,
+    /// The first port, 7000 by default; the servers have this and the following ones.
+    pub port: Option<u16>,
+    /// The server program; see [`find_server`] for the default.
+    pub server: Option<PathBuf>,
+    /// What the servers are to each other; a cluster by default.
+    pub layout: Option<Layout>,
+    /// The password that clients and the servers among themselves need. A new lab's alone.
+    pub password: Option<Secret>,
+    /// More lines for each redis.conf; `{port}` in them stands for the server's port, and a later line
+    /// overrides an earlier one. A new lab's alone.
+    pub config: Vec<String>,
+}
+
+impl Options {
+    /// A new lab's make-up. Whether ports and folders are free is still to be seen.
+    ///
+    /// # Errors
+    /// [`Failure::TooFewNodes`], [`Failure::PortRange`], and those of [`find_server`].
+    pub(super) fn plan(&self) -> Result<Record, Failure> {
+        let layout = self.layout.unwrap_or_default();
+        let nodes = self.nodes.unwrap_or(DEFAULT_NODES);
+        let replicas = match (self.replicas, layout) {
+            (Some(replicas), _) => replicas,
+            (None, Layout::Plain) => 0,
+            (None, _) => usize::from(nodes >= 2 * LEAST_MASTERS),
+        };
+        let needed = match layout {
+            Layout::Cluster => LEAST_MASTERS.saturating_mul(replicas.saturating_add(1)),
+            Layout::Nodes | Layout::Plain => 1,
+        };
+        if nodes < needed {
+            return Err(Failure::TooFewNodes { nodes, replicas, needed });
+        }
+        let ports = ports::block(self.port.unwrap_or(DEFAULT_PORT), nodes)?;
+        Ok(Record { server: find_server(self.server.as_deref())?, ports, replicas, layout })
+    }
+
+    /// Fails where an existing lab is not what was asked for.
+    pub(super) fn require(&self, record: &Record, dir: &Path) -> Result<(), Failure> {
+        let first = record.ports.first().copied().unwrap_or_default();
+        let other =
+            |has: String, asked: String| Err(Failure::OtherLab { dir: dir.to_owned(), has, asked });
+        match self {
+            Self { nodes: Some(asked), .. } if *asked != record.ports.len() => {
+                other(format!("{} nodes", record.ports.len()), asked.to_string())
+            }
+            Self { replicas: Some(asked), .. } if *asked != record.replicas => {
+                other(format!("{} replicas for each master", record.replicas), asked.to_string())
+            }
+            Self { port: Some(asked), .. } if *asked != first => {
+                other(format!("ports from {first} on"), asked.to_string())
+            }
+            Self { layout: Some(asked), .. } if *asked != record.layout => {
+                other(format!("the layout {:?}", record.layout), format!("{asked:?}"))
+            }
+            Self { password: Some(_), .. } => {
+                other("its password in its configuration".into(), "a new one".into())
+            }
+            Self { config, .. } if !config.is_empty() => {
+                other("its configuration in its redis.conf files".into(), "new lines".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options() -> Options {
+        Options { server: Some("/bin/sh".into()), ..Options::default() }
+    }
+
+    #[test]
+    fn six_nodes_from_7000_with_a_replica_each_are_the_default() {
+        let record = options().plan().unwrap();
+        assert_eq!(record.ports, [7000, 7001, 7002, 7003, 7004, 7005]);
+        assert_eq!((record.replicas, record.layout), (1, Layout::Cluster));
+        let three = Options { nodes: Some(3), ..options() }.plan().unwrap();
+        assert_eq!(three.replicas, 0, "three nodes are enough for a cluster without replicas");
+    }
+
+    #[test]
+    fn a_cluster_that_cannot_be_is_refused_before_anything_starts() {
+        for (nodes, replicas) in
+            [(2, None), (0, None), (5, Some(1)), (6, Some(2)), (9, Some(usize::MAX))]
+        {
+            let asked = Options { nodes: Some(nodes), replicas, ..options() };
+            assert!(
+                matches!(asked.plan(), Err(Failure::TooFewNodes { .. })),
+                "{nodes} {replicas:?}"
+            );
+        }
+        let plain = Options { nodes: Some(1), layout: Some(Layout::Plain), ..options() };
+        assert_eq!(plain.plan().unwrap().ports, [7000]);
+    }
+
+    #[test]
+    fn options_that_contradict_a_lab_name_what_it_has() {
+        let record = options().plan().unwrap();
+        let dir = Path::new("/lab");
+        assert!(options().require(&record, dir).is_ok());
+        let same = Options { nodes: Some(6), replicas: Some(1), port: Some(7000), ..options() };
+        assert!(same.require(&record, dir).is_ok());
+        for (asked, has) in [
+            (Options { nodes: Some(3), ..options() }, "6 nodes, not 3"),
+            (Options { replicas: Some(0), ..options() }, "1 replicas for each master, not 0"),
+            (Options { port: Some(8000), ..options() }, "ports from 7000 on, not 8000"),
+            (Options { layout: Some(Layout::Plain), ..options() }, "layout"),
+            (Options { password: Some(Secret::new("hush")), ..options() }, "password"),
+            (Options { config: vec!["save 1 1".into()], ..options() }, "redis.conf"),
+        ] {
+            let error = asked.require(&record, dir).unwrap_err().to_string();
+            assert!(
+                error.contains(has) && error.contains("/lab") && !error.contains("hush"),
+                "{error}"
+            );
+        }
+    }
+}

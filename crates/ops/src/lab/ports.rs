@@ -1,0 +1,107 @@
+//! Which ports are free.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::RangeInclusive;
+
+use super::failure::{Failure, TakenPort};
+
+/// How far the cluster bus port lies above the port.
+pub const BUS_OFFSET: u16 = 10_000;
+
+/// The highest port a node can have, so that its bus port is a port too.
+pub const HIGHEST_PORT: u16 = u16::MAX - BUS_OFFSET;
+
+/// Where ports of the lab's own choice come from. Neither these nor their bus ports are those that the
+/// system gives to outgoing connections (32768 and above), and the two ranges do not meet.
+const CHOICE: RangeInclusive<u16> = 10_000..=19_999;
+
+const ATTEMPTS: usize = 200;
+
+/// The ports of `nodes` nodes from `first` on.
+pub(super) fn block(first: u16, nodes: usize) -> Result<Vec<u16>, Failure> {
+    let ports: Vec<u16> = (first..=HIGHEST_PORT).take(nodes).collect();
+    if first == 0 || ports.len() < nodes {
+        return Err(Failure::PortRange { first, nodes });
+    }
+    Ok(ports)
+}
+
+/// Fails with all the ports that are taken, bus ports included where there is a bus.
+pub(super) fn require_free(ports: &[u16], bus: bool) -> Result<(), Failure> {
+    let own = ports.iter().map(|&port| TakenPort { port, bus: false });
+    let buses = ports.iter().map(|port| TakenPort { port: port + BUS_OFFSET, bus: true });
+    let needed = own.chain(buses.filter(|_| bus));
+    let taken: Vec<_> = needed.filter(|needed| !is_free(needed.port)).collect();
+    if taken.is_empty() { Ok(()) } else { Err(Failure::PortsTaken(taken)) }
+}
+
+/// Whether a server could listen on the port. Only what listens now is in the way: connections of an
+/// earlier listener that linger are not (std binds with SO_REUSEADDR, as the servers do).
+pub(super) fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// The first of `nodes` ports in a row that are free now, bus ports too. Another process may take them
+/// before a server does; so whoever starts servers on them tries again with others, as
+/// [`TempLab`](super::TempLab) does.
+///
+/// # Errors
+/// [`Failure::NoFreePorts`].
+pub fn free_ports(nodes: usize) -> Result<u16, Failure> {
+    for _ in 0..ATTEMPTS {
+        let span = u64::from(CHOICE.end() - CHOICE.start()).saturating_sub(nodes as u64) + 1;
+        let first = CHOICE.start() + u16::try_from(random() % span).unwrap_or(0);
+        if require_free(&block(first, nodes)?, true).is_ok() {
+            return Ok(first);
+        }
+    }
+    Err(Failure::NoFreePorts { nodes, attempts: ATTEMPTS })
+}
+
+/// Different in each process and at each call: std seeds its hashers so.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bus_port_has_to_fit_too() {
+        assert_eq!(block(55_534, 2).unwrap(), [55_534, 55_535]);
+        assert!(matches!(block(55_534, 3), Err(Failure::PortRange { first: 55_534, nodes: 3 })));
+        assert!(block(0, 1).is_err());
+        assert!(block(u16::MAX, 1).is_err());
+    }
+
+    #[test]
+    fn every_taken_port_is_named() {
+        let first = free_ports(3).unwrap();
+        let _own = TcpListener::bind((Ipv4Addr::LOCALHOST, first)).unwrap();
+        let _bus = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 2 + BUS_OFFSET)).unwrap();
+        let ports = block(first, 3).unwrap();
+        let message = require_free(&ports, true).unwrap_err().to_string();
+        let bus = first + 2 + BUS_OFFSET;
+        assert_eq!(
+            message,
+            format!(
+                "ports {first}, {bus} (cluster bus port of {}) are taken: nothing was started; choose others with --port",
+                first + 2
+            )
+        );
+        assert!(
+            require_free(&ports[1..], false).is_ok(),
+            "without a bus the bus port does not matter"
+        );
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_is_in_the_way_too() {
+        let first = free_ports(1).unwrap();
+        let _all = TcpListener::bind((Ipv4Addr::UNSPECIFIED, first)).unwrap();
+        assert!(!is_free(first));
+    }
+}

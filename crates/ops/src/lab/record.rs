@@ -1,0 +1,99 @@
+//! What a lab's folder remembers of it, in `lab.json`. Written last, when everything runs; a folder without it
+//! holds no lab.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use super::{Layout, ports};
+use crate::error::{Error, Result};
+
+const FILE: &str = "lab.json";
+
+/// A lab's make-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) server: PathBuf,
+    pub(super) ports: Vec<u16>,
+    pub(super) replicas: usize,
+    pub(super) layout: Layout,
+}
+
+impl Record {
+    /// The record in the folder, if there is one.
+    pub(super) fn read(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join(FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(file_error(&path, source)),
+        };
+        let record: Self = serde_json::from_str(&text)
+            .map_err(|error| Failure::Record { path: path.clone(), reason: error.to_string() })?;
+        if !record.ports.iter().all(|port| (1..=ports::HIGHEST_PORT).contains(port)) {
+            return Err(Failure::Record { path, reason: "a port out of range".into() }.into());
+        }
+        Ok(Some(record))
+    }
+
+    /// Writes the record in one step, so that no reader meets half of it.
+    pub(super) fn write(&self, dir: &Path) -> Result<()> {
+        let (path, new) = (dir.join(FILE), dir.join(format!("{FILE}.new")));
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| Failure::Record { path: path.clone(), reason: error.to_string() })?;
+        fs::write(&new, text + "\n").map_err(|source| file_error(&new, source))?;
+        fs::rename(&new, &path).map_err(|source| file_error(&path, source))
+    }
+
+    /// Removes the record, and with it the lab.
+    pub(super) fn remove(dir: &Path) -> Result<()> {
+        let path = dir.join(FILE);
+        fs::remove_file(&path).map_err(|source| file_error(&path, source))
+    }
+}
+
+/// A failure with a file.
+pub(super) fn file_error(path: &Path, source: io::Error) -> Error {
+    Error::File { path: path.display().to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Record::read(dir.path()).unwrap(), None);
+        let record = Record {
+            server: "/a/b".into(),
+            ports: vec![7000, 7001],
+            replicas: 1,
+            layout: Layout::Cluster,
+        };
+        record.write(dir.path()).unwrap();
+        assert_eq!(Record::read(dir.path()).unwrap(), Some(record));
+        Record::remove(dir.path()).unwrap();
+        assert_eq!(Record::read(dir.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_record_that_makes_no_sense_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        for text in [
+            "",
+            "{",
+            "[]",
+            r#"{"server":"/a","ports":[0],"replicas":1,"layout":"cluster"}"#,
+            r#"{"server":"/a","ports":[65535],"replicas":1,"layout":"cluster"}"#,
+            r#"{"server":"/a","ports":[7000],"replicas":-1,"layout":"cluster"}"#,
+        ] {
+            fs::write(dir.path().join(FILE), text).unwrap();
+            let error = Record::read(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("lab.json: not a lab's record"), "{error}");
+        }
+    }
+}

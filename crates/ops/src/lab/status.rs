@@ -1,0 +1,74 @@
+//! How the servers of a lab fare.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::node::{Node, Presence};
+use crate::Settings;
+
+/// One server of a lab.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeStatus {
+    /// Its port on 127.0.0.1.
+    pub port: u16,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// How it fares.
+    #[serde(flatten)]
+    pub state: NodeState,
+}
+
+/// Whether a server of a lab runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum NodeState {
+    /// It runs.
+    Up {
+        /// Its process.
+        process: u32,
+        /// The version it says it is.
+        version: String,
+        /// `master` or `slave`, as it calls itself.
+        role: String,
+        /// Whether it is still loading its data.
+        loading: bool,
+    },
+    /// It runs but does not answer.
+    Silent {
+        /// Its process.
+        process: u32,
+    },
+    /// It does not run.
+    Down,
+    /// It does not run, and something else has its port.
+    PortTaken,
+    /// It runs but does not say how it fares.
+    Unknown {
+        /// Why, in words.
+        reason: String,
+    },
+}
+
+impl NodeStatus {
+    pub(super) fn of(node: &Node, settings: &Settings) -> Self {
+        let state = match node.presence(settings) {
+            Ok(Presence::Here(vitals)) => NodeState::Up {
+                process: vitals.process,
+                version: vitals.version,
+                role: vitals.role,
+                loading: vitals.loading,
+            },
+            Ok(Presence::Silent(process)) => NodeState::Silent { process },
+            Ok(Presence::Absent) => NodeState::Down,
+            Ok(Presence::Foreign) => NodeState::PortTaken,
+            Err(error) => NodeState::Unknown { reason: error.to_string() },
+        };
+        Self { port: node.port, folder: node.folder.clone(), state }
+    }
+
+    /// Whether the server runs.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state, NodeState::Up { .. })
+    }
+}

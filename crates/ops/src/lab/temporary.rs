@@ -1,0 +1,220 @@
+//! A lab for as long as a test lasts.
+
+use std::io;
+use std::ops::Deref;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::node::Node;
+use super::record::file_error;
+use super::{Lab, Layout, Options, TestServer, free_ports};
+use crate::error::{Error, Result};
+use crate::{Cancel, Context, Settings, Silent};
+
+/// How often other ports are tried when somebody else was faster.
+const ATTEMPTS: usize = 10;
+
+/// What tests need not have: they want speed, and no data after the test.
+const PASSING: [&str; 2] = ["appendonly no", "save \"\""];
+
+/// A lab on free ports in a temporary folder. Dropping it ends its servers and removes the folder; so
+/// does the death of this process, however it dies.
+///
+/// ```no_run
+/// use redistrib_ops::lab::{TempLab, TestServer};
+/// let lab = TempLab::cluster(&TestServer::named("valkey-9.1")?, 3, 1)?;
+/// let nodes = lab.endpoints();
+/// assert_eq!(nodes.len(), 6);
+/// lab.kill(0);
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TempLab {
+    // In the order of their end: the watchdog must not see a folder that was removed and made anew, and the
+    // servers must be dead before their folder goes.
+    watchdog: Watchdog,
+    lab: Lab,
+    _folder: TempDir,
+}
+
+impl TempLab {
+    /// A cluster of `masters` masters with `replicas` replicas each.
+    ///
+    /// # Errors
+    /// Those of [`Lab::up`].
+    pub fn cluster(server: &TestServer, masters: usize, replicas: usize) -> Result<Self> {
+        Self::up(Options {
+            nodes: Some(masters * (replicas + 1)),
+            replicas: Some(replicas),
+            layout: Some(Layout::Cluster),
+            server: Some(server.program.clone()),
+            ..Options::default()
+        })
+    }
+
+    /// `count` servers in cluster mode that do not know each other.
+    ///
+    /// # Errors
+    /// Those of [`Lab::up`].
+    pub fn nodes(server: &TestServer, count: usize) -> Result<Self> {
+        Self::unrelated(server, count, Layout::Nodes)
+    }
+
+    /// `count` servers that are not in cluster mode.
+    ///
+    /// # Errors
+    /// Those of [`Lab::up`].
+    pub fn plain(server: &TestServer, count: usize) -> Result<Self> {
+        Self::unrelated(server, count, Layout::Plain)
+    }
+
+    fn unrelated(server: &TestServer, count: usize, layout: Layout) -> Result<Self> {
+        Self::up(Options {
+            nodes: Some(count),
+            replicas: Some(0),
+            layout: Some(layout),
+            server: Some(server.program.clone()),
+            ..Options::default()
+        })
+    }
+
+    /// A lab as the options say, but on ports of its own choice, and without writing data to disk unless
+    /// lines in `config` ask for it.
+    ///
+    /// # Errors
+    /// Those of [`Lab::up`]; [`super::Failure::NoFreePorts`] in [`Error::Lab`].
+    pub fn up(options: Options) -> Result<Self> {
+        Self::up_with(options, &Settings::default())
+    }
+
+    /// Like [`TempLab::up`], for servers that need more of a connection than a password, such as TLS.
+    ///
+    /// # Errors
+    /// Those of [`TempLab::up`].
+    pub fn up_with(mut options: Options, settings: &Settings) -> Result<Self> {
+        options.config.splice(0..0, PASSING.map(str::to_owned));
+        let nodes = options.nodes.unwrap_or(super::DEFAULT_NODES);
+        let mut attempt = 1;
+        loop {
+            options.port = Some(free_ports(nodes)?);
+            match Self::try_up(&options, settings) {
+                Err(Error::Lab(failure)) if failure.is_collision() && attempt < ATTEMPTS => {
+                    attempt += 1
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn try_up(options: &Options, settings: &Settings) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("redis-trib-lab-").tempdir();
+        let folder = folder.map_err(|source| file_error(&std::env::temp_dir(), source))?;
+        let dir =
+            folder.path().canonicalize().map_err(|source| file_error(folder.path(), source))?;
+        let watchdog = Watchdog::start(&dir).map_err(|source| file_error(&dir, source))?;
+        let cancel = Cancel::new();
+        let lab = Lab::raise(&dir, options, settings, Context::new(&Silent, &cancel), false)?;
+        Ok(Self { watchdog, lab, _folder: folder })
+    }
+
+    fn node(&self, index: usize) -> &Node {
+        &self.lab.nodes[index]
+    }
+
+    /// Ends a server at once, as a crash would. Tells whether it ran.
+    ///
+    /// # Panics
+    /// Where there is no server with this index; as for all that take one.
+    pub fn kill(&self, index: usize) -> bool {
+        self.node(index).kill()
+    }
+
+    /// Starts a server that has ended, and waits until it is ready.
+    ///
+    /// # Errors
+    /// Those of [`Lab::up`] that concern a server's start.
+    pub fn restart(&self, index: usize) -> Result<()> {
+        let cancel = Cancel::new();
+        self.lab.start(&[self.node(index)], Context::new(&Silent, &cancel))
+    }
+
+    /// Stops a server in its tracks: connections to it open, and nothing answers.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it does not run.
+    pub fn pause(&self, index: usize) -> Result<()> {
+        self.signal(index, "STOP")
+    }
+
+    /// Lets a paused server go on.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it does not run.
+    pub fn resume(&self, index: usize) -> Result<()> {
+        self.signal(index, "CONT")
+    }
+
+    fn signal(&self, index: usize, name: &str) -> Result<()> {
+        let node = self.node(index);
+        node.signal(name).map_err(|source| file_error(&node.folder, source))
+    }
+
+    /// The last lines of a server's log.
+    pub fn log_end(&self, index: usize) -> String {
+        self.node(index).log_end()
+    }
+}
+
+impl Deref for TempLab {
+    type Target = Lab;
+
+    fn deref(&self) -> &Lab {
+        &self.lab
+    }
+}
+
+impl Drop for TempLab {
+    fn drop(&mut self) {
+        self.watchdog.dismiss();
+        for node in &self.lab.nodes {
+            node.kill();
+        }
+    }
+}
+
+/// A shell that waits for our death, and then ends the servers and removes the folder.
+///
+/// It notices by the end of its standard input, which the system closes with the last of our process. A
+/// process group of its own keeps it out of a Ctrl-C's way.
+#[derive(Debug)]
+struct Watchdog(Child);
+
+impl Watchdog {
+    const SCRIPT: &str = r#"
+        read -r _
+        for file in "$0"/*/redis.pid; do kill -s KILL "$(cat "$file")"; done
+        rm -rf "$0"
+    "#;
+
+    fn start(folder: &Path) -> io::Result<Self> {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", Self::SCRIPT]).arg(folder).process_group(0);
+        shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell.spawn().map(Self)
+    }
+
+    fn dismiss(&mut self) {
+        // Killed before its standard input is closed, it does nothing.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.dismiss();
+    }
+}

@@ -1,0 +1,333 @@
+//! The lab with real servers: up, down, and what must not happen in between.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+use std::time::{Duration, Instant};
+
+use redistrib_ops::lab::{
+    BUS_OFFSET, Failure, Lab, Layout, NodeState, Options, TempLab, TestServer, free_ports,
+};
+use redistrib_ops::resp::Command;
+use redistrib_ops::{
+    Cancel, Connection, Context, Endpoint, Error, Secret, Settings, Silent, on_each_test_server,
+};
+
+/// A lasting lab in a temporary folder. The test's end is its end, however the test ends.
+struct Lasting {
+    folder: tempfile::TempDir,
+    options: Options,
+}
+
+impl Lasting {
+    fn new(server: &TestServer, nodes: usize, layout: Layout) -> Self {
+        let options = Options {
+            nodes: Some(nodes),
+            port: Some(free_ports(nodes).unwrap()),
+            server: Some(server.program.clone()),
+            layout: Some(layout),
+            ..Options::default()
+        };
+        Self { folder: tempfile::tempdir().unwrap(), options }
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.folder.path().join("lab")
+    }
+
+    fn up(&self) -> Result<Lab, Error> {
+        let cancel = Cancel::new();
+        Lab::up(&self.dir(), &self.options, &Settings::default(), Context::new(&Silent, &cancel))
+    }
+
+    fn open(&self) -> Result<Lab, Error> {
+        Lab::open(&self.dir(), &Settings::default())
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        if let Ok(lab) = self.open() {
+            let _ = lab.down();
+        }
+    }
+}
+
+fn server() -> TestServer {
+    TestServer::named("valkey-9.1").unwrap_or_else(|missing| panic!("{missing}"))
+}
+
+fn ask(lab: &Lab, index: usize, words: &[&str]) -> String {
+    let mut node = Connection::open(&lab.endpoints()[index], lab.settings()).unwrap();
+    let reply = node.call(&Command::from_args(words)).unwrap();
+    reply.view().as_str().unwrap_or_default().to_owned()
+}
+
+fn processes(lab: &Lab) -> Vec<Option<u32>> {
+    let process = |state| match state {
+        NodeState::Up { process, .. } => Some(process),
+        _ => None,
+    };
+    lab.status().into_iter().map(|node| process(node.state)).collect()
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+fn poll(what: &str, mut done: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < until, "in vain waited until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+on_each_test_server! {
+    fn data_and_identity_survive_down_and_up(server) {
+        for layout in [Layout::Plain, Layout::Nodes] {
+            let lasting = Lasting::new(server, 2, layout);
+            let lab = lasting.up().unwrap();
+            let identity = |lab: &Lab| match layout {
+                Layout::Plain => ask(lab, 1, &["GET", "greeting"]),
+                _ => ask(lab, 1, &["CLUSTER", "MYID"]),
+            };
+            if layout == Layout::Plain {
+                ask(&lab, 1, &["SET", "greeting", "hello"]);
+            }
+            let before = identity(&lab);
+            let ports: Vec<_> = lab.endpoints().iter().filter_map(Endpoint::port).collect();
+            drop(lab);
+
+            let lab = lasting.open().unwrap();
+            assert!(lab.status().iter().all(|node| node.is_up()), "the servers outlive their handle");
+            assert_eq!(lab.down().unwrap(), ports);
+            assert_eq!(processes(&lab), [None, None]);
+            assert_eq!(lab.down().unwrap(), [0; 0], "there is nothing left to end");
+
+            let lab = lasting.up().unwrap();
+            assert_eq!(identity(&lab), before);
+        }
+    }
+
+    fn a_server_tells_version_role_and_process(server) {
+        let lab = TempLab::nodes(server, 1).unwrap();
+        let status = lab.status();
+        let NodeState::Up { process, version, role, loading } = &status[0].state else {
+            panic!("not up: {status:?}")
+        };
+        let expected = server.name.split('-').next_back().unwrap();
+        assert!(version.starts_with(expected), "{version}");
+        assert_eq!((role.as_str(), *loading), ("master", false));
+        let pid_file = fs::read_to_string(status[0].folder.join("redis.pid")).unwrap();
+        assert_eq!(pid_file.trim(), process.to_string());
+    }
+
+    fn a_password_holds_and_is_learnt_from_the_configuration(server) {
+        let mut lasting = Lasting::new(server, 1, Layout::Nodes);
+        lasting.options.password = Some(Secret::new("two words\"\\"));
+        let lab = lasting.up().unwrap();
+        assert!(!ask(&lab, 0, &["CLUSTER", "MYID"]).is_empty());
+        let mut stranger = Connection::open(&lab.endpoints()[0], &Settings::default()).unwrap();
+        let refused = stranger.call(&Command::new("PING")).unwrap_err();
+        assert!(refused.to_string().contains("NOAUTH"), "{refused}");
+        assert!(!format!("{lab:?}").contains("two words"));
+        assert_eq!(lasting.open().unwrap().down().unwrap().len(), 1);
+    }
+
+    fn a_server_that_dies_at_its_start_shows_the_end_of_its_log(server) {
+        let mut lasting = Lasting::new(server, 2, Layout::Nodes);
+        lasting.options.config = vec!["no-such-directive yes".into()];
+        let error = lasting.up().unwrap_err();
+        assert!(matches!(&error, Error::Lab(Failure::Died { .. })), "{error}");
+        assert!(error.to_string().contains("no-such-directive"), "{error}");
+        assert!(!lasting.dir().exists(), "what was made is removed again");
+        assert!(matches!(lasting.open(), Err(Error::Lab(Failure::NotALab { .. }))));
+    }
+
+    fn killed_and_restarted_a_server_is_the_same_node(server) {
+        let lab = TempLab::nodes(server, 2).unwrap();
+        let id = ask(&lab, 1, &["CLUSTER", "MYID"]);
+        assert!(lab.kill(1));
+        assert!(!lab.kill(1), "it is dead already");
+        assert_eq!(lab.status()[1].state, NodeState::Down);
+        assert!(lab.status()[0].is_up());
+        lab.restart(1).unwrap();
+        assert_eq!(ask(&lab, 1, &["CLUSTER", "MYID"]), id);
+    }
+}
+
+#[test]
+fn taken_ports_are_named_and_nothing_is_started() {
+    let lasting = Lasting::new(&server(), 3, Layout::Nodes);
+    let first = lasting.options.port.unwrap();
+    let _port = TcpListener::bind(("127.0.0.1", first + 1)).unwrap();
+    let _bus = TcpListener::bind(("127.0.0.1", first + 2 + BUS_OFFSET)).unwrap();
+    let error = lasting.up().unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("ports {}, {} (cluster bus", first + 1, first + 2 + BUS_OFFSET)),
+        "{error}"
+    );
+    assert!(is_free(first) && !lasting.dir().exists());
+}
+
+#[test]
+fn one_server_that_dies_takes_the_others_of_a_failed_up_with_it() {
+    let mut lasting = Lasting::new(&server(), 3, Layout::Nodes);
+    let first = lasting.options.port.unwrap();
+    let program = lasting.folder.path().join("server");
+    let script = format!(
+        "#!/bin/sh\ncase $PWD in */{}) echo out of order; exit 3;; esac\nexec {} \"$@\"\n",
+        first + 2,
+        server().program.display(),
+    );
+    write_program(&program, &script);
+    lasting.options.server = Some(program);
+    let error = lasting.up().unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("port {}", first + 2)) && error.contains("out of order"),
+        "{error}"
+    );
+    assert!(!lasting.dir().exists());
+    poll("all ports are free", || (0..3).all(|offset| is_free(first + offset)));
+}
+
+fn write_program(path: &Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, script).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn up_again_leaves_running_servers_alone_and_starts_the_others() {
+    let lasting = Lasting::new(&server(), 3, Layout::Nodes);
+    let lab = lasting.up().unwrap();
+    let before = processes(&lab);
+    assert_eq!(processes(&lasting.up().unwrap()), before);
+
+    Connection::open(&lab.endpoints()[1], lab.settings())
+        .unwrap()
+        .call(&Command::new("SHUTDOWN"))
+        .unwrap_err();
+    poll("the server has ended", || processes(&lab)[1].is_none());
+    let after = processes(&lasting.up().unwrap());
+    assert_eq!((after[0], after[2]), (before[0], before[2]));
+    assert!(after[1].is_some() && after[1] != before[1]);
+}
+
+#[test]
+fn options_that_contradict_the_lab_are_refused() {
+    let mut lasting = Lasting::new(&server(), 2, Layout::Nodes);
+    let lab = lasting.up().unwrap();
+    lasting.options.nodes = Some(4);
+    let error = lasting.up().unwrap_err().to_string();
+    assert!(error.contains("has 2 nodes, not 4") && error.contains("destroy"), "{error}");
+    assert!(lab.status().iter().all(|node| node.is_up()));
+}
+
+#[test]
+fn a_folder_that_is_no_labs_is_not_touched() {
+    let lasting = Lasting::new(&server(), 2, Layout::Plain);
+    let second = lasting.dir().join((lasting.options.port.unwrap() + 1).to_string());
+    fs::create_dir_all(&second).unwrap();
+    fs::write(second.join("thesis.txt"), "irreplaceable").unwrap();
+    let error = lasting.up().unwrap_err();
+    assert!(matches!(error, Error::Lab(Failure::FolderExists { .. })), "{error}");
+    assert_eq!(fs::read_to_string(second.join("thesis.txt")).unwrap(), "irreplaceable");
+    let left: Vec<_> =
+        fs::read_dir(lasting.dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [second], "only what was there before");
+}
+
+#[test]
+fn another_server_on_a_labs_port_is_neither_used_nor_ended() {
+    let ours = Lasting::new(&server(), 1, Layout::Plain);
+    ours.up().unwrap().down().unwrap();
+    let mut other = Lasting::new(&server(), 1, Layout::Plain);
+    other.options.port = ours.options.port;
+    let theirs = other.up().unwrap();
+
+    let lab = ours.open().unwrap();
+    assert_eq!(lab.status()[0].state, NodeState::PortTaken);
+    assert_eq!(lab.down().unwrap(), [0; 0]);
+    assert!(matches!(ours.up(), Err(Error::Lab(Failure::PortsTaken(_)))));
+    lab.destroy().unwrap();
+    assert!(theirs.status()[0].is_up());
+}
+
+#[test]
+fn a_server_that_no_longer_answers_is_ended_all_the_same() {
+    let lab = TempLab::plain(&server(), 1).unwrap();
+    lab.pause(0).unwrap();
+    assert!(matches!(lab.status()[0].state, NodeState::Silent { .. }));
+    assert_eq!(lab.down().unwrap().len(), 1);
+    assert_eq!(lab.status()[0].state, NodeState::Down);
+}
+
+#[test]
+fn destroy_removes_the_lab_and_nothing_else() {
+    let lasting = Lasting::new(&server(), 2, Layout::Plain);
+    let lab = lasting.up().unwrap();
+    fs::write(lasting.dir().join("notes.txt"), "mine").unwrap();
+    lab.destroy().unwrap();
+    let left: Vec<_> =
+        fs::read_dir(lasting.dir()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["notes.txt"]);
+    fs::remove_file(lasting.dir().join("notes.txt")).unwrap();
+    lasting.up().unwrap().destroy().unwrap();
+    assert!(!lasting.dir().exists());
+}
+
+#[test]
+fn an_interrupted_up_leaves_nothing() {
+    let lasting = Lasting::new(&server(), 1, Layout::Plain);
+    let cancel = Cancel::new();
+    cancel.press();
+    let context = Context::new(&Silent, &cancel);
+    let error =
+        Lab::up(&lasting.dir(), &lasting.options, &Settings::default(), context).unwrap_err();
+    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert!(!lasting.dir().exists());
+    assert!(is_free(lasting.options.port.unwrap()));
+}
+
+#[test]
+fn a_dropped_lab_is_gone() {
+    let lab = TempLab::nodes(&server(), 2).unwrap();
+    let (dir, ends) = (lab.dir().to_owned(), lab.endpoints());
+    drop(lab);
+    assert!(!dir.exists());
+    assert!(ends.iter().filter_map(Endpoint::port).all(is_free));
+}
+
+/// What the watchdog test runs in a process of its own.
+#[test]
+#[ignore = "a part of a_lab_does_not_outlive_a_killed_process"]
+fn hold_a_lab_until_killed() {
+    let lab = TempLab::plain(&server(), 2).unwrap();
+    println!("\nlab {} {}", lab.endpoints()[0], lab.dir().display());
+    std::thread::sleep(Duration::from_secs(60));
+}
+
+#[test]
+fn a_lab_does_not_outlive_a_killed_process() {
+    let mut holder = Process::new(std::env::current_exe().unwrap())
+        .args(["--exact", "hold_a_lab_until_killed", "--ignored", "--nocapture"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    let line = lines.map_while(Result::ok).find(|line| line.starts_with("lab ")).unwrap();
+    let mut words = line.split(' ').skip(1);
+    let endpoint: Endpoint = words.next().unwrap().parse().unwrap();
+    let dir = PathBuf::from(words.next().unwrap());
+    assert!(Connection::open(&endpoint, &Settings::default()).is_ok() && dir.exists());
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let first = endpoint.port().unwrap();
+    poll("servers and folder are gone", || !dir.exists() && is_free(first) && is_free(first + 1));
+}
