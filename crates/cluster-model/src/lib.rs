@@ -21,6 +21,7 @@ mod moves;
 mod node;
 mod node_id;
 pub mod placement;
+pub mod plan;
 mod slot;
 mod slot_set;
 mod snapshot;
