@@ -3,3 +3,5 @@
 mod affinity;
 pub mod create;
 pub mod reshard;
+pub mod schedule;
+pub mod steer;
