@@ -15,7 +15,7 @@ use crate::{Move, NodeId, SlotSet};
 ///
 /// let [a, b, c, d] = [1, 2, 3, 4].map(|n| NodeId::from_bytes([n; 20]));
 /// let step = |from, to, slots: &str| Move { from, to, slots: slots.parse().unwrap() };
-/// let mut schedule = Schedule::new([step(a, c, "0-99"), step(a, d, "100-149"), step(b, d, "200-299")]);
+/// let mut schedule = Schedule::new([step(a, c, "0-99"), step(b, c, "100-109"), step(b, d, "200-259")]);
 ///
 /// let first = schedule.next(64).unwrap();
 /// assert_eq!((first.from, first.slots.to_string()), (a, "0-63".into()));
