@@ -27,8 +27,7 @@ impl Census {
     /// # Errors
     /// Those of [`Connection::open`] and [`Connection::call`] for any master.
     pub fn take(port: u16) -> Result<Self> {
-        let cluster =
-            Cluster::discover(&Endpoint::tcp("127.0.0.1", port), &Settings::default())?;
+        let cluster = Cluster::discover(&Endpoint::tcp("127.0.0.1", port), &Settings::default())?;
         let mut census = Self::default();
         for member in cluster.masters() {
             let mut connection = cluster.connect(member.id())?;
@@ -73,7 +72,8 @@ fn keys_of(connection: &mut Connection) -> Result<Vec<Vec<u8>>> {
         let command = Command::new("SCAN").arg(&cursor).arg("COUNT").arg(1000);
         let reply = connection.call(&command)?;
         let mut parts = reply.view().elements();
-        let (Some(next), Some(page)) = (parts.next().and_then(|next| next.as_bytes()), parts.next())
+        let (Some(next), Some(page)) =
+            (parts.next().and_then(|next| next.as_bytes()), parts.next())
         else {
             return Err(connection.unexpected(&command, "not a cursor and keys"));
         };

@@ -35,13 +35,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            writers: 2,
-            readers: 2,
-            keys: 600,
-            pace: Duration::from_micros(300),
-            outages: false,
-        }
+        Self { writers: 2, readers: 2, keys: 600, pace: Duration::from_micros(300), outages: false }
     }
 }
 

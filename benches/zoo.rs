@@ -160,8 +160,14 @@ fn send(router: &mut Router, name: &[u8], command: &Command) -> Result<Reply, Er
 type Step = (Vec<u8>, Command);
 
 fn inhabitants(size: Size) -> Vec<Step> {
-    [strings(size), collections(3, "small"), collections(size.elements, "large"), names(), streams()]
-        .concat()
+    [
+        strings(size),
+        collections(3, "small"),
+        collections(size.elements, "large"),
+        names(),
+        streams(),
+    ]
+    .concat()
 }
 
 /// The command that makes a key, with the arguments behind its name.

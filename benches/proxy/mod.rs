@@ -160,7 +160,9 @@ impl Shared {
         let mut trap = self.trap();
         let fault = trap.fault.as_ref().filter(|fault| {
             fault.only.is_none_or(|only| {
-                words.get(..only.len()).is_some_and(|start| start.eq_ignore_ascii_case(only.as_bytes()))
+                words
+                    .get(..only.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(only.as_bytes()))
             })
         })?;
         let (at, harm) = (fault.at, fault.harm);

@@ -80,7 +80,9 @@ impl Outlet {
     fn send(&mut self, bytes: Vec<u8>) -> bool {
         match &self.later {
             None => self.stream.write_all(&bytes).is_ok(),
-            Some(later) => later.send((Instant::now().max(self.connected) + self.delay, bytes)).is_ok(),
+            Some(later) => {
+                later.send((Instant::now().max(self.connected) + self.delay, bytes)).is_ok()
+            }
         }
     }
 
