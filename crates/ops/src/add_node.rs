@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redistrib_cluster_model::NodeId;
+use redistrib_cluster_model::{NodeId, Topology};
 use redistrib_resp::Command;
 
 use crate::candidate::Candidate;
@@ -106,7 +106,8 @@ fn join(
         shake_hands(cluster, new)?;
     }
     let id = new.node.id;
-    until_settled(JOIN_DEADLINE, context.cancel, || seen_by_all(cluster, id, master))
+    until_settled(JOIN_DEADLINE, context.cancel, || seen_by_all(cluster, id, master))?;
+    until_settled(JOIN_DEADLINE, context.cancel, || knows_all(&mut new.connection, &ids))
 }
 
 /// Introduces the new node to every node that is up, so that none has to wait for gossip.
@@ -121,9 +122,12 @@ fn shake_hands(cluster: &Cluster, new: &mut Candidate) -> Result<()> {
 
 fn knows_all(connection: &mut Connection, ids: &[NodeId]) -> Result<Option<String>> {
     let (_, topology) = read_topology(connection)?;
-    let known = |id: &NodeId| topology.node(*id).is_some_and(|node| !node.flags.is_handshake());
-    let stranger = ids.iter().find(|id| !known(id));
-    Ok(stranger.map(|id| format!("{} does not know node {id} yet", connection.endpoint())))
+    let node = connection.endpoint();
+    if let Some(other) = topology.nodes.iter().find(|other| other.flags.is_handshake()) {
+        return Ok(Some(format!("{node} has not finished its handshake with {}", other.address)));
+    }
+    let stranger = ids.iter().find(|id| topology.node(**id).is_none());
+    Ok(stranger.map(|id| format!("{node} does not know node {id} yet")))
 }
 
 /// Which reachable node does not see the new one in its role yet, in words.
@@ -133,11 +137,9 @@ fn seen_by_all(
     master: Option<NodeId>,
 ) -> Result<Option<String>> {
     cluster.refresh();
-    let blind = cluster.members().iter().find(|member| {
-        member.topology().is_some_and(|topology| {
-            topology.node(id).is_none_or(|node| node.master != master || node.flags.is_handshake())
-        })
-    });
+    let sees = |topology: &Topology| topology.node(id).is_some_and(|node| node.master == master);
+    let blind =
+        cluster.members().iter().find(|member| member.topology().is_some_and(|it| !sees(it)));
     Ok(blind.map(|member| {
         format!(
             "{} does not see the new node in its role yet: can it reach its bus port?",

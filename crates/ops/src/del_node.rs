@@ -66,7 +66,7 @@ impl Departure {
         let leaving = cluster.member_mut(self.node)?;
         if !leaving.is_up() {
             context.warn(format!(
-                "{} cannot be reached: should it come back within a minute, nodes that hear of it may meet it again",
+                "{} cannot be reached and still takes itself for a member: reset it (CLUSTER RESET HARD) should it come back",
                 leaving.endpoint()
             ));
             return Ok(());

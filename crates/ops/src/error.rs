@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use redistrib_cluster_model::plan::create::CreateError;
 use redistrib_resp::DecodeError;
 
 use crate::{Endpoint, lab};
@@ -122,6 +123,9 @@ pub enum Error {
         /// The node whose cluster was searched.
         seed: Endpoint,
     },
+    /// No cluster can be laid out of the nodes given.
+    #[error(transparent)]
+    Layout(#[from] CreateError),
     /// The cluster or the nodes are not in a state that allows the operation.
     #[error("{0}")]
     Precondition(String),

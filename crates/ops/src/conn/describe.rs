@@ -5,25 +5,25 @@ use redistrib_resp::Command;
 const MOST_WORDS: usize = 5;
 const MOST_BYTES: usize = 60;
 
-/// Commands whose arguments can be secrets.
-const SILENT: [&str; 5] = ["AUTH", "HELLO", "CONFIG", "ACL", "EVAL"];
+/// How many words may be shown of commands whose arguments can be secrets.
+const GUARDED: [(&str, usize); 6] =
+    [("AUTH", 1), ("HELLO", 2), ("CONFIG", 3), ("ACL", 3), ("EVAL", 1), ("EVALSHA", 1)];
 
-/// The command's first words, at most 60 bytes; of those that carry passwords the name alone.
+/// The command's first words, at most 60 bytes; of those that carry passwords only the harmless ones.
 pub(crate) fn describe(command: &Command) -> String {
+    let guarded =
+        GUARDED.iter().find(|(name, _)| command.name().eq_ignore_ascii_case(name.as_bytes()));
+    let most = guarded.map_or(MOST_WORDS, |(_, words)| *words);
     let mut text = String::new();
-    for (position, word) in command.args().take(MOST_WORDS).enumerate() {
-        let word = String::from_utf8_lossy(word);
-        let secret_follows = position > 0 && matches!(&*word, "AUTH" | "AUTH2" | "SETUSER");
-        if secret_follows || text.len() + word.len() > MOST_BYTES {
+    for word in command.args().take(most) {
+        let password_follows = guarded.is_none() && matches!(word, b"AUTH" | b"AUTH2");
+        if password_follows || text.len() + word.len() > MOST_BYTES {
             break;
         }
-        if position > 0 {
+        if !text.is_empty() {
             text.push(' ');
         }
-        text.push_str(&word);
-        if position == 0 && SILENT.iter().any(|name| name.eq_ignore_ascii_case(&word)) {
-            break;
-        }
+        text.push_str(&String::from_utf8_lossy(word));
     }
     text
 }
@@ -39,6 +39,8 @@ mod tests {
             &["auth", "bob", "s3cret"],
             &["HELLO", "3", "AUTH", "bob", "s3cret"],
             &["CONFIG", "SET", "requirepass", "s3cret"],
+            &["ACL", "SETUSER", "bob", ">s3cret"],
+            &["EVAL", "return 's3cret'"],
             &["MIGRATE", "h", "7000", "AUTH", "s3cret"],
         ] {
             let command = Command::from_args(words);

@@ -32,7 +32,7 @@ pub use temporary::TempLab;
 
 use crate::cluster::in_parallel;
 use crate::error::{Error, Result};
-use crate::{Connection, Context, Credentials, Endpoint, Settings, Step, Stop};
+use crate::{Candidates, Connection, Context, Credentials, Endpoint, Settings, Step, Stop};
 use config::Config;
 use node::{Node, Presence};
 use record::{Record, file_error};
@@ -227,8 +227,10 @@ impl Lab {
     }
 
     fn form(&self, replicas: usize, context: Context<'_>) -> Result<()> {
-        let _ = (replicas, context);
-        Err(Error::Precondition("forming a cluster is not there yet".into()))
+        let candidates = Candidates::survey(&self.endpoints(), &self.settings)?;
+        let plan = candidates.plan(replicas, options::LEAST_MASTERS)?;
+        candidates.create(&plan, &context)?;
+        self.settle(context)
     }
 
     /// Waits until all nodes of a cluster say that it is well. Nodes that come up again need a moment for it.

@@ -15,7 +15,7 @@ pub const DEFAULT_NODES: usize = 6;
 pub const DEFAULT_PORT: u16 = 7000;
 
 /// The least number of masters a cluster can do with.
-const LEAST_MASTERS: usize = 3;
+pub(super) const LEAST_MASTERS: usize = 3;
 
 /// What the servers of a lab are to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,8 +17,9 @@ use crate::{Cancel, Context, Settings, Silent};
 /// How often other ports are tried when somebody else was faster.
 const ATTEMPTS: usize = 10;
 
-/// What tests need not have: they want speed, and no data after the test.
-const PASSING: [&str; 2] = ["appendonly no", "save \"\""];
+/// What tests need not have: they want speed, and no data after the test. Nodes that come together serve
+/// only after their node timeout.
+const PASSING: [&str; 3] = ["appendonly no", "save \"\"", "cluster-node-timeout 2000"];
 
 /// A lab on free ports in a temporary folder. Dropping it ends its servers and removes the folder; so
 /// does the death of this process, however it dies.

@@ -1,0 +1,166 @@
+//! Nodes come together, join and leave, on servers of all versions.
+
+use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::model::{NodeId, plan::create::CreateError};
+use redistrib_ops::resp::Command;
+use redistrib_ops::{
+    Cancel, Candidates, Cluster, Connection, Context, Departure, Error, NewRole, Settings, Silent,
+    add_node, inspect,
+};
+
+fn servers() -> Vec<TestServer> {
+    TestServer::all().unwrap()
+}
+
+fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
+    work(&Context::new(&Silent, &Cancel::new()))
+}
+
+fn discover(lab: &TempLab) -> Cluster {
+    Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap()
+}
+
+fn id_of(lab: &TempLab, index: usize) -> NodeId {
+    let mut node = Connection::open(&lab.endpoints()[index], lab.settings()).unwrap();
+    let reply = node.call(&Command::new("CLUSTER").arg("MYID")).unwrap();
+    std::str::from_utf8(reply.view().as_bytes().unwrap()).unwrap().parse().unwrap()
+}
+
+#[test]
+fn nodes_become_a_cluster_that_every_node_sees_alike() {
+    for server in servers() {
+        let lab = TempLab::nodes(&server, 7).unwrap();
+        let candidates = Candidates::survey(&lab.endpoints(), lab.settings()).unwrap();
+        let plan = candidates.plan(1, 3).unwrap();
+        with_context(|context| candidates.create(&plan, context)).unwrap();
+
+        let report = inspect(&mut discover(&lab));
+        assert!(
+            report
+                .findings
+                .iter()
+                .all(|it| matches!(it, redistrib_ops::model::Finding::MasterWithoutReplica { .. })),
+            "{}: {:?}",
+            server.name,
+            report.findings
+        );
+        let slots: Vec<String> = report.masters().map(|it| it.node.slots.to_string()).collect();
+        assert_eq!(slots.len(), 3, "{}", server.name);
+        assert!(slots.contains(&"5461-10922".into()), "{}: {slots:?}", server.name);
+        let mut replicas: Vec<usize> = report.masters().map(|it| it.replicas).collect();
+        replicas.sort_unstable();
+        assert_eq!(replicas, [1, 1, 2], "{}: the node left over becomes a replica", server.name);
+    }
+}
+
+#[test]
+fn what_cannot_become_a_cluster_is_refused_and_left_as_it_was() {
+    for server in servers() {
+        let lab = TempLab::nodes(&server, 3).unwrap();
+        let plain = TempLab::plain(&server, 1).unwrap();
+        let nodes = lab.endpoints();
+        let survey = |endpoints: &[_]| Candidates::survey(endpoints, &Settings::default());
+
+        let twice = survey(&[nodes[0].clone(), nodes[1].clone(), nodes[0].clone()]).unwrap_err();
+        assert!(twice.to_string().contains(&nodes[0].to_string()), "{twice}");
+
+        let foreign = survey(&[nodes[0].clone(), plain.endpoints()[0].clone()]).unwrap_err();
+        assert!(
+            matches!(&foreign, Error::NotCluster { node } if *node == plain.endpoints()[0]),
+            "{foreign}"
+        );
+
+        let few = survey(&nodes[..2]).unwrap().plan(0, 3).unwrap_err();
+        assert!(matches!(few, Error::Layout(CreateError::TooFewNodes { needed: 3, .. })), "{few}");
+
+        let mut first = Connection::open(&nodes[0], lab.settings()).unwrap();
+        first.call(&Command::new("CLUSTER").arg("ADDSLOTS").arg(0)).unwrap();
+        let owner = survey(&nodes).unwrap_err().to_string();
+        assert!(owner.contains(&nodes[0].to_string()) && owner.contains("is not empty"), "{owner}");
+
+        let untouched = Connection::open(&nodes[1], lab.settings())
+            .unwrap()
+            .call(&Command::new("CLUSTER").arg("INFO"));
+        let text = untouched.unwrap();
+        let text = std::str::from_utf8(text.view().as_bytes().unwrap()).unwrap();
+        assert!(
+            text.contains("cluster_known_nodes:1") && text.contains("cluster_slots_assigned:0"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn a_new_node_serves_as_master_or_as_replica_of_the_poorest() {
+    for server in servers() {
+        let lab = TempLab::cluster(&server, 3, 0).unwrap();
+        let fresh = TempLab::nodes(&server, 2).unwrap();
+        let mut cluster = discover(&lab);
+        let [master, replica] = [NewRole::Master, NewRole::Replica].map(|role| {
+            let node = &fresh.endpoints()[usize::from(role == NewRole::Replica)];
+            with_context(|context| add_node(&mut cluster, node, role, context)).unwrap()
+        });
+
+        let report = inspect(&mut discover(&lab));
+        assert_eq!(report.nodes.len(), 5, "{}", server.name);
+        let found = |id| report.nodes.iter().find(|it| it.node.id == id).unwrap();
+        assert!(found(master).node.is_master() && found(master).node.slots.is_empty());
+        let followed = found(replica).node.master.unwrap();
+        assert!(
+            !found(followed).node.slots.is_empty(),
+            "{}: a master without slots needs no replica",
+            server.name
+        );
+
+        let again = with_context(|context| {
+            add_node(&mut cluster, &fresh.endpoints()[0], NewRole::Master, context)
+        });
+        assert!(again.unwrap_err().to_string().contains("is not empty"));
+    }
+}
+
+#[test]
+fn a_node_leaves_and_its_replicas_follow_others() {
+    for server in servers() {
+        let lab = TempLab::cluster(&server, 3, 0).unwrap();
+        let fresh = TempLab::nodes(&server, 2).unwrap();
+        let mut cluster = discover(&lab);
+        let [leaving, follower] = with_context(|context| {
+            let leaving =
+                add_node(&mut cluster, &fresh.endpoints()[0], NewRole::Master, context).unwrap();
+            cluster = discover(&lab);
+            let role = NewRole::ReplicaOf(leaving);
+            [leaving, add_node(&mut cluster, &fresh.endpoints()[1], role, context).unwrap()]
+        });
+        let mut cluster = discover(&lab);
+        let refused = Departure::plan(&cluster, id_of(&lab, 1)).unwrap_err().to_string();
+        assert!(refused.contains("is not empty") && refused.contains("reshard"), "{refused}");
+
+        let departure = Departure::plan(&cluster, leaving).unwrap();
+        with_context(|context| departure.apply(&mut cluster, context)).unwrap();
+        let cluster = discover(&lab);
+        assert!(cluster.member(leaving).is_err(), "{}", server.name);
+        let followed = cluster.member(follower).unwrap().node().master.unwrap();
+        assert_ne!(followed, leaving, "{}", server.name);
+    }
+}
+
+#[test]
+fn a_dead_node_is_a_finding_and_can_be_forgotten() {
+    for server in servers() {
+        let lab = TempLab::cluster(&server, 3, 1).unwrap();
+        let dead = discover(&lab).members().iter().position(|it| !it.node().is_master()).unwrap();
+        let dead = discover(&lab).members()[dead].endpoint().clone();
+        let index = lab.endpoints().iter().position(|it| *it == dead).unwrap();
+        let id = id_of(&lab, index);
+        assert!(lab.kill(index));
+
+        let mut cluster = discover(&lab);
+        let report = inspect(&mut cluster);
+        let named = report.findings.iter().any(|it| it.to_string().contains(&dead.to_string()));
+        assert!(named, "{}: {:?}", server.name, report.findings);
+        let departure = Departure::plan(&cluster, id).unwrap();
+        with_context(|context| departure.apply(&mut cluster, context)).unwrap();
+        assert!(discover(&lab).member(id).is_err(), "{}", server.name);
+    }
+}
