@@ -1,7 +1,9 @@
 //! The planners: each turns what is known of a cluster into what is to be done, and does nothing.
 
 mod affinity;
+pub mod balance;
 pub mod create;
+pub mod rebalance;
 pub mod reshard;
 pub mod schedule;
 pub mod steer;
