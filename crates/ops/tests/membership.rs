@@ -1,5 +1,7 @@
 //! Nodes come together, join and leave, on servers of all versions.
 
+#![allow(clippy::unwrap_used)]
+
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::{NodeId, plan::create::CreateError};
 use redistrib_ops::resp::Command;
