@@ -12,9 +12,11 @@ use std::time::{Duration, Instant};
 use redistrib_ops::lab::{
     BUS_OFFSET, Failure, Lab, Layout, NodeState, Options, TempLab, TestServer, free_ports,
 };
+use redistrib_ops::model::NodeId;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Cancel, Connection, Context, Endpoint, Error, Secret, Settings, Silent, on_each_test_server,
+    Cancel, Cluster, Connection, Context, Endpoint, Error, Secret, Settings, Silent,
+    on_each_test_server,
 };
 
 /// A lasting lab in a temporary folder. The test's end is its end, however the test ends.
@@ -67,6 +69,14 @@ fn ask(lab: &Lab, index: usize, words: &[&str]) -> String {
     reply.view().as_str().unwrap_or_default().to_owned()
 }
 
+/// The nodes by their ports, each with the number of its slots and its master.
+fn members(lab: &Lab) -> Vec<(NodeId, usize, Option<NodeId>)> {
+    let cluster = Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap();
+    let mut members: Vec<_> = cluster.members().iter().collect();
+    members.sort_by_key(|member| member.endpoint().port());
+    members.iter().map(|it| (it.id(), it.node().slots.len(), it.node().master)).collect()
+}
+
 fn processes(lab: &Lab) -> Vec<Option<u32>> {
     let process = |state| match state {
         NodeState::Up { process, .. } => Some(process),
@@ -112,6 +122,22 @@ on_each_test_server! {
             let lab = lasting.up().unwrap();
             assert_eq!(identity(&lab), before);
         }
+    }
+
+    fn a_cluster_is_formed_and_survives_down_and_up(server) {
+        let mut lasting = Lasting::new(server, 6, Layout::Cluster);
+        lasting.options.replicas = Some(1);
+        let lab = lasting.up().unwrap();
+        let before = members(&lab);
+        let shares: Vec<_> = before.iter().filter(|member| member.2.is_none()).map(|member| member.1).collect();
+        assert_eq!(shares, [5461, 5462, 5461]);
+        ask(&lab, 0, &["SET", "hello", "world"]);
+        assert_eq!(lab.down().unwrap().len(), 6);
+
+        let lab = lasting.up().unwrap();
+        assert_eq!(members(&lab), before);
+        assert_eq!(ask(&lab, 0, &["GET", "hello"]), "world");
+        assert!(lab.endpoints().iter().all(|node| Cluster::discover(node, lab.settings()).is_ok()));
     }
 
     fn a_server_tells_version_role_and_process(server) {

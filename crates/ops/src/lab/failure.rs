@@ -32,18 +32,9 @@ pub enum Failure {
         /// How many nodes were asked for.
         nodes: usize,
     },
-    /// Too few nodes for a cluster.
-    #[error(
-        "a cluster needs 3 masters: with {replicas} replicas for each, {needed} nodes, not {nodes}"
-    )]
-    TooFewNodes {
-        /// How many nodes were asked for.
-        nodes: usize,
-        /// How many replicas for each master.
-        replicas: usize,
-        /// How many nodes that takes.
-        needed: usize,
-    },
+    /// A lab of no servers at all.
+    #[error("a lab needs at least one server")]
+    NoNodes,
     /// Some of the ports are in use. Nothing was started.
     #[error("{}", describe_taken(.0))]
     PortsTaken(Vec<TakenPort>),

@@ -72,7 +72,7 @@ impl Lab {
     ///
     /// # Errors
     /// [`Error::Lab`] with what the ports, the folder or a server's start lack, [`Error::File`],
-    /// [`Error::Cancelled`], [`Error::NotSettled`], and those of `create`.
+    /// [`Error::Cancelled`], [`Error::NotSettled`], and those of [`Candidates::create`].
     pub fn up(
         dir: &Path,
         options: &Options,
@@ -157,7 +157,7 @@ impl Lab {
         self.learn_password()?;
         self.start(&self.nodes.iter().collect::<Vec<_>>(), context)?;
         if self.record.layout == Layout::Cluster {
-            self.form(self.record.replicas, context)?;
+            self.form(context)?;
         }
         self.record.write(&self.dir)
     }
@@ -192,7 +192,12 @@ impl Lab {
         let idle = lab.idle_nodes()?;
         let ports: Vec<_> = idle.iter().map(|node| node.port).collect();
         ports::require_free(&ports, lab.record.layout.has_bus())?;
-        if let Err(error) = lab.start(&idle, context).and_then(|()| lab.settle(context)) {
+        let started = lab.start(&idle, context);
+        let settled = started.and_then(|()| match lab.record.layout {
+            Layout::Cluster => lab.settle(context),
+            Layout::Nodes | Layout::Plain => Ok(()),
+        });
+        if let Err(error) = settled {
             for node in idle {
                 node.kill();
             }
@@ -226,18 +231,20 @@ impl Lab {
         nodes.iter().try_for_each(|node| node.wait_ready(&self.settings, context))
     }
 
-    fn form(&self, replicas: usize, context: Context<'_>) -> Result<()> {
+    /// Makes a cluster of the servers.
+    fn form(&self, context: Context<'_>) -> Result<()> {
         let candidates = Candidates::survey(&self.endpoints(), &self.settings)?;
-        let plan = candidates.plan(replicas, options::LEAST_MASTERS)?;
+        let plan = candidates.plan(self.record.replicas, options::LEAST_MASTERS)?;
         candidates.create(&plan, &context)?;
         self.settle(context)
     }
 
-    /// Waits until all nodes of a cluster say that it is well. Nodes that come up again need a moment for it.
-    fn settle(&self, context: Context<'_>) -> Result<()> {
-        if self.record.layout != Layout::Cluster {
-            return Ok(());
-        }
+    /// Waits until every node says `cluster_state:ok`, for at most 30 seconds. Nodes of a new cluster, and those
+    /// that come up again, need a moment for it.
+    ///
+    /// # Errors
+    /// [`Error::NotSettled`] with a node that does not say so; [`Error::Cancelled`].
+    pub fn settle(&self, context: Context<'_>) -> Result<()> {
         let until = Instant::now() + SETTLE_DEADLINE;
         let ill = |node: &&Node| !cluster_is_ok(&node.endpoint(), &self.settings).unwrap_or(false);
         while let Some(node) = self.nodes.iter().find(ill) {

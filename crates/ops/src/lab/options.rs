@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use redistrib_cluster_model::Address;
+use redistrib_cluster_model::plan::create::plan_create;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::record::Record;
 use super::{find_server, ports};
 use crate::Secret;
+use crate::error::Result;
 
 /// How many nodes a lab has unless told otherwise.
 pub const DEFAULT_NODES: usize = 6;
@@ -61,23 +64,23 @@ impl Options {
     /// A new lab's make-up. Whether ports and folders are free is still to be seen.
     ///
     /// # Errors
-    /// [`Failure::TooFewNodes`], [`Failure::PortRange`], and those of [`find_server`].
-    pub(super) fn plan(&self) -> Result<Record, Failure> {
+    /// [`crate::Error::Layout`]; [`Failure::NoNodes`], [`Failure::PortRange`] and those of [`find_server`] in
+    /// [`crate::Error::Lab`].
+    pub(super) fn plan(&self) -> Result<Record> {
         let layout = self.layout.unwrap_or_default();
         let nodes = self.nodes.unwrap_or(DEFAULT_NODES);
+        if nodes == 0 {
+            return Err(Failure::NoNodes.into());
+        }
         let replicas = match (self.replicas, layout) {
             (Some(replicas), _) => replicas,
             (None, Layout::Plain) => 0,
             (None, _) => usize::from(nodes >= 2 * LEAST_MASTERS),
         };
-        let needed = match layout {
-            Layout::Cluster => LEAST_MASTERS.saturating_mul(replicas.saturating_add(1)),
-            Layout::Nodes | Layout::Plain => 1,
-        };
-        if nodes < needed {
-            return Err(Failure::TooFewNodes { nodes, replicas, needed });
-        }
         let ports = ports::block(self.port.unwrap_or(DEFAULT_PORT), nodes)?;
+        if layout == Layout::Cluster {
+            require_cluster(&ports, replicas)?;
+        }
         Ok(Record { server: find_server(self.server.as_deref())?, ports, replicas, layout })
     }
 
@@ -110,9 +113,17 @@ impl Options {
     }
 }
 
+/// Fails where no cluster can be made of servers on these ports.
+fn require_cluster(ports: &[u16], replicas: usize) -> Result<()> {
+    let nodes: Vec<_> = ports.iter().map(|&port| Address::new("127.0.0.1", port)).collect();
+    plan_create(&nodes, replicas, LEAST_MASTERS)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
 
     fn options() -> Options {
         Options { server: Some("/bin/sh".into()), ..Options::default() }
@@ -130,14 +141,13 @@ mod tests {
     #[test]
     fn a_cluster_that_cannot_be_is_refused_before_anything_starts() {
         for (nodes, replicas) in
-            [(2, None), (0, None), (5, Some(1)), (6, Some(2)), (9, Some(usize::MAX))]
+            [(2, None), (1, None), (5, Some(1)), (6, Some(2)), (9, Some(usize::MAX))]
         {
             let asked = Options { nodes: Some(nodes), replicas, ..options() };
-            assert!(
-                matches!(asked.plan(), Err(Failure::TooFewNodes { .. })),
-                "{nodes} {replicas:?}"
-            );
+            assert!(matches!(asked.plan(), Err(Error::Layout(_))), "{nodes} {replicas:?}");
         }
+        let none = Options { nodes: Some(0), ..options() };
+        assert!(matches!(none.plan(), Err(Error::Lab(Failure::NoNodes))));
         let plain = Options { nodes: Some(1), layout: Some(Layout::Plain), ..options() };
         assert_eq!(plain.plan().unwrap().ports, [7000]);
     }
