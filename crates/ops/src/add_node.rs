@@ -57,7 +57,7 @@ pub(crate) fn poorest_master(cluster: &Cluster, which: impl Fn(&Member) -> bool)
 /// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
 /// let cancel = Cancel::new();
 /// let context = Context::new(&Silent, &cancel);
-/// let id = add_node(&mut cluster, &"127.0.0.1:7006".parse()?, NewRole::Replica, &context)?;
+/// let id = add_node(&mut cluster, &"127.0.0.1:7006".parse()?, NewRole::Replica, context)?;
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 ///
@@ -68,7 +68,7 @@ pub fn add_node(
     cluster: &mut Cluster,
     endpoint: &Endpoint,
     role: NewRole,
-    context: &Context<'_>,
+    context: Context<'_>,
 ) -> Result<NodeId> {
     let master = role.master(cluster)?;
     let mut new = Candidate::survey(endpoint, cluster.settings())?;
@@ -92,7 +92,7 @@ fn join(
     cluster: &mut Cluster,
     new: &mut Candidate,
     master: Option<NodeId>,
-    context: &Context<'_>,
+    context: Context<'_>,
 ) -> Result<()> {
     context.step(Step::Meeting);
     shake_hands(cluster, new)?;
@@ -173,7 +173,7 @@ pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Result<()> {
 fn carry_functions(
     cluster: &mut Cluster,
     new: &mut Connection,
-    context: &Context<'_>,
+    context: Context<'_>,
 ) -> Result<()> {
     let dump = Command::new("FUNCTION").arg("DUMP");
     let Some(source) =

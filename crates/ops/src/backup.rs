@@ -29,7 +29,7 @@ pub struct Saved {
 /// # Errors
 /// [`Error::Precondition`] for a master that cannot be reached, before anything is written; [`Error::File`]; those of
 /// [`crate::Connection::dump`].
-pub fn backup(cluster: &Cluster, into: &Path, context: &Context<'_>) -> Result<Vec<Saved>> {
+pub fn backup(cluster: &Cluster, into: &Path, context: Context<'_>) -> Result<Vec<Saved>> {
     for master in cluster.masters() {
         if let Some(failure) = master.failure() {
             return Err(Error::Precondition(format!(

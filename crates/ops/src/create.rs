@@ -31,7 +31,7 @@ const MESH_LIMIT: usize = 64;
 /// let candidates = Candidates::survey(&nodes, &Settings::default())?;
 /// let plan = candidates.plan(1, 3)?;
 /// let cancel = Cancel::new();
-/// candidates.create(&plan, &Context::new(&Silent, &cancel))?;
+/// candidates.create(&plan, Context::new(&Silent, &cancel))?;
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Candidates {
     /// # Errors
     /// Those of [`Connection::call`]; [`Error::NotSettled`] with the nodes that do not know each other. The nodes are
     /// reset then, so that the same command can be tried again.
-    pub fn create(mut self, plan: &CreatePlan, context: &Context<'_>) -> Result<()> {
+    pub fn create(mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
         let result = self.build(plan, context);
         if result.is_err() {
             self.undo(context);
@@ -97,7 +97,7 @@ impl Candidates {
         result
     }
 
-    fn build(&mut self, plan: &CreatePlan, context: &Context<'_>) -> Result<()> {
+    fn build(&mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
         context.step(Step::AssigningSlots);
         self.assign_slots(plan)?;
         context.step(Step::AssigningEpochs);
@@ -115,7 +115,7 @@ impl Candidates {
     /// introduce themselves again from time to time.
     fn settle(
         &mut self,
-        context: &Context<'_>,
+        context: Context<'_>,
         mut look: impl FnMut(&mut Self) -> Result<Option<String>>,
     ) -> Result<()> {
         let mut introduced = Instant::now();
@@ -248,7 +248,7 @@ impl Candidates {
     }
 
     /// Sets the nodes back to what the survey found: empty and alone. Servers refuse this where keys have arrived.
-    fn undo(&mut self, context: &Context<'_>) {
+    fn undo(&mut self, context: Context<'_>) {
         let reset = Command::new("CLUSTER").arg("RESET").arg("HARD");
         for candidate in &mut self.nodes {
             if let Err(error) = candidate.connection.call(&reset) {

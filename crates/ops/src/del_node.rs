@@ -52,7 +52,7 @@ impl Departure {
     ///
     /// # Errors
     /// Those of [`crate::Connection::call`].
-    pub fn apply(&self, cluster: &mut Cluster, context: &Context<'_>) -> Result<()> {
+    pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
         for (replica, master) in &self.reassigned {
             let connection = cluster.member_mut(*replica)?.connection()?;
             context.step(Step::Other {

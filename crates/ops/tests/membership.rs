@@ -14,8 +14,8 @@ fn servers() -> Vec<TestServer> {
     TestServer::all().unwrap()
 }
 
-fn with_context<T>(work: impl FnOnce(&Context<'_>) -> T) -> T {
-    work(&Context::new(&Silent, &Cancel::new()))
+fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
+    work(Context::new(&Silent, &Cancel::new()))
 }
 
 fn discover(lab: &TempLab) -> Cluster {

@@ -235,7 +235,7 @@ impl Lab {
     fn form(&self, context: Context<'_>) -> Result<()> {
         let candidates = Candidates::survey(&self.endpoints(), &self.settings)?;
         let plan = candidates.plan(self.record.replicas, options::LEAST_MASTERS)?;
-        candidates.create(&plan, &context)?;
+        candidates.create(&plan, context)?;
         self.settle(context)
     }
 
