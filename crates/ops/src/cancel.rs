@@ -41,6 +41,11 @@ impl Cancel {
         });
     }
 
+    /// Forgets what was asked: a prompt begins anew with each line.
+    pub fn clear(&self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
+
     /// What has been asked so far.
     pub fn wish(&self) -> Stop {
         match self.0.load(Ordering::SeqCst) {

@@ -192,6 +192,54 @@ impl Connection {
         }
     }
 
+    /// Sends bytes as they are: commands that somebody else has encoded.
+    ///
+    /// # Errors
+    /// Those of [`Connection::send`].
+    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
+        let what = Command::new("(commands from a stream)");
+        self.check_usable(&what)?;
+        let mut deadline = Deadline::after(self.timeout);
+        let written = self.stream.write_all(bytes, &mut deadline);
+        written.map_err(|error| self.broke(&what, error))
+    }
+
+    /// A reply that has arrived already; never waits.
+    ///
+    /// # Errors
+    /// Those of [`Connection::request`], but for the timeout.
+    pub fn arrived(&mut self) -> Result<Option<Reply>> {
+        loop {
+            match self.poll(Duration::ZERO)? {
+                Some(reply) => return Ok(Some(reply)),
+                None if self.take_in()? == 0 => return Ok(None),
+                None => {}
+            }
+        }
+    }
+
+    /// Whether the server still holds the connection, as far as can be told without asking it. Answers
+    /// that nobody has received yet are kept.
+    pub fn is_alive(&mut self) -> bool {
+        !self.broken && self.take_in().is_ok()
+    }
+
+    /// Takes in what has arrived, and answers with the number of bytes.
+    fn take_in(&mut self) -> Result<usize> {
+        let what = Command::new("(message)");
+        let taken = self
+            .stream
+            .set_nonblocking(true)
+            .and_then(|()| self.decoder.read_from(&mut self.stream));
+        let restored = self.stream.set_nonblocking(false);
+        match taken.and_then(|taken| restored.map(|()| taken)) {
+            Ok(0) => Err(self.closed(&what)),
+            Ok(taken) => Ok(taken),
+            Err(error) if is_timeout(&error) => Ok(0),
+            Err(error) => Err(self.broke(&what, error)),
+        }
+    }
+
     /// Turns an error reply to `command` into an error.
     ///
     /// # Errors

@@ -48,6 +48,14 @@ impl Stream {
         };
     }
 
+    pub(super) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(tcp) => tcp.set_nonblocking(nonblocking),
+            Self::Unix(unix) => unix.set_nonblocking(nonblocking),
+            Self::Tls(tls) => tls.sock.set_nonblocking(nonblocking),
+        }
+    }
+
     fn set_timeouts(&self, wait: Duration) -> io::Result<()> {
         match self {
             Self::Tcp(tcp) => set_tcp_timeouts(tcp, wait),
