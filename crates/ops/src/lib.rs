@@ -8,6 +8,7 @@ mod add_node;
 mod backup;
 mod cancel;
 mod candidate;
+pub mod client;
 mod cluster;
 mod conn;
 mod create;
@@ -20,6 +21,7 @@ pub mod lab;
 mod list;
 mod observer;
 mod wait;
+pub mod words;
 
 pub use add_node::{NewRole, add_node};
 pub use backup::{Saved, backup};

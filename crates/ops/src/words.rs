@@ -1,0 +1,178 @@
+//! A line into words, by the quoting rules of inline commands and of redis-cli's prompt.
+
+use std::fmt;
+
+/// A quote that is not closed, or is closed in the middle of a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unbalanced;
+
+impl fmt::Display for Unbalanced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // redis-cli's own words.
+        f.write_str("Invalid argument(s)")
+    }
+}
+
+impl std::error::Error for Unbalanced {}
+
+/// One word of a line with the place it was read from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// The word, its quotes and escapes resolved.
+    pub bytes: Vec<u8>,
+    /// Where in the line it begins.
+    pub start: usize,
+}
+
+/// Splits a line at its blanks.
+///
+/// ```
+/// let words = redistrib_ops::words::split(br#"SET stu:1 "max\x20ie" 'tom'"#)?;
+/// assert_eq!(words, [&b"SET"[..], b"stu:1", b"max ie", b"tom"]);
+/// # Ok::<(), redistrib_ops::words::Unbalanced>(())
+/// ```
+///
+/// In double quotes `\n \r \t \a \b`, `\xHH` and a backslash before anything
+/// else are understood; in single quotes `\'` alone. A closing quote ends the word.
+///
+/// # Errors
+/// [`Unbalanced`].
+pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
+    Ok(split_words(line)?.into_iter().map(|word| word.bytes).collect())
+}
+
+/// As [`split`], with the places.
+///
+/// # Errors
+/// [`Unbalanced`].
+pub fn split_words(line: &[u8]) -> Result<Vec<Word>, Unbalanced> {
+    let mut words = Vec::new();
+    let mut at = 0;
+    loop {
+        at += line.iter().skip(at).take_while(|&&byte| is_blank(byte)).count();
+        if at >= line.len() {
+            return Ok(words);
+        }
+        let (bytes, end) = read_word(line, at)?;
+        words.push(Word { bytes, start: at });
+        at = end;
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x0b || byte == 0
+}
+
+/// Reads the word at `at`; answers with it and the place after it.
+fn read_word(line: &[u8], mut at: usize) -> Result<(Vec<u8>, usize), Unbalanced> {
+    let mut word = Vec::new();
+    while let Some(&byte) = line.get(at) {
+        match byte {
+            _ if is_blank(byte) => break,
+            b'"' | b'\'' => {
+                let end = read_quoted(line, at + 1, byte, &mut word)?;
+                // What follows a closing quote must not be part of the word.
+                return match line.get(end) {
+                    Some(&next) if !is_blank(next) => Err(Unbalanced),
+                    _ => Ok((word, end)),
+                };
+            }
+            _ => word.push(byte),
+        }
+        at += 1;
+    }
+    Ok((word, at))
+}
+
+/// Reads up to the closing `quote` into `word`; answers with the place after it.
+fn read_quoted(
+    line: &[u8],
+    mut at: usize,
+    quote: u8,
+    word: &mut Vec<u8>,
+) -> Result<usize, Unbalanced> {
+    loop {
+        match line.get(at..).unwrap_or_default() {
+            [] => return Err(Unbalanced),
+            [byte, ..] if *byte == quote => return Ok(at + 1),
+            [b'\\', b'x', high, low, ..]
+                if quote == b'"' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                word.push(hex(*high) << 4 | hex(*low));
+                at += 4;
+            }
+            [b'\\', escaped, ..] if quote == b'"' || *escaped == b'\'' => {
+                word.push(if quote == b'"' { unescape(*escaped) } else { b'\'' });
+                at += 2;
+            }
+            [byte, ..] => {
+                word.push(*byte);
+                at += 1;
+            }
+        }
+    }
+}
+
+fn hex(digit: u8) -> u8 {
+    char::from(digit).to_digit(16).map_or(0, |value| value as u8)
+}
+
+fn unescape(letter: u8) -> u8 {
+    match letter {
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'a' => 0x07,
+        b'b' => 0x08,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Result<Vec<Vec<u8>>, Unbalanced> {
+        split(line.as_bytes())
+    }
+
+    #[test]
+    fn splits_as_redis_cli() {
+        for (line, expected) in [
+            ("", &[][..]),
+            ("  set\tmykey \r\n tom ", &[&b"set"[..], b"mykey", b"tom"]),
+            (r#"set k "a b""#, &[b"set", b"k", b"a b"]),
+            (r#"set k "" ''"#, &[b"set", b"k", b"", b""]),
+            (r#""\x41\xff\xZZ\n\r\t\a\b\\\"\q""#, &[b"A\xffxZZ\n\r\t\x07\x08\\\"q"]),
+            (r#"'a "b" \' \n'"#, &[br#"a "b" ' \n"#]),
+            (r#"pre"fix" x"#, &[b"prefix", b"x"]),
+            ("HSET stu name 'maxie'", &[b"HSET", b"stu", b"name", b"maxie"]),
+        ] {
+            assert_eq!(words(line).unwrap(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn unbalanced_quotes_are_an_error() {
+        for line in [
+            r#"""#,
+            "'",
+            r#"set k "a"#,
+            r#""a"b"#,
+            "'a'b",
+            r#""a\"#,
+            r#""a\""#,
+            r"'a\'",
+            r#"a"b"c"#,
+        ] {
+            assert_eq!(words(line), Err(Unbalanced), "{line}");
+        }
+    }
+
+    #[test]
+    fn words_know_their_place() {
+        let starts: Vec<_> =
+            split_words(b" get  \"a\" b").unwrap().iter().map(|word| word.start).collect();
+        assert_eq!(starts, [1, 6, 10]);
+    }
+}
