@@ -107,6 +107,16 @@ impl Cluster {
         &self.seed
     }
 
+    /// The node the others were learnt from, as a member.
+    pub fn myself(&self) -> &Member {
+        &self.members[0]
+    }
+
+    /// The same, for use of its connection.
+    pub fn myself_mut(&mut self) -> &mut Member {
+        &mut self.members[0]
+    }
+
     /// How the connections were made.
     pub fn settings(&self) -> &Settings {
         &self.settings

@@ -20,6 +20,8 @@ mod inspect;
 pub mod lab;
 mod list;
 mod observer;
+mod rebalance;
+mod start;
 mod wait;
 pub mod words;
 
@@ -36,5 +38,7 @@ pub use everywhere::{LEAST_NODE_TIMEOUT, Which, call, set_node_timeout};
 pub use inspect::{NodeReport, Report, inspect};
 pub use list::{ClusterNode, list_masters, list_nodes};
 pub use observer::{Context, Event, Method, Observer, Pair, Silent, Step};
+pub use rebalance::{By, RebalanceOptions, plan_cluster_rebalance};
 pub use redistrib_cluster_model as model;
 pub use redistrib_resp as resp;
+pub use start::{start_cluster, start_cluster_on_multi};

@@ -1,0 +1,158 @@
+//! Slots shared out by weight: by their number, or by what they hold.
+
+use redistrib_cluster_model::plan::rebalance::{
+    Measure, Options, Rebalance, Weighed, plan_rebalance,
+};
+use redistrib_cluster_model::{NodeId, Slot};
+use redistrib_resp::{Command, Reply};
+
+use crate::error::{Error, Result};
+use crate::{Cluster, Connection};
+
+/// How many keys of a slot are weighed to estimate the memory of all of them.
+const SAMPLE: u64 = 16;
+
+/// How many slots are asked about in one go, so that neither side holds much in memory.
+const SLOTS_A_TIME: usize = 512;
+
+/// What is to be even between the masters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum By {
+    /// The number of slots.
+    #[default]
+    Slots,
+    /// The number of keys in them.
+    Keys,
+    /// The memory that their keys take, estimated from a sample of 16 keys a slot.
+    Memory,
+}
+
+/// What a rebalance is asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RebalanceOptions {
+    /// Weights other than 1, by the beginning of the node's id.
+    pub weights: Vec<(String, f64)>,
+    /// Whether masters without slots get some.
+    pub use_empty_masters: bool,
+    /// By how many percent a master may differ from its part before anything is moved. Default 2.
+    pub threshold: f64,
+    /// What is to be even.
+    pub by: By,
+}
+
+impl Default for RebalanceOptions {
+    fn default() -> Self {
+        Self { weights: Vec::new(), use_empty_masters: false, threshold: 2.0, by: By::Slots }
+    }
+}
+
+/// Plans a rebalance; [`crate::migrate::migrate`] carries its moves out. Changes nothing.
+///
+/// ```no_run
+/// use redistrib_ops::{Cluster, RebalanceOptions, Settings, plan_cluster_rebalance};
+/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// let options = RebalanceOptions { use_empty_masters: true, ..Default::default() };
+/// for step in plan_cluster_rebalance(&mut cluster, &options)?.moves {
+///     println!("{} slots from {} to {}", step.slots.len(), step.from, step.to);
+/// }
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Precondition`] for weights that name no master or several, or that make no sense; for loads, those of
+/// [`Connection::call`].
+pub fn plan_cluster_rebalance(
+    cluster: &mut Cluster,
+    options: &RebalanceOptions,
+) -> Result<Rebalance> {
+    let weights = resolve_weights(cluster, &options.weights)?;
+    let weighed =
+        |id| weights.iter().find(|(named, _)| *named == id).map_or(1.0, |(_, weight)| *weight);
+    let masters = cluster.masters().map(|member| Weighed {
+        id: member.id(),
+        slots: member.node().slots.clone(),
+        weight: weighed(member.id()),
+    });
+    let masters: Vec<Weighed> = masters.collect();
+    let load = match options.by {
+        By::Slots => None,
+        By::Keys => Some(measure(cluster, count_keys)?),
+        By::Memory => Some(measure(cluster, estimate_memory)?),
+    };
+    let model_options = Options {
+        measure: load.as_deref().map_or(Measure::Slots, Measure::Load),
+        threshold: options.threshold,
+        use_empty_masters: options.use_empty_masters,
+    };
+    plan_rebalance(&masters, &model_options).map_err(|error| Error::Precondition(error.to_string()))
+}
+
+/// Finds the master that each beginning of an id stands for.
+fn resolve_weights(cluster: &Cluster, weights: &[(String, f64)]) -> Result<Vec<(NodeId, f64)>> {
+    let resolve = |(prefix, weight): &(String, f64)| {
+        let prefix = prefix.to_ascii_lowercase();
+        let mut matching =
+            cluster.masters().filter(|member| member.id().to_string().starts_with(&prefix));
+        match (matching.next(), matching.next()) {
+            (Some(member), None) => Ok((member.id(), *weight)),
+            (None, _) => Err(Error::Precondition(format!("no such master node {prefix}"))),
+            (Some(_), Some(_)) => Err(Error::Precondition(format!(
+                "{prefix} is the beginning of several masters' ids: write more of it"
+            ))),
+        }
+    };
+    weights.iter().map(resolve).collect()
+}
+
+/// A number for each of a master's slots, as `ask` finds it.
+fn measure(
+    cluster: &mut Cluster,
+    ask: impl Fn(&mut Connection, &[Slot]) -> Result<Vec<u64>>,
+) -> Result<Vec<u64>> {
+    let mut load = vec![0; usize::from(Slot::COUNT)];
+    let masters: Vec<NodeId> = cluster.masters().map(crate::Member::id).collect();
+    for id in masters {
+        let member = cluster.member_mut(id)?;
+        let slots: Vec<Slot> = member.node().slots.iter().collect();
+        let connection = member.connection()?;
+        for some in slots.chunks(SLOTS_A_TIME) {
+            for (slot, found) in some.iter().zip(ask(connection, some)?) {
+                load[slot.index()] = found;
+            }
+        }
+    }
+    Ok(load)
+}
+
+fn count_keys(connection: &mut Connection, slots: &[Slot]) -> Result<Vec<u64>> {
+    let count = |slot: &Slot| Command::new("CLUSTER").arg("COUNTKEYSINSLOT").arg(slot.get());
+    let commands: Vec<Command> = slots.iter().map(count).collect();
+    Ok(connection.call_all(&commands)?.iter().map(number).collect())
+}
+
+/// Keys of a slot times the mean memory of some of them.
+fn estimate_memory(connection: &mut Connection, slots: &[Slot]) -> Result<Vec<u64>> {
+    let keys = count_keys(connection, slots)?;
+    let sample =
+        |slot: &Slot| Command::new("CLUSTER").arg("GETKEYSINSLOT").arg(slot.get()).arg(SAMPLE);
+    let samples = connection.call_all(&slots.iter().map(sample).collect::<Vec<_>>())?;
+    let mut usage = Vec::new();
+    for names in &samples {
+        let names = names.view().elements().filter_map(|name| name.as_bytes());
+        usage.extend(names.map(|name| Command::new("MEMORY").arg("USAGE").arg(name)));
+    }
+    let sizes = connection.call_all(&usage)?;
+    let mut sizes = sizes.iter().map(number);
+    let means = samples.iter().map(|names| {
+        let sampled = names.view().elements().len() as u64;
+        let total: u64 =
+            sizes.by_ref().take(names.view().elements().len()).fold(0, u64::saturating_add);
+        total.checked_div(sampled).unwrap_or(0)
+    });
+    Ok(means.zip(keys).map(|(mean, keys)| mean.saturating_mul(keys)).collect())
+}
+
+/// The reply's number; a key that has gone meanwhile has none.
+fn number(reply: &Reply) -> u64 {
+    reply.view().as_int().and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+}
