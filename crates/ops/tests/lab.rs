@@ -37,8 +37,9 @@ impl Lasting {
         Self { folder: tempfile::tempdir().unwrap(), options }
     }
 
+    /// A path with a blank in it, which is nothing special.
     fn dir(&self) -> PathBuf {
-        self.folder.path().join("lab")
+        self.folder.path().join("the lab")
     }
 
     fn up(&self) -> Result<Lab, Error> {
@@ -243,6 +244,25 @@ fn up_again_leaves_running_servers_alone_and_starts_the_others() {
     let after = processes(&lasting.up().unwrap());
     assert_eq!((after[0], after[2]), (before[0], before[2]));
     assert!(after[1].is_some() && after[1] != before[1]);
+}
+
+#[test]
+fn a_lab_whose_maker_was_killed_can_be_brought_up() {
+    let mut lasting = Lasting::new(&server(), 3, Layout::Nodes);
+    let lab = lasting.up().unwrap();
+    // What a killed `up` leaves: the record, some servers, and no cluster yet.
+    let record = lasting.dir().join("lab.json");
+    let text = fs::read_to_string(&record).unwrap();
+    fs::write(&record, text.replace("\"nodes\"", "\"cluster\"")).unwrap();
+    Connection::open(&lab.endpoints()[2], lab.settings())
+        .unwrap()
+        .call(&Command::new("SHUTDOWN"))
+        .unwrap_err();
+    poll("the server has ended", || processes(&lab)[2].is_none());
+    lasting.options.layout = Some(Layout::Cluster);
+    let lab = lasting.up().unwrap();
+    let slots: Vec<_> = members(&lab).iter().map(|member| member.1).collect();
+    assert_eq!(slots, [5461, 5462, 5461]);
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Config<'_> {
     /// The text of the file. What stands later wins, so the caller's lines come last.
     pub(super) fn text(&self, port: u16) -> Result<String, Failure> {
         let mut text = format!(
-            "# Written by `redis-trib lab up` once; it is yours to change.\n\
+            "# Written once by `redis-trib lab up`. All but the port is yours to change.\n\
              port {port}\nbind 127.0.0.1\ndir ./\nlogfile {LOG}\npidfile {PID}\nappendonly yes\n\
              # Replicas of one machine need not wait for others to join their full synchronisation.\n\
              repl-diskless-sync-delay 0\n"

@@ -90,7 +90,7 @@ impl Lab {
         detached: bool,
     ) -> Result<Self> {
         match Record::read(dir)? {
-            Some(record) => Self::resume(dir, record, options, settings, context),
+            Some(record) => Self::resume(dir, record, options, settings, context, detached),
             None => Self::found(dir, options, settings, context, detached),
         }
     }
@@ -101,16 +101,16 @@ impl Lab {
     /// [`Failure::NotALab`] and [`Failure::Record`] in [`Error::Lab`], [`Error::File`].
     pub fn open(dir: &Path, settings: &Settings) -> Result<Self> {
         let record = Record::read(dir)?.ok_or_else(|| Failure::NotALab { dir: dir.to_owned() })?;
-        let mut lab = Self::new(dir, record, settings)?;
+        let mut lab = Self::new(dir, record, settings, true)?;
         lab.learn_password()?;
         Ok(lab)
     }
 
-    fn new(dir: &Path, record: Record, settings: &Settings) -> Result<Self> {
+    fn new(dir: &Path, record: Record, settings: &Settings, detached: bool) -> Result<Self> {
         // The servers know their folders by their real paths, and so must we.
         let dir = fs::canonicalize(dir).map_err(|source| file_error(dir, source))?;
         let nodes = record.ports.iter().map(|&port| Node::new(&dir, port)).collect();
-        Ok(Self { dir, record, settings: settings.clone(), nodes, detached: true })
+        Ok(Self { dir, record, settings: settings.clone(), nodes, detached })
     }
 
     /// Without credentials from the caller, those in the lab's own configuration do.
@@ -133,7 +133,7 @@ impl Lab {
         ports::require_free(&record.ports, record.layout.has_bus())?;
         let dir_is_new = !dir.exists();
         fs::create_dir_all(dir).map_err(|source| file_error(dir, source))?;
-        let mut lab = Self { detached, ..Self::new(dir, record, settings)? };
+        let mut lab = Self::new(dir, record, settings, detached)?;
         let mut made = 0;
         let outcome = lab.build(options, context, &mut made);
         if let Err(error) = outcome {
@@ -154,12 +154,11 @@ impl Lab {
             node.create_folder(&config.text(node.port)?)?;
             *made += 1;
         }
+        // From here on the lab can be taken down or brought up by another run, should this one be killed.
+        self.record.write(&self.dir)?;
         self.learn_password()?;
         self.start(&self.nodes.iter().collect::<Vec<_>>(), context)?;
-        if self.record.layout == Layout::Cluster {
-            self.form(context)?;
-        }
-        self.record.write(&self.dir)
+        self.make_serve(context)
     }
 
     /// Takes back what [`Lab::build`] did. What cannot be removed stays: the error that led here matters more.
@@ -169,6 +168,9 @@ impl Lab {
         }
         for node in self.nodes.iter().take(made) {
             let _ = fs::remove_dir_all(&node.folder);
+        }
+        if made == self.nodes.len() {
+            let _ = Record::remove(&self.dir);
         }
         if dir_is_new {
             let _ = fs::remove_dir(&self.dir);
@@ -181,23 +183,19 @@ impl Lab {
         options: &Options,
         settings: &Settings,
         context: Context<'_>,
+        detached: bool,
     ) -> Result<Self> {
         options.require(&record, dir)?;
         let other_server = options.server.is_some();
         if other_server {
             record.server = find_server(options.server.as_deref())?;
         }
-        let mut lab = Self::new(dir, record, settings)?;
+        let mut lab = Self::new(dir, record, settings, detached)?;
         lab.learn_password()?;
         let idle = lab.idle_nodes()?;
         let ports: Vec<_> = idle.iter().map(|node| node.port).collect();
         ports::require_free(&ports, lab.record.layout.has_bus())?;
-        let started = lab.start(&idle, context);
-        let settled = started.and_then(|()| match lab.record.layout {
-            Layout::Cluster => lab.settle(context),
-            Layout::Nodes | Layout::Plain => Ok(()),
-        });
-        if let Err(error) = settled {
+        if let Err(error) = lab.start(&idle, context).and_then(|()| lab.make_serve(context)) {
             for node in idle {
                 node.kill();
             }
@@ -231,11 +229,20 @@ impl Lab {
         nodes.iter().try_for_each(|node| node.wait_ready(&self.settings, context))
     }
 
-    /// Makes a cluster of the servers.
-    fn form(&self, context: Context<'_>) -> Result<()> {
-        let candidates = Candidates::survey(&self.endpoints(), &self.settings)?;
-        let plan = candidates.plan(self.record.replicas, options::LEAST_MASTERS)?;
-        candidates.create(&plan, context)?;
+    /// Makes running servers serve: a lab that is to be a cluster is made one, unless it is one already.
+    fn make_serve(&self, context: Context<'_>) -> Result<()> {
+        if self.record.layout != Layout::Cluster {
+            return Ok(());
+        }
+        match Candidates::survey(&self.endpoints(), &self.settings) {
+            Ok(candidates) => {
+                let plan = candidates.plan(self.record.replicas, options::LEAST_MASTERS)?;
+                candidates.create(&plan, context)?;
+            }
+            // They know each other from an earlier run.
+            Err(Error::Precondition(_)) => {}
+            Err(error) => return Err(error),
+        }
         self.settle(context)
     }
 

@@ -57,7 +57,7 @@ pub(super) struct Vitals {
     pub(super) version: String,
     pub(super) role: String,
     pub(super) loading: bool,
-    config_file: PathBuf,
+    config_file: String,
 }
 
 impl Node {
@@ -78,7 +78,7 @@ impl Node {
         self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the folder, which must not be there, and writes the configuration into it.
+    /// Makes the folder, which must not be there, and writes the configuration into it; or leaves no folder.
     pub(super) fn create_folder(&self, text: &str) -> Result<()> {
         fs::create_dir(&self.folder).map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => {
@@ -87,7 +87,10 @@ impl Node {
             _ => file_error(&self.folder, source),
         })?;
         let path = self.path(config::CONFIG);
-        config::write(&path, text).map_err(|source| file_error(&path, source))
+        config::write(&path, text).map_err(|source| {
+            let _ = fs::remove_dir_all(&self.folder);
+            file_error(&path, source)
+        })
     }
 
     /// The password that its configuration asks of clients.
@@ -176,7 +179,9 @@ impl Node {
         let asked =
             Connection::open(&self.endpoint(), &settings).and_then(|mut node| vitals(&mut node));
         match asked {
-            Ok(Some(vitals)) if vitals.config_file == self.path(config::CONFIG) => {
+            Ok(Some(vitals))
+                if vitals.config_file == self.path(config::CONFIG).to_string_lossy() =>
+            {
                 Ok(Presence::Here(vitals))
             }
             Ok(_) => Ok(Presence::Foreign),
@@ -289,7 +294,7 @@ fn signal(process: u32, name: &str) -> io::Result<()> {
 /// What the server says of itself; `None` where its answer is not that of a Redis or Valkey server.
 fn vitals(connection: &mut Connection) -> Result<Option<Vitals>> {
     let reply = connection.call(&Command::new("INFO"))?;
-    let Some(text) = reply.view().as_str() else { return Ok(None) };
+    let text = String::from_utf8_lossy(reply.view().as_bytes().unwrap_or_default());
     let field = |name: &str| {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::to_owned)
     };
@@ -301,6 +306,6 @@ fn vitals(connection: &mut Connection) -> Result<Option<Vitals>> {
         version: field("valkey_version").or_else(|| field("redis_version")).unwrap_or_default(),
         role: field("role").unwrap_or_default(),
         loading: field("loading").is_some_and(|flag| flag != "0"),
-        config_file: field("config_file").unwrap_or_default().into(),
+        config_file: field("config_file").unwrap_or_default(),
     }))
 }

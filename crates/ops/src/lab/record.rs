@@ -1,5 +1,4 @@
-//! What a lab's folder remembers of it, in `lab.json`. Written last, when everything runs; a folder without it
-//! holds no lab.
+//! What a lab's folder remembers of it, in `lab.json`. A folder without it holds no lab.
 
 use std::fs;
 use std::io;
