@@ -1,0 +1,135 @@
+//! Servers that break the protocol, go silent or never end. Each gives a clear error within the deadline.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use redistrib_ops::resp::Command;
+use redistrib_ops::{Cluster, Connection, Endpoint, Error, Settings};
+
+/// A server that does what `script` says with its first connection. The receiver hears when it has ended.
+fn serve(script: impl FnOnce(TcpStream) + Send + 'static) -> (Endpoint, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (ended, end) = channel();
+    thread::spawn(move || {
+        if let Ok((stream, _)) = listener.accept() {
+            script(stream);
+        }
+        let _ = ended.send(());
+    });
+    (Endpoint::tcp("127.0.0.1", port), end)
+}
+
+/// Waits for the command, then sends `answer`.
+fn answer(answer: &'static [u8]) -> impl FnOnce(TcpStream) + Send {
+    move |mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(answer);
+    }
+}
+
+fn hasty() -> Settings {
+    Settings { timeout: Duration::from_millis(200), ..Settings::default() }
+}
+
+fn ping(endpoint: &Endpoint) -> Error {
+    let mut connection = Connection::open(endpoint, &hasty()).unwrap();
+    connection.call(&Command::new("PING")).unwrap_err()
+}
+
+#[test]
+fn silence_ends_at_the_deadline_and_so_does_the_connection() {
+    let (endpoint, _end) = serve(|mut stream| drop(stream.read_to_end(&mut Vec::new())));
+    let mut connection = Connection::open(&endpoint, &hasty()).unwrap();
+    let error = connection.call(&Command::new("PING")).unwrap_err();
+    assert!(matches!(&error, Error::Timeout { node, .. } if *node == endpoint), "{error}");
+    // A late answer must not be taken for that of the next command.
+    let next = connection.call(&Command::new("GET").arg("foo")).unwrap_err();
+    assert!(matches!(next, Error::Closed { .. }), "{next}");
+}
+
+#[test]
+fn an_answer_that_drips_for_ever_ends_at_the_deadline() {
+    let (endpoint, end) = serve(|mut stream| {
+        let _ = stream.write_all(b"$100000000\r\n");
+        while stream.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let error = ping(&endpoint);
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+    assert!(end.recv_timeout(Duration::from_secs(20)).is_ok(), "the connection was kept open");
+}
+
+#[test]
+fn a_connection_that_ends_inside_an_answer_is_named() {
+    let (endpoint, _end) = serve(answer(b"*2\r\n$3\r\nfoo\r\n$3\r\nb"));
+    let error = ping(&endpoint);
+    assert!(matches!(error, Error::Closed { .. }), "{error}");
+    assert!(error.to_string().contains("PING"), "{error}");
+}
+
+#[test]
+fn what_is_not_the_protocol_is_told_so_with_a_remedy() {
+    let (endpoint, _end) = serve(answer(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
+    let error = ping(&endpoint);
+    assert!(matches!(error, Error::Protocol { .. }), "{error}");
+    assert!(error.remedy().unwrap().contains("--tls"));
+}
+
+#[test]
+fn an_enormous_promise_costs_nothing() {
+    let (endpoint, _end) = serve(answer(b"*2147483647\r\n:1\r\n"));
+    let error = ping(&endpoint);
+    assert!(matches!(error, Error::Closed { .. } | Error::Protocol { .. }), "{error}");
+}
+
+#[test]
+fn cluster_nodes_of_a_hostile_server_is_refused_without_harm() {
+    let hostile: [&'static [u8]; 4] = [
+        b"$5\r\nhello\r\n",
+        b"$0\r\n\r\n",
+        b"*0\r\n",
+        b"$70\r\nae97e9700ef65e6ccf648c8a77a339cdfe7366c1 :6379 master - 0 0 0 connected\n\r\n",
+    ];
+    for text in hostile {
+        let (endpoint, _end) = serve(answer(text));
+        let error = Cluster::discover(&endpoint, &hasty()).unwrap_err();
+        let shown = String::from_utf8_lossy(text);
+        assert!(
+            matches!(error, Error::Unexpected { .. } | Error::Protocol { .. }),
+            "{shown}: {error}"
+        );
+        assert!(error.to_string().contains("CLUSTER NODES"), "{shown}: {error}");
+    }
+}
+
+#[test]
+fn nobody_at_the_port_is_told_with_the_address() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = Endpoint::tcp("127.0.0.1", listener.local_addr().unwrap().port());
+    drop(listener);
+    let error = Connection::open(&endpoint, &hasty()).unwrap_err();
+    assert!(error.is_unreachable() && error.to_string().contains(&endpoint.to_string()), "{error}");
+}
+
+#[test]
+fn a_password_is_in_no_error() {
+    use redistrib_ops::{Credentials, Secret};
+    let credentials = Credentials { user: Some("bob".into()), password: Secret::new("s3cret") };
+    for text in
+        [&b"-WRONGPASS invalid username-password pair\r\n"[..], b"+", b"HTTP\r\n", b":1\r\n"]
+    {
+        let (endpoint, _end) = serve(answer(text));
+        let settings = Settings { credentials: Some(credentials.clone()), ..hasty() };
+        if let Err(error) = Connection::open(&endpoint, &settings) {
+            let told = format!("{error} {error:?} {:?}", error.remedy());
+            assert!(!told.contains("s3cret"), "{told}");
+        }
+    }
+}
