@@ -44,7 +44,7 @@ impl Candidates {
     ///
     /// # Errors
     /// [`Error::Precondition`] for a node given twice, one that knows other nodes or has keys;
-    /// [`Error::NotCluster`]; and those of [`Connection::open`]. Nothing has been changed then.
+    /// [`Error::NotCluster`]; and those of [`Connection::open`](crate::Connection::open). Nothing has been changed then.
     pub fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
         refuse_twins(endpoints.iter().map(|endpoint| (endpoint, endpoint.to_string())), |a, _| {
             format!("node {a} is named twice")
@@ -87,7 +87,7 @@ impl Candidates {
     /// long as their `cluster-node-timeout` (at most 5 s).
     ///
     /// # Errors
-    /// Those of [`Connection::call`]; [`Error::NotSettled`] with the nodes that do not know each other. The nodes are
+    /// Those of [`Connection::call`](crate::Connection::call); [`Error::NotSettled`] with the nodes that do not know each other. The nodes are
     /// reset then, so that the same command can be tried again.
     pub fn create(mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
         let result = self.build(plan, context);

@@ -16,8 +16,8 @@ impl Connection {
     /// in bytes. The server goes on sending its write stream afterwards, so the connection ends here.
     ///
     /// # Errors
-    /// Those of [`Connection::call`]; [`Error::Unexpected`] for a server that answers in another form;
-    /// [`Error::Io`] for a sink that does not take the bytes.
+    /// Those of [`Connection::call`]; [`Error::Unexpected`](crate::Error::Unexpected) for a server that answers in another form;
+    /// [`Error::Io`](crate::Error::Io) for a sink that does not take the bytes.
     pub fn dump(mut self, sink: &mut impl Write) -> Result<u64> {
         let sync = Command::new("SYNC");
         self.send(std::slice::from_ref(&sync))?;
