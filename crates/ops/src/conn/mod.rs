@@ -172,24 +172,39 @@ impl Connection {
     /// # Errors
     /// Those of [`Connection::request`], but for the timeout.
     pub fn poll(&mut self, wait: Duration) -> Result<Option<Reply>> {
-        let waiting = Command::new("(message)");
-        self.check_usable(&waiting)?;
+        self.receive_within(&Command::new("(message)"), wait)
+    }
+
+    /// Waits at most `wait` for the reply to `command`. Nothing in time is `None`, and the connection stays
+    /// usable: the reply is still to come.
+    ///
+    /// # Errors
+    /// Those of [`Connection::request`], but for the timeout.
+    pub fn receive_within(&mut self, command: &Command, wait: Duration) -> Result<Option<Reply>> {
+        self.check_usable(command)?;
         let until = Instant::now() + wait;
         loop {
             let decoded = self.decoder.next_reply();
             match decoded {
                 Ok(Some(reply)) => return Ok(Some(reply)),
                 Ok(None) => {}
-                Err(_) => return self.receive(&waiting).map(Some),
+                Err(_) => return self.receive(command).map(Some),
             }
             let mut deadline = Deadline::after(until.saturating_duration_since(Instant::now()));
             match self.fill(&mut deadline) {
-                Ok(0) => return Err(self.closed(&waiting)),
+                Ok(0) => return Err(self.closed(command)),
                 Ok(_) => {}
                 Err(error) if is_timeout(&error) => return Ok(None),
-                Err(error) => return Err(self.broke(&waiting, error)),
+                Err(error) => return Err(self.broke(command, error)),
             }
         }
+    }
+
+    /// The error for a reply that did not come within `after`; the connection is of no more use.
+    pub(crate) fn give_up(&mut self, command: &Command, after: Duration) -> Error {
+        self.broken = true;
+        self.stream.shutdown();
+        Error::Timeout { node: self.endpoint.clone(), command: describe(command), after }
     }
 
     /// Sends bytes as they are: commands that somebody else has encoded.
