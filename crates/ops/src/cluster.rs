@@ -57,6 +57,11 @@ impl Member {
         &self.node
     }
 
+    /// Whether it is a master, by its own word.
+    pub fn is_master(&self) -> bool {
+        self.node.is_master()
+    }
+
     /// The cluster as this node sees it.
     pub fn topology(&self) -> Option<&Topology> {
         self.link.as_ref().ok().map(|link| &link.topology)

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use redistrib_cluster_model::plan::create::CreateError;
+use redistrib_cluster_model::{NodeId, Slot, SlotSet};
 use redistrib_resp::DecodeError;
 
 use crate::{Endpoint, lab};
@@ -136,6 +137,37 @@ pub enum Error {
         what: String,
         /// How long was waited.
         after: Duration,
+    },
+    /// Keys have one value at the source and another at the target: which one is right is not ours to
+    /// choose.
+    #[error(
+        "{count} keys of slot {slot} have one value at the source and another at the target: {keys}; \
+         delete the wrong ones, or give --replace to overwrite those at the target"
+    )]
+    KeysInBothPlaces {
+        /// The slot they are in.
+        slot: Slot,
+        /// The names of the first of them.
+        keys: String,
+        /// How many there are among the keys that were looked at.
+        count: usize,
+    },
+    /// A migration stopped while slots were open.
+    #[error(
+        "moving slots {slots} from {from} to {to}: {source}; they are left open, and clients are still \
+         served: run `redis-trib fix {seed}` or the same command again"
+    )]
+    LeftOpen {
+        /// The master that gives.
+        from: NodeId,
+        /// The master that takes.
+        to: NodeId,
+        /// The slots of the batch.
+        slots: SlotSet,
+        /// The node to give to the mending command.
+        seed: Endpoint,
+        /// What happened.
+        source: Box<Error>,
     },
     /// The caller cancelled the operation.
     #[error("interrupted: {0}")]

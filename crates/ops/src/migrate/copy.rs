@@ -1,0 +1,276 @@
+//! Empties the open slots of one batch: lists their keys and has the source MIGRATE them, in bursts.
+//!
+//! Two bursts are under way at a time: while the source serves one, the next waits in its socket, so that
+//! it never idles; it reads that one in another round of its event loop, after having served whoever else
+//! waits. A slot is listed again in the same burst as its last known keys, and is done when that list is
+//! empty: since it is MIGRATING, no key can come into it any more.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use redistrib_cluster_model::Slot;
+use redistrib_resp::Reply;
+
+use super::burst::{Burst, Item, Sent};
+use super::commands;
+use super::pair::PairWork;
+use super::trouble::Trouble;
+use crate::error::Result;
+
+/// The most keys that one GETKEYSINSLOT asks for.
+const LIST_MOST: usize = 1000;
+/// The most lists in one burst.
+const LISTS_A_BURST: usize = 64;
+/// The least number of keys that are listed ahead.
+const AHEAD_LEAST: usize = 512;
+/// The most bytes of key names that are listed ahead.
+const AHEAD_BYTES: usize = 4 << 20;
+/// The most MIGRATEs in one burst: each may take its whole timeout if the target hangs.
+const MOVES_A_BURST: usize = 64;
+/// How often a slot may be listed without any of its keys going away.
+const MOST_IDLE_LISTS: u32 = 100;
+
+/// The keys of a slot that are known and not yet sent for.
+#[derive(Debug)]
+struct Listed {
+    slot: Slot,
+    keys: VecDeque<Bytes>,
+}
+
+/// A MIGRATE that failed.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) slot: Slot,
+    pub(super) keys: Vec<Bytes>,
+    pub(super) trouble: Trouble,
+}
+
+/// The state of a batch while it is copied.
+#[derive(Debug)]
+pub(super) struct Copy<'w, 'a> {
+    work: &'w mut PairWork<'a>,
+    unlisted: VecDeque<(Slot, usize)>,
+    listed: VecDeque<Listed>,
+    flight: VecDeque<Sent>,
+    /// How many keys the lists under way may bring.
+    awaited: usize,
+    /// How many keys are known and not sent for.
+    known: usize,
+    key_bytes: usize,
+    last_reply: Instant,
+    failed: Vec<Failed>,
+    idle_lists: u32,
+}
+
+impl<'w, 'a> Copy<'w, 'a> {
+    /// Begins with slots and the number of keys in each.
+    pub(super) fn new(work: &'w mut PairWork<'a>, slots: Vec<(Slot, usize)>) -> Self {
+        Self {
+            work,
+            unlisted: slots.into(),
+            listed: VecDeque::new(),
+            flight: VecDeque::new(),
+            awaited: 0,
+            known: 0,
+            key_bytes: 16,
+            last_reply: Instant::now(),
+            failed: Vec::new(),
+            idle_lists: 0,
+        }
+    }
+
+    /// Copies until all slots are empty.
+    pub(super) fn run(mut self) -> Result<()> {
+        loop {
+            self.fill_window()?;
+            match self.flight.pop_front() {
+                Some(sent) => self.take_in(sent)?,
+                None if self.failed.is_empty() => return Ok(()),
+                None => self.mend()?,
+            }
+        }
+    }
+
+    /// Keeps enough bursts under way; none while something has to be mended.
+    fn fill_window(&mut self) -> Result<()> {
+        while self.failed.is_empty() && self.flight.len() < self.work.window() {
+            let burst = self.next_burst();
+            if burst.is_empty() {
+                break;
+            }
+            self.work.limit(burst.keys);
+            self.flight.push_back(burst.send(&mut self.work.source)?);
+        }
+        Ok(())
+    }
+
+    fn next_burst(&mut self) -> Burst {
+        let mut burst = Burst::default();
+        let size = self.work.burst_size();
+        let mut moves = 0;
+        while burst.keys < size && moves < MOVES_A_BURST {
+            let Some(mut listed) = self.listed.pop_front() else { break };
+            self.move_some(&mut burst, &mut listed, size);
+            moves += 1;
+            if listed.keys.is_empty() {
+                self.list(&mut burst, listed.slot, 0);
+            } else {
+                self.listed.push_front(listed);
+            }
+        }
+        self.list_ahead(&mut burst, size);
+        burst
+    }
+
+    /// One MIGRATE of as many of a slot's keys as may go.
+    fn move_some(&mut self, burst: &mut Burst, listed: &mut Listed, size: usize) {
+        let most = self.work.options().keys_per_migrate;
+        let most = if most == 0 { usize::MAX } else { most };
+        let count = listed.keys.len().min(size - burst.keys).min(most);
+        let keys: Vec<Bytes> = listed.keys.drain(..count).collect();
+        self.known = self.known.saturating_sub(count);
+        if let Some(sample) = keys.first() {
+            burst.push(Item::Weigh, commands::memory_usage(sample));
+        }
+        let command = self.work.migrate_keys(&keys);
+        burst.push(Item::Move { slot: listed.slot, keys }, command);
+    }
+
+    /// Lists slots, so that the next bursts have keys to move.
+    fn list_ahead(&mut self, burst: &mut Burst, size: usize) {
+        let wanted = (4 * size).max(AHEAD_LEAST).min(AHEAD_BYTES / self.key_bytes + 1);
+        for _ in 0..LISTS_A_BURST {
+            if self.known + self.awaited >= wanted {
+                break;
+            }
+            let Some((slot, count)) = self.unlisted.pop_front() else { break };
+            self.list(burst, slot, count);
+        }
+    }
+
+    fn list(&mut self, burst: &mut Burst, slot: Slot, count: usize) {
+        let expected = count.min(LIST_MOST);
+        self.awaited += expected;
+        burst.push(Item::List { slot, expected }, commands::list_keys(slot, LIST_MOST));
+    }
+
+    /// Takes in the replies of the burst that was sent first.
+    fn take_in(&mut self, sent: Sent) -> Result<()> {
+        let replies = sent.receive(&mut self.work.source)?;
+        let now = Instant::now();
+        let begun = self.last_reply.max(sent.at + self.work.round_trip);
+        let hold_up = now.saturating_duration_since(begun);
+        self.last_reply = now;
+        let (mut moved, mut bytes, mut weight) = (0, 0, None);
+        for (place, (item, reply)) in sent.burst.items.iter().zip(&replies).enumerate() {
+            match item {
+                Item::List { slot, expected } => {
+                    self.awaited = self.awaited.saturating_sub(*expected);
+                    self.take_list(&sent, place, (*slot, *expected == 0), reply)?;
+                }
+                Item::Weigh => weight = reply.view().as_int(),
+                Item::Move { slot, keys } => {
+                    let count = self.take_moved(&sent, place, *slot, keys, reply)?;
+                    moved += count;
+                    bytes += weigh(weight.take(), count);
+                }
+            }
+        }
+        self.report(&sent, moved, bytes, hold_up)
+    }
+
+    fn report(&mut self, sent: &Sent, keys: u64, bytes: u64, hold_up: Duration) -> Result<()> {
+        if sent.burst.keys == 0 {
+            return Ok(());
+        }
+        if self.failed.is_empty() {
+            self.work.observe(sent.burst.keys, hold_up);
+        }
+        if keys > 0 {
+            self.idle_lists = 0;
+            self.work.tell_moved(keys, bytes, hold_up);
+        }
+        if self.work.is_over(hold_up) && self.failed.is_empty() {
+            self.work.look_for_large_key(&sent.burst, hold_up)?;
+        }
+        Ok(())
+    }
+
+    /// The keys of a slot that is listed for the first time or again.
+    fn take_list(
+        &mut self,
+        sent: &Sent,
+        place: usize,
+        (slot, again): (Slot, bool),
+        reply: &Reply,
+    ) -> Result<()> {
+        if let Some(command) = sent.command(place) {
+            self.work.source.accept(command, reply.clone())?;
+        }
+        let view = reply.view();
+        if view.is_empty() || self.failed.iter().any(|failed| failed.slot == slot) {
+            return Ok(());
+        }
+        self.idle_lists += u32::from(again);
+        if self.idle_lists > MOST_IDLE_LISTS
+            && let Some(command) = sent.command(place)
+        {
+            let what = "keys stay listed in the slot though MIGRATE says that they moved";
+            return Err(self.work.source.unexpected(command, what));
+        }
+        // Copied out of the reply, so that a burst's buffer goes when the burst is through.
+        let keys: VecDeque<Bytes> =
+            view.elements().filter_map(|key| key.as_bytes()).map(Bytes::copy_from_slice).collect();
+        let total: usize = keys.iter().map(Bytes::len).sum();
+        self.key_bytes = (total / keys.len().max(1)).max(16);
+        self.known += keys.len();
+        self.listed.push_front(Listed { slot, keys });
+        Ok(())
+    }
+
+    /// How many keys of a MIGRATE went over.
+    fn take_moved(
+        &mut self,
+        sent: &Sent,
+        place: usize,
+        slot: Slot,
+        keys: &[Bytes],
+        reply: &Reply,
+    ) -> Result<u64> {
+        let view = reply.view();
+        if let Some(text) = view.as_error() {
+            let trouble = Trouble::of(text);
+            if trouble == Trouble::Other
+                && let Some(command) = sent.command(place)
+            {
+                self.work.source.accept(command, reply.clone())?;
+            }
+            self.failed.push(Failed { slot, keys: keys.to_vec(), trouble });
+            return Ok(0);
+        }
+        // NOKEY: all of them were deleted or expired since they were listed.
+        Ok(if view.is_ok() { keys.len() as u64 } else { 0 })
+    }
+
+    /// Finds out what became of the keys of failed MIGRATEs and brings them over one by one, then goes
+    /// on with what their slots still hold.
+    fn mend(&mut self) -> Result<()> {
+        let failed = std::mem::take(&mut self.failed);
+        let slots: BTreeSet<Slot> = failed.iter().map(|failed| failed.slot).collect();
+        self.listed.retain(|listed| !slots.contains(&listed.slot));
+        self.known = self.listed.iter().map(|listed| listed.keys.len()).sum();
+        for failed in failed {
+            self.work.settle(failed)?;
+        }
+        self.unlisted.extend(slots.into_iter().map(|slot| (slot, 1)));
+        self.last_reply = Instant::now();
+        Ok(())
+    }
+}
+
+/// The bytes of `count` keys of which one was weighed.
+fn weigh(weight: Option<i64>, count: u64) -> u64 {
+    let bytes = weight.and_then(|bytes| u64::try_from(bytes).ok());
+    bytes.unwrap_or(0).saturating_mul(count)
+}

@@ -1,0 +1,88 @@
+//! A worker's connection: it waits for answers, but never deaf to the wish to stop at once.
+
+use std::time::{Duration, Instant};
+
+use redistrib_resp::{Command, Reply};
+
+use crate::error::{Error, Result};
+use crate::{Cancel, Connection, Stop};
+
+/// How often a waiting worker looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A connection that gives up waiting when the operation is to stop at once.
+#[derive(Debug)]
+pub(super) struct Link<'a> {
+    connection: Connection,
+    cancel: &'a Cancel,
+    patience: Duration,
+}
+
+impl<'a> Link<'a> {
+    pub(super) fn new(connection: Connection, cancel: &'a Cancel) -> Self {
+        let patience = connection.timeout();
+        Self { connection, cancel, patience }
+    }
+
+    /// For commands that the server may take longer over than usual.
+    pub(super) fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sends without waiting.
+    pub(super) fn send(&mut self, commands: &[Command]) -> Result<()> {
+        self.connection.send(commands)
+    }
+
+    /// Waits for one reply, which may be an error reply.
+    pub(super) fn receive(&mut self, command: &Command) -> Result<Reply> {
+        let started = Instant::now();
+        loop {
+            if let Some(reply) = self.connection.receive_within(command, LOOK)? {
+                return Ok(reply);
+            }
+            if self.cancel.wish() == Stop::Now {
+                return Err(Error::Cancelled("asked to stop at once".into()));
+            }
+            if started.elapsed() > self.patience {
+                return Err(self.connection.give_up(command, self.patience));
+            }
+        }
+    }
+
+    /// Sends all at once and waits for all replies, error replies included.
+    pub(super) fn pipeline(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        self.send(commands)?;
+        commands.iter().map(|command| self.receive(command)).collect()
+    }
+
+    /// Sends all at once and waits for all replies; then the first error reply becomes an error.
+    pub(super) fn call_all(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        let replies = self.pipeline(commands)?;
+        let accepted = commands.iter().zip(replies);
+        accepted.map(|(command, reply)| self.connection.accept(command, reply)).collect()
+    }
+
+    /// The connection's words for a reply that is an error.
+    pub(super) fn accept(&self, command: &Command, reply: Reply) -> Result<Reply> {
+        self.connection.accept(command, reply)
+    }
+
+    /// The connection's words for a reply of another form than the documented.
+    pub(super) fn unexpected(&self, command: &Command, what: &str) -> Error {
+        self.connection.unexpected(command, what)
+    }
+
+    /// The shortest of a few round trips.
+    pub(super) fn round_trip(&mut self) -> Result<Duration> {
+        let ping = Command::new("PING");
+        let mut shortest = Duration::MAX;
+        for _ in 0..3 {
+            let started = Instant::now();
+            self.pipeline(std::slice::from_ref(&ping))?;
+            shortest = shortest.min(started.elapsed());
+        }
+        Ok(shortest)
+    }
+}

@@ -1,0 +1,92 @@
+//! The migration engine: moves slots with their keys between masters, under live traffic.
+//!
+//! Give [`migrate`] a list of moves; it runs those that share no node at the same time, tells its
+//! [`Observer`](crate::Observer) what it does, and leaves the cluster such that at every instant another
+//! run can finish what an interrupted one began: the open slots of the cluster are its only journal.
+//! Around it stand `reshard` and all other verbs that move slots.
+
+mod burst;
+mod commands;
+mod copy;
+mod limiter;
+mod link;
+mod options;
+mod pair;
+mod preflight;
+mod queue;
+mod settle;
+mod shared;
+mod trouble;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use redistrib_cluster_model::Move;
+use serde::Serialize;
+
+pub use options::{Atomic, MigrateOptions, Rate};
+
+use crate::error::{Error, Result};
+use crate::{Cluster, Context, Event, Stop};
+use shared::Shared;
+
+/// What a migration did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Migrated {
+    /// Slots with a new owner.
+    pub slots: usize,
+    /// Keys that the targets acknowledged.
+    pub keys: u64,
+    /// About what the keys took in the sources' memory, by samples; 0 where the servers do not tell.
+    pub bytes: u64,
+    /// From the first open slot to the agreement of all nodes.
+    #[serde(skip)]
+    pub took: Duration,
+}
+
+/// Moves slots with their keys. Every [`Move`] names slots that its `from` owns; a slot is in one move.
+///
+/// The first [`Cancel::press`](crate::Cancel::press) finishes the batches under way (about a second of
+/// work) and leaves no slot open; the second stops at once.
+///
+/// # Errors
+/// [`Error::Precondition`] and [`Error::NotSettled`] before anything changes; [`Error::LeftOpen`] around
+/// whatever stops it while slots are open; [`Error::Cancelled`]; [`Error::NotSettled`] at the end.
+///
+/// ```no_run
+/// use redistrib_ops::migrate::{MigrateOptions, migrate};
+/// use redistrib_ops::{Cancel, Cluster, Context, Settings, Silent, model::Move};
+///
+/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// let ids: Vec<_> = cluster.masters().map(|member| member.id()).collect();
+/// let slots = cluster.member(ids[0])?.node().slots.clone().take_first(100);
+/// let moves = [Move { from: ids[0], to: ids[1], slots }];
+/// let cancel = Cancel::new();
+/// let context = Context::new(&Silent, &cancel);
+/// let done = migrate(&mut cluster, &moves, &MigrateOptions::default(), context)?;
+/// println!("{} slots, {} keys", done.slots, done.keys);
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+pub fn migrate(
+    cluster: &mut Cluster,
+    moves: &[Move],
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<Migrated> {
+    preflight::check(cluster, moves, options, context)?;
+    let wanted: usize = moves.iter().map(|step| step.slots.len()).sum();
+    let queue = queue::Queue::new(moves);
+    let pairs: BTreeSet<_> = moves.iter().map(|step| (step.from, step.to)).collect();
+    context.tell(Event::MigrationStarted { slots: wanted, pairs: pairs.len() });
+    let started = Instant::now();
+    let shared = Shared::new(cluster, options, context);
+    let outcome = queue.run(&shared);
+    let (slots, keys, bytes) = shared.moved();
+    outcome?;
+    if slots < wanted && context.cancel.wish() != Stop::No {
+        let what = format!("{slots} of {wanted} slots have moved, and no slot is left open");
+        return Err(Error::Cancelled(what));
+    }
+    preflight::agree(cluster, options, context)?;
+    Ok(Migrated { slots, keys, bytes, took: started.elapsed() })
+}

@@ -1,0 +1,251 @@
+//! One pair of masters: its slots go over batch by batch, each opened, emptied and given away.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use redistrib_cluster_model::plan::steer::{Limits, Steering};
+use redistrib_cluster_model::{Slot, SlotSet};
+use redistrib_resp::Command;
+
+use super::burst::{Burst, Item};
+use super::commands::{self, MigrateTo, key_name};
+use super::copy::Copy;
+use super::link::Link;
+use super::options::MigrateOptions;
+use super::shared::Shared;
+use crate::error::{Error, Result};
+use crate::{Event, Pair};
+
+/// The first batch is small, so that the first slots are soon through.
+const FIRST_BATCH: usize = 64;
+/// The most slots that are open at a time.
+const MOST_BATCH: usize = 1024;
+/// How long a batch may take: so long a Ctrl-C may have to wait.
+const BATCH_TIME: Duration = Duration::from_secs(1);
+/// MIGRATE's timeout for keys that are tried for the first time.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
+/// The most keys in a burst: beyond it nothing is won, and the tool's memory stays small.
+const MOST_KEYS: usize = 2000;
+/// The most bursts under way at a time, where the network is slow.
+const MOST_WINDOW: u32 = 8;
+
+/// The work on one pair, with connections of its own.
+#[derive(Debug)]
+pub(super) struct PairWork<'a> {
+    shared: &'a Shared<'a>,
+    pub(super) pair: Pair,
+    pub(super) source: Link<'a>,
+    pub(super) target: Link<'a>,
+    to: MigrateTo,
+    steering: Steering,
+    /// The round trip between the tool and the source, without any work.
+    pub(super) round_trip: Duration,
+    /// How long a burst takes at present.
+    burst_time: Duration,
+    /// Open slots in which the target had keys before the first came from the source.
+    pub(super) foreign: BTreeSet<Slot>,
+    /// Since when a node has been answering that it is not ready.
+    pub(super) passing_since: Option<Instant>,
+    /// Slots that were opened and not yet given away.
+    open: SlotSet,
+}
+
+impl<'a> PairWork<'a> {
+    /// Connects to both nodes.
+    pub(super) fn begin(shared: &'a Shared<'a>, pair: Pair) -> Result<Self> {
+        let (source, target, to) = shared.connect(pair)?;
+        let cancel = shared.context.cancel;
+        // All keys of a burst may wait for their first timeout before the first reply comes.
+        let patience = source.timeout() + 2 * shared.options.timeout;
+        let mut source = Link::new(source, cancel).with_patience(patience);
+        let round_trip = source.round_trip()?;
+        Ok(Self {
+            shared,
+            pair,
+            source,
+            target: Link::new(target, cancel),
+            to,
+            steering: Steering::new(limits(shared.options)),
+            round_trip,
+            burst_time: Duration::ZERO,
+            foreign: BTreeSet::new(),
+            passing_since: None,
+            open: SlotSet::new(),
+        })
+    }
+
+    /// Moves the slots, or as many as there is time for before the caller wants to stop.
+    pub(super) fn run(&mut self, mut slots: SlotSet) -> Result<()> {
+        let mut size = FIRST_BATCH;
+        while !slots.is_empty() && !self.shared.is_stopping() {
+            let batch = slots.take_first(size);
+            let started = Instant::now();
+            self.move_batch(&batch).map_err(|error| self.explain(error))?;
+            size = next_size(size, started.elapsed());
+        }
+        Ok(())
+    }
+
+    fn move_batch(&mut self, batch: &SlotSet) -> Result<()> {
+        self.open = batch.clone();
+        let filled = self.open_slots(batch)?;
+        Copy::new(self, filled).run()?;
+        self.shared.commit(self.pair, batch, &mut self.target, &mut self.source)?;
+        self.open = SlotSet::new();
+        self.shared.context.tell(Event::SlotsMoved { pair: self.pair, slots: batch.clone() });
+        Ok(())
+    }
+
+    /// Opens the slots on the target, then on the source; tells which hold keys, and how many.
+    fn open_slots(&mut self, batch: &SlotSet) -> Result<Vec<(Slot, usize)>> {
+        let Pair { from, to } = self.pair;
+        let open = |slot| [commands::importing(slot, from), commands::count_keys(slot)];
+        let opened = self.target.call_all(&batch.iter().flat_map(open).collect::<Vec<_>>());
+        let at_target = match opened {
+            Ok(replies) => replies,
+            Err(error) => {
+                self.close_at_target(batch);
+                return Err(error);
+            }
+        };
+        self.foreign.clear();
+        for (slot, reply) in batch.iter().zip(at_target.iter().skip(1).step_by(2)) {
+            if reply.view().as_int() != Some(0) {
+                self.foreign.insert(slot);
+            }
+        }
+        let open = |slot| [commands::migrating(slot, to), commands::count_keys(slot)];
+        let at_source = self.source.call_all(&batch.iter().flat_map(open).collect::<Vec<_>>())?;
+        let counts = at_source.iter().skip(1).step_by(2);
+        let counted = batch.iter().zip(counts).map(|(slot, reply)| {
+            let count = reply.view().as_int().and_then(|count| usize::try_from(count).ok());
+            // What is no number is counted by listing.
+            (slot, count.unwrap_or(1))
+        });
+        Ok(counted.filter(|(_, count)| *count > 0).collect())
+    }
+
+    /// No client was sent to the target yet: its half of the slots can be closed without loss.
+    fn close_at_target(&mut self, batch: &SlotSet) {
+        let close: Vec<Command> = batch.iter().map(commands::stable).collect();
+        if self.target.pipeline(&close).is_ok() {
+            self.open = SlotSet::new();
+        }
+    }
+
+    /// Adds to an error which slots it leaves open and what mends them.
+    fn explain(&self, error: Error) -> Error {
+        if self.open.is_empty() {
+            return error;
+        }
+        Error::LeftOpen {
+            from: self.pair.from,
+            to: self.pair.to,
+            slots: self.open.clone(),
+            seed: self.shared.seed.clone(),
+            source: Box::new(error),
+        }
+    }
+
+    pub(super) fn options(&self) -> &'a MigrateOptions {
+        self.shared.options
+    }
+
+    /// How many keys the next burst may move.
+    pub(super) fn burst_size(&self) -> usize {
+        let burst = self.steering.burst();
+        burst.keys * burst.migrates
+    }
+
+    /// How many bursts are to be under way: one that is served, one that waits for it, and as many as
+    /// are on the network meanwhile.
+    pub(super) fn window(&self) -> usize {
+        let travelling = if self.burst_time.is_zero() {
+            0
+        } else {
+            (self.round_trip.as_secs_f64() / self.burst_time.as_secs_f64()).round() as u32
+        };
+        (2 + travelling).min(MOST_WINDOW) as usize
+    }
+
+    /// Waits as long as the rate asks for.
+    pub(super) fn limit(&self, keys: usize) {
+        self.shared.limiter.wait(keys, self.shared.context.cancel);
+    }
+
+    pub(super) fn first_timeout(&self) -> Duration {
+        self.options().timeout.min(FIRST_TIMEOUT)
+    }
+
+    /// MIGRATE for keys that were never tried.
+    pub(super) fn migrate_keys(&self, keys: &[Bytes]) -> Command {
+        self.migrate_with(keys, self.first_timeout(), self.options().replace)
+    }
+
+    pub(super) fn migrate_with(&self, keys: &[Bytes], timeout: Duration, replace: bool) -> Command {
+        self.to.keys(keys, timeout, replace)
+    }
+
+    /// Learns from how long a burst held the servers up.
+    pub(super) fn observe(&mut self, keys: usize, hold_up: Duration) {
+        self.steering.observe(keys, hold_up);
+        self.burst_time = (self.burst_time * 3 + hold_up) / 4;
+        self.passing_since = None;
+    }
+
+    pub(super) fn is_over(&self, hold_up: Duration) -> bool {
+        self.options().max_pause.is_some_and(|budget| hold_up > budget)
+    }
+
+    pub(super) fn tell_moved(&self, keys: u64, bytes: u64, hold_up: Duration) {
+        self.shared.add_moved(keys, bytes);
+        if keys > 0 {
+            self.shared.context.tell(Event::KeysMoved { pair: self.pair, keys, bytes, hold_up });
+        }
+    }
+
+    /// Looks for a large key among those of a burst that took too long.
+    pub(super) fn look_for_large_key(&mut self, burst: &Burst, hold_up: Duration) -> Result<()> {
+        let keys = burst.items.iter().filter_map(|item| match item {
+            Item::Move { keys, .. } => Some(keys),
+            _ => None,
+        });
+        let keys: Vec<Bytes> = keys.flatten().cloned().collect();
+        self.name_large_key(&keys, hold_up)
+    }
+
+    pub(super) fn warn_of_large_key(&self, key: &[u8], size: i64, hold_up: Duration) {
+        self.shared.context.warn(format!(
+            "key {} of {size} bytes held both nodes up for {} ms, more than --max-pause allows",
+            key_name(key),
+            hold_up.as_millis(),
+        ));
+    }
+}
+
+/// Two bursts may stand between a client and its answer, the one that is served and the one that waits,
+/// so each gets half of what is allowed. A burst is cut into MIGRATEs by slots, not by the steering.
+fn limits(options: &MigrateOptions) -> Limits {
+    let max_pause = options.max_pause.map(|budget| budget / 2);
+    Limits { max_pause, keys_per_migrate: MOST_KEYS, migrates_in_flight: 1 }
+}
+
+/// How many slots the next batch gets: as many as fit its time, but not many times more than before.
+fn next_size(size: usize, took: Duration) -> usize {
+    let fitting = size as f64 * BATCH_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
+    (fitting as usize).clamp(1, size * 4).min(MOST_BATCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_grow_while_they_are_quick_and_shrink_when_they_are_not() {
+        assert_eq!(next_size(64, Duration::from_millis(1)), 256);
+        assert_eq!(next_size(1000, Duration::from_millis(1)), MOST_BATCH);
+        assert_eq!(next_size(64, Duration::from_secs(4)), 16);
+        assert_eq!(next_size(1, Duration::from_secs(90)), 1);
+    }
+}

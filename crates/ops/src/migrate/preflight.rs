@@ -1,0 +1,159 @@
+//! Before the first slot opens, and after the last has moved: whether the cluster is of one mind.
+
+use std::collections::BTreeSet;
+
+use redistrib_cluster_model::{Move, NodeId};
+use redistrib_resp::Command;
+
+use super::options::MigrateOptions;
+use crate::error::{Error, Result};
+use crate::inspect::{info_field, text_of};
+use crate::wait::until_settled;
+use crate::{Cluster, Context, Member};
+
+/// Checks that the moves can begin. What time alone can heal is waited for.
+///
+/// # Errors
+/// [`Error::Precondition`] for what the user has to mend; [`Error::NotSettled`].
+pub(super) fn check(
+    cluster: &mut Cluster,
+    moves: &[Move],
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    for step in moves {
+        require_master(cluster, step.from)?;
+        require_master(cluster, step.to)?;
+    }
+    let targets: BTreeSet<NodeId> = moves.iter().map(|step| step.to).collect();
+    let both: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
+    let mut first = true;
+    until_settled(options.settle, context.cancel, || {
+        // What discovery saw is fresh enough, unless it has to change.
+        if !std::mem::take(&mut first) {
+            cluster.refresh();
+        }
+        let unready = disagreement(cluster, Member::is_master)
+            .or_else(|| stranger(cluster, &targets))
+            .or_else(|| not_ok(cluster, &both));
+        Ok(unready)
+    })?;
+    refuse_open_slots(cluster)?;
+    refuse_wrong_owner(cluster, moves)
+}
+
+/// Waits until all nodes that can be reached see the same owners.
+///
+/// # Errors
+/// [`Error::NotSettled`].
+pub(super) fn agree(
+    cluster: &mut Cluster,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    until_settled(options.settle, context.cancel, || {
+        cluster.refresh();
+        Ok(disagreement(cluster, |_| true))
+    })
+}
+
+fn require_master(cluster: &Cluster, id: NodeId) -> Result<()> {
+    let member = cluster.member(id)?;
+    if !member.is_master() {
+        let node = member.endpoint();
+        let what =
+            format!("{node} ({id}) is a replica, and slots belong to masters: name its master");
+        return Err(Error::Precondition(what));
+    }
+    match member.failure() {
+        None => Ok(()),
+        Some(error) => Err(Error::Precondition(format!("node {id} is needed, and {error}"))),
+    }
+}
+
+/// What two of the nodes see differently.
+fn disagreement(cluster: &Cluster, which: impl Fn(&Member) -> bool) -> Option<String> {
+    let mut first: Option<(&Member, Vec<_>)> = None;
+    for member in cluster.members().iter().filter(|member| which(member)) {
+        let Some(topology) = member.topology() else {
+            if member.is_master() && !member.node().slots.is_empty() {
+                let (node, id) = (member.endpoint(), member.id());
+                return Some(format!("master {node} ({id}) cannot be reached"));
+            }
+            continue;
+        };
+        let ownership = topology.ownership();
+        match &first {
+            None => first = Some((member, ownership)),
+            Some((other, theirs)) if *theirs != ownership => {
+                let (one, two) = (other.endpoint(), member.endpoint());
+                return Some(format!("{one} and {two} do not see the same owners of slots"));
+            }
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+/// A target that does not know one of the masters yet: it would take the cluster for incomplete.
+fn stranger(cluster: &Cluster, targets: &BTreeSet<NodeId>) -> Option<String> {
+    let pairs = targets.iter().flat_map(|target| cluster.masters().map(move |m| (target, m)));
+    for (target, master) in pairs {
+        let target = cluster.member(*target).ok()?;
+        let known = target.topology().and_then(|topology| topology.node(master.id()));
+        if known.is_none_or(|node| node.flags.is_handshake()) {
+            let (node, other) = (target.endpoint(), master.endpoint());
+            return Some(format!("{node} does not know {other} yet"));
+        }
+    }
+    None
+}
+
+/// A source or target that thinks that the cluster does not work.
+fn not_ok(cluster: &mut Cluster, nodes: &BTreeSet<NodeId>) -> Option<String> {
+    let command = Command::new("CLUSTER").arg("INFO");
+    let answers = cluster.broadcast(|member| nodes.contains(&member.id()), &[command]);
+    let asked = cluster.members().iter().zip(answers);
+    asked.filter_map(|(member, answer)| Some((member, answer?))).find_map(|(member, answer)| {
+        let node = member.endpoint();
+        match answer {
+            Err(error) => Some(error.to_string()),
+            Ok(replies) => {
+                let text = replies.first().and_then(text_of).unwrap_or_default();
+                let state = info_field(text, "cluster_state").unwrap_or("unknown");
+                (state != "ok").then(|| format!("{node} says that the cluster's state is {state}"))
+            }
+        }
+    })
+}
+
+fn refuse_open_slots(cluster: &Cluster) -> Result<()> {
+    for member in cluster.masters() {
+        let node = member.node();
+        let open = node.migrating.first().or(node.importing.first());
+        if let Some((slot, _)) = open {
+            return Err(Error::Precondition(format!(
+                "slot {slot} of {} is open: a migration was interrupted; run `redis-trib fix {}` first",
+                member.endpoint(),
+                cluster.seed(),
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_wrong_owner(cluster: &Cluster, moves: &[Move]) -> Result<()> {
+    for step in moves {
+        let source = cluster.member(step.from)?;
+        let others = step.slots.difference(&source.node().slots);
+        if !others.is_empty() {
+            let node = source.endpoint();
+            return Err(Error::Precondition(format!("{node} does not own slots {others}")));
+        }
+        if step.from == step.to {
+            let node = source.endpoint();
+            return Err(Error::Precondition(format!("{node} is both source and target")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Which pair goes next: pairs that share no node run at the same time, each in a thread of its own.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use redistrib_cluster_model::Move;
+use redistrib_cluster_model::plan::schedule::Schedule;
+
+use super::pair::PairWork;
+use super::shared::Shared;
+use crate::error::{Error, Result};
+use crate::{Event, Method, Pair};
+
+/// The moves that wait, and what went wrong with those that did not.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    schedule: Schedule,
+    errors: Vec<Error>,
+}
+
+impl Queue {
+    pub(super) fn new(moves: &[Move]) -> Self {
+        let schedule = Schedule::new(moves.iter().cloned());
+        Self { state: Mutex::new(State { schedule, errors: Vec::new() }), freed: Condvar::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Moves everything, or stops at the first error when the batches under way are finished.
+    pub(super) fn run<'a>(&self, shared: &'a Shared<'a>) -> Result<()> {
+        let workers = self.state().schedule.width();
+        thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| self.work(shared));
+            }
+        });
+        let mut state = self.state();
+        // Those that only stopped because another failed tell nothing new.
+        if state.errors.is_empty() { Ok(()) } else { Err(state.errors.swap_remove(0)) }
+    }
+
+    fn work<'a>(&self, shared: &'a Shared<'a>) {
+        while let Some(step) = self.take(shared) {
+            let outcome = move_pair(shared, &step);
+            let mut state = self.state();
+            state.schedule.done(&step);
+            if let Err(error) = outcome {
+                shared.fail();
+                state.errors.push(error);
+            }
+            self.freed.notify_all();
+        }
+    }
+
+    /// The next pair whose nodes are both free; waits for one, and is None when none is left.
+    fn take(&self, shared: &Shared<'_>) -> Option<Move> {
+        let mut state = self.state();
+        loop {
+            if state.schedule.slots_left() == 0 || shared.is_stopping() {
+                return None;
+            }
+            if let Some(step) = state.schedule.next(usize::MAX) {
+                return Some(step);
+            }
+            state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
+    let pair = Pair { from: step.from, to: step.to };
+    let slots = step.slots.len();
+    shared.context.tell(Event::PairStarted { pair, slots, method: Method::Migrate });
+    PairWork::begin(shared, pair)?.run(step.slots.clone())?;
+    if !shared.is_stopping() {
+        shared.context.tell(Event::PairFinished { pair });
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! After a MIGRATE failed: where each of its keys is, and how the rest gets over.
+//!
+//! A key that is still at the source is served there and nowhere else, so of a key in both places the
+//! source's value is the one that clients know. The target's may still be of another origin; it is
+//! overwritten only where that loses nothing: the slot was empty there when it was opened, both values are
+//! the same, or the caller said so (`replace`).
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use redistrib_cluster_model::Slot;
+use redistrib_resp::{Command, Reply};
+
+use super::commands::{self, key_name};
+use super::copy::Failed;
+use super::pair::PairWork;
+use super::trouble::Trouble;
+use crate::error::{Error, Result};
+
+/// How many keys are asked for in one go.
+const PIECE: usize = 500;
+/// How long to wait before trying again what a node was not ready for.
+const PASSING_PAUSE: Duration = Duration::from_millis(100);
+/// How many names an error shows.
+const NAMES: usize = 10;
+
+impl PairWork<'_> {
+    /// Brings the keys of a failed MIGRATE over, or says why that cannot be.
+    pub(super) fn settle(&mut self, failed: Failed) -> Result<()> {
+        if failed.trouble == Trouble::Passing {
+            return self.wait_and_see(failed.slot);
+        }
+        self.passing_since = None;
+        for keys in failed.keys.chunks(PIECE) {
+            let here = self.exist_at_source(keys)?;
+            let there = self.exist_at_target(keys)?;
+            let gone_over = here.iter().zip(&there).filter(|(here, there)| !**here && **there);
+            if failed.trouble == Trouble::Doubtful {
+                self.tell_moved(gone_over.count() as u64, 0, Duration::ZERO);
+            }
+            let places = here.into_iter().zip(there);
+            let left = keys.iter().zip(places).filter(|(_, (here, _))| *here);
+            let left: Vec<(Bytes, bool)> =
+                left.map(|(key, (_, there))| (key.clone(), there)).collect();
+            self.refuse_conflicts(failed.slot, &left)?;
+            for (key, doubled) in left {
+                self.move_alone(&key, doubled)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets time pass for a node that is not ready, but not for ever.
+    fn wait_and_see(&mut self, slot: Slot) -> Result<()> {
+        let since = *self.passing_since.get_or_insert_with(Instant::now);
+        if since.elapsed() > self.options().settle {
+            let what =
+                format!("slot {slot} cannot be moved: a node keeps answering that it is not ready");
+            return Err(Error::NotSettled { what, after: self.options().settle });
+        }
+        thread::sleep(PASSING_PAUSE);
+        Ok(())
+    }
+
+    /// Which keys the source has. In a slot that is MIGRATING it answers ASK for those it has not.
+    fn exist_at_source(&mut self, keys: &[Bytes]) -> Result<Vec<bool>> {
+        let commands: Vec<Command> = keys.iter().map(exists).collect();
+        let replies = self.source.pipeline(&commands)?;
+        let found = commands.iter().zip(replies).map(|(command, reply)| {
+            if reply.view().as_error().is_some_and(|text| text.starts_with(b"ASK ")) {
+                return Ok(false);
+            }
+            Ok(self.source.accept(command, reply)?.view().as_int() == Some(1))
+        });
+        found.collect()
+    }
+
+    /// Which keys the target has.
+    fn exist_at_target(&mut self, keys: &[Bytes]) -> Result<Vec<bool>> {
+        let replies = self.ask_target(keys.iter().map(exists))?;
+        Ok(replies.iter().map(|reply| reply.view().as_int() == Some(1)).collect())
+    }
+
+    /// Sends commands to the target, each as a client would that was redirected.
+    pub(super) fn ask_target(
+        &mut self,
+        commands: impl Iterator<Item = Command>,
+    ) -> Result<Vec<Reply>> {
+        let asked: Vec<Command> =
+            commands.flat_map(|command| [Command::new("ASKING"), command]).collect();
+        let replies = self.target.call_all(&asked)?;
+        Ok(replies.into_iter().skip(1).step_by(2).collect())
+    }
+
+    /// An error that names the keys whose two values are both worth keeping.
+    fn refuse_conflicts(&mut self, slot: Slot, keys: &[(Bytes, bool)]) -> Result<()> {
+        if self.options().replace || !self.foreign.contains(&slot) {
+            return Ok(());
+        }
+        let mut conflicts = Vec::new();
+        for (key, _) in keys.iter().filter(|(_, doubled)| *doubled) {
+            if !self.is_same_at_both(key)? {
+                conflicts.push(key_name(key));
+            }
+        }
+        if conflicts.is_empty() {
+            return Ok(());
+        }
+        let count = conflicts.len();
+        conflicts.truncate(NAMES);
+        let more = if count > NAMES { ", …" } else { "" };
+        Err(Error::KeysInBothPlaces { slot, keys: conflicts.join(", ") + more, count })
+    }
+
+    fn is_same_at_both(&mut self, key: &Bytes) -> Result<bool> {
+        let dump = Command::new("DUMP").arg(key);
+        let here = self.source.call_all(std::slice::from_ref(&dump))?;
+        let there = self.ask_target(std::iter::once(dump))?;
+        let values = here.first().zip(there.first());
+        Ok(values.is_some_and(|(here, there)| here.view().as_bytes() == there.view().as_bytes()))
+    }
+
+    /// One key in one MIGRATE, with more and more time.
+    fn move_alone(&mut self, key: &Bytes, mut doubled: bool) -> Result<()> {
+        let mut timeout = self.first_timeout();
+        loop {
+            let replace = doubled || self.options().replace;
+            let keys = std::slice::from_ref(key);
+            let command = self.migrate_with(keys, timeout, replace);
+            let started = Instant::now();
+            let reply = match self.source.pipeline(std::slice::from_ref(&command))?.pop() {
+                Some(reply) => reply,
+                None => return Err(self.source.unexpected(&command, "no reply")),
+            };
+            let trouble = reply.view().as_error().map(Trouble::of);
+            if trouble.is_none() {
+                self.tell_moved(u64::from(reply.view().is_ok()), 0, started.elapsed());
+                return Ok(());
+            }
+            if trouble != Some(Trouble::Doubtful) || timeout >= self.options().timeout {
+                return self.source.accept(&command, reply).map(drop);
+            }
+            timeout = (timeout * 4).min(self.options().timeout);
+            doubled = self.exist_at_target(keys)?.contains(&true);
+        }
+    }
+
+    /// Warns of a key that alone holds the servers up for longer than they may be.
+    pub(super) fn name_large_key(&mut self, keys: &[Bytes], hold_up: Duration) -> Result<()> {
+        let sizes = self.ask_target(keys.iter().map(|key| commands::memory_usage(key)));
+        let Ok(sizes) = sizes else { return Ok(()) };
+        let sizes: Vec<i64> =
+            sizes.iter().map(|size| size.view().as_int().unwrap_or_default().max(0)).collect();
+        let total: i64 = sizes.iter().sum();
+        let Some((size, key)) = sizes.iter().zip(keys).max() else { return Ok(()) };
+        let share = hold_up.mul_f64(*size as f64 / total.max(1) as f64);
+        if *size >= LARGE && self.is_over(share) {
+            self.warn_of_large_key(key, *size, share);
+        }
+        Ok(())
+    }
+}
+
+/// Keys smaller than this are not what took the time.
+const LARGE: i64 = 64 << 10;
+
+fn exists(key: &Bytes) -> Command {
+    Command::new("EXISTS").arg(key)
+}

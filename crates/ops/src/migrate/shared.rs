@@ -1,0 +1,168 @@
+//! What the workers of a migration share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redistrib_cluster_model::SlotSet;
+use redistrib_resp::{Command, Reply};
+
+use super::commands::{self, MigrateTo};
+use super::limiter::Limiter;
+use super::link::Link;
+use super::options::MigrateOptions;
+use crate::cluster::endpoint_of;
+use crate::error::Result;
+use crate::{Cluster, Connection, Context, Endpoint, Pair, Stop};
+
+/// One for each migration; the workers borrow it.
+pub(super) struct Shared<'a> {
+    /// Whoever holds it commits, or asks the cluster something: one at a time.
+    cluster: Mutex<&'a mut Cluster>,
+    pub(super) seed: Endpoint,
+    pub(super) options: &'a MigrateOptions,
+    pub(super) context: Context<'a>,
+    pub(super) limiter: Limiter,
+    failed: AtomicBool,
+    slots: AtomicUsize,
+    keys: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl std::fmt::Debug for Shared<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(
+        cluster: &'a mut Cluster,
+        options: &'a MigrateOptions,
+        context: Context<'a>,
+    ) -> Self {
+        Self {
+            seed: cluster.seed().clone(),
+            cluster: Mutex::new(cluster),
+            options,
+            context,
+            limiter: Limiter::new(options.rate),
+            failed: AtomicBool::new(false),
+            slots: AtomicUsize::new(0),
+            keys: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    fn cluster(&self) -> MutexGuard<'_, &'a mut Cluster> {
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connections to the source and the target of a pair, and how the one reaches the other.
+    pub(super) fn connect(&self, pair: Pair) -> Result<(Connection, Connection, MigrateTo)> {
+        let (source, target, to, settings) = {
+            let cluster = self.cluster();
+            let source = cluster.member(pair.from)?;
+            let target = cluster.member(pair.to)?;
+            let settings = cluster.settings().clone();
+            // The source may know the target by another address than we do.
+            let known = source.topology().and_then(|topology| topology.node(pair.to));
+            let address = known.map(|node| endpoint_of(node, target.endpoint()));
+            let address = address.unwrap_or_else(|| target.endpoint().clone());
+            let to = MigrateTo {
+                host: address.host().to_owned(),
+                port: address.port().unwrap_or_default(),
+                credentials: settings.credentials.clone(),
+            };
+            (source.endpoint().clone(), target.endpoint().clone(), to, settings)
+        };
+        let source = Connection::open(&source, &settings)?;
+        Ok((source, Connection::open(&target, &settings)?, to))
+    }
+
+    /// Whether no new batch is to begin.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.failed.load(Ordering::SeqCst) || self.context.cancel.wish() != Stop::No
+    }
+
+    /// One worker failed: the others finish their batches.
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn add_moved(&self, keys: u64, bytes: u64) {
+        self.keys.fetch_add(keys, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.limiter.observe(keys, bytes);
+    }
+
+    pub(super) fn add_slots(&self, count: usize) {
+        self.slots.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Slots, keys and bytes moved so far.
+    pub(super) fn moved(&self) -> (usize, u64, u64) {
+        let slots = self.slots.load(Ordering::Relaxed);
+        (slots, self.keys.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    /// Gives emptied slots to the target: it is told first, so that at every moment somebody serves
+    /// them; then the source, then all other masters at once. One pair at a time, since the target
+    /// raises its config epoch, and two that do so at once would raise it to the same.
+    pub(super) fn commit(
+        &self,
+        pair: Pair,
+        slots: &SlotSet,
+        target: &mut Link<'_>,
+        source: &mut Link<'_>,
+    ) -> Result<()> {
+        let assign: Vec<Command> =
+            slots.iter().map(|slot| commands::assign(slot, pair.to)).collect();
+        let mut cluster = self.cluster();
+        let replies = target.pipeline(&assign)?;
+        // What the target refused must not be given to it by the others.
+        let (given, refused) = part(assign, replies);
+        source.call_all(&given)?;
+        self.tell_others(&mut cluster, pair, &given);
+        self.add_slots(given.len());
+        match refused {
+            None => Ok(()),
+            Some((command, reply)) => target.accept(&command, reply).map(drop),
+        }
+    }
+
+    /// The other masters would learn it from the target anyway: one that does not answer is no failure.
+    fn tell_others(&self, cluster: &mut Cluster, pair: Pair, assign: &[Command]) {
+        let is_other = |id| id != pair.from && id != pair.to;
+        let answers = cluster.broadcast(
+            |member| member.is_up() && member.node().is_master() && is_other(member.id()),
+            assign,
+        );
+        for (member, answer) in cluster.members().iter().zip(answers) {
+            let trouble = match answer {
+                None => continue,
+                Some(Err(error)) => error.to_string(),
+                Some(Ok(replies)) => match replies.iter().find_map(|r| r.view().as_error()) {
+                    None => continue,
+                    Some(text) => String::from_utf8_lossy(text).into_owned(),
+                },
+            };
+            let node = member.endpoint();
+            self.context
+                .warn(format!("{node} could not be told the new owner of slots: {trouble}"));
+        }
+    }
+}
+
+/// The commands that were accepted, and the first that was refused with its reply.
+fn part(commands: Vec<Command>, replies: Vec<Reply>) -> (Vec<Command>, Option<(Command, Reply)>) {
+    let mut accepted = Vec::with_capacity(commands.len());
+    let mut refused = None;
+    for (command, reply) in commands.into_iter().zip(replies) {
+        if reply.view().as_error().is_none() {
+            accepted.push(command);
+        } else if refused.is_none() {
+            refused = Some((command, reply));
+        }
+    }
+    (accepted, refused)
+}

@@ -1,0 +1,60 @@
+//! What a failed MIGRATE means.
+
+/// Why a MIGRATE failed, as far as it matters for what to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The source lost touch with the target: each key may be here, there, or in both places.
+    Doubtful,
+    /// The target already has a key of that name; the others went over.
+    Taken,
+    /// A node is not ready at the moment.
+    Passing,
+    /// Anything else: no use in trying again.
+    Other,
+}
+
+impl Trouble {
+    /// Reads the error text (without the leading `-`).
+    pub(super) fn of(text: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(text);
+        if text.starts_with("IOERR") {
+            return Self::Doubtful;
+        }
+        // The source hands on the target's words, "Target instance replied with error: CODE …".
+        let words: Vec<&str> = text.split([' ', ':']).collect();
+        let has = |code: &str| words.contains(&code);
+        if has("BUSYKEY") {
+            Self::Taken
+        } else if ["CLUSTERDOWN", "LOADING", "TRYAGAIN", "MASTERDOWN", "BUSY"].into_iter().any(has)
+        {
+            Self::Passing
+        } else {
+            Self::Other
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_texts_of_servers_are_told_apart() {
+        for (text, trouble) in [
+            ("IOERR error or timeout reading to target instance", Trouble::Doubtful),
+            (
+                "ERR Target instance replied with error: BUSYKEY Target key name already exists.",
+                Trouble::Taken,
+            ),
+            ("ERR Target instance replied with error: LOADING Redis is loading", Trouble::Passing),
+            ("CLUSTERDOWN Hash slot not served", Trouble::Passing),
+            (
+                "ERR Target instance replied with error: OOM command not allowed when used memory",
+                Trouble::Other,
+            ),
+            ("NOPERM this user has no permissions", Trouble::Other),
+        ] {
+            assert_eq!(Trouble::of(text.as_bytes()), trouble, "{text}");
+        }
+    }
+}
