@@ -1,0 +1,46 @@
+//! Options that many verbs share.
+
+use clap::Args;
+use redistrib_ops::Endpoint;
+
+use super::ConnectArgs;
+use super::values::endpoint;
+
+/// The cluster that a verb is about.
+#[derive(Clone, Debug, Args)]
+pub struct SeedArgs {
+    /// Any node of the cluster; `HOST PORT` will do as well
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
+    pub node: Endpoint,
+}
+
+/// Options of verbs that only look.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// Print one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Accepted on every verb; there is nothing to agree to here
+    #[arg(long, hide = true)]
+    pub yes: bool,
+    /// How to connect.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}
+
+/// Options of verbs that change something.
+#[derive(Clone, Debug, Args)]
+pub struct ChangeArgs {
+    /// Do not ask, go on
+    #[arg(long)]
+    pub yes: bool,
+    /// Only print what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON events, one a line
+    #[arg(long)]
+    pub json: bool,
+    /// How to connect.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}

@@ -1,0 +1,69 @@
+//! `lab`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::ConnectArgs;
+use super::common::ReportArgs;
+
+/// Arguments of `lab`.
+#[derive(Clone, Debug, Args)]
+pub struct LabArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub verb: LabVerb,
+}
+
+/// What can be done with a lab.
+#[derive(Clone, Debug, Subcommand)]
+pub enum LabVerb {
+    /// Start servers and form a cluster of them, or start again what stopped
+    Up(LabUpArgs),
+    /// Show how each server fares
+    Status(LabDirArgs),
+    /// Stop the servers; their data stays
+    Down(LabDirArgs),
+    /// Stop the servers and remove all their data
+    Destroy(LabDirArgs),
+}
+
+/// Which lab, and how to report on it.
+#[derive(Clone, Debug, Args)]
+pub struct LabDirArgs {
+    /// The lab's folder
+    #[arg(long, value_name = "DIR", default_value = "redis-trib-lab")]
+    pub dir: PathBuf,
+    /// How to report.
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// Arguments of `lab up`.
+#[derive(Clone, Debug, Args)]
+pub struct LabUpArgs {
+    /// The lab's folder; a new one is made
+    #[arg(long, value_name = "DIR", default_value = "redis-trib-lab")]
+    pub dir: PathBuf,
+    /// How many servers [default: 6]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub nodes: Option<u16>,
+    /// How many replicas each master gets [default: 1 where the nodes suffice]
+    #[arg(long, value_name = "COUNT")]
+    pub replicas: Option<usize>,
+    /// The first port; the others follow [default: 7000]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// The server program [default: REDIS_TRIB_SERVER, else valkey-server or redis-server on PATH]
+    #[arg(long, value_name = "PATH")]
+    pub server: Option<PathBuf>,
+    /// Print JSON events, one a line
+    #[arg(long)]
+    pub json: bool,
+    /// Accepted on every verb; there is nothing to agree to here
+    #[arg(long, hide = true)]
+    pub yes: bool,
+    /// How to connect; a new lab's servers get the password.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+}

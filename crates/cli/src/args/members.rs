@@ -1,0 +1,79 @@
+//! Verbs about single nodes, and about all of them: `add-node`, `del-node`, `set-timeout`, `backup`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use redistrib_ops::Endpoint;
+use redistrib_ops::model::NodeId;
+
+use super::common::{ChangeArgs, SeedArgs};
+use super::values::{endpoint, millis, node_id};
+
+/// Arguments of `add-node`.
+#[derive(Clone, Debug, Args)]
+pub struct AddNodeArgs {
+    /// The new node
+    #[arg(value_name = "NEW-HOST:PORT", value_parser = endpoint)]
+    pub new: Endpoint,
+    /// Any node of the cluster
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
+    pub node: Endpoint,
+    /// Make it a replica: of --master-id, or of the master with the fewest
+    #[arg(long, visible_alias = "slave")]
+    pub replica: bool,
+    /// The master that it follows
+    #[arg(
+        long,
+        value_name = "ID",
+        value_parser = node_id,
+        requires = "replica",
+        aliases = ["primaries-id", "primary-id"]
+    )]
+    pub master_id: Option<NodeId>,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Arguments of `del-node`.
+#[derive(Clone, Debug, Args)]
+pub struct DelNodeArgs {
+    /// Any node of the cluster
+    #[command(flatten)]
+    pub seed: SeedArgs,
+    /// The node that leaves; without it the one at the address
+    #[arg(value_name = "ID", value_parser = node_id)]
+    pub id: Option<NodeId>,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Arguments of `set-timeout`.
+#[derive(Clone, Debug, Args)]
+pub struct SetTimeoutArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub seed: SeedArgs,
+    /// The timeout, at least 100
+    #[arg(value_name = "MILLISECONDS", value_parser = millis)]
+    pub timeout: Duration,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Arguments of `backup`.
+#[derive(Clone, Debug, Args)]
+pub struct BackupArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub seed: SeedArgs,
+    /// An existing folder for the RDB files and nodes.json
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}

@@ -1,0 +1,142 @@
+//! The one argument model: what the command line means, whichever dialect it was written in.
+
+mod common;
+mod connect;
+mod create;
+mod inspect;
+mod lab;
+mod members;
+mod reshard;
+mod values;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use common::{ChangeArgs, ReportArgs, SeedArgs};
+pub use connect::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE};
+pub use create::CreateArgs;
+pub use inspect::{CheckArgs, InfoArgs, ListArgs};
+pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
+pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, SetTimeoutArgs};
+pub use reshard::{MigrationArgs, ReshardArgs, Sources};
+pub use values::node_id;
+
+use crate::dialect::{self, Translated};
+
+/// Creates, inspects, reshapes and repairs Redis and Valkey clusters.
+#[derive(Debug, Parser)]
+#[command(
+    name = "redis-trib",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    args_override_self = true,
+    after_help = "Speaks redis-trib.rb, redis-trib.py and, as `redis-trib --cluster …` or under the name \
+                  redis-cli or valkey-cli, `redis-cli --cluster`. Exit codes: 0 done, 1 failed or unhealthy, \
+                  2 wrong usage."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs that work.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Form a cluster of empty nodes
+    Create(CreateArgs),
+    /// Ask every node how the cluster is, and tell what is wrong with it
+    Check(CheckArgs),
+    /// Show keys, slots and replicas of each master
+    Info(InfoArgs),
+    /// Show the tree of masters and replicas with slots, keys and memory
+    List(ListArgs),
+    /// Move slots to a master
+    Reshard(ReshardArgs),
+    /// Bring a new node into the cluster, as an empty master or as a replica
+    AddNode(AddNodeArgs),
+    /// Take a node out of the cluster
+    DelNode(DelNodeArgs),
+    /// Set the node timeout on every node
+    SetTimeout(SetTimeoutArgs),
+    /// Save the data of every master and the shape of the cluster into a folder
+    Backup(BackupArgs),
+    /// Run servers on this machine, to try things out
+    Lab(LabArgs),
+}
+
+/// A command line that asks for something the tool does not do, or only for its help.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageError {
+    text: String,
+    wanted: bool,
+}
+
+impl UsageError {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: format!("error: {}\n", text.into()), wanted: false }
+    }
+
+    pub(crate) fn without_value(name: &str) -> Self {
+        let name = if name.starts_with('-') { name.to_owned() } else { format!("--{name}") };
+        Self::new(format!("option {name} needs a value"))
+    }
+
+    pub(crate) fn unknown_option(word: &str, verb: &str, nearest: Option<String>) -> Self {
+        let verb = if verb.is_empty() { String::new() } else { format!(" for {verb}") };
+        let hint = nearest.map(|name| format!("; the nearest is --{name}")).unwrap_or_default();
+        Self::new(format!("unknown option {word}{verb}{hint}"))
+    }
+
+    /// What to print: a complaint, or the help that was asked for.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether help or the version was asked for, so that this is an answer and not an error.
+    pub fn was_asked_for(&self) -> bool {
+        self.wanted
+    }
+
+    /// 0 for help that was asked for, 2 for wrong usage.
+    pub fn exit_code(&self) -> u8 {
+        if self.wanted { 0 } else { 2 }
+    }
+}
+
+impl From<clap::Error> for UsageError {
+    fn from(error: clap::Error) -> Self {
+        Self { text: error.render().to_string(), wanted: error.exit_code() == 0 }
+    }
+}
+
+/// Reads a command line, the program's name first, in any of the dialects. Pure: no environment, no files.
+///
+/// ```
+/// use redistrib_cli::args::{Verb, parse};
+/// let line = ["redis-cli", "--cluster", "check", "127.0.0.1", "7000"];
+/// let cli = parse(line.map(Into::into).to_vec())?;
+/// assert!(matches!(cli.verb, Verb::Check(args) if args.seed.node.to_string() == "127.0.0.1:7000"));
+/// # Ok::<(), redistrib_cli::args::UsageError>(())
+/// ```
+///
+/// # Errors
+/// [`UsageError`], also where help or the version is asked for.
+pub fn parse(argv: Vec<OsString>) -> Result<Cli, UsageError> {
+    parse_translated(&dialect::translate(argv)?)
+}
+
+/// The second half of [`parse`], for callers that look at the translated line first.
+///
+/// # Errors
+/// [`UsageError`].
+pub fn parse_translated(line: &Translated) -> Result<Cli, UsageError> {
+    Ok(Cli::try_parse_from(line.argv())?)
+}
+
+/// The model as clap's own description: for completions, the man page and the dialects.
+pub fn command() -> clap::Command {
+    Cli::command()
+}

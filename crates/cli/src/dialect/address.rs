@@ -1,0 +1,59 @@
+//! `HOST PORT` in two words, which becomes one address.
+
+use std::any::TypeId;
+use std::ffi::{OsStr, OsString};
+use std::net::Ipv6Addr;
+
+use clap::{Arg, ArgAction, Command};
+use redistrib_ops::Endpoint;
+
+/// Joins host and port wherever the command wants an address and got the two as words of their own.
+pub(super) fn join(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
+    let wanted = command.get_positionals().filter(|arg| arg.is_required_set()).count();
+    // Only with a word too many can the number after a bare IPv6 address be its port.
+    let mut spare = words.len().saturating_sub(wanted);
+    let mut words = words.into_iter().peekable();
+    let mut joined = Vec::new();
+    for arg in command.get_positionals() {
+        let several = matches!(arg.get_action(), ArgAction::Append);
+        if !is_address(arg) {
+            joined.extend(words.by_ref().take(if several { usize::MAX } else { 1 }));
+            continue;
+        }
+        while let Some(host) = words.next() {
+            let port = words.next_if(|next| lacks_port(&host, spare > 0) && is_port(next));
+            spare = spare.saturating_sub(usize::from(port.is_some()));
+            joined.push(address(host, port));
+            if !several {
+                break;
+            }
+        }
+    }
+    joined.extend(words);
+    joined
+}
+
+fn is_address(arg: &Arg) -> bool {
+    arg.get_value_parser().type_id() == TypeId::of::<Endpoint>()
+}
+
+fn lacks_port(host: &OsStr, spare: bool) -> bool {
+    host.to_str().is_some_and(|host| {
+        let bare_v6 = spare && host.parse::<Ipv6Addr>().is_ok();
+        bare_v6 || host.ends_with(']') || !host.contains([':', '/'])
+    })
+}
+
+fn is_port(word: &OsStr) -> bool {
+    word.to_str().is_some_and(|word| word.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+fn address(host: OsString, port: Option<OsString>) -> OsString {
+    let Some(port) = port else { return host };
+    let is_v6 = host.to_str().is_some_and(|host| host.contains(':') && !host.starts_with('['));
+    let mut joined = OsString::from(if is_v6 { "[" } else { "" });
+    joined.push(host);
+    joined.push(if is_v6 { "]:" } else { ":" });
+    joined.push(port);
+    joined
+}

@@ -1,0 +1,72 @@
+//! The dialects of the command line, rewritten into one at the door.
+//!
+//! Three are understood: redis-trib's own, which takes redis-trib.rb's and redis-trib.py's spellings in;
+//! `--cluster <verb> … --cluster-<option>`, as redis-cli and valkey-cli have it; and the latter two as the
+//! program's own name. Which options there are, and which of them take a value, is read from the argument
+//! model, so that a dialect has no list of its own that could fall behind.
+
+mod address;
+mod model;
+mod nearest;
+mod redis_cli;
+mod translated;
+mod trib;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+pub use translated::Translated;
+
+use crate::args::{UsageError, command};
+
+/// Rewrites a command line, the program's name first, into the one dialect that the argument model reads.
+/// Pure, and total: whatever the arguments, there is a line or a complaint.
+///
+/// ```
+/// let line = ["redis-trib", "reshard", "--cluster-from"].map(Into::into).to_vec();
+/// let complaint = redistrib_cli::dialect::translate(line).unwrap_err();
+/// assert!(complaint.text().contains("the nearest is --from"));
+/// ```
+///
+/// # Errors
+/// [`UsageError`] for unknown verbs and options, which names the nearest one, and for options without
+/// their value.
+pub fn translate(argv: Vec<OsString>) -> Result<Translated, UsageError> {
+    let root = command();
+    let mut argv = argv.into_iter();
+    let program = argv.next().unwrap_or_default();
+    let rest: Vec<OsString> = argv.collect();
+    if rest.iter().take_while(|word| *word != "--").any(|word| word == "--cluster") {
+        redis_cli::translate(&root, rest)
+    } else if is_terminal_name(&program) {
+        Err(UsageError::new("give a cluster verb: --cluster help lists them"))
+    } else {
+        trib::translate(&root, rest)
+    }
+}
+
+/// Whether the program was called by the name of redis-cli or valkey-cli.
+fn is_terminal_name(program: &OsStr) -> bool {
+    let name = Path::new(program).file_stem().unwrap_or_default();
+    name == "redis-cli" || name == "valkey-cli"
+}
+
+/// Old spellings have underscores where ours have hyphens.
+fn hyphenated(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+/// Splits `--name=value`. A name that is no text is nobody's.
+fn split_long(word: &OsStr) -> Option<(String, Option<OsString>)> {
+    let text = word.to_str()?.strip_prefix("--").filter(|rest| !rest.is_empty())?;
+    Some(match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.into())),
+        None => (text.to_owned(), None),
+    })
+}
+
+/// Whether a word is an option rather than a value: a hyphen with something behind it.
+fn is_option(word: &OsStr) -> bool {
+    let bytes = word.as_encoded_bytes();
+    bytes.first() == Some(&b'-') && bytes.len() > 1
+}

@@ -1,0 +1,6 @@
+//! The command line of redis-trib: what its arguments mean, in three dialects, and how answers look.
+//!
+//! It is a library so that the fuzzer and the tests reach it; the program is `main.rs`.
+
+pub mod args;
+pub mod dialect;

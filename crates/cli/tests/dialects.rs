@@ -1,0 +1,231 @@
+//! Command lines of three tools, and what they become.
+
+use std::ffi::OsString;
+
+use redistrib_cli::args::{Cli, Sources, Verb, parse};
+use redistrib_cli::dialect::translate;
+
+fn words(line: &str) -> Vec<OsString> {
+    line.split_whitespace().map(OsString::from).collect()
+}
+
+fn rewritten(line: &str) -> String {
+    let translated = translate(words(line)).unwrap_or_else(|error| panic!("{line}: {error:?}"));
+    let argv = translated.argv();
+    let text: Vec<_> = argv.iter().skip(1).map(|word| word.to_string_lossy()).collect();
+    text.join(" ")
+}
+
+fn complaint(line: &str) -> String {
+    let error = parse(words(line)).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{line}");
+    error.text().to_owned()
+}
+
+fn parsed(line: &str) -> Cli {
+    parse(words(line)).unwrap_or_else(|error| panic!("{line}: {}", error.text()))
+}
+
+const ID: &str = "77cf5a47c4aa9cb7bdab63108eb168f2948f493e";
+
+#[test]
+fn every_spelling_becomes_ours() {
+    for (line, ours) in [
+        // redis-trib.rb: options before the arguments or after them.
+        ("redis-trib.rb create --replicas 1 h:1 h:2", "create --replicas=1 -- h:1 h:2"),
+        ("redis-trib create h:1 h:2 --replicas=1", "create --replicas=1 -- h:1 h:2"),
+        ("redis-trib --replicas 1 create h:1", "create --replicas=1 -- h:1"),
+        ("redis-trib -a pw check h:1", "check --pass=pw -- h:1"),
+        ("redis-trib check -apw h:1", "check --pass=pw -- h:1"),
+        (
+            "redis-trib add-node --slave --master-id X h:1 h:2",
+            "add-node --replica --master-id=X -- h:1 h:2",
+        ),
+        (
+            "redis-trib reshard --from all --to X --slots 5 --yes h:1",
+            "reshard --from=all --to=X --slots=5 --yes -- h:1",
+        ),
+        // Addresses in two words, and of IPv6.
+        ("redis-trib check 10.0.0.1 7000", "check -- 10.0.0.1:7000"),
+        ("redis-trib check ::1 7000", "check -- [::1]:7000"),
+        ("redis-trib check [::1] 7000", "check -- [::1]:7000"),
+        ("redis-trib check ::1:7000", "check -- ::1:7000"),
+        ("redis-trib set-timeout h:1 7000", "set-timeout -- h:1 7000"),
+        ("redis-trib set-timeout h 1 7000", "set-timeout -- h:1 7000"),
+        ("redis-trib set-timeout ::1:1 7000", "set-timeout -- ::1:1 7000"),
+        ("redis-trib add-node h 1 g 2", "add-node -- h:1 g:2"),
+        ("redis-trib create h 1 g 2 i:3", "create -- h:1 g:2 i:3"),
+        // redis-trib.py with underscores and with addresses by name.
+        ("redis-trib.py add_node --existing-addr c:1 --new-addr n:2", "add-node -- n:2 c:1"),
+        ("redis-trib.py del_node --addr c:1", "del-node -- c:1"),
+        ("redis-trib.py list --addr c:1", "list -- c:1"),
+        (
+            "redis-trib.py create --password pw --max-slots 10 h:1",
+            "create --pass=pw --max-slots=10 -- h:1",
+        ),
+        ("redis-trib.py create --max_slots 10 h:1", "create --max-slots=10 -- h:1"),
+        // redis-cli and valkey-cli.
+        ("redis-cli --cluster check h:1", "check -- h:1"),
+        ("redis-cli --cluster check h 1", "check -- h:1"),
+        ("redis-cli -a pw --cluster check h:1", "check --pass=pw -- h:1"),
+        ("redis-cli -h h -p 1 --cluster check", "check -- h:1"),
+        ("valkey-cli -p 1 --cluster check", "check -- 127.0.0.1:1"),
+        (
+            "redis-cli --cluster create h:1 h:2 --cluster-replicas 1 --cluster-yes",
+            "create --replicas=1 --yes -- h:1 h:2",
+        ),
+        ("redis-trib --cluster create h:1 --cluster-replicas 1", "create --replicas=1 -- h:1"),
+        (
+            "redis-cli --cluster reshard h:1 --cluster-from X --cluster-to Y --cluster-slots 3 --cluster-pipeline 10 --cluster-timeout 5 --cluster-replace",
+            "reshard --from=X --to=Y --slots=3 --pipeline=10 --timeout=5 --replace -- h:1",
+        ),
+        (
+            "redis-cli --cluster add-node n:1 h:1 --cluster-slave --cluster-master-id X",
+            "add-node --replica --master-id=X -- n:1 h:1",
+        ),
+        (
+            "valkey-cli --cluster add-node n:1 h:1 --cluster-replica --cluster-primaries-id X",
+            "add-node --replica --master-id=X -- n:1 h:1",
+        ),
+        (
+            "valkey-cli --cluster add-node n:1 h:1 --cluster-replica --cluster-primary-id X",
+            "add-node --replica --master-id=X -- n:1 h:1",
+        ),
+        (
+            "redis-cli --cluster check h:1 --cluster-search-multiple-owners --no-auth-warning --verbose -c",
+            "check --search-multiple-owners --no-auth-warning -- h:1",
+        ),
+        ("redis-cli --tls --cacert f --cluster info h:1", "info --tls --cacert=f -- h:1"),
+        // An option of another verb means nothing, as to redis-cli.
+        ("redis-cli --cluster check h:1 --cluster-replicas 2 --cluster-yes", "check --yes -- h:1"),
+        // Labs have verbs of their own.
+        ("redis-trib lab up --nodes 3", "lab up --nodes=3"),
+        ("redis-trib lab --dir d status", "lab status --dir=d"),
+        ("redis-trib help lab up", "lab up --help"),
+        ("redis-trib --cluster help", "--help"),
+    ] {
+        assert_eq!(rewritten(line), ours, "{line}");
+        let again = format!("redis-trib {ours}");
+        assert_eq!(rewritten(&again), ours, "a line in our dialect stays as it is");
+    }
+}
+
+#[test]
+fn what_is_unknown_is_named_with_the_nearest() {
+    for (line, expected) in [
+        ("redis-trib chekc h:1", "unknown verb \"chekc\"; the nearest is check"),
+        ("redis-trib lab upp", "unknown verb \"upp\"; the nearest is up"),
+        (
+            "redis-trib reshard --slot 5 h:1",
+            "unknown option --slot for reshard; the nearest is --slots",
+        ),
+        (
+            "redis-trib reshard --slot=5 h:1",
+            "unknown option --slot=5 for reshard; the nearest is --slots",
+        ),
+        ("redis-trib reshard -z h:1", "unknown option -z for reshard"),
+        ("redis-trib reshard --cluster-from all h:1", "the nearest is --from"),
+        ("redis-trib create h:1 --replica 1", "the nearest is --replicas"),
+        (
+            "redis-cli --cluster chek h:1",
+            "Unknown --cluster subcommand \"chek\"; the nearest is check",
+        ),
+        ("redis-cli --cluster reshard h:1 --cluster-form X", "the nearest is --cluster-from"),
+        ("redis-cli --cluster reshard h:1 --usr X", "the nearest is --user"),
+    ] {
+        let text = complaint(line);
+        assert!(text.contains(expected), "{line}: {text}");
+    }
+}
+
+#[test]
+fn wrong_use_is_told_before_anything_is_asked() {
+    for (line, expected) in [
+        ("redis-trib check", "HOST:PORT"),
+        ("redis-trib check h:1 h:2", "unexpected argument 'h:2'"),
+        ("redis-trib check nowhere", "\"nowhere\" is not an address"),
+        ("redis-trib check h:99999", "port from 1 to 65535"),
+        ("redis-trib create", "HOST:PORT"),
+        ("redis-trib create h:1 --replicas", "option --replicas needs a value"),
+        ("redis-trib create h:1 --replicas -1", "--replicas"),
+        ("redis-trib create h:1 --yes=1", "option --yes takes no value"),
+        ("redis-trib reshard h:1 --slots 0", "0 is not in 1..=16384"),
+        ("redis-trib reshard h:1 --slots 16385", "16385 is not in 1..=16384"),
+        ("redis-trib reshard h:1 --to abc", "\"abc\" is no node id"),
+        ("redis-trib reshard h:1 --from ,", "at least one node id"),
+        ("redis-trib reshard h:1 --timeout 0", "positive number of milliseconds"),
+        ("redis-trib check h:1 --cacert f", "--tls"),
+        ("redis-cli --cluster", "--cluster needs a verb"),
+        ("redis-cli --cluster check --cluster-from", "option --from needs a value"),
+        ("redis-cli GET x", "cluster verb"),
+    ] {
+        let text = complaint(line);
+        assert!(text.contains(expected), "{line}: {text}");
+    }
+}
+
+#[test]
+fn help_that_is_asked_for_is_no_error() {
+    for line in
+        ["redis-trib help", "redis-trib check --help", "redis-trib -h", "redis-trib --version"]
+    {
+        let answer = parse(words(line)).unwrap_err();
+        assert!(answer.was_asked_for(), "{line}");
+        assert_eq!(answer.exit_code(), 0, "{line}");
+    }
+    let nothing = parse(words("redis-trib")).unwrap_err();
+    assert_eq!(nothing.exit_code(), 2);
+}
+
+#[test]
+fn values_reach_the_model() {
+    let line = format!("redis-trib reshard ::1:7000 --from {ID},{ID} --slots 16384");
+    let Verb::Reshard(args) = parsed(&line).verb else { panic!("{line}") };
+    assert_eq!(args.seed.node.host(), "::1");
+    assert!(matches!(args.from, Some(Sources::Nodes(ids)) if ids.len() == 2));
+    assert_eq!(args.slots, Some(16384));
+    let Verb::Reshard(args) = parsed("redis-trib reshard h:1 --from ALL --from all").verb else {
+        panic!("the last of two counts, as in the peers")
+    };
+    assert_eq!(args.from, Some(Sources::All));
+}
+
+#[test]
+fn a_value_may_begin_with_a_hyphen() {
+    let Verb::Check(args) = parsed("redis-trib check -a -secret- h:1").verb else { panic!() };
+    assert_eq!(args.report.connect.pass.as_deref(), Some("-secret-"));
+}
+
+#[test]
+fn odd_lines_are_complaints_and_never_panics() {
+    let long = "x".repeat(100_000);
+    let odd: Vec<Vec<OsString>> = vec![
+        vec![],
+        vec!["".into()],
+        vec!["".into(), "".into()],
+        vec!["redis-trib".into(), "-".into()],
+        vec!["redis-trib".into(), "--".into()],
+        vec!["redis-trib".into(), "--=".into()],
+        vec!["redis-trib".into(), format!("--{long}").into()],
+        vec!["redis-trib".into(), "check".into(), long.into()],
+        vec!["redis-trib".into(), "--cluster".into(), "".into()],
+        vec!["redis-cli".into(), "--cluster".into(), "--cluster".into(), "--cluster".into()],
+        vec!["redis-trib".into(), "check".into(), "\u{1b}]0;x\u{7}:1".into()],
+    ];
+    for line in odd {
+        assert!(parse(line.clone()).is_err(), "{line:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn words_that_are_no_text_are_complaints() {
+    use std::os::unix::ffi::OsStringExt;
+    for bytes in [&b"\xff"[..], b"--\xff", b"-\xff", b"--slots=\xff", b"h\xff:1"] {
+        let odd = OsString::from_vec(bytes.to_vec());
+        for verb in ["reshard", "\u{e9}"] {
+            let line = vec!["redis-trib".into(), verb.into(), odd.clone(), odd.clone()];
+            assert!(parse(line).is_err(), "{bytes:?}");
+        }
+    }
+}
