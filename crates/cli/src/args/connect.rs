@@ -13,7 +13,7 @@ pub const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
 pub const FROM_PASSWORD_VARIABLE: &str = "REDIS_TRIB_FROM_AUTH";
 
 /// Credentials, TLS and patience.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArgs {
     /// Password; safer from the environment variable REDISCLI_AUTH or by --askpass
@@ -51,8 +51,8 @@ pub struct ConnectArgs {
     pub insecure: bool,
     /// How long a node may take to accept a connection, in milliseconds
     #[arg(long, value_name = "MS", value_parser = millis, default_value = "5000")]
-    pub connect_timeout: Option<Duration>,
+    pub connect_timeout: Duration,
     /// How long a node may take to answer, in milliseconds
     #[arg(long, value_name = "MS", value_parser = millis, default_value = "15000")]
-    pub answer_timeout: Option<Duration>,
+    pub answer_timeout: Duration,
 }

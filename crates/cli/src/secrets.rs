@@ -1,0 +1,101 @@
+//! Passwords: where they come from, and out of sight as soon as the program has them.
+
+use std::ffi::OsString;
+use std::io;
+
+use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
+
+use crate::args::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE};
+use crate::dialect::Translated;
+
+/// The options that carry a password, each with the environment variable that carries it instead.
+const SECRET_OPTIONS: [(&str, &str); 2] =
+    [("pass", PASSWORD_VARIABLE), ("from-pass", FROM_PASSWORD_VARIABLE)];
+
+/// What redis-cli says of a password among the arguments.
+const WARNING: &str =
+    "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
+
+/// Warns of passwords on the command line, then runs the program anew without them there: arguments show
+/// in every process list, whereas the environment is the user's own. Returns if there are none, or with the
+/// error if the program could not be run again.
+///
+/// # Errors
+/// Those of running the program.
+pub fn hide(line: &Translated) -> io::Result<()> {
+    let given: Vec<_> =
+        SECRET_OPTIONS.iter().filter(|(option, _)| line.value_of(option).is_some()).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    if !line.has("no-auth-warning") && !line.has("askpass") {
+        eprintln!("{WARNING}");
+    }
+    let mut hidden = line.clone();
+    let mut variables = Vec::new();
+    for (option, variable) in given {
+        variables.push((*variable, line.value_of(option).unwrap_or_default().to_owned()));
+        hidden = hidden.without(option);
+    }
+    run_again(&hidden, variables)
+}
+
+#[cfg(unix)]
+fn run_again(line: &Translated, variables: Vec<(&str, OsString)>) -> io::Result<()> {
+    use std::os::unix::process::CommandExt;
+    let mut argv = line.argv().into_iter();
+    let name = argv.next().unwrap_or_default();
+    Err(std::process::Command::new(std::env::current_exe()?)
+        .arg0(name)
+        .args(argv)
+        .envs(variables)
+        .exec())
+}
+
+#[cfg(not(unix))]
+fn run_again(_line: &Translated, _variables: Vec<(&str, OsString)>) -> io::Result<()> {
+    Ok(())
+}
+
+/// How to connect: from the options, `REDISCLI_AUTH` and, where asked for, the user's hidden typing.
+///
+/// # Errors
+/// No terminal to ask on; certificates that cannot be read; a user without a password.
+pub fn settings(args: &ConnectArgs) -> anyhow::Result<Settings> {
+    let mut settings =
+        Settings { credentials: credentials(args)?, tls: tls(args)?, ..Settings::default() };
+    settings.connect_timeout = args.connect_timeout;
+    settings.timeout = args.answer_timeout;
+    Ok(settings)
+}
+
+fn credentials(args: &ConnectArgs) -> anyhow::Result<Option<Credentials>> {
+    let password = if args.askpass {
+        Some(rpassword::prompt_password("Please input password: ")?)
+    } else {
+        args.pass.clone().or_else(|| std::env::var(PASSWORD_VARIABLE).ok())
+    };
+    let user = args.user.clone();
+    Ok(match (user, password) {
+        (None, None) => None,
+        // A user made with `nopass` accepts any password, an empty one too.
+        (user, password) => {
+            Some(Credentials { user, password: Secret::new(password.unwrap_or_default()) })
+        }
+    })
+}
+
+fn tls(args: &ConnectArgs) -> anyhow::Result<Option<TlsSettings>> {
+    if !args.tls {
+        return Ok(None);
+    }
+    let options = TlsOptions {
+        cacert: args.cacert.clone(),
+        cacertdir: args.cacertdir.clone(),
+        cert: args.cert.clone(),
+        key: args.key.clone(),
+        sni: args.sni.clone(),
+        insecure: args.insecure,
+    };
+    Ok(Some(TlsSettings::load(&options)?))
+}

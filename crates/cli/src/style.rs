@@ -1,0 +1,72 @@
+//! Colours, where there is a terminal that wants them.
+
+use std::fmt::{self, Display};
+use std::io::IsTerminal;
+
+/// Whether and how lines are coloured. The colours are those of redis-cli.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    colours: bool,
+}
+
+impl Style {
+    /// No colours.
+    pub const PLAIN: Self = Self { colours: false };
+    /// With colours.
+    pub const COLOURED: Self = Self { colours: true };
+
+    /// Colours if standard output is a terminal that has them, and `NO_COLOR` is not set (see no-color.org).
+    pub fn of_stdout() -> Self {
+        Self::of(std::io::stdout().is_terminal())
+    }
+
+    /// The same for standard error.
+    pub fn of_stderr() -> Self {
+        Self::of(std::io::stderr().is_terminal())
+    }
+
+    fn of(is_terminal: bool) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let able = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+        Self { colours: is_terminal && wanted && able }
+    }
+
+    /// A line that begins with `>>>`, `[OK]`, `[ERR]`, `[WARNING]` or `***`, in the colour that goes with it.
+    pub fn line(self, text: impl Display) -> String {
+        let text = text.to_string();
+        let colour = match text.split_whitespace().next() {
+            Some(">>>") => "29;1",
+            Some("[OK]") => "32;1",
+            Some("[ERR]") => "31;1",
+            Some("[WARNING]" | "***") => "33;1",
+            _ => return text,
+        };
+        Painted { text: &text, colour: self.colours.then_some(colour) }.to_string()
+    }
+}
+
+struct Painted<'a> {
+    text: &'a str,
+    colour: Option<&'static str>,
+}
+
+impl Display for Painted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.colour {
+            Some(colour) => write!(f, "\u{1b}[{colour}m{}\u{1b}[0m", self.text),
+            None => f.write_str(self.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_marked_lines_are_coloured() {
+        assert_eq!(Style::COLOURED.line("[OK] done"), "\u{1b}[32;1m[OK] done\u{1b}[0m");
+        assert_eq!(Style::COLOURED.line("M: 127.0.0.1:7000"), "M: 127.0.0.1:7000");
+        assert_eq!(Style::PLAIN.line("[ERR] no"), "[ERR] no");
+    }
+}
