@@ -3,4 +3,13 @@
 //! It is a library so that the fuzzer and the tests reach it; the program is `main.rs`.
 
 pub mod args;
+pub mod commands;
 pub mod dialect;
+pub mod escape;
+pub mod interrupt;
+pub mod output;
+pub mod prompt;
+pub mod render;
+pub mod report;
+pub mod secrets;
+pub mod style;

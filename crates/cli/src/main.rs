@@ -1,2 +1,24 @@
 //! The terminal tool for Redis and Valkey clusters.
-fn main() {}
+
+use std::process::ExitCode;
+
+use redistrib_cli::args::{self, UsageError};
+use redistrib_cli::commands::{self, Outcome};
+use redistrib_cli::{dialect, secrets};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(outcome) => outcome.into(),
+        Err(usage) => commands::tell_usage(&usage),
+    }
+}
+
+/// Understands the line, hides its passwords, and does what it says.
+fn run() -> Result<Outcome, UsageError> {
+    let line = dialect::translate(std::env::args_os().collect())?;
+    let cli = args::parse_translated(&line)?;
+    if let Err(error) = secrets::hide(&line) {
+        eprintln!("Warning: the password stays visible in the process list: {error}");
+    }
+    Ok(commands::run(cli.verb))
+}

@@ -117,7 +117,10 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
                 }
                 ("done", _) => return Ok(Sources::Nodes(sources)),
                 (_, Ok(id)) if id == receiver => {
-                    writeln!(self.questions, "*** It is not possible to use the target node as source node.")?;
+                    writeln!(
+                        self.questions,
+                        "*** It is not possible to use the target node as source node."
+                    )?;
                 }
                 (_, Ok(id)) if sources.contains(&id) => {
                     writeln!(self.questions, "*** That node is among the sources already.")?;
@@ -187,7 +190,7 @@ mod tests {
             [("yes\n", true), (" YES \r\n", true), ("y\n", false), ("no\n", false), ("", false)]
         {
             assert_eq!(dialogue(answers, |p| p.accepts("Ok?")).0.unwrap(), accepted, "{answers:?}");
-            assert_eq!(dialogue(answers, Prompt::proceeds).0.unwrap(), accepted, "{answers:?}");
+            assert_eq!(dialogue(answers, |p| p.proceeds()).0.unwrap(), accepted, "{answers:?}");
         }
     }
 
@@ -195,7 +198,10 @@ mod tests {
     fn wrong_answers_are_asked_again_and_the_end_is_an_error() {
         let (count, asked) = dialogue("0\nx\n16385\n12\n", |p| p.slot_count(16384));
         assert_eq!(count.unwrap(), 12);
-        assert_eq!(asked.matches("How many slots do you want to move (from 1 to 16384)? ").count(), 4);
+        assert_eq!(
+            asked.matches("How many slots do you want to move (from 1 to 16384)? ").count(),
+            4
+        );
         let (count, _) = dialogue("x", |p| p.slot_count(16384));
         assert_eq!(count.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
@@ -215,7 +221,9 @@ mod tests {
         let answers = format!("done\n{c}\n{a}\n{a}\nx\n{b}\ndone\n");
         let (sources, asked) = dialogue(&answers, |p| p.sources(c, |_| true));
         assert_eq!(sources.unwrap(), Sources::Nodes(vec![a, b]));
-        for told in ["No source nodes given", "target node as source", "already", "(x) is not known"] {
+        for told in
+            ["No source nodes given", "target node as source", "already", "(x) is not known"]
+        {
             assert!(asked.contains(told), "{told}");
         }
         let (all, _) = dialogue(&format!("{a}\nall\n"), |p| p.sources(c, |_| true));

@@ -13,8 +13,7 @@ const SECRET_OPTIONS: [(&str, &str); 2] =
     [("pass", PASSWORD_VARIABLE), ("from-pass", FROM_PASSWORD_VARIABLE)];
 
 /// What redis-cli says of a password among the arguments.
-const WARNING: &str =
-    "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
+const WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
 /// Warns of passwords on the command line, then runs the program anew without them there: arguments show
 /// in every process list, whereas the environment is the user's own. Returns if there are none, or with the
@@ -71,16 +70,16 @@ pub fn settings(args: &ConnectArgs) -> anyhow::Result<Settings> {
 
 fn credentials(args: &ConnectArgs) -> anyhow::Result<Option<Credentials>> {
     let password = if args.askpass {
-        Some(rpassword::prompt_password("Please input password: ")?)
+        Some(Secret::new(rpassword::prompt_password("Please input password: ")?))
     } else {
-        args.pass.clone().or_else(|| std::env::var(PASSWORD_VARIABLE).ok())
+        args.pass.clone().or_else(|| std::env::var(PASSWORD_VARIABLE).ok().map(Secret::new))
     };
     let user = args.user.clone();
     Ok(match (user, password) {
         (None, None) => None,
         // A user made with `nopass` accepts any password, an empty one too.
         (user, password) => {
-            Some(Credentials { user, password: Secret::new(password.unwrap_or_default()) })
+            Some(Credentials { user, password: password.unwrap_or_else(|| Secret::new("")) })
         }
     })
 }

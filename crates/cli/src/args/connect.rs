@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::millis;
+use redistrib_ops::Secret;
+
+use super::values::{millis, secret};
 
 /// The environment variable with the password, as for redis-cli.
 pub const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
@@ -13,12 +15,12 @@ pub const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
 pub const FROM_PASSWORD_VARIABLE: &str = "REDIS_TRIB_FROM_AUTH";
 
 /// Credentials, TLS and patience.
-#[derive(Clone, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Connection")]
 pub struct ConnectArgs {
     /// Password; safer from the environment variable REDISCLI_AUTH or by --askpass
-    #[arg(short = 'a', long = "pass", visible_alias = "password", value_name = "PASSWORD")]
-    pub pass: Option<String>,
+    #[arg(short = 'a', long = "pass", visible_alias = "password", value_name = "PASSWORD", value_parser = secret)]
+    pub pass: Option<Secret>,
     /// ACL user to authenticate as
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,

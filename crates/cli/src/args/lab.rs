@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::ConnectArgs;
 use super::common::ReportArgs;
 
 /// Arguments of `lab`.
@@ -26,6 +25,16 @@ pub enum LabVerb {
     Down(LabDirArgs),
     /// Stop the servers and remove all their data
     Destroy(LabDirArgs),
+}
+
+impl LabVerb {
+    /// Whether JSON is wanted.
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Up(args) => args.report.json,
+            Self::Status(args) | Self::Down(args) | Self::Destroy(args) => args.report.json,
+        }
+    }
 }
 
 /// Which lab, and how to report on it.
@@ -57,13 +66,7 @@ pub struct LabUpArgs {
     /// The server program [default: REDIS_TRIB_SERVER, else valkey-server or redis-server on PATH]
     #[arg(long, value_name = "PATH")]
     pub server: Option<PathBuf>,
-    /// Print JSON events, one a line
-    #[arg(long)]
-    pub json: bool,
-    /// Accepted on every verb; there is nothing to agree to here
-    #[arg(long, hide = true)]
-    pub yes: bool,
-    /// How to connect; a new lab's servers get the password.
+    /// How to report, and to connect; a new lab's servers get the password.
     #[command(flatten)]
-    pub connect: ConnectArgs,
+    pub report: ReportArgs,
 }

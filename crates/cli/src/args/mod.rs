@@ -54,6 +54,7 @@ pub enum Verb {
     /// Show the tree of masters and replicas with slots, keys and memory
     List(ListArgs),
     /// Move slots to a master
+    #[command(hide = true)]
     Reshard(ReshardArgs),
     /// Bring a new node into the cluster, as an empty master or as a replica
     AddNode(AddNodeArgs),

@@ -3,8 +3,8 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use redistrib_ops::Endpoint;
 use redistrib_ops::model::NodeId;
+use redistrib_ops::{Endpoint, Secret};
 
 /// `HOST:PORT`.
 pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
@@ -26,4 +26,9 @@ pub(super) fn millis(text: &str) -> Result<Duration, String> {
     let count: NonZeroU64 =
         text.parse().map_err(|_| "give a positive number of milliseconds".to_owned())?;
     Ok(Duration::from_millis(count.get()))
+}
+
+/// A password; never fails, and never shows in a complaint.
+pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
 }

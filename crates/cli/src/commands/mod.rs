@@ -1,0 +1,154 @@
+//! The verbs: each takes its arguments, has `redistrib_ops` do it, and shows what came of it.
+
+mod backup;
+mod create;
+mod inspect;
+mod lab;
+mod members;
+mod reshard;
+
+use std::process::ExitCode;
+
+use redistrib_ops::{Cancel, Cluster, Context, Endpoint, Settings};
+use serde::Serialize;
+
+use crate::args::{ChangeArgs, ReportArgs, UsageError, Verb};
+use crate::escape::Escaped;
+use crate::output::Output;
+use crate::prompt::Prompt;
+use crate::report::Reporter;
+use crate::style::Style;
+use crate::{interrupt, secrets};
+
+/// How a verb ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, and all is well.
+    Done,
+    /// Failed, refused by the user, or what was looked at is not well.
+    Failed,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Failed => Self::FAILURE,
+        }
+    }
+}
+
+/// Prints a complaint on standard error, or the help that was asked for on standard output.
+pub fn tell_usage(usage: &UsageError) -> ExitCode {
+    let text = usage.text();
+    if usage.was_asked_for() {
+        // As everywhere: nobody reading is no failure.
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
+    } else {
+        text.lines().for_each(|line| eprintln!("{}", Escaped(line)));
+    }
+    ExitCode::from(usage.exit_code())
+}
+
+/// Does what the verb says, and prints the error if that fails.
+pub fn run(verb: Verb) -> Outcome {
+    let (json, result) = match verb {
+        Verb::Create(args) => (args.change.json, create::create(&args)),
+        Verb::Check(args) => (args.report.json, inspect::check(&args)),
+        Verb::Info(args) => (args.report.json, inspect::info(&args)),
+        Verb::List(args) => (args.report.json, inspect::list(&args)),
+        Verb::Reshard(args) => (args.change.json, reshard::reshard(&args)),
+        Verb::AddNode(args) => (args.change.json, members::add_node(&args)),
+        Verb::DelNode(args) => (args.change.json, members::del_node(&args)),
+        Verb::SetTimeout(args) => (args.change.json, members::set_timeout(&args)),
+        Verb::Backup(args) => (args.change.json, backup::backup(&args)),
+        Verb::Lab(args) => (args.verb.is_json(), lab::lab(&args.verb)),
+    };
+    result.unwrap_or_else(|error| {
+        let text = describe(&error);
+        if json {
+            Output::new(true).document(&FailedDocument { event: "failed", error: &text });
+        }
+        eprintln!("{}", Style::of_stderr().line(format_args!("[ERR] {}", Escaped(&text))));
+        Outcome::Failed
+    })
+}
+
+/// The last line that a verb prints with `--json` when it fails.
+#[derive(Serialize)]
+struct FailedDocument<'a> {
+    event: &'static str,
+    error: &'a str,
+}
+
+/// The error and its remedy, on one line.
+fn describe(error: &anyhow::Error) -> String {
+    // Our own errors tell their causes themselves.
+    let Some(known) = error.downcast_ref::<redistrib_ops::Error>() else {
+        return format!("{error:#}");
+    };
+    match known.remedy() {
+        Some(remedy) => format!("{known}; {remedy}"),
+        None => known.to_string(),
+    }
+}
+
+/// What every verb with a cluster needs.
+struct Session {
+    output: Output,
+    settings: Settings,
+    cancel: Cancel,
+    /// Whether the user has agreed beforehand.
+    yes: bool,
+    dry_run: bool,
+}
+
+impl Session {
+    fn for_report(args: &ReportArgs) -> anyhow::Result<Self> {
+        Ok(Self {
+            output: Output::new(args.json),
+            settings: secrets::settings(&args.connect)?,
+            cancel: Cancel::new(),
+            yes: args.yes,
+            dry_run: false,
+        })
+    }
+
+    fn for_change(args: &ChangeArgs) -> anyhow::Result<Self> {
+        Ok(Self {
+            output: Output::new(args.json),
+            settings: secrets::settings(&args.connect)?,
+            cancel: Cancel::new(),
+            yes: args.yes,
+            dry_run: args.dry_run,
+        })
+    }
+
+    fn discover(&self, seed: &Endpoint) -> anyhow::Result<Cluster> {
+        Ok(Cluster::discover(seed, &self.settings)?)
+    }
+
+    /// Whether to go on: agreed beforehand, or asked and answered. With `--json` nobody is asked.
+    fn may(
+        &self,
+        ask: impl FnOnce(
+            &mut Prompt<std::io::StdinLock<'static>, std::io::Stdout>,
+        ) -> std::io::Result<bool>,
+    ) -> anyhow::Result<bool> {
+        if self.yes {
+            return Ok(true);
+        }
+        anyhow::ensure!(!self.output.is_json(), "nobody can be asked with --json: give --yes");
+        Ok(ask(&mut Prompt::standard())?)
+    }
+
+    /// Runs the part of a verb that changes things, from where on Ctrl-C has its two steps.
+    fn act<T>(
+        &self,
+        reporter: &Reporter<'_>,
+        work: impl FnOnce(Context<'_>) -> redistrib_ops::Result<T>,
+    ) -> anyhow::Result<T> {
+        interrupt::install(&self.cancel)?;
+        Ok(work(Context::new(reporter, &self.cancel))?)
+    }
+}

@@ -1,0 +1,101 @@
+//! `reshard`.
+
+use anyhow::{bail, ensure};
+use redistrib_ops::model::plan::reshard::plan_reshard;
+use redistrib_ops::model::{Finding, Move, NodeId, SlotSet};
+use redistrib_ops::{Report, inspect};
+
+use super::{Outcome, Session};
+use crate::args::{ReshardArgs, Sources};
+use crate::prompt::Prompt;
+use crate::render;
+use crate::render::json::MovesDocument;
+
+/// As many slots as there are.
+const MOST_SLOTS: u16 = 16384;
+
+/// What is to be moved: given as options, or asked for.
+struct Wish {
+    count: u16,
+    target: NodeId,
+    sources: Sources,
+}
+
+pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let seed = &args.seed.node;
+    let mut cluster = session.discover(seed)?;
+    let report = inspect(&mut cluster);
+    session.output.lines(render::check(&report, seed, false));
+    ensure!(
+        !report.findings.iter().any(is_in_the_way),
+        "Please fix your cluster problems before resharding: redis-trib fix {seed}"
+    );
+    let wish = wish(args, &session, &report)?;
+    let moves = plan(&wish, &report)?;
+    session.output.lines(render::reshard(&report, &moves, wish.target));
+    if session.dry_run {
+        session.output.document(&MovesDocument::new(&moves));
+        return Ok(Outcome::Done);
+    }
+    if !session.may(Prompt::proceeds)? {
+        return Ok(Outcome::Failed);
+    }
+    bail!("moving slots is not there yet: --dry-run prints the plan")
+}
+
+/// Whether slots must not be moved while this is so.
+fn is_in_the_way(finding: &Finding) -> bool {
+    matches!(
+        finding,
+        Finding::Disagreement { .. }
+            | Finding::OpenSlots(_)
+            | Finding::Uncovered { .. }
+            | Finding::Unserved { .. }
+            | Finding::MultipleOwners { .. }
+    )
+}
+
+fn wish(args: &ReshardArgs, session: &Session, report: &Report) -> anyhow::Result<Wish> {
+    let known = |id: NodeId| report.masters().any(|master| master.node.id == id);
+    let missing = args.slots.is_none() || args.to.is_none() || args.from.is_none();
+    ensure!(
+        !(missing && session.output.is_json()),
+        "nobody can be asked with --json: give --from, --to and --slots"
+    );
+    for id in args.to.iter().chain(given(args.from.as_ref())) {
+        ensure!(known(*id), "The specified node ({id}) is not known or not a master");
+    }
+    let mut prompt = Prompt::standard();
+    let count = match args.slots {
+        Some(count) => count,
+        None => prompt.slot_count(MOST_SLOTS)?,
+    };
+    let target = match args.to {
+        Some(id) => id,
+        None => prompt.receiver(known)?,
+    };
+    let sources = match args.from.clone() {
+        Some(sources) => sources,
+        None => prompt.sources(target, known)?,
+    };
+    Ok(Wish { count, target, sources })
+}
+
+fn given(sources: Option<&Sources>) -> &[NodeId] {
+    match sources {
+        Some(Sources::Nodes(ids)) => ids,
+        _ => &[],
+    }
+}
+
+fn plan(wish: &Wish, report: &Report) -> anyhow::Result<Vec<Move>> {
+    let is_source = |id: NodeId| match &wish.sources {
+        Sources::All => id != wish.target,
+        Sources::Nodes(ids) => ids.contains(&id),
+    };
+    let masters = report.masters().filter(|master| is_source(master.node.id));
+    let sources: Vec<(NodeId, SlotSet)> =
+        masters.map(|master| (master.node.id, master.node.slots.clone())).collect();
+    Ok(plan_reshard(&sources, wish.target, usize::from(wish.count))?)
+}

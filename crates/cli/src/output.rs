@@ -1,0 +1,77 @@
+//! Where lines go.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::sync::Mutex;
+
+use indicatif::MultiProgress;
+use serde::Serialize;
+
+use crate::escape::Escaped;
+use crate::style::Style;
+
+/// Standard output as the user wants it: lines for people, or JSON alone.
+///
+/// Nothing fails for want of a reader: when standard output is closed, the operation goes on in silence.
+#[derive(Debug)]
+pub struct Output {
+    json: bool,
+    style: Style,
+    /// Bars that have to make room for each line.
+    bars: Mutex<Option<MultiProgress>>,
+}
+
+impl Output {
+    /// Lines, or with `json` nothing but documents and events.
+    pub fn new(json: bool) -> Self {
+        Self { json, style: Style::of_stdout(), bars: Mutex::new(None) }
+    }
+
+    /// Whether only JSON is wanted.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints a line for people. What a terminal would obey in it is escaped.
+    pub fn line(&self, text: impl Display) {
+        if !self.json {
+            self.write(&self.style.line(Escaped(text)));
+        }
+    }
+
+    /// Prints lines for people.
+    pub fn lines(&self, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.line(line));
+    }
+
+    /// Prints a JSON document, if JSON is wanted.
+    pub fn document(&self, document: &impl Serialize) {
+        if self.json
+            && let Ok(text) = serde_json::to_string(document)
+        {
+            self.write(&text);
+        }
+    }
+
+    /// From now on lines are printed above these bars; with none, as they are.
+    pub fn set_bars(&self, bars: Option<MultiProgress>) {
+        if let Ok(mut slot) = self.bars.lock() {
+            *slot = bars;
+        }
+    }
+
+    fn write(&self, line: &str) {
+        let print = || {
+            let mut stdout = io::stdout().lock();
+            // A closed pipe is the reader's wish, not a failure of ours.
+            let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+        };
+        match self.bars.lock() {
+            Ok(bars) => match &*bars {
+                Some(bars) => bars.suspend(print),
+                None => print(),
+            },
+            Err(_) => print(),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What `--json` prints: documents with field names that stay.
+
+use redistrib_ops::model::{Finding, Move, NodeId, Severity, SlotSet};
+use redistrib_ops::{NodeReport, Report};
+use serde::Serialize;
+
+/// What `check`, `info` and `list` print.
+#[derive(Debug, Serialize)]
+pub struct ClusterDocument<'a> {
+    /// The node that was asked, `host:port`.
+    pub seed: String,
+    /// Whether nothing worse than a notice or a warning was found.
+    pub healthy: bool,
+    /// All keys of the masters that answered.
+    pub keys: u64,
+    /// The nodes, the one asked first.
+    pub nodes: Vec<NodeDocument<'a>>,
+    /// What is wrong, or worth knowing.
+    pub findings: Vec<FindingDocument<'a>>,
+}
+
+/// One node.
+#[derive(Debug, Serialize)]
+pub struct NodeDocument<'a> {
+    /// Its id.
+    pub id: NodeId,
+    /// Where it is reached, `host:port`.
+    pub address: String,
+    /// `master` or `replica`.
+    pub role: &'static str,
+    /// The id of its master, for a replica.
+    pub master: Option<NodeId>,
+    /// Its slots, as ranges.
+    pub slots: &'a SlotSet,
+    /// How many they are.
+    pub slot_count: usize,
+    /// Its open slots.
+    pub migrating: Vec<OpenSlotDocument>,
+    /// Its open slots.
+    pub importing: Vec<OpenSlotDocument>,
+    /// How many keys it holds; null if it did not answer.
+    pub keys: Option<u64>,
+    /// The bytes of memory its server uses.
+    pub memory: Option<u64>,
+    /// Its server's name and version.
+    pub version: Option<&'a str>,
+    /// How many replicas follow it.
+    pub replicas: usize,
+    /// Its config epoch.
+    pub config_epoch: u64,
+    /// Why it cannot be reached, if it cannot.
+    pub failure: Option<&'a str>,
+}
+
+/// A slot on its way.
+#[derive(Debug, Serialize)]
+pub struct OpenSlotDocument {
+    /// The slot.
+    pub slot: u16,
+    /// The node at the other end.
+    pub peer: NodeId,
+}
+
+/// A finding, with its weight and in words.
+#[derive(Debug, Serialize)]
+pub struct FindingDocument<'a> {
+    /// How much it matters.
+    pub severity: Severity,
+    /// In words.
+    pub text: String,
+    /// Which finding it is, with its particulars.
+    #[serde(flatten)]
+    pub finding: &'a Finding,
+}
+
+/// What `--dry-run --json` prints of slots to move.
+#[derive(Debug, Serialize)]
+pub struct MovesDocument<'a> {
+    /// The moves.
+    pub moves: &'a [Move],
+    /// How many slots they move in all.
+    pub slot_count: usize,
+}
+
+impl<'a> MovesDocument<'a> {
+    /// The document of these moves.
+    pub fn new(moves: &'a [Move]) -> Self {
+        Self { moves, slot_count: moves.iter().map(|it| it.slots.len()).sum() }
+    }
+}
+
+impl<'a> ClusterDocument<'a> {
+    /// The document of a report.
+    pub fn new(report: &'a Report, seed: &impl ToString) -> Self {
+        Self {
+            seed: seed.to_string(),
+            healthy: is_healthy(report),
+            keys: report.keys(),
+            nodes: report.nodes.iter().map(NodeDocument::new).collect(),
+            findings: report.findings.iter().map(FindingDocument::new).collect(),
+        }
+    }
+}
+
+/// Whether nothing worse than a warning was found.
+pub fn is_healthy(report: &Report) -> bool {
+    report.findings.iter().all(|finding| finding.severity() < Severity::Error)
+}
+
+impl<'a> NodeDocument<'a> {
+    fn new(report: &'a NodeReport) -> Self {
+        let node = &report.node;
+        let open = |slots: &[(redistrib_ops::model::Slot, NodeId)]| {
+            let open = slots.iter().map(|(slot, peer)| (slot.get(), *peer));
+            open.map(|(slot, peer)| OpenSlotDocument { slot, peer }).collect()
+        };
+        Self {
+            id: node.id,
+            address: report.endpoint.to_string(),
+            role: if node.is_master() { "master" } else { "replica" },
+            master: node.master,
+            slots: &node.slots,
+            slot_count: node.slots.len(),
+            migrating: open(&node.migrating),
+            importing: open(&node.importing),
+            keys: report.keys,
+            memory: report.memory,
+            version: report.version.as_deref(),
+            replicas: report.replicas,
+            config_epoch: node.config_epoch,
+            failure: report.failure.as_deref(),
+        }
+    }
+}
+
+impl<'a> FindingDocument<'a> {
+    fn new(finding: &'a Finding) -> Self {
+        Self { severity: finding.severity(), text: finding.to_string(), finding }
+    }
+}

@@ -1,0 +1,32 @@
+//! What people read: lines as redis-trib.rb and redis-cli print them, and a little more.
+//!
+//! Everything here makes lines out of values. Lines may carry text that servers sent; [`crate::output::Output`]
+//! escapes them when it prints.
+
+mod check;
+mod create;
+mod info;
+pub mod json;
+mod list;
+mod nodes;
+mod reshard;
+mod size;
+
+pub use check::check;
+pub use create::create;
+pub use info::info;
+pub use list::list;
+pub use reshard::reshard;
+pub use size::bytes;
+
+use redistrib_ops::model::{Finding, Severity};
+
+/// A finding as a line with its mark.
+pub fn finding(finding: &Finding) -> String {
+    let mark = match finding.severity() {
+        Severity::Notice => "[INFO]",
+        Severity::Warning => "[WARNING]",
+        Severity::Error => "[ERR]",
+    };
+    format!("{mark} {finding}")
+}

@@ -1,0 +1,29 @@
+//! `reshard`: which slots move.
+
+use std::collections::HashSet;
+
+use redistrib_ops::Report;
+use redistrib_ops::model::{Move, NodeId};
+
+use super::nodes;
+
+/// The plan as redis-cli prints it before it asks.
+pub fn reshard(report: &Report, moves: &[Move], target: NodeId) -> Vec<String> {
+    let count: usize = moves.iter().map(|it| it.slots.len()).sum();
+    let sources: HashSet<NodeId> = moves.iter().map(|it| it.from).collect();
+    let mut lines = vec![String::new(), format!("Ready to move {count} slots.")];
+    let mut blocks = |title: &str, which: &dyn Fn(NodeId) -> bool| {
+        lines.push(format!("  {title}"));
+        let chosen = report.nodes.iter().filter(|it| which(it.node.id));
+        lines.extend(chosen.flat_map(nodes::block).map(|line| format!("    {line}")));
+    };
+    blocks("Source nodes:", &|id| sources.contains(&id));
+    blocks("Destination node:", &|id| id == target);
+    lines.push("  Resharding plan:".into());
+    for step in moves {
+        lines.extend(
+            step.slots.iter().map(|slot| format!("    Moving slot {slot} from {}", step.from)),
+        );
+    }
+    lines
+}

@@ -1,0 +1,140 @@
+//! Progress as bars: one for the whole, one for each pair of nodes at work.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use redistrib_ops::model::NodeId;
+use redistrib_ops::{Event, Pair};
+
+use crate::output::Output;
+use crate::render::bytes;
+
+const WHOLE: &str = "{bar:30} {pos}/{len} slots {wide_msg} {eta}";
+const PAIR: &str = "  {bar:28} {pos}/{len} {wide_msg}";
+
+#[derive(Debug, Default)]
+pub(super) struct Bars {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    names: HashMap<NodeId, String>,
+    whole: Option<(MultiProgress, ProgressBar)>,
+    pairs: HashMap<Pair, Track>,
+    keys: u64,
+    bytes: u64,
+}
+
+/// One pair's bar.
+#[derive(Debug)]
+struct Track {
+    bar: ProgressBar,
+    route: String,
+    keys: u64,
+    bytes: u64,
+    since: Instant,
+}
+
+impl Bars {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn learn_names(&self, names: impl Iterator<Item = (NodeId, String)>) {
+        if let Ok(mut state) = self.state.lock() {
+            state.names.extend(names);
+        }
+    }
+
+    pub(super) fn event(&self, event: &Event, output: &Output) {
+        if let Ok(mut state) = self.state.lock() {
+            state.take(event, output);
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self, event: &Event, output: &Output) {
+        match event {
+            Event::MigrationStarted { slots, .. } => {
+                let group = MultiProgress::new();
+                let whole = group.add(bar(*slots, WHOLE));
+                output.set_bars(Some(group.clone()));
+                self.whole = Some((group, whole));
+            }
+            Event::PairStarted { pair, slots, .. } => self.begin(*pair, *slots),
+            Event::KeysMoved { pair, keys, bytes, hold_up } => {
+                self.keys = self.keys.saturating_add(*keys);
+                self.bytes = self.bytes.saturating_add(*bytes);
+                if let Some(track) = self.pairs.get_mut(pair) {
+                    track.keys = track.keys.saturating_add(*keys);
+                    track.bytes = track.bytes.saturating_add(*bytes);
+                    let pause = hold_up.as_secs_f64() * 1e3;
+                    track.bar.set_message(format!("{} held up {pause:.1} ms", track.text()));
+                }
+                self.tell_whole();
+            }
+            Event::SlotsMoved { pair, slots } => {
+                let count = slots.len() as u64;
+                let bars = self.pairs.get(pair).map(|track| &track.bar);
+                bars.into_iter().for_each(|bar| bar.inc(count));
+                self.whole.iter().for_each(|(_, bar)| bar.inc(count));
+            }
+            Event::PairFinished { pair } => {
+                self.pairs.remove(pair).iter().for_each(|track| track.bar.finish_and_clear());
+            }
+            Event::Finished => self.end(output),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, pair: Pair, slots: usize) {
+        let Some((group, _)) = &self.whole else { return };
+        let name = |id: &NodeId| self.names.get(id).cloned().unwrap_or_else(|| id.short());
+        let route = format!("{} → {}", name(&pair.from), name(&pair.to));
+        let bar = group.add(bar(slots, PAIR));
+        bar.set_message(route.clone());
+        self.pairs.insert(pair, Track { bar, route, keys: 0, bytes: 0, since: Instant::now() });
+    }
+
+    fn tell_whole(&self) {
+        if let Some((_, bar)) = &self.whole {
+            bar.set_message(format!("{} keys {}", self.keys, bytes(self.bytes)));
+        }
+    }
+
+    fn end(&mut self, output: &Output) {
+        if let Some((_, bar)) = self.whole.take() {
+            output.set_bars(None);
+            let slots = bar.position();
+            bar.finish_and_clear();
+            output.line(format_args!("Moved {slots} slots ({} keys)", self.keys));
+        }
+    }
+}
+
+/// Bars must not stay on the screen of an operation that failed.
+impl Drop for State {
+    fn drop(&mut self) {
+        self.pairs.values().for_each(|track| track.bar.finish_and_clear());
+        self.whole.iter().for_each(|(_, bar)| bar.finish_and_clear());
+    }
+}
+
+impl Track {
+    fn text(&self) -> String {
+        let seconds = self.since.elapsed().as_secs_f64().max(1e-3);
+        let rate = (self.bytes as f64 / seconds) as u64;
+        format!("{} {} keys {}/s", self.route, self.keys, bytes(rate))
+    }
+}
+
+fn bar(length: usize, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("█▉▊▋▌▍▎▏ ");
+    ProgressBar::new(length as u64).with_style(style)
+}

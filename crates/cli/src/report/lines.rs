@@ -1,0 +1,125 @@
+//! Progress as lines, for logs and pipes.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use redistrib_ops::model::NodeId;
+use redistrib_ops::{Event, Pair};
+
+use crate::output::Output;
+use crate::render::bytes;
+
+/// No pair tells of its progress more often than this.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    names: HashMap<NodeId, String>,
+    pairs: HashMap<Pair, Tally>,
+}
+
+/// How far a pair is.
+#[derive(Debug)]
+struct Tally {
+    slots: usize,
+    moved: usize,
+    keys: u64,
+    bytes: u64,
+    told: Instant,
+}
+
+impl Lines {
+    pub(super) fn learn_names(&self, names: impl Iterator<Item = (NodeId, String)>) {
+        if let Ok(mut state) = self.state.lock() {
+            state.names.extend(names);
+        }
+    }
+
+    pub(super) fn event(&self, event: &Event, output: &Output) {
+        let Ok(mut state) = self.state.lock() else { return };
+        if let Some(line) = state.take(event) {
+            output.line(line);
+        }
+    }
+}
+
+impl State {
+    /// The line to print for an event, if it is time for one.
+    fn take(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::PairStarted { pair, slots, .. } => {
+                let told = Instant::now();
+                let tally = Tally { slots: *slots, moved: 0, keys: 0, bytes: 0, told };
+                self.pairs.insert(*pair, tally);
+                Some(format!("Moving {slots} slots {}", self.route(pair)))
+            }
+            Event::KeysMoved { pair, keys, bytes, .. } => {
+                let tally = self.pairs.get_mut(pair)?;
+                tally.keys = tally.keys.saturating_add(*keys);
+                tally.bytes = tally.bytes.saturating_add(*bytes);
+                self.progress(pair)
+            }
+            Event::SlotsMoved { pair, slots } => {
+                self.pairs.get_mut(pair)?.moved += slots.len();
+                self.progress(pair)
+            }
+            Event::PairFinished { pair } => {
+                let tally = self.pairs.remove(pair)?;
+                Some(format!("Moved {} {}", tally.summary(), self.route(pair)))
+            }
+            _ => None,
+        }
+    }
+
+    fn progress(&mut self, pair: &Pair) -> Option<String> {
+        let route = self.route(pair);
+        let tally = self.pairs.get_mut(pair)?;
+        if tally.told.elapsed() < BETWEEN_LINES {
+            return None;
+        }
+        tally.told = Instant::now();
+        Some(format!("Moved {} {route} so far", tally.summary()))
+    }
+
+    fn route(&self, pair: &Pair) -> String {
+        let name = |id: &NodeId| self.names.get(id).cloned().unwrap_or_else(|| id.to_string());
+        format!("from {} to {}", name(&pair.from), name(&pair.to))
+    }
+}
+
+impl Tally {
+    fn summary(&self) -> String {
+        let size = if self.bytes > 0 { format!(", {}", bytes(self.bytes)) } else { String::new() };
+        format!("{}/{} slots ({} keys{size})", self.moved, self.slots, self.keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redistrib_ops::Method;
+
+    #[test]
+    fn a_pair_tells_of_its_start_and_its_end() {
+        let [from, to] = ['a', 'b'].map(|c| c.to_string().repeat(40).parse().unwrap());
+        let pair = Pair { from, to };
+        let mut state = State::default();
+        state.names.insert(from, "h:1".into());
+        let started = Event::PairStarted { pair, slots: 3, method: Method::Migrate };
+        let expected = format!("Moving 3 slots from h:1 to {to}");
+        assert_eq!(state.take(&started).unwrap(), expected);
+        let keys = Event::KeysMoved { pair, keys: 7, bytes: 2048, hold_up: Duration::ZERO };
+        assert_eq!(state.take(&keys), None);
+        let slots = Event::SlotsMoved { pair, slots: "0-2".parse().unwrap() };
+        assert_eq!(state.take(&slots), None);
+        let finished = state.take(&Event::PairFinished { pair }).unwrap();
+        assert_eq!(finished, format!("Moved 3/3 slots (7 keys, 2.0 KiB) from h:1 to {to}"));
+        assert_eq!(state.take(&keys), None, "a pair that nobody knows is let pass");
+    }
+}

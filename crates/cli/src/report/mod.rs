@@ -1,0 +1,76 @@
+//! What an operation tells, as bars on a terminal, as lines elsewhere, or as JSON events.
+
+mod bars;
+mod lines;
+
+use std::io::IsTerminal;
+
+use redistrib_ops::{Cluster, Event, Observer, Step};
+
+use crate::output::Output;
+use bars::Bars;
+use lines::Lines;
+
+/// The observer that the commands use.
+#[derive(Debug)]
+pub struct Reporter<'a> {
+    output: &'a Output,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Progress {
+    Bars(Bars),
+    Lines(Lines),
+    /// The events themselves are the progress.
+    Events,
+}
+
+impl<'a> Reporter<'a> {
+    /// Bars if standard error is a terminal, lines if it is not, events where JSON is wanted.
+    pub fn new(output: &'a Output) -> Self {
+        let progress = match (output.is_json(), std::io::stderr().is_terminal()) {
+            (true, _) => Progress::Events,
+            (false, true) => Progress::Bars(Bars::new()),
+            (false, false) => Progress::Lines(Lines::default()),
+        };
+        Self { output, progress }
+    }
+
+    /// From now on the nodes are called by their addresses.
+    pub fn learn_names(&self, cluster: &Cluster) {
+        let names = cluster.members().iter().map(|it| (it.id(), it.endpoint().to_string()));
+        match &self.progress {
+            Progress::Bars(bars) => bars.learn_names(names),
+            Progress::Lines(lines) => lines.learn_names(names),
+            Progress::Events => {}
+        }
+    }
+}
+
+impl Observer for Reporter<'_> {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::Step { step } => self.output.line(step_line(step)),
+            Event::Warning { text } => self.output.line(format_args!("[WARNING] {text}")),
+            _ => {}
+        }
+        match &self.progress {
+            Progress::Bars(bars) => bars.event(event, self.output),
+            Progress::Lines(lines) => lines.event(event, self.output),
+            Progress::Events => self.output.document(event),
+        }
+    }
+}
+
+/// A step as the peers announce it.
+fn step_line(step: &Step) -> String {
+    match step {
+        Step::AssigningSlots => ">>> Nodes configuration updated".into(),
+        Step::AssigningEpochs => ">>> Assign a different config epoch to each node".into(),
+        Step::Meeting => ">>> Sending CLUSTER MEET messages to join the cluster".into(),
+        Step::WaitingToJoin => "Waiting for the cluster to join".into(),
+        Step::Other { text } => format!(">>> {text}"),
+        step => format!(">>> {step:?}"),
+    }
+}
