@@ -149,6 +149,20 @@ pub enum Event {
         /// Which pair.
         pair: Pair,
     },
+    /// Copying keys between servers begins.
+    TransferStarted {
+        /// How many keys the sources hold, roughly.
+        keys: u64,
+    },
+    /// Keys have been looked at and, where they were to be, copied.
+    KeysTransferred {
+        /// How many were looked at since the last such event.
+        keys: u64,
+        /// How many of them were copied.
+        copied: u64,
+        /// The bytes of their payloads.
+        bytes: u64,
+    },
     /// Something the user should know that does not stop the operation.
     Warning {
         /// In words. May carry text that a server sent.
