@@ -96,13 +96,14 @@ pub enum Resettled {
 /// ```
 /// use redistrib_cluster_model::placement::{Resettled, resettle};
 ///
-/// assert_eq!(resettle(b"foo", Some((2, 2)), 3), Some(Resettled::At(2)));
+/// assert_eq!(resettle(b"foo", Some((2, 2)), 3), Some(Resettled::At(3)));
 /// assert_eq!(resettle(b"foo", Some((1, 2)), 3), Some(Resettled::Stray));
-/// assert_eq!(resettle(b"foo", None, 3), Some(Resettled::At(2)));
+/// assert_eq!(resettle(b"foo", None, 3), Some(Resettled::At(3)));
 /// ```
 pub fn resettle(stored: &[u8], found: Option<(usize, usize)>, masters: usize) -> Option<Resettled> {
     let place = node_number(stored, masters)?;
     match found {
+        Some((number, of)) if of == masters => Some(Resettled::At(number)),
         Some((number, of)) if node_number(stored, of) != Some(number) => Some(Resettled::Stray),
         _ => Some(Resettled::At(place)),
     }

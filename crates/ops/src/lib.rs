@@ -24,6 +24,7 @@ mod observer;
 mod rebalance;
 pub mod reshard;
 mod start;
+pub mod transfer;
 mod wait;
 pub mod words;
 

@@ -1,0 +1,189 @@
+//! Whether a key is the same on both sides.
+
+use redistrib_resp::{Command, Reply, View};
+
+use super::redirect::error_text;
+use crate::Connection;
+use crate::error::Result;
+
+/// The RDB version and the checksum at a payload's end.
+const TRAILER: usize = 10;
+/// How many elements of a large value are looked at together.
+const PAGE: usize = 1000;
+
+/// Whether two payloads of DUMP hold the same bytes. The version of the format, two bytes, and the checksum
+/// may differ: two servers of different versions mostly write the same value in the same way.
+pub(super) fn same_payload(one: &[u8], other: &[u8]) -> bool {
+    match (one.len().checked_sub(TRAILER), other.len().checked_sub(TRAILER)) {
+        (Some(end), Some(same)) if end == same => one[..end] == other[..end],
+        _ => false,
+    }
+}
+
+/// Compares the values of a key element by element, since two servers may hold the same value in
+/// another encoding or, for sets and hashes, in another order. Answers in what the two differ, or
+/// `None` where they are the same.
+///
+/// # Errors
+/// Those of the connections.
+pub(super) fn difference(
+    key: &[u8],
+    source: &mut Connection,
+    target: &mut dyn FnMut(&Command) -> Result<Reply>,
+) -> Result<Option<String>> {
+    let mut sides = Sides { key, source, target };
+    let (ours, theirs) = sides.both(Command::new("TYPE").arg(key))?;
+    let kind = ours.view().as_str().unwrap_or_default().to_owned();
+    if ours.view().as_str() != theirs.view().as_str() {
+        return Ok(Some("its type".into()));
+    }
+    let same = match kind.as_str() {
+        "string" => sides.agree(Command::new("GET").arg(key))?,
+        "list" => sides.same_pages(false)?,
+        "zset" => sides.same_pages(true)?,
+        "set" => sides.agree(Command::new("SCARD").arg(key))? && sides.same_members(false)?,
+        "hash" => sides.agree(Command::new("HLEN").arg(key))? && sides.same_members(true)?,
+        "stream" => sides.same_stream()?,
+        _ => return Ok(Some(format!("its payload, of the type {kind}"))),
+    };
+    Ok((!same).then(|| "its value".to_owned()))
+}
+
+/// The two holders of a key.
+struct Sides<'a> {
+    key: &'a [u8],
+    source: &'a mut Connection,
+    target: &'a mut dyn FnMut(&Command) -> Result<Reply>,
+}
+
+impl Sides<'_> {
+    fn both(&mut self, command: Command) -> Result<(Reply, Reply)> {
+        Ok((self.source.request(&command)?, (self.target)(&command)?))
+    }
+
+    /// Whether both give the same answer, which is no error.
+    fn agree(&mut self, command: Command) -> Result<bool> {
+        let (ours, theirs) = self.both(command)?;
+        Ok(ours.view().as_error().is_none() && ours.wire() == theirs.wire())
+    }
+
+    /// Whether both give the same elements in the same order, of a list or of a sorted set.
+    fn same_pages(&mut self, is_sorted_set: bool) -> Result<bool> {
+        let mut from = 0;
+        loop {
+            let name = if is_sorted_set { "ZRANGE" } else { "LRANGE" };
+            let command = Command::new(name).arg(self.key).arg(from).arg(from + PAGE - 1);
+            let scores = is_sorted_set.then_some("WITHSCORES");
+            let (ours, theirs) = self.both(command.args_from(scores))?;
+            let same = if is_sorted_set {
+                same_scores(ours.view(), theirs.view())
+            } else {
+                ours.wire() == theirs.wire()
+            };
+            if ours.view().as_error().is_some() || !same {
+                return Ok(false);
+            }
+            if ours.view().is_empty() {
+                return Ok(true);
+            }
+            from += PAGE;
+        }
+    }
+
+    /// Whether all members of the source's set, or fields of its hash, are the target's too. With equal
+    /// numbers of them that is all there is to know.
+    fn same_members(&mut self, is_hash: bool) -> Result<bool> {
+        let scan = if is_hash { "HSCAN" } else { "SSCAN" };
+        let mut cursor = b"0".to_vec();
+        loop {
+            let command = Command::new(scan).arg(self.key).arg(&cursor).arg("COUNT").arg(PAGE);
+            let page = self.source.call(&command)?;
+            let mut parts = page.view().elements();
+            let (Some(next), Some(found)) = (parts.next(), parts.next()) else { return Ok(false) };
+            cursor = next.as_bytes().unwrap_or(b"0").to_vec();
+            if !found.is_empty() && !self.has_all(found, is_hash)? {
+                return Ok(false);
+            }
+            if cursor == b"0" {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn has_all(&mut self, found: View<'_>, is_hash: bool) -> Result<bool> {
+        if is_hash {
+            let fields = found.pairs().filter_map(|(field, _)| field.as_bytes());
+            let theirs = (self.target)(&Command::new("HMGET").arg(self.key).args_from(fields))?;
+            let values = found.pairs().map(|(_, value)| value.as_bytes());
+            return Ok(theirs.view().elements().map(|value| value.as_bytes()).eq(values));
+        }
+        for member in found.elements().filter_map(|member| member.as_bytes()) {
+            let theirs = (self.target)(&Command::new("SISMEMBER").arg(self.key).arg(member))?;
+            if theirs.view().as_int() != Some(1) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn same_stream(&mut self) -> Result<bool> {
+        let mut from = b"-".to_vec();
+        loop {
+            let command =
+                Command::new("XRANGE").arg(self.key).arg(&from).arg("+").arg("COUNT").arg(PAGE);
+            let (ours, theirs) = self.both(command)?;
+            if ours.view().as_error().is_some() || ours.wire() != theirs.wire() {
+                return Ok(false);
+            }
+            let last = ours.view().elements().last().and_then(|entry| entry.elements().next());
+            match last.and_then(|id| id.as_bytes()) {
+                // The page begins again with the last entry of the one before.
+                Some(id) if ours.view().len() > 1 => from = id.to_vec(),
+                _ => break,
+            }
+        }
+        let (ours, theirs) = self.both(Command::new("XINFO").arg("GROUPS").arg(self.key))?;
+        Ok(groups(&ours) == groups(&theirs))
+    }
+}
+
+/// Versions write the same score with more or fewer digits.
+fn same_scores(ours: View<'_>, theirs: View<'_>) -> bool {
+    let read = |(member, score): (View<'_>, View<'_>)| {
+        let number = score.as_str().and_then(|text| text.parse::<f64>().ok());
+        (member.as_bytes().map(<[u8]>::to_vec), number)
+    };
+    ours.pairs().map(read).eq(theirs.pairs().map(read))
+}
+
+/// What counts of the consumer groups: versions tell of more or of less beside it.
+fn groups(reply: &Reply) -> Option<Vec<[Vec<u8>; 3]>> {
+    if reply.view().as_error().is_some() {
+        return None;
+    }
+    let known = |group: View<'_>| {
+        [&b"name"[..], b"pending", b"last-delivered-id"]
+            .map(|field| group.get(field).map(|value| value.wire().to_vec()).unwrap_or_default())
+    };
+    Some(reply.view().elements().map(known).collect())
+}
+
+/// What is wrong with the answer to the DUMP of a key, if anything is.
+pub(super) fn describe_missing(dump: &Reply) -> Option<String> {
+    if dump.view().is_null() {
+        return Some("being there at all".into());
+    }
+    dump.view().as_error().map(|_| error_text(dump))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_payload;
+
+    #[test]
+    fn version_and_checksum_of_a_payload_do_not_count() {
+        assert!(same_payload(b"\x00\x01a\x09\x0012345678", b"\x00\x01a\x0b\x0087654321"));
+        assert!(!same_payload(b"\x00\x01a\x09\x0012345678", b"\x00\x01b\x09\x0012345678"));
+        assert!(!same_payload(b"short", b"short"));
+    }
+}

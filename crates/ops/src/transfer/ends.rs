@@ -1,0 +1,139 @@
+//! Between which servers keys are copied, and what must be true of them first.
+
+use redistrib_cluster_model::Slot;
+
+use super::server::{Facts, Server, unfit};
+use crate::cluster::in_parallel;
+use crate::error::{Error, Result};
+use crate::{Cluster, Endpoint};
+
+/// Where keys are copied from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// All keys of these servers.
+    Servers(Vec<Server>),
+    /// The masters of a fleet, `node_1` first: a key's place among them matters.
+    Fleet(Vec<Server>),
+    /// The masters of the cluster that this server is a node of.
+    Cluster(Server),
+}
+
+/// Where keys are copied to, which decides where each key goes.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// All keys to one server.
+    Server(Server),
+    /// Each to its place among the masters of a fleet, `node_1` first.
+    Fleet(Vec<Server>),
+    /// Each to the owner of its slot in the cluster that this server is a node of.
+    Cluster(Server),
+}
+
+/// A server with what it says of itself.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) server: Server,
+    pub(super) facts: Facts,
+}
+
+/// All the servers of a transfer.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) sources: Vec<End>,
+    pub(super) targets: Vec<End>,
+    /// For each slot its owner among the targets, where the target is a cluster.
+    pub(super) owners: Option<Vec<Option<usize>>>,
+    /// For each source, the target that is the same database of the same server.
+    pub(super) same: Vec<Option<usize>>,
+}
+
+impl Ends {
+    /// Asks all the servers what they are.
+    ///
+    /// # Errors
+    /// Those of connecting, and [`Error::Precondition`] for servers between which this transfer cannot be.
+    pub(super) fn find(source: &Source, target: &Target) -> Result<Self> {
+        let sources = match source {
+            Source::Servers(servers) | Source::Fleet(servers) => ask(servers)?,
+            Source::Cluster(seed) => ask(&masters(&discover(seed)?, seed))?,
+        };
+        let (targets, owners) = match target {
+            Target::Server(server) => (ask(std::slice::from_ref(server))?, None),
+            Target::Fleet(servers) => (ask(servers)?, None),
+            Target::Cluster(seed) => {
+                let cluster = discover(seed)?;
+                let targets = ask(&masters(&cluster, seed))?;
+                let owners = owners(&cluster, &targets);
+                (targets, Some(owners))
+            }
+        };
+        if sources.is_empty() || targets.is_empty() {
+            return Err(Error::Precondition("a transfer needs a source and a target".into()));
+        }
+        let same = sources.iter().map(|end| position(&targets, end)).collect();
+        let ends = Self { sources, targets, owners, same };
+        ends.check(target)?;
+        Ok(ends)
+    }
+
+    fn check(&self, target: &Target) -> Result<()> {
+        for end in &self.targets {
+            if !end.facts.is_master {
+                return Err(unfit(&end.server, "is a replica: name its master as the target"));
+            }
+            if end.facts.in_cluster_mode && !matches!(target, Target::Cluster(_)) {
+                let why = "is a node of a cluster: use `redis-trib import` to copy into a cluster";
+                return Err(unfit(&end.server, why));
+            }
+        }
+        let fleet = matches!(target, Target::Fleet(_));
+        let itself = self.sources.iter().zip(&self.same).find(|(_, same)| same.is_some());
+        match itself {
+            Some((end, _)) if !fleet => Err(unfit(&end.server, "is source and target in one")),
+            _ => Ok(()),
+        }
+    }
+
+    /// How many keys the sources have.
+    pub(super) fn keys(&self) -> u64 {
+        self.sources.iter().map(|end| end.facts.keys).sum()
+    }
+}
+
+fn ask(servers: &[Server]) -> Result<Vec<End>> {
+    let facts = in_parallel(servers, Server::facts);
+    let ends = servers.iter().zip(facts);
+    ends.map(|(server, facts)| Ok(End { server: server.clone(), facts: facts? })).collect()
+}
+
+/// The end that is the same database of the same server.
+fn position(ends: &[End], wanted: &End) -> Option<usize> {
+    ends.iter().position(|end| {
+        end.facts.is_same_server(&wanted.facts) && end.server.db == wanted.server.db
+    })
+}
+
+fn discover(seed: &Server) -> Result<Cluster> {
+    Cluster::discover(&seed.endpoint, &seed.settings)
+}
+
+/// The masters that own slots.
+fn masters(cluster: &Cluster, seed: &Server) -> Vec<Server> {
+    let owners = cluster.masters().filter(|member| !member.node().slots.is_empty());
+    owners.map(|member| Server::new(member.endpoint().clone(), seed.settings.clone())).collect()
+}
+
+fn owners(cluster: &Cluster, targets: &[End]) -> Vec<Option<usize>> {
+    let mut owners = vec![None; usize::from(Slot::COUNT)];
+    for member in cluster.masters() {
+        let at =
+            |endpoint: &Endpoint| targets.iter().position(|end| end.server.endpoint == *endpoint);
+        let Some(target) = at(member.endpoint()) else { continue };
+        for slot in member.node().slots.iter() {
+            if let Some(owner) = owners.get_mut(usize::from(slot.get())) {
+                *owner = Some(target);
+            }
+        }
+    }
+    owners
+}

@@ -1,0 +1,218 @@
+//! One of the threads that copy: keys in, values from the source, values to the targets.
+
+use bytes::Bytes;
+
+use super::TransferReport;
+use super::compare::{describe_missing, difference, same_payload};
+use super::fetch::{Entry, Reader};
+use super::job::{Chunk, Chunks, Job, next_chunk};
+use super::report::{LeftKey, Reason};
+use super::write::{Outcome, Writer};
+use crate::error::Result;
+use redistrib_resp::{Command, Reply};
+
+/// By how much the time of expiry may seem to differ, since it takes time to ask for it.
+const EXPIRY_TOLERANCE_MS: i64 = 1000;
+/// How often a key is copied again that is changed while it is moved.
+const TRIES: usize = 5;
+
+/// A connection to one source with those to the targets, and the keys that go over them.
+struct Lane<'a> {
+    job: &'a Job<'a>,
+    source: usize,
+    reader: Reader,
+    writer: Writer<'a>,
+    counted: TransferReport,
+}
+
+/// Copies what comes through `chunks` until there is no more.
+///
+/// # Errors
+/// Those that end the transfer. The keys that were under way are noted.
+pub(super) fn run(job: &Job<'_>, source: usize, chunks: &Chunks) -> Result<()> {
+    let mut lane = Lane::open(job, source)?;
+    while let Some(chunk) = next_chunk(chunks) {
+        let copied = lane.copy(chunk);
+        job.count(std::mem::take(&mut lane.counted));
+        copied?;
+        if job.stops() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Lane<'a> {
+    fn open(job: &'a Job<'a>, source: usize) -> Result<Self> {
+        let options = job.options;
+        let reader = Reader::open(&job.ends.sources[source], options.window, options.remove)?;
+        let writer = Writer::new(job.ends, source, reader.clock, job.places.clone());
+        Ok(Self { job, source, reader, writer, counted: TransferReport::default() })
+    }
+
+    fn copy(&mut self, mut keys: Chunk) -> Result<()> {
+        while !keys.is_empty() && !self.job.stops_now() {
+            let fetched = self.reader.fetch(&mut keys, self.job.pace.most_keys())?;
+            self.counted.vanished += fetched.vanished;
+            for (key, reply) in fetched.unreadable {
+                self.leave(key, Reason::Unreadable { reply });
+            }
+            let bytes = fetched.entries.iter().map(|entry| entry.payload.len() as u64).sum();
+            let stop = || self.job.stops_now();
+            self.job.pace.pass(fetched.entries.len() as u64, bytes, stop);
+            let delivered = self.deliver(&fetched.entries);
+            if delivered.is_err() {
+                for entry in fetched.entries {
+                    self.leave(entry.key, Reason::Unconfirmed);
+                }
+                return delivered;
+            }
+            self.job.count(std::mem::take(&mut self.counted));
+        }
+        Ok(())
+    }
+
+    /// Writes entries, sees to those that the target had already, and removes what has arrived where that
+    /// is wanted.
+    fn deliver(&mut self, entries: &[Entry]) -> Result<()> {
+        let options = self.job.options;
+        let mut outcomes = self.writer.write(entries, options.replace)?;
+        let check: Vec<usize> = (0..entries.len())
+            .filter(|&number| match outcomes[number] {
+                Outcome::Busy => true,
+                Outcome::Written => options.verify,
+                Outcome::Failed(_) => false,
+            })
+            .collect();
+        let differences = self.compare(entries, &check)?;
+        let mut equal = vec![false; entries.len()];
+        for (number, difference) in check.into_iter().zip(differences) {
+            match difference {
+                None => equal[number] = true,
+                Some(what) => {
+                    let target = self.writer.target_of(&entries[number].key);
+                    let busy = outcomes[number] == Outcome::Busy;
+                    outcomes[number] = Outcome::Failed(if busy {
+                        Reason::Busy { target }
+                    } else {
+                        Reason::Differs { target, what }
+                    });
+                }
+            }
+        }
+        self.settle(entries, outcomes, &equal)
+    }
+
+    /// Counts what became of the entries, and removes from the source what the target has.
+    fn settle(&mut self, entries: &[Entry], outcomes: Vec<Outcome>, equal: &[bool]) -> Result<()> {
+        let mut arrived = Vec::new();
+        for ((entry, outcome), &equal) in entries.iter().zip(outcomes).zip(equal) {
+            match outcome {
+                Outcome::Written => {
+                    self.counted.copied += 1;
+                    self.counted.bytes += entry.payload.len() as u64;
+                    arrived.push(&entry.key);
+                }
+                Outcome::Busy => {
+                    self.counted.same += 1;
+                    arrived.push(&entry.key);
+                }
+                Outcome::Failed(reason) => self.leave(entry.key.clone(), reason),
+            }
+            self.counted.verified += u64::from(equal && self.job.options.verify);
+        }
+        if !self.job.options.remove {
+            return Ok(());
+        }
+        if self.reader.remove(arrived.iter().copied())? {
+            self.counted.removed += arrived.len() as u64;
+            return Ok(());
+        }
+        let arrived: Vec<Bytes> = arrived.into_iter().cloned().collect();
+        arrived.into_iter().try_for_each(|key| self.copy_again(key))
+    }
+
+    /// Copies and removes one key that may have been changed since it was copied. What the target has under
+    /// its name came from us.
+    fn copy_again(&mut self, key: Bytes) -> Result<()> {
+        for _ in 0..TRIES {
+            let fetched = self.reader.fetch(&mut Chunk::from([key.clone()]), 1)?;
+            let Some(entry) = fetched.entries.first() else {
+                self.reader.remove(std::iter::empty())?;
+                self.writer.ask(&key, &Command::new("DEL").arg(&key))?;
+                self.counted.vanished += 1;
+                return Ok(());
+            };
+            let outcomes = self.writer.write(std::slice::from_ref(entry), true)?;
+            if let Some(Outcome::Failed(reason)) = outcomes.into_iter().next() {
+                self.reader.remove(std::iter::empty())?;
+                self.leave(key, reason);
+                return Ok(());
+            }
+            if self.reader.remove(std::iter::once(&key))? {
+                self.counted.removed += 1;
+                return Ok(());
+            }
+        }
+        self.leave(key, Reason::Changing);
+        Ok(())
+    }
+
+    /// In what each of some entries differs from what its target has; `None` where it does not.
+    fn compare(&mut self, entries: &[Entry], which: &[usize]) -> Result<Vec<Option<String>>> {
+        let mut seen = Vec::with_capacity(which.len());
+        self.writer.read_back(entries, which, |number, dump, ttl| {
+            seen.push((number, Seen::of(&entries[number], dump, ttl)));
+        })?;
+        seen.sort_unstable_by_key(|(number, _)| *number);
+        let judge = |(number, seen)| self.judge(&entries[number], seen);
+        seen.into_iter().map(judge).collect()
+    }
+
+    fn judge(&mut self, entry: &Entry, seen: Seen) -> Result<Option<String>> {
+        let expires_in = match entry.expires {
+            Some(time) => Some(self.writer.left(&entry.key, time)?),
+            None => None,
+        };
+        if expires_in.is_some_and(|left| left <= EXPIRY_TOLERANCE_MS) {
+            return Ok(None);
+        }
+        if !seen.same_payload {
+            let writer = &mut self.writer;
+            let ask = &mut |command: &Command| writer.ask(&entry.key, command);
+            let found = difference(&entry.key, &mut self.reader.connection, ask)?;
+            if found.is_some() {
+                return Ok(seen.missing.or(found));
+            }
+        }
+        let same_expiry = match (expires_in, seen.expires_in) {
+            (None, None) => true,
+            (Some(one), Some(other)) => (one - other).abs() <= EXPIRY_TOLERANCE_MS,
+            _ => false,
+        };
+        Ok((!same_expiry).then(|| "its time of expiry".to_owned()))
+    }
+
+    fn leave(&mut self, key: Bytes, reason: Reason) {
+        let source = self.job.ends.sources[self.source].server.endpoint.clone();
+        self.counted.left.note(LeftKey { key, source, reason });
+    }
+}
+
+/// What the target says of an entry.
+struct Seen {
+    same_payload: bool,
+    missing: Option<String>,
+    expires_in: Option<i64>,
+}
+
+impl Seen {
+    fn of(entry: &Entry, dump: &Reply, ttl: &Reply) -> Self {
+        let theirs = dump.view().as_bytes();
+        Self {
+            same_payload: theirs.is_some_and(|theirs| same_payload(&entry.payload, theirs)),
+            missing: describe_missing(dump),
+            expires_in: ttl.view().as_int().filter(|&left| left >= 0),
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Copying keys between servers: the one engine under `copy`, `reshard-fleet` and `import`.
+//!
+//! Each source is scanned by one thread; several others take the keys it finds, read their values with
+//! pipelined DUMP and write them with pipelined RESTORE to each key's place. What the three verbs differ
+//! in is the place: one server, a place among the masters of a fleet, or the owner of a slot, who may
+//! change while keys are on their way.
+//!
+//! Nothing is held but a window of each thread. A run that was interrupted can be begun again: a key
+//! that has arrived is compared, and found to be the same.
+
+mod compare;
+mod ends;
+mod fetch;
+mod job;
+mod lane;
+mod node;
+mod options;
+mod pace;
+mod places;
+mod redirect;
+mod report;
+mod scan;
+mod server;
+mod tags;
+mod write;
+
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+pub use ends::{Source, Target};
+pub use options::{Rate, TransferOptions};
+pub use report::{Left, LeftKey, MOST_NAMED, Reason, TransferReport};
+pub use server::Server;
+pub use tags::Tags;
+
+use crate::error::Result;
+use crate::{Context, Event};
+use ends::Ends;
+use job::Job;
+use places::Places;
+
+/// How many chunks of keys may wait for each source.
+const WAITING_CHUNKS: usize = 8;
+
+/// A transfer: from where, to where, and how.
+///
+/// ```no_run
+/// use redistrib_ops::transfer::{Server, Source, Target, Transfer, TransferOptions};
+/// use redistrib_ops::{Cancel, Context, Settings, Silent};
+///
+/// let from = Server::new("127.0.0.1:6379".parse()?, Settings::default());
+/// let node = Server::new("127.0.0.1:7000".parse()?, Settings::default());
+/// let import = Transfer::new(Source::Servers(vec![from]), Target::Cluster(node));
+/// let cancel = Cancel::new();
+/// let report = import.run(&TransferOptions::default(), Context::new(&Silent, &cancel))?;
+/// println!("{} keys copied, {} left", report.copied, report.left.count);
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    source: Source,
+    target: Target,
+    tags: Tags,
+}
+
+impl Transfer {
+    /// A transfer of all keys of `source` to their places in `target`.
+    pub fn new(source: Source, target: Target) -> Self {
+        Self { source, target, tags: Tags::default() }
+    }
+
+    /// With the hash tags that keys of the source were written with.
+    #[must_use]
+    pub fn with_tags(self, tags: Tags) -> Self {
+        Self { tags, ..self }
+    }
+
+    /// Copies the keys. What did not go as wanted stands in the report; that includes what ended the transfer
+    /// early.
+    ///
+    /// # Errors
+    /// What prevents its beginning: those of connecting to all the servers, and
+    /// [`Error::Precondition`](crate::Error::Precondition) for servers between which it cannot be.
+    pub fn run(&self, options: &TransferOptions, context: Context<'_>) -> Result<TransferReport> {
+        let ends = Ends::find(&self.source, &self.target)?;
+        context.tell(Event::TransferStarted { keys: ends.keys() });
+        let job = Job::new(&ends, self.places(&ends), options, context);
+        thread::scope(|scope| {
+            for source in 0..ends.sources.len() {
+                let (sender, receiver) = sync_channel(WAITING_CHUNKS);
+                let chunks = Arc::new(Mutex::new(receiver));
+                for _ in 0..options.connections.max(1) {
+                    let (job, chunks) = (&job, Arc::clone(&chunks));
+                    scope.spawn(move || note(job, lane::run(job, source, &chunks)));
+                }
+                let job = &job;
+                scope.spawn(move || note(job, scan::scan(job, source, &sender)));
+            }
+        });
+        context.tell(Event::Finished);
+        Ok(job.into_report())
+    }
+
+    fn places<'a>(&'a self, ends: &'a Ends) -> Places<'a> {
+        let before = matches!(self.source, Source::Fleet(_)).then_some(ends.sources.len());
+        Places::new(ends, matches!(self.target, Target::Fleet(_)), before, &self.tags)
+    }
+}
+
+fn note(job: &Job<'_>, outcome: Result<()>) {
+    if let Err(error) = outcome {
+        job.fail(error);
+    }
+}
