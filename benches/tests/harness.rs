@@ -1,5 +1,7 @@
 //! The harness itself, with a peer as the mover: what it says of a sound move is what it should say.
 
+#![allow(clippy::unwrap_used)]
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 

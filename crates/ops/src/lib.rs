@@ -6,6 +6,7 @@
 
 mod add_node;
 mod backup;
+pub mod bench;
 mod cancel;
 mod candidate;
 pub mod client;

@@ -1,0 +1,126 @@
+//! Compares the migration of slots with what the peers need for the same job: each tool in its turn, on
+//! a fresh cluster, with its defaults. Prints the ratios and writes target/bench/migration.json.
+
+mod job;
+mod report;
+mod run;
+mod tool;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Parser;
+
+use job::{Job, Kind};
+use report::{Row, Run};
+use tool::Tool;
+
+/// What `make bench-migration` runs.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The round trip between admin and nodes in the job with a distant admin, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 2.0)]
+    rtt: f64,
+    /// A tenth of the keys
+    #[arg(long)]
+    quick: bool,
+    /// Only these jobs, by the name in the first column
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    only: Vec<String>,
+    /// How often each tool does each job; the median counts
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
+    /// Only ours and redis-cli
+    #[arg(long)]
+    no_valkey_cli: bool,
+    /// Our program
+    #[arg(long, value_name = "PATH", default_value = "target/release/redis-trib")]
+    program: PathBuf,
+    /// Where the figures go
+    #[arg(long, value_name = "FILE", default_value = "target/bench/migration.json")]
+    out: PathBuf,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let program = options.program.canonicalize().with_context(|| {
+        format!("{}: build it with cargo build --release", options.program.display())
+    })?;
+    let mut peers = Tool::peers();
+    if options.no_valkey_cli {
+        peers.retain(|peer| !peer.name.starts_with("valkey"));
+    }
+    let mut rows = Vec::new();
+    report::print_head();
+    for job in jobs(&options) {
+        if !options.only.is_empty() && !options.only.iter().any(|name| name == job.name) {
+            continue;
+        }
+        let ours = Tool::ours(&program, job.ours);
+        let tools: Vec<Tool> = peers.iter().cloned().chain([ours]).collect();
+        let row = compare(&job, &tools, options.rounds)?;
+        row.print();
+        rows.push(row);
+    }
+    report::write(&options.out, &rows)
+}
+
+fn jobs(options: &Options) -> Vec<Job> {
+    let rtt = Duration::from_secs_f64(options.rtt.max(0.0) / 1000.0);
+    let scale = if options.quick { 10 } else { 1 };
+    let job = |name, kind, keys: usize, ours, asked| Job {
+        name,
+        what: String::new(),
+        kind,
+        keys: keys / scale,
+        server: "redis-7.0",
+        rtt: Duration::ZERO,
+        ours,
+        watched: false,
+        asked,
+    };
+    let jobs = vec![
+        job("reshard", Kind::Reshard, 75_000, &[], 4.0),
+        job("empty", Kind::Reshard, 0, &[], 10.0),
+        Job { watched: true, ..job("gentle", Kind::Reshard, 75_000, &["--max-pause", "2"], 2.0) },
+        job("large", Kind::Reshard, 500_000, &[], 3.0),
+        job("unbounded", Kind::Reshard, 500_000, &["--max-pause", "0"], 4.0),
+        job("rebalance", Kind::Rebalance, 300_000, &[], 8.0),
+        job("import", Kind::Import, 100_000, &[], 10.0),
+        Job { rtt, ..job("distant", Kind::Reshard, 75_000, &[], 20.0) },
+    ];
+    jobs.into_iter().map(|job| Job { what: describe(&job), ..job }).collect()
+}
+
+fn describe(job: &Job) -> String {
+    let keys = job.keys;
+    let what = match job.kind {
+        Kind::Reshard => format!("{} slots, {keys} keys", job::SLOTS),
+        Kind::Rebalance => format!("3 masters to 6, {keys} keys"),
+        Kind::Import => format!("{keys} keys into 3 masters"),
+    };
+    match job.rtt.is_zero() {
+        true => what,
+        false => format!("{what}, admin {} ms away", job.rtt.as_secs_f64() * 1000.0),
+    }
+}
+
+fn compare(job: &Job, tools: &[Tool], rounds: usize) -> anyhow::Result<Row> {
+    let mut row = Row::new(job);
+    for _ in 0..rounds.max(1) {
+        for tool in tools {
+            let setting = job.set().with_context(|| format!("{}: the cluster", job.name))?;
+            let before = setting.migrate_time()?;
+            let probes = report::Probes::start(&setting, job);
+            let measure = run::run(&mut tool.command(&setting.task, &setting.seed()))?;
+            let hold_ups = probes.finish();
+            let migrate = setting.migrate_time()?.saturating_sub(before);
+            if let Some(fault) = setting.verify()? {
+                bail!("{}: after {}: {fault}", job.name, tool.name);
+            }
+            row.add(tool, Run { measure, migrate, hold_ups });
+        }
+    }
+    Ok(row)
+}

@@ -1,0 +1,107 @@
+//! The tools that are compared, and how each is asked to do the same thing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use redistrib_ops::lab::TestServer;
+
+/// A tool and how it is run.
+#[derive(Clone, Debug)]
+pub(crate) struct Tool {
+    /// What the tables call it.
+    pub(crate) name: String,
+    dialect: Dialect,
+    /// Options of ours alone.
+    extra: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Dialect {
+    /// redis-cli's, which valkey-cli shares.
+    Cli(PathBuf),
+    Ours(PathBuf),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub(crate) enum Task {
+    /// Move this many slots from one master to another, given by their ids.
+    Reshard { from: String, to: String, slots: usize },
+    /// Spread the slots over all masters, those without slots too.
+    Rebalance,
+    /// Copy the keys of a server that is in no cluster, given by its address.
+    Import { from: String },
+}
+
+impl Tool {
+    /// The peers that are here: of the PATH, else those that came with the test servers.
+    pub(crate) fn peers() -> Vec<Self> {
+        let known = [("redis-cli", "redis-7.0"), ("valkey-cli", "valkey-8.1")];
+        let found = known.iter().filter_map(|(program, server)| {
+            let test_server = TestServer::named(server).ok();
+            let own = test_server.and_then(|server| server.tool(program));
+            let path = own.or_else(|| on_path(program))?;
+            let name = version(&path).unwrap_or_else(|| (*program).to_owned());
+            Some(Self { name, dialect: Dialect::Cli(path), extra: Vec::new() })
+        });
+        found.collect()
+    }
+
+    /// Ours, with options beyond the defaults.
+    pub(crate) fn ours(program: &Path, extra: &[&str]) -> Self {
+        let name = [&["redis-trib"], extra].concat().join(" ");
+        let extra = extra.iter().map(|word| (*word).to_owned()).collect();
+        Self { name, dialect: Dialect::Ours(program.to_owned()), extra }
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.dialect, Dialect::Ours(_))
+    }
+
+    /// The command line for a task on the cluster that has a node at `seed`.
+    pub(crate) fn command(&self, task: &Task, seed: &str) -> Command {
+        let (program, words) = match &self.dialect {
+            Dialect::Cli(program) => (program, cli_words(task, seed)),
+            Dialect::Ours(program) => (program, our_words(task, seed)),
+        };
+        let mut command = Command::new(program);
+        command.args(words).args(&self.extra);
+        command
+    }
+}
+
+fn cli_words(task: &Task, seed: &str) -> Vec<String> {
+    let line = match task {
+        Task::Reshard { from, to, slots } => format!(
+            "--cluster reshard {seed} --cluster-from {from} --cluster-to {to} --cluster-slots {slots} --cluster-yes"
+        ),
+        Task::Rebalance => format!("--cluster rebalance {seed} --cluster-use-empty-masters"),
+        Task::Import { from } => {
+            format!("--cluster import {seed} --cluster-from {from} --cluster-copy")
+        }
+    };
+    line.split(' ').map(str::to_owned).collect()
+}
+
+fn our_words(task: &Task, seed: &str) -> Vec<String> {
+    let line = match task {
+        Task::Reshard { from, to, slots } => {
+            format!("reshard {seed} --from {from} --to {to} --slots {slots} --yes")
+        }
+        Task::Rebalance => format!("rebalance {seed} --use-empty-masters --yes"),
+        Task::Import { from } => format!("import {seed} --from {from} --copy --yes"),
+    };
+    line.split(' ').map(str::to_owned).collect()
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// `redis-cli 7.0.15`, as the program says it.
+fn version(program: &Path) -> Option<String> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.split_whitespace().take(2).collect::<Vec<_>>().join(" "))
+}
