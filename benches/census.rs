@@ -22,14 +22,14 @@ pub struct Census {
 }
 
 impl Census {
-    /// Asks every node of the cluster that has a node on this port of 127.0.0.1.
+    /// Asks every node that is up of the cluster that has a node on this port of 127.0.0.1.
     ///
     /// # Errors
     /// Those of [`Connection::open`] and [`Connection::call`] for any master.
     pub fn take(port: u16) -> Result<Self> {
         let cluster = Cluster::discover(&Endpoint::tcp("127.0.0.1", port), &Settings::default())?;
         let mut census = Self::default();
-        for member in cluster.masters() {
+        for member in cluster.masters().filter(|member| member.is_up()) {
             let mut connection = cluster.connect(member.id())?;
             let held = keys_of(&mut connection)?;
             for key in held {

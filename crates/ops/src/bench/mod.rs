@@ -1,5 +1,171 @@
 //! Measures the migration of slots: how fast they move, and how long servers are held up meanwhile.
+//!
+//! [`bench`] moves slots from one master to another and back, with probes on both and on bystanders, and
+//! leaves the cluster as it found it.
 
+mod fill;
 mod probe;
+mod report;
+mod timeline;
+mod watch;
 
+use std::time::{Duration, Instant};
+
+use redistrib_cluster_model::{Move, NodeId};
+
+pub use fill::fill;
 pub use probe::{HoldUp, Probe, Sample};
+pub use report::{BenchReport, HoldUps, Leg};
+pub use timeline::{Progress, Timeline, Track};
+
+use crate::error::{Error, Result};
+use crate::migrate::{MigrateOptions, migrate};
+use crate::{Cancel, Cluster, Context, Pair, Stop};
+use timeline::Recorder;
+use watch::Watched;
+
+/// How long the idle cluster is measured first.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What is to be measured.
+#[derive(Clone, Debug)]
+pub struct BenchOptions {
+    /// How many slots move. Default 1,000.
+    pub slots: usize,
+    /// The master that gives; by default the one with the most slots.
+    pub from: Option<NodeId>,
+    /// The master that takes; by default the one with the fewest.
+    pub to: Option<NodeId>,
+    /// How they move.
+    pub migrate: MigrateOptions,
+}
+
+impl Default for BenchOptions {
+    fn default() -> Self {
+        Self { slots: 1000, from: None, to: None, migrate: MigrateOptions::default() }
+    }
+}
+
+/// Chooses which slots go from where to where.
+///
+/// # Errors
+/// [`Error::NoSuchNode`]; [`Error::Precondition`] where there are no two masters, or the one that gives
+/// would be left without a slot (a server makes itself a replica then, and would not get them back).
+pub fn plan(cluster: &Cluster, options: &BenchOptions) -> Result<Move> {
+    for id in [options.from, options.to].into_iter().flatten() {
+        cluster.member(id)?;
+    }
+    let size = |id: &NodeId| cluster.member(*id).map_or(0, |member| member.node().slots.len());
+    let others = |other: Option<NodeId>| {
+        cluster.masters().map(|member| member.id()).filter(move |id| Some(*id) != other)
+    };
+    let from = options.from.or_else(|| others(options.to).max_by_key(size));
+    let to = options.to.or_else(|| others(from).min_by_key(size));
+    let pair = from.zip(to).filter(|(from, to)| from != to);
+    let too_few = || Error::Precondition("slots can only move between two masters".into());
+    let (from, to) = pair.ok_or_else(too_few)?;
+    let mut owned = cluster.member(from)?.node().slots.clone();
+    if owned.len() <= options.slots || options.slots == 0 {
+        let (has, most) = (owned.len(), owned.len().saturating_sub(1));
+        let what = format!("node {from} owns {has} slots and keeps one: choose 1 to {most}");
+        return Err(Error::Precondition(what));
+    }
+    Ok(Move { from, to, slots: owned.take_first(options.slots) })
+}
+
+/// Moves the slots there and back and tells how it went.
+///
+/// When the caller cancels once, what has moved by then goes back at once.
+///
+/// # Errors
+/// Those of [`plan`], [`migrate`] and [`Probe::start`].
+pub fn bench(
+    cluster: &mut Cluster,
+    options: &BenchOptions,
+    context: Context<'_>,
+) -> Result<BenchReport> {
+    let there = plan(cluster, options)?;
+    let pair = Pair { from: there.from, to: there.to };
+    let session = Session {
+        options,
+        recorder: Recorder::new(context.observer),
+        origin: Instant::now(),
+        watched: Watched::choose(cluster, pair),
+    };
+    let ((), idle) = session.watch(cluster, |_| {
+        std::thread::sleep(IDLE);
+        Ok(())
+    })?;
+    let first = session.leg(cluster, &there, context.cancel);
+    let stopped = match first {
+        Err(Error::Cancelled(_)) if context.cancel.wish() == Stop::Finish => true,
+        Err(error) => return Err(error),
+        Ok(_) => false,
+    };
+    // The caller's wish to finish is met by going back: that may not be cut short by the same wish.
+    let second = match way_back(cluster, &there) {
+        Some(back) => Some(session.leg(cluster, &back, &Cancel::new())?),
+        None => None,
+    };
+    match (first, second) {
+        (Ok(first), Some(second)) if !stopped => Ok(session.report(pair, idle, first, second)),
+        _ => Err(Error::Cancelled("all slots are back where they were".into())),
+    }
+}
+
+/// What is still to be moved back.
+fn way_back(cluster: &mut Cluster, there: &Move) -> Option<Move> {
+    cluster.refresh();
+    let held = cluster.member(there.to).ok()?.node().slots.intersection(&there.slots);
+    (!held.is_empty()).then_some(Move { from: there.to, to: there.from, slots: held })
+}
+
+/// What all parts of one bench have in common.
+struct Session<'a> {
+    options: &'a BenchOptions,
+    recorder: Recorder<'a>,
+    origin: Instant,
+    watched: Watched,
+}
+
+impl Session<'_> {
+    /// Does something while the nodes are probed. Where both fail, the work's error tells more.
+    fn watch<T>(
+        &self,
+        cluster: &mut Cluster,
+        work: impl FnOnce(&mut Cluster) -> Result<T>,
+    ) -> Result<(T, Vec<Track>)> {
+        let probes = self.watched.start(cluster, self.origin)?;
+        let done = work(cluster);
+        let tracks = probes.finish();
+        Ok((done?, tracks?))
+    }
+
+    /// Moves the slots one way.
+    fn leg(
+        &self,
+        cluster: &mut Cluster,
+        step: &Move,
+        cancel: &Cancel,
+    ) -> Result<(Leg, Vec<Track>)> {
+        let context = Context::new(&self.recorder, cancel);
+        let begun = self.origin.elapsed();
+        let (done, tracks) = self.watch(cluster, |cluster| {
+            migrate(cluster, std::slice::from_ref(step), &self.options.migrate, context)
+        })?;
+        Ok((Leg::new(step, begun, done, &tracks), tracks))
+    }
+
+    fn report(
+        self,
+        pair: Pair,
+        idle: Vec<Track>,
+        there: (Leg, Vec<Track>),
+        back: (Leg, Vec<Track>),
+    ) -> BenchReport {
+        let idle_hold_up = HoldUps::of(pair, &idle);
+        let tracks = [idle, there.1, back.1].concat();
+        let timeline = Timeline { tracks, progress: self.recorder.progress(self.origin) };
+        BenchReport { pair, idle: idle_hold_up, there: there.0, back: back.0, timeline }
+    }
+}
