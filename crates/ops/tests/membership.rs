@@ -7,7 +7,7 @@ use redistrib_ops::model::{NodeId, plan::create::CreateError};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
     Cancel, Candidates, Cluster, Connection, Context, Departure, Error, NewRole, Settings, Silent,
-    add_node, inspect,
+    add_node, inspect, rescue_cluster,
 };
 
 fn servers() -> Vec<TestServer> {
@@ -164,5 +164,44 @@ fn a_dead_node_is_a_finding_and_can_be_forgotten() {
         let departure = Departure::plan(&cluster, id).unwrap();
         with_context(|context| departure.apply(&mut cluster, context)).unwrap();
         assert!(discover(&lab).member(id).is_err(), "{}", server.name);
+    }
+}
+
+#[test]
+fn a_spare_node_takes_over_the_slots_of_a_lost_master() {
+    for server in servers() {
+        let lab = TempLab::cluster(&server, 3, 0).unwrap();
+        let spare = TempLab::nodes(&server, 1).unwrap();
+        let (seed, spare) = (&lab.endpoints()[0], &spare.endpoints()[0]);
+        let rescue =
+            || with_context(|context| rescue_cluster(seed, spare, lab.settings(), context));
+        let unneeded = rescue().unwrap_err().to_string();
+        assert!(unneeded.contains("has lost no slots"), "{unneeded}");
+
+        let lost = discover(&lab).members()[1].endpoint().clone();
+        let index = lab.endpoints().iter().position(|it| *it == lost).unwrap();
+        let slots = discover(&lab).members()[1].node().slots.clone();
+        assert!(lab.kill(index));
+        assert_eq!(rescue().unwrap(), slots, "{}", server.name);
+
+        let owner = discover(&lab).owner(slots.first().unwrap()).unwrap().endpoint().clone();
+        assert_eq!(owner, *spare, "{}", server.name);
+        lab.restart(index).unwrap();
+        let mut node = Connection::open(&lost, lab.settings()).unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let reply = node.call(&Command::new("CLUSTER").arg("NODES")).unwrap();
+            let topology =
+                redistrib_ops::model::Topology::parse(reply.view().as_bytes().unwrap()).unwrap();
+            if topology.myself().unwrap().slots.is_empty() {
+                break;
+            }
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{}: the lost master keeps its claim",
+                server.name
+            );
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
     }
 }

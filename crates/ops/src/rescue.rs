@@ -1,0 +1,111 @@
+//! A spare node takes over the slots of masters that are lost for good.
+
+use std::time::Duration;
+
+use redistrib_cluster_model::{NodeId, SlotSet};
+use redistrib_resp::Command;
+
+use crate::error::{Error, Result};
+use crate::wait::until_settled;
+use crate::{Cluster, Context, Endpoint, Member, NewRole, Settings, Step, add_node};
+
+/// How long the nodes may take to agree on the new owner.
+const AGREE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The slots that nobody serves: those without an owner, and those whose master does not answer.
+///
+/// # Errors
+/// [`Error::Precondition`] where a lost master has a replica that is alive: it has the data, and should take over.
+pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
+    let mut lost = cluster.covered().complement();
+    for master in cluster.masters().filter(|master| !master.is_up()) {
+        let slots = &master.node().slots;
+        let heir = cluster.replicas_of(master.id()).find(|replica| replica.is_up());
+        if let (Some(heir), false) = (heir, slots.is_empty()) {
+            return Err(Error::Precondition(format!(
+                "{} is lost, but its replica {} has its data: let that take over (`redis-trib fix`), not a spare",
+                master.endpoint(),
+                heir.endpoint()
+            )));
+        }
+        lost = lost.union(slots);
+    }
+    Ok(lost)
+}
+
+/// Adds the empty node `spare` to the cluster of `existing` and makes it the owner of all lost slots. What
+/// their masters held stays lost. Returns the slots.
+///
+/// ```no_run
+/// use redistrib_ops::{Cancel, Context, Settings, Silent, rescue_cluster};
+/// let cancel = Cancel::new();
+/// let context = Context::new(&Silent, &cancel);
+/// let spare = "127.0.0.1:7006".parse()?;
+/// let slots = rescue_cluster(&"127.0.0.1:7000".parse()?, &spare, &Settings::default(), context)?;
+/// println!("{spare} has taken over {slots}");
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`lost_slots`] and [`add_node`]; [`Error::Precondition`] where no slot is lost.
+pub fn rescue_cluster(
+    existing: &Endpoint,
+    spare: &Endpoint,
+    settings: &Settings,
+    context: Context<'_>,
+) -> Result<SlotSet> {
+    let mut cluster = Cluster::discover(existing, settings)?;
+    let lost = lost_slots(&cluster)?;
+    if lost.is_empty() {
+        return Err(Error::Precondition(format!("the cluster of {existing} has lost no slots")));
+    }
+    let id = add_node(&mut cluster, spare, NewRole::Master, context)?;
+    let mut cluster = Cluster::discover(existing, settings)?;
+    claim(&mut cluster, id, &lost, context)?;
+    Ok(lost)
+}
+
+/// Makes `owner` the owner of slots that no other node serves, and waits until all reachable nodes agree. The
+/// owner's config epoch is raised first, so that its claim beats that of a lost master that comes back.
+///
+/// # Errors
+/// Those of [`crate::Connection::call`]; [`Error::NotSettled`].
+pub(crate) fn claim(
+    cluster: &mut Cluster,
+    owner: NodeId,
+    slots: &SlotSet,
+    context: Context<'_>,
+) -> Result<()> {
+    context.step(Step::Other {
+        text: format!("Giving slots {slots} to {}", cluster.member(owner)?.endpoint()),
+    });
+    let assign = |slot: redistrib_cluster_model::Slot| {
+        Command::new("CLUSTER").arg("SETSLOT").arg(slot.get()).arg("NODE").arg(owner.to_string())
+    };
+    let assign: Vec<Command> = slots.iter().map(assign).collect();
+    let connection = cluster.member_mut(owner)?.connection()?;
+    connection.call_all(&assign)?;
+    connection.call(&Command::new("CLUSTER").arg("BUMPEPOCH"))?;
+    let others =
+        |member: &Member| member.is_up() && member.node().is_master() && member.id() != owner;
+    let answers = cluster.broadcast(others, &assign);
+    for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
+        let Some(replies) = answer else { continue };
+        let connection = member.connection()?;
+        for (command, reply) in assign.iter().zip(replies?) {
+            connection.accept(command, reply)?;
+        }
+    }
+    until_settled(AGREE_DEADLINE, context.cancel, || {
+        cluster.refresh();
+        let owns_all = |member: &&Member| {
+            let node = member.topology().and_then(|topology| topology.node(owner));
+            node.is_some_and(|node| slots.difference(&node.slots).is_empty())
+        };
+        let behind =
+            cluster.members().iter().filter(|member| member.is_up()).find(|it| !owns_all(it));
+        Ok(behind.map(|member| {
+            format!("{} does not see the new owner of the slots yet", member.endpoint())
+        }))
+    })
+}
