@@ -1,0 +1,86 @@
+//! `quit` and `shutdown` of redis-trib.py.
+
+use redistrib_cluster_model::plan::balance::{EvenBalancer, quit_plan};
+use redistrib_cluster_model::{Move, Node, NodeId};
+use redistrib_resp::Command;
+
+use crate::error::{Error, Result};
+use crate::inspect::{count_keys, text_of};
+use crate::migrate::{MigrateOptions, migrate};
+use crate::{Cluster, Context, Departure, Endpoint, Member, Settings};
+
+/// The moves that spread a master's slots over the other masters so that these come out even. Empty for a
+/// replica.
+///
+/// # Errors
+/// [`Error::NoSuchNode`]; [`Error::Precondition`] for the last master.
+pub fn plan_drain(cluster: &Cluster, id: NodeId) -> Result<Vec<Move>> {
+    let leaving = cluster.member(id)?;
+    if leaving.node().slots.is_empty() {
+        return Ok(Vec::new());
+    }
+    let others = cluster.masters().filter(|member| member.is_up() && member.id() != id);
+    let others: Vec<&Node> = others.map(Member::node).collect();
+    if others.is_empty() {
+        let node = leaving.endpoint();
+        let what = format!(
+            "{node} is the last master: there is nobody to take its slots; see `redis-trib shutdown`"
+        );
+        return Err(Error::Precondition(what));
+    }
+    quit_plan(leaving.node(), &others, &EvenBalancer)
+        .map_err(|error| Error::Precondition(error.to_string()))
+}
+
+/// Takes the node at `endpoint` out of its cluster; a master's slots move to the other masters first.
+///
+/// ```no_run
+/// use redistrib_ops::{Cancel, Context, Settings, Silent, quit_cluster};
+/// let cancel = Cancel::new();
+/// let context = Context::new(&Silent, &cancel);
+/// quit_cluster(&"127.0.0.1:7000".parse()?, &Settings::default(), context)?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`plan_drain`], [`migrate`] and [`Departure`].
+pub fn quit_cluster(endpoint: &Endpoint, settings: &Settings, context: Context<'_>) -> Result<()> {
+    let mut cluster = Cluster::discover(endpoint, settings)?;
+    let id = cluster.myself().id();
+    let moves = plan_drain(&cluster, id)?;
+    if !moves.is_empty() {
+        migrate(&mut cluster, &moves, &MigrateOptions::default(), context)?;
+    }
+    Departure::plan(&cluster, id)?.apply(&mut cluster, context)
+}
+
+/// Ends a cluster of which the node at `endpoint` is the last one and holds no key: the node is reset.
+///
+/// ```no_run
+/// use redistrib_ops::{Settings, shutdown_cluster};
+/// shutdown_cluster(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Precondition`] while there are other nodes or keys.
+pub fn shutdown_cluster(endpoint: &Endpoint, settings: &Settings) -> Result<()> {
+    let mut cluster = Cluster::discover(endpoint, settings)?;
+    let others = cluster.members().len() - 1;
+    if others > 0 {
+        let what =
+            format!("the cluster of {endpoint} has {others} other nodes: make them quit first");
+        return Err(Error::Precondition(what));
+    }
+    let connection = cluster.myself_mut().connection()?;
+    let keyspace = connection.call(&Command::new("INFO").arg("keyspace"))?;
+    let keys = text_of(&keyspace).map_or(0, count_keys);
+    if keys > 0 {
+        let what = format!(
+            "{endpoint} holds {keys} keys: remove them first if they are not needed (FLUSHALL)"
+        );
+        return Err(Error::Precondition(what));
+    }
+    connection.call(&Command::new("CLUSTER").arg("RESET").arg("SOFT"))?;
+    Ok(())
+}
