@@ -121,7 +121,12 @@ impl<'a> Shared<'a> {
         let replies = target.pipeline(&assign)?;
         // What the target refused must not be given to it by the others.
         let (given, refused) = part(assign, replies);
-        source.call_all(&given)?;
+        let told = source.pipeline(&given)?;
+        for (command, reply) in given.iter().zip(told) {
+            if !has_become_replica(&reply) {
+                source.accept(command, reply)?;
+            }
+        }
         self.tell_others(&mut cluster, pair, &given);
         self.add_slots(given.len());
         match refused {
@@ -151,6 +156,13 @@ impl<'a> Shared<'a> {
                 .warn(format!("{node} could not be told the new owner of slots: {trouble}"));
         }
     }
+}
+
+/// A source that hears from the target itself that its last slot has gone turns into the target's replica, and
+/// needs no telling any more.
+fn has_become_replica(reply: &Reply) -> bool {
+    let refusal = reply.view().as_error().unwrap_or_default();
+    String::from_utf8_lossy(refusal).contains("only with masters")
 }
 
 /// The commands that were accepted, and the first that was refused with its reply.
