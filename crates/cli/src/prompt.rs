@@ -3,8 +3,9 @@
 use std::io::{self, BufRead, Write};
 
 use redistrib_ops::model::NodeId;
+use redistrib_ops::reshard::Sources;
 
-use crate::args::{Sources, node_id};
+use crate::args::node_id;
 
 /// Asks on one stream and reads answers, line by line, from another. The end of the answers is a no: nothing is
 /// ever done because nobody was there to say so.

@@ -72,7 +72,8 @@ fn credentials(args: &ConnectArgs) -> anyhow::Result<Option<Credentials>> {
     let password = if args.askpass {
         Some(Secret::new(rpassword::prompt_password("Please input password: ")?))
     } else {
-        args.pass.clone().or_else(|| std::env::var(PASSWORD_VARIABLE).ok().map(Secret::new))
+        let inherited = || std::env::var(PASSWORD_VARIABLE).ok().filter(|it| !it.is_empty());
+        args.pass.clone().or_else(|| inherited().map(Secret::new))
     };
     let user = args.user.clone();
     Ok(match (user, password) {

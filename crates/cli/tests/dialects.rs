@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
-use redistrib_cli::args::{Cli, Sources, Verb, parse};
+use redistrib_cli::args::{Cli, Verb, parse};
 use redistrib_cli::dialect::translate;
+use redistrib_ops::reshard::Sources;
 
 fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()

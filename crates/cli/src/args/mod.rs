@@ -19,7 +19,7 @@ pub use create::CreateArgs;
 pub use inspect::{CheckArgs, InfoArgs, ListArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
 pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, SetTimeoutArgs};
-pub use reshard::{MigrationArgs, ReshardArgs, Sources};
+pub use reshard::{MigrationArgs, ReshardArgs};
 pub use values::node_id;
 
 use crate::dialect::{self, Translated};
@@ -54,7 +54,6 @@ pub enum Verb {
     /// Show the tree of masters and replicas with slots, keys and memory
     List(ListArgs),
     /// Move slots to a master
-    #[command(hide = true)]
     Reshard(ReshardArgs),
     /// Bring a new node into the cluster, as an empty master or as a replica
     AddNode(AddNodeArgs),

@@ -3,19 +3,12 @@
 use std::time::Duration;
 
 use clap::Args;
+use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate};
 use redistrib_ops::model::NodeId;
+use redistrib_ops::reshard::Sources;
 
 use super::common::{ChangeArgs, SeedArgs};
 use super::values::{millis, node_id};
-
-/// Where slots come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sources {
-    /// All masters but the target.
-    All,
-    /// These masters.
-    Nodes(Vec<NodeId>),
-}
 
 /// Arguments of `reshard`. What is missing is asked for.
 #[derive(Clone, Debug, Args)]
@@ -47,12 +40,63 @@ pub struct MigrationArgs {
     /// How long one MIGRATE may take, in milliseconds
     #[arg(long, value_name = "MS", value_parser = millis, default_value = "60000")]
     pub timeout: Duration,
-    /// The most keys in one MIGRATE
+    /// The most keys in one MIGRATE [default: as many as --max-pause allows]
     #[arg(long, value_name = "KEYS", value_parser = clap::value_parser!(u32).range(1..))]
     pub pipeline: Option<u32>,
     /// Overwrite keys that the target has already
     #[arg(long)]
     pub replace: bool,
+    /// How long the servers may be held up at a time, in milliseconds; 0 for no bound
+    #[arg(long, value_name = "MS", default_value_t = 5)]
+    pub max_pause: u32,
+    /// The most that is moved a second: a number of keys, or of bytes as in 500KB, 20MB, 1GB
+    #[arg(long, value_name = "KEYS|BYTES", value_parser = rate)]
+    pub rate: Option<Rate>,
+    /// Whether to use the atomic migration of Valkey 9 and Redis 8.4
+    #[arg(long, value_name = "WHEN", value_parser = atomic, default_value = "auto")]
+    pub atomic: Atomic,
+}
+
+impl MigrationArgs {
+    /// The same for the engine.
+    pub fn options(&self) -> MigrateOptions {
+        let pause = Duration::from_millis(u64::from(self.max_pause));
+        MigrateOptions {
+            timeout: self.timeout,
+            keys_per_migrate: self.pipeline.map_or(0, |keys| keys as usize),
+            replace: self.replace,
+            max_pause: (!pause.is_zero()).then_some(pause),
+            rate: self.rate,
+            atomic: self.atomic,
+            ..MigrateOptions::default()
+        }
+    }
+}
+
+/// `5000` keys, or bytes with a unit.
+fn rate(text: &str) -> Result<Rate, String> {
+    let wrong =
+        || format!("{text:?} is no rate: give keys as in 5000, or bytes as in 500KB, 20MB, 1GB");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "keys" => return if count > 0 { Ok(Rate::Keys(count)) } else { Err(wrong()) },
+        "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    count.checked_mul(unit).filter(|bytes| *bytes > 0).map(Rate::Bytes).ok_or_else(wrong)
+}
+
+fn atomic(text: &str) -> Result<Atomic, String> {
+    match text {
+        "auto" => Ok(Atomic::Auto),
+        "always" => Ok(Atomic::Always),
+        "never" => Ok(Atomic::Never),
+        _ => Err("give auto, always or never".into()),
+    }
 }
 
 fn sources(text: &str) -> Result<Sources, String> {
@@ -63,5 +107,21 @@ fn sources(text: &str) -> Result<Sources, String> {
     match ids.map(node_id).collect::<Result<Vec<_>, _>>()? {
         ids if ids.is_empty() => Err("give at least one node id, or all".into()),
         ids => Ok(Sources::Nodes(ids)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_keys_or_bytes() {
+        assert_eq!(rate("5000"), Ok(Rate::Keys(5000)));
+        assert_eq!(rate("5000keys"), Ok(Rate::Keys(5000)));
+        assert_eq!(rate("20MB"), Ok(Rate::Bytes(20 << 20)));
+        assert_eq!(rate("1g"), Ok(Rate::Bytes(1 << 30)));
+        for text in ["", "0", "0MB", "-1", "x", "5 MB", "5TB", "99999999999999GB", "5é"] {
+            assert!(rate(text).is_err(), "{text:?}");
+        }
     }
 }

@@ -88,7 +88,7 @@ fn describe(error: &anyhow::Error) -> String {
         return format!("{error:#}");
     };
     match known.remedy() {
-        Some(remedy) => format!("{known}; {remedy}"),
+        Some(remedy) => format!("{}; {remedy}", known.to_string().trim_end_matches('.')),
         None => known.to_string(),
     }
 }
@@ -149,6 +149,8 @@ impl Session {
         work: impl FnOnce(Context<'_>) -> redistrib_ops::Result<T>,
     ) -> anyhow::Result<T> {
         interrupt::install(&self.cancel)?;
-        Ok(work(Context::new(reporter, &self.cancel))?)
+        let result = work(Context::new(reporter, &self.cancel));
+        reporter.close();
+        Ok(result?)
     }
 }

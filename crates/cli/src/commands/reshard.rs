@@ -1,15 +1,17 @@
 //! `reshard`.
 
-use anyhow::{bail, ensure};
-use redistrib_ops::model::plan::reshard::plan_reshard;
-use redistrib_ops::model::{Finding, Move, NodeId, SlotSet};
+use anyhow::ensure;
+use redistrib_ops::migrate::migrate;
+use redistrib_ops::model::{Finding, NodeId};
+use redistrib_ops::reshard::{Sources, plan};
 use redistrib_ops::{Report, inspect};
 
 use super::{Outcome, Session};
-use crate::args::{ReshardArgs, Sources};
+use crate::args::ReshardArgs;
 use crate::prompt::Prompt;
 use crate::render;
-use crate::render::json::MovesDocument;
+use crate::render::json::{MigratedDocument, MovesDocument};
+use crate::report::Reporter;
 
 /// As many slots as there are.
 const MOST_SLOTS: u16 = 16384;
@@ -32,7 +34,7 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
         "Please fix your cluster problems before resharding: redis-trib fix {seed}"
     );
     let wish = wish(args, &session, &report)?;
-    let moves = plan(&wish, &report)?;
+    let moves = plan(&cluster, &wish.sources, wish.target, usize::from(wish.count))?;
     session.output.lines(render::reshard(&report, &moves, wish.target));
     if session.dry_run {
         session.output.document(&MovesDocument::new(&moves));
@@ -41,19 +43,18 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
     if !session.may(Prompt::proceeds)? {
         return Ok(Outcome::Failed);
     }
-    bail!("moving slots is not there yet: --dry-run prints the plan")
+    let reporter = Reporter::naming(&session.output, &cluster);
+    let options = args.migration.options();
+    let done =
+        session.act(&reporter, |context| migrate(&mut cluster, &moves, &options, context))?;
+    session.output.line(render::migrated(&done));
+    session.output.document(&MigratedDocument::new(&done));
+    Ok(Outcome::Done)
 }
 
-/// Whether slots must not be moved while this is so.
+/// Whether slots must not be moved while this is so. Disagreement may pass by itself, which the migration waits for.
 fn is_in_the_way(finding: &Finding) -> bool {
-    matches!(
-        finding,
-        Finding::Disagreement { .. }
-            | Finding::OpenSlots(_)
-            | Finding::Uncovered { .. }
-            | Finding::Unserved { .. }
-            | Finding::MultipleOwners { .. }
-    )
+    matches!(finding, Finding::OpenSlots(_) | Finding::Uncovered { .. } | Finding::Unserved { .. })
 }
 
 fn wish(args: &ReshardArgs, session: &Session, report: &Report) -> anyhow::Result<Wish> {
@@ -87,15 +88,4 @@ fn given(sources: Option<&Sources>) -> &[NodeId] {
         Some(Sources::Nodes(ids)) => ids,
         _ => &[],
     }
-}
-
-fn plan(wish: &Wish, report: &Report) -> anyhow::Result<Vec<Move>> {
-    let is_source = |id: NodeId| match &wish.sources {
-        Sources::All => id != wish.target,
-        Sources::Nodes(ids) => ids.contains(&id),
-    };
-    let masters = report.masters().filter(|master| is_source(master.node.id));
-    let sources: Vec<(NodeId, SlotSet)> =
-        masters.map(|master| (master.node.id, master.node.slots.clone())).collect();
-    Ok(plan_reshard(&sources, wish.target, usize::from(wish.count))?)
 }

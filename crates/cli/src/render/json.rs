@@ -1,5 +1,6 @@
 //! What `--json` prints: documents with field names that stay.
 
+use redistrib_ops::migrate::Migrated;
 use redistrib_ops::model::{Finding, Move, NodeId, Severity, SlotSet};
 use redistrib_ops::{NodeReport, Report};
 use serde::Serialize;
@@ -80,6 +81,24 @@ pub struct MovesDocument<'a> {
     pub moves: &'a [Move],
     /// How many slots they move in all.
     pub slot_count: usize,
+}
+
+/// The last line of a verb that moves slots.
+#[derive(Debug, Serialize)]
+pub struct MigratedDocument<'a> {
+    event: &'static str,
+    /// What was moved.
+    #[serde(flatten)]
+    done: &'a Migrated,
+    /// How long it took, in seconds.
+    seconds: f64,
+}
+
+impl<'a> MigratedDocument<'a> {
+    /// The document of what was done.
+    pub fn new(done: &'a Migrated) -> Self {
+        Self { event: "migrated", done, seconds: done.took.as_secs_f64() }
+    }
 }
 
 impl<'a> MovesDocument<'a> {

@@ -19,7 +19,15 @@ pub use list::list;
 pub use reshard::reshard;
 pub use size::bytes;
 
+use redistrib_ops::migrate::Migrated;
 use redistrib_ops::model::{Finding, Severity};
+
+/// What a migration did, in a line.
+pub fn migrated(done: &Migrated) -> String {
+    let size = if done.bytes > 0 { format!(", {}", bytes(done.bytes)) } else { String::new() };
+    let seconds = done.took.as_secs_f64();
+    format!("[OK] Moved {} slots ({} keys{size}) in {seconds:.2} s.", done.slots, done.keys)
+}
 
 /// A finding as a line with its mark.
 pub fn finding(finding: &Finding) -> String {

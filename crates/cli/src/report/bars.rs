@@ -49,6 +49,12 @@ impl Bars {
         }
     }
 
+    pub(super) fn close(&self, output: &Output) {
+        if let Ok(mut state) = self.state.lock() {
+            state.end(output);
+        }
+    }
+
     pub(super) fn event(&self, event: &Event, output: &Output) {
         if let Ok(mut state) = self.state.lock() {
             state.take(event, output);
@@ -86,7 +92,6 @@ impl State {
             Event::PairFinished { pair } => {
                 self.pairs.remove(pair).iter().for_each(|track| track.bar.finish_and_clear());
             }
-            Event::Finished => self.end(output),
             _ => {}
         }
     }
@@ -109,18 +114,9 @@ impl State {
     fn end(&mut self, output: &Output) {
         if let Some((_, bar)) = self.whole.take() {
             output.set_bars(None);
-            let slots = bar.position();
+            self.pairs.drain().for_each(|(_, track)| track.bar.finish_and_clear());
             bar.finish_and_clear();
-            output.line(format_args!("Moved {slots} slots ({} keys)", self.keys));
         }
-    }
-}
-
-/// Bars must not stay on the screen of an operation that failed.
-impl Drop for State {
-    fn drop(&mut self) {
-        self.pairs.values().for_each(|track| track.bar.finish_and_clear());
-        self.whole.iter().for_each(|(_, bar)| bar.finish_and_clear());
     }
 }
 

@@ -37,13 +37,22 @@ impl<'a> Reporter<'a> {
         Self { output, progress }
     }
 
-    /// From now on the nodes are called by their addresses.
-    pub fn learn_names(&self, cluster: &Cluster) {
+    /// One that calls the cluster's nodes by their addresses.
+    pub fn naming(output: &'a Output, cluster: &Cluster) -> Self {
+        let reporter = Self::new(output);
         let names = cluster.members().iter().map(|it| (it.id(), it.endpoint().to_string()));
-        match &self.progress {
+        match &reporter.progress {
             Progress::Bars(bars) => bars.learn_names(names),
             Progress::Lines(lines) => lines.learn_names(names),
             Progress::Events => {}
+        }
+        reporter
+    }
+
+    /// Takes bars away: the operation has ended, well or not.
+    pub fn close(&self) {
+        if let Progress::Bars(bars) = &self.progress {
+            bars.close(self.output);
         }
     }
 }
