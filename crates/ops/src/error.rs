@@ -169,6 +169,24 @@ pub enum Error {
         /// What happened.
         source: Box<Error>,
     },
+    /// Another tool is changing the cluster.
+    #[error(
+        "{node}: `{verb}` is changing this cluster: process {pid} on host {host}, since {} s; wait until \
+         it is through, or give --no-lock if you know that it does no harm",
+        age.as_secs()
+    )]
+    Locked {
+        /// The node where it was seen.
+        node: Endpoint,
+        /// Its operation.
+        verb: String,
+        /// The host it runs on.
+        host: String,
+        /// Its process id there.
+        pid: u32,
+        /// How long it has held the node.
+        age: Duration,
+    },
     /// The caller cancelled the operation.
     #[error("interrupted: {0}")]
     Cancelled(String),

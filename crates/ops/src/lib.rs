@@ -21,6 +21,7 @@ mod inspect;
 mod join;
 pub mod lab;
 mod list;
+pub mod lock;
 pub mod migrate;
 mod migrate_slots;
 mod observer;

@@ -1,0 +1,136 @@
+//! One operation at a time: a lock that needs no key in the user's data and dies with its holder.
+//!
+//! On a connection to each master, in the order of node ids, the tool names itself and looks at the names
+//! of all clients, in one transaction. Of two tools, the second sees the first on the first master that
+//! both have.
+
+mod holder;
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use redistrib_cluster_model::NodeId;
+use redistrib_resp::{Command, Reply};
+
+pub use holder::Holder;
+
+use crate::error::{Error, Result};
+use crate::{Cluster, Connection, Context, Endpoint, Settings};
+
+/// How often the connections are used, so that no server closes them as idle.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// Holds a cluster until it is dropped.
+///
+/// ```no_run
+/// use redistrib_ops::{Cancel, Cluster, Context, Settings, Silent, lock::Lock};
+/// let cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// let cancel = Cancel::new();
+/// let _held = Lock::take(&cluster, "reshard", Context::new(&Silent, &cancel))?;
+/// // What changes the cluster goes here.
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Lock {
+    release: Option<Sender<()>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl Lock {
+    /// Takes the lock on all masters that can be reached. `verb` is what others will be told.
+    ///
+    /// Where a server's ACL does not let clients be listed or named, that is told as a warning, and the
+    /// lock is held without that server.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another tool holds it; those of [`Connection::open`].
+    pub fn take(cluster: &Cluster, verb: &str, context: Context<'_>) -> Result<Self> {
+        let up = cluster.masters().filter(|member| member.is_up());
+        let nodes = up.map(|member| (member.id(), member.endpoint().clone())).collect();
+        Self::take_on(nodes, cluster.settings(), verb, context)
+    }
+
+    /// Takes the lock on nodes that are no cluster yet.
+    ///
+    /// # Errors
+    /// Those of [`Lock::take`].
+    pub fn take_on(
+        mut nodes: Vec<(NodeId, Endpoint)>,
+        settings: &Settings,
+        verb: &str,
+        context: Context<'_>,
+    ) -> Result<Self> {
+        nodes.sort();
+        let me = Holder::new(verb);
+        let mut held = Vec::with_capacity(nodes.len());
+        for (_, node) in nodes {
+            let mut connection = Connection::open(&node, settings)?;
+            claim(&mut connection, &me, context)?;
+            held.push(connection);
+        }
+        let (release, released) = mpsc::channel();
+        let keeper = thread::spawn(move || keep(held, &released));
+        Ok(Self { release: Some(release), keeper: Some(keeper) })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.release.take());
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
+    }
+}
+
+/// Names the connection, and makes sure that nobody else's name was there before.
+fn claim(connection: &mut Connection, me: &Holder, context: Context<'_>) -> Result<()> {
+    let name = Command::new("CLIENT").arg("SETNAME").arg(me.name());
+    let list = Command::new("CLIENT").arg("LIST");
+    let all = [Command::new("MULTI"), name.clone(), list.clone(), Command::new("EXEC")];
+    let replies = connection.pipeline(&all)?;
+    if let Some(text) = refusal(&replies) {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let node = connection.endpoint();
+        context.warn(format!("{node}: other operations on this cluster cannot be seen: {text}"));
+        // At least others may see this one.
+        connection.request(&name)?;
+        return Ok(());
+    }
+    let text = replies.last().and_then(client_list).ok_or_else(|| {
+        connection.unexpected(&list, "its transaction did not answer with a list of clients")
+    })?;
+    match holder::holders(&text).into_iter().find(|other| other.holder != *me) {
+        None => Ok(()),
+        Some(other) => Err(Error::Locked {
+            node: connection.endpoint().clone(),
+            verb: other.holder.verb,
+            host: other.holder.host,
+            pid: other.holder.pid,
+            age: other.age,
+        }),
+    }
+}
+
+/// What a server does not let us do, said to a command or within the transaction.
+fn refusal(replies: &[Reply]) -> Option<&[u8]> {
+    let views = replies.iter().map(Reply::view);
+    let within = replies.last().into_iter().flat_map(|exec| exec.view().elements());
+    views.chain(within).find_map(|view| view.as_error())
+}
+
+/// The second answer of the transaction.
+fn client_list(exec: &Reply) -> Option<String> {
+    let list = exec.view().elements().nth(1)?;
+    Some(String::from_utf8_lossy(list.as_bytes()?).into_owned())
+}
+
+/// Keeps the connections in use until the lock is dropped.
+fn keep(mut held: Vec<Connection>, released: &Receiver<()>) {
+    let ping = Command::new("PING");
+    while released.recv_timeout(KEEP_ALIVE) == Err(RecvTimeoutError::Timeout) {
+        // A node that has died is held by nobody; it is missed soon enough by those who need it.
+        held.retain_mut(|connection| connection.request(&ping).is_ok());
+    }
+}

@@ -1,0 +1,59 @@
+//! Two operations at once: one goes on, the other is told who was first.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use redistrib_ops::lab::TempLab;
+use redistrib_ops::lock::Lock;
+use redistrib_ops::{Cancel, Context, Error, Silent, on_each_test_server};
+use support::{call, connect, discover, masters};
+
+on_each_test_server! {
+    fn the_second_is_refused_until_the_first_lets_go(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let cluster = discover(&lab);
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
+        let first = Lock::take(&cluster, "reshard", context).unwrap();
+        let Err(Error::Locked { verb, pid, .. }) = Lock::take(&cluster, "rebalance", context) else {
+            panic!("both were let in");
+        };
+        assert_eq!((&*verb, pid), ("reshard", std::process::id()));
+        drop(first);
+        Lock::take(&cluster, "fix", context).unwrap();
+    }
+
+    fn of_many_at_once_at_most_one_is_let_in(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let cluster = discover(&lab);
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
+        for _ in 0..20 {
+            let held: Vec<Option<Lock>> = std::thread::scope(|scope| {
+                let take = || Lock::take(&cluster, "reshard", context).ok();
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert!(held.iter().flatten().count() <= 1);
+        }
+    }
+
+    fn without_the_right_to_list_clients_it_goes_on_with_a_warning(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let cluster = discover(&lab);
+        for id in masters(&cluster) {
+            call(&mut connect(&lab, &cluster, id), "ACL SETUSER default -client");
+        }
+        let warned = std::sync::Mutex::new(Vec::new());
+        struct Warnings<'a>(&'a std::sync::Mutex<Vec<String>>);
+        impl redistrib_ops::Observer for Warnings<'_> {
+            fn event(&self, event: &redistrib_ops::Event) {
+                self.0.lock().unwrap().push(format!("{event:?}"));
+            }
+        }
+        let cancel = Cancel::new();
+        Lock::take(&cluster, "fix", Context::new(&Warnings(&warned), &cancel)).unwrap();
+        assert_eq!(warned.lock().unwrap().len(), 3);
+    }
+}

@@ -1,0 +1,267 @@
+//! Slots move with all their keys, on servers of all versions, whatever stands in the way.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::migrate::{Atomic, MigrateOptions};
+use redistrib_ops::model::Slot;
+use redistrib_ops::resp::Command;
+use redistrib_ops::{
+    Cancel, Connection, Credentials, Error, Event, Observer, Secret, Settings, on_each_test_server,
+};
+use support::*;
+
+fn by_migrate() -> MigrateOptions {
+    MigrateOptions { atomic: Atomic::Never, ..MigrateOptions::default() }
+}
+
+/// Keeps events, and presses the button when it sees the one it waits for.
+struct Watcher<'a> {
+    events: Mutex<Vec<Event>>,
+    press_at: fn(&Event) -> u32,
+    cancel: &'a Cancel,
+}
+
+impl<'a> Watcher<'a> {
+    fn new(cancel: &'a Cancel, press_at: fn(&Event) -> u32) -> Self {
+        Self { events: Mutex::default(), press_at, cancel }
+    }
+}
+
+impl Observer for Watcher<'_> {
+    fn event(&self, event: &Event) {
+        (0..(self.press_at)(event)).for_each(|_| self.cancel.press());
+        self.events.lock().unwrap().push(event.clone());
+    }
+}
+
+/// One key of every type (a set of two words would be dumped in an order of each server's own), and names that are hard to handle.
+fn every_type() -> Vec<Command> {
+    let lines = [
+        "SET s 1",
+        "APPEND s2 raw",
+        "RPUSH l a b c",
+        "SADD si 1 2 3",
+        "SADD s3 a",
+        "HSET h f v",
+        "ZADD z 1 a 2 b",
+        "XADD x 1-1 f v",
+        "SETBIT bits 1000 1",
+        "PFADD hll a b c",
+    ];
+    let mut commands: Vec<Command> =
+        lines.iter().map(|line| Command::from_args(line.split(' '))).collect();
+    commands.push(Command::new("SET").arg("new\nline \"quoted\"").arg("\r\n"));
+    commands.push(Command::new("SET").arg(&[0u8, 255, 13, 10][..]).arg(&[0u8; 100][..]));
+    commands.push(Command::new("SET").arg("").arg("the empty name"));
+    commands.push(Command::new("SET").arg("large").arg(vec![7u8; 1 << 20]));
+    commands.push(Command::new("SET").arg("later").arg(1).arg("PX").arg(3_600_000));
+    commands
+}
+
+on_each_test_server! {
+    /// Keys of all types, spread over all slots and heaped in one, are on the target afterwards.
+    fn every_key_arrives(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut cluster = discover(&lab);
+        fill(&mut cluster, every_type());
+        let group = Command::from_args("XGROUP CREATE x readers 0".split(' '));
+        let owner = cluster.owner(Slot::of_key(b"x")).unwrap().id();
+        connect(&lab, &cluster, owner).call(&group).unwrap();
+        fill_strings(&mut cluster, 3000);
+        fill(&mut cluster, (0..5000).map(|n| Command::new("SET").arg(format!("{{hot}}{n}")).arg(n)));
+        let before = dumps(&lab);
+
+        let [a, b, c] = masters(&cluster)[..] else { panic!() };
+        // Everything but a little of each goes to the next.
+        let moves = [
+            step(&cluster, a, b, "10-16383"),
+            step(&cluster, b, c, "5500-16383"),
+            step(&cluster, c, a, "11000-16383"),
+        ];
+        let wanted: usize = moves.iter().map(|step| step.slots.len()).sum();
+        let done = move_slots(&mut cluster, &moves, &by_migrate()).unwrap();
+        assert_eq!(done.slots, wanted);
+        let moved = before.keys().filter(|key| {
+            moves.iter().any(|step| step.slots.contains(Slot::of_key(key)))
+        });
+        assert_eq!(done.keys, moved.count() as u64);
+        assert!(dumps(&lab) == before);
+        assert_settled(&lab);
+    }
+
+    /// The source lets itself in at the target with the password that the tool was given, and the password
+    /// shows in no event.
+    fn nodes_with_passwords(server) {
+        let config = ["requirepass s3cret", "masterauth s3cret", "user ops on >0ps ~* &* +@all"];
+        let options = Options {
+            nodes: Some(3),
+            replicas: Some(0),
+            layout: Some(Layout::Cluster),
+            server: Some(server.program.clone()),
+            config: config.map(str::to_owned).to_vec(),
+            ..Options::default()
+        };
+        let credentials = |user: Option<&str>, password: &str| Settings {
+            credentials: Some(Credentials {
+                user: user.map(str::to_owned),
+                password: Secret::new(password),
+            }),
+            ..Settings::default()
+        };
+        let lab = TempLab::up_with(options, &credentials(None, "s3cret")).unwrap();
+        for settings in [credentials(None, "s3cret"), credentials(Some("ops"), "0ps")] {
+            let mut cluster =
+                redistrib_ops::Cluster::discover(&lab.endpoints()[0], &settings).unwrap();
+            fill_strings(&mut cluster, 200);
+            let [a, b, _] = masters(&cluster)[..] else { panic!() };
+            let moves = [step(&cluster, a, b, "0-16383")];
+            let slots = moves[0].slots.len();
+            let moves = [redistrib_ops::model::Move { slots: moves[0].slots.clone().take_first(slots / 2), ..moves[0].clone() }];
+            let cancel = Cancel::new();
+            let watcher = Watcher::new(&cancel, |_| 0);
+            move_slots_with(&mut cluster, &moves, &by_migrate(), &watcher, &cancel).unwrap();
+            let events = format!("{:?}", watcher.events.lock().unwrap());
+            assert!(!events.contains("s3cret") && !events.contains("0ps"));
+        }
+    }
+
+    /// Of two values of a key the tool chooses none, unless they are the same or it is told.
+    fn a_key_in_both_places(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut cluster = discover(&lab);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        let key = (0..).map(|n| format!("key:{n}")).find(|key| {
+            cluster.owner(Slot::of_key(key.as_bytes())).unwrap().id() == a
+        }).unwrap();
+        let slot = Slot::of_key(key.as_bytes());
+        let mut source = connect(&lab, &cluster, a);
+        let mut target = connect(&lab, &cluster, b);
+        call(&mut source, &format!("SET {key} right"));
+        plant(&mut target, slot, a, &key, "wrong");
+        let moves = [step(&cluster, a, b, &slot.to_string())];
+
+        let error = move_slots(&mut cluster, &moves, &by_migrate()).unwrap_err().to_string();
+        assert!(error.contains(&key) && error.contains("--replace"), "{error}");
+        assert!(error.contains("redis-trib fix"), "{error}");
+        let value = call(&mut source, &format!("GET {key}"));
+        assert_eq!(value.view().as_str(), Some("right"));
+
+        // Close it by hand: finishing it is another test's.
+        call(&mut source, &format!("CLUSTER SETSLOT {slot} STABLE"));
+        call(&mut target, &format!("CLUSTER SETSLOT {slot} STABLE"));
+        cluster.refresh();
+        let options = MigrateOptions { replace: true, ..by_migrate() };
+        move_slots(&mut cluster, &moves, &options).unwrap();
+        assert_eq!(call(&mut target, &format!("GET {key}")).view().as_str(), Some("right"));
+
+        // The same value in both places is no conflict.
+        plant(&mut source, slot, b, &key, "right");
+        cluster.refresh();
+        let back = [step(&cluster, b, a, &slot.to_string())];
+        move_slots(&mut cluster, &back, &by_migrate()).unwrap();
+        assert_eq!(call(&mut source, &format!("GET {key}")).view().as_str(), Some("right"));
+        assert_settled(&lab);
+    }
+
+    /// One press: the batch under way is finished, and nothing is left open.
+    fn a_press_finishes_the_batch(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 2000);
+        let before = dumps(&lab);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        let moves = [step(&cluster, a, b, "0-16383")];
+        let cancel = Cancel::new();
+        let press = |event: &Event| u32::from(matches!(event, Event::KeysMoved { .. }));
+        let watcher = Watcher::new(&cancel, press);
+        let error = move_slots_with(&mut cluster, &moves, &by_migrate(), &watcher, &cancel).unwrap_err();
+        // Several events may have come before the batch was through; the token must not go on to Now.
+        assert!(matches!(error, Error::Cancelled(_) | Error::LeftOpen { .. }), "{error}");
+        assert!(dumps(&lab) == before);
+    }
+
+    /// A target that is full stops the migration with its own words.
+    fn a_full_target(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 500);
+        let before = dumps(&lab);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        let mut target = connect(&lab, &cluster, b);
+        call(&mut target, "CONFIG SET maxmemory 1");
+        let moves = [step(&cluster, a, b, "0-16383")];
+        let error = move_slots(&mut cluster, &moves, &by_migrate()).unwrap_err().to_string();
+        assert!(error.contains("OOM"), "{error}");
+        assert!(dumps(&lab) == before);
+    }
+
+    /// A target that hangs for a while holds the migration up, and no more.
+    fn a_target_that_hangs_and_comes_back(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut cluster = discover(&lab);
+        fill(&mut cluster, (0..2000).map(|n| Command::new("SET").arg(format!("{{a}}{n}")).arg(n)));
+        let before = dumps(&lab);
+        let from = cluster.owner(Slot::of_key(b"a")).unwrap().id();
+        let to = masters(&cluster).into_iter().find(|id| *id != from).unwrap();
+        let place = lab.endpoints().iter().position(|at| {
+            at == cluster.member(to).unwrap().endpoint()
+        }).unwrap();
+        let moves = [step(&cluster, from, to, &Slot::of_key(b"a").to_string())];
+        std::thread::scope(|scope| {
+            lab.pause(place).unwrap();
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(1500));
+                lab.resume(place).unwrap();
+            });
+            move_slots(&mut cluster, &moves, &by_migrate()).unwrap();
+        });
+        assert!(dumps(&lab) == before);
+        assert_settled(&lab);
+    }
+}
+
+/// Puts a key where it does not belong, as an interrupted migration may have.
+fn plant(
+    node: &mut Connection,
+    slot: Slot,
+    owner: redistrib_ops::model::NodeId,
+    key: &str,
+    value: &str,
+) {
+    call(node, &format!("CLUSTER SETSLOT {slot} IMPORTING {owner}"));
+    node.call_all(&[Command::new("ASKING"), Command::new("SET").arg(key).arg(value)]).unwrap();
+    call(node, &format!("CLUSTER SETSLOT {slot} STABLE"));
+}
+
+#[test]
+fn what_cannot_move_is_refused_before_anything_changes() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 1).unwrap();
+    let mut cluster = discover(&lab);
+    let [a, b, c] = masters(&cluster)[..] else { panic!() };
+    let replica = cluster.members().iter().find(|member| !member.is_master()).unwrap().id();
+    let good = step(&cluster, a, b, "0-9");
+    let refuse = |cluster: &mut redistrib_ops::Cluster, step| {
+        let error = move_slots(cluster, &[step], &by_migrate()).unwrap_err();
+        assert!(matches!(error, Error::Precondition(_)), "{error}");
+        error.to_string()
+    };
+    let mut to_replica = good.clone();
+    to_replica.to = replica;
+    assert!(refuse(&mut cluster, to_replica).contains("replica"));
+    let mut of_another = good.clone();
+    of_another.from = c;
+    assert!(refuse(&mut cluster, of_another).contains("does not own"));
+    let mut to_itself = good.clone();
+    to_itself.to = a;
+    assert!(refuse(&mut cluster, to_itself).contains("both source and target"));
+    let mut source = connect(&lab, &cluster, a);
+    call(&mut source, &format!("CLUSTER SETSLOT 5 MIGRATING {b}"));
+    cluster.refresh();
+    assert!(refuse(&mut cluster, good).contains("redis-trib fix"));
+}

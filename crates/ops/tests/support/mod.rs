@@ -1,0 +1,101 @@
+//! What tests of operations on a lab's cluster have in common.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part of it")]
+
+use std::collections::BTreeMap;
+
+use redistrib_ops::lab::TempLab;
+use redistrib_ops::migrate::{MigrateOptions, Migrated, migrate};
+use redistrib_ops::model::{Move, NodeId, Slot, SlotSet};
+use redistrib_ops::resp::{Command, Reply};
+use redistrib_ops::{Cancel, Cluster, Connection, Context, Error, Observer, Silent};
+
+pub fn discover(lab: &TempLab) -> Cluster {
+    Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap()
+}
+
+pub fn connect(lab: &TempLab, cluster: &Cluster, id: NodeId) -> Connection {
+    Connection::open(cluster.member(id).unwrap().endpoint(), lab.settings()).unwrap()
+}
+
+/// The masters in the order of their first slots.
+pub fn masters(cluster: &Cluster) -> Vec<NodeId> {
+    let mut masters: Vec<_> =
+        cluster.masters().map(|member| (member.node().slots.first(), member.id())).collect();
+    masters.sort();
+    masters.into_iter().map(|(_, id)| id).collect()
+}
+
+pub fn call(connection: &mut Connection, line: &str) -> Reply {
+    connection.call(&Command::from_args(line.split(' '))).unwrap()
+}
+
+/// Runs commands on the node that owns the key that stands second in each.
+pub fn fill(cluster: &mut Cluster, commands: impl IntoIterator<Item = Command>) {
+    let mut by_owner: BTreeMap<NodeId, Vec<Command>> = BTreeMap::new();
+    for command in commands {
+        let slot = Slot::of_key(command.args().nth(1).unwrap());
+        by_owner.entry(cluster.owner(slot).unwrap().id()).or_default().push(command);
+    }
+    for (owner, commands) in by_owner {
+        let connection = cluster.member_mut(owner).unwrap().connection().unwrap();
+        connection.call_all(&commands).unwrap();
+    }
+}
+
+/// `count` small keys over all slots.
+pub fn fill_strings(cluster: &mut Cluster, count: usize) {
+    fill(cluster, (0..count).map(|n| Command::new("SET").arg(format!("key:{n}")).arg(n)));
+}
+
+/// The DUMP of every key that the masters have; every key is on one node only.
+pub fn dumps(lab: &TempLab) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut cluster = discover(lab);
+    let mut all = BTreeMap::new();
+    for id in masters(&cluster) {
+        let connection = cluster.member_mut(id).unwrap().connection().unwrap();
+        let keys = call(connection, "KEYS *");
+        for key in keys.view().elements().map(|key| key.as_bytes().unwrap()) {
+            let dump = connection.call(&Command::new("DUMP").arg(key)).unwrap();
+            let before = all.insert(key.to_vec(), dump.view().as_bytes().unwrap().to_vec());
+            assert!(before.is_none(), "key {} is in two places", key.escape_ascii());
+        }
+    }
+    all
+}
+
+/// The move of all of one master's slots within `slots` to another.
+pub fn step(cluster: &Cluster, from: NodeId, to: NodeId, slots: &str) -> Move {
+    let slots: SlotSet = slots.parse().unwrap();
+    let slots = slots.intersection(&cluster.member(from).unwrap().node().slots);
+    Move { from, to, slots }
+}
+
+pub fn move_slots(
+    cluster: &mut Cluster,
+    moves: &[Move],
+    options: &MigrateOptions,
+) -> Result<Migrated, Error> {
+    move_slots_with(cluster, moves, options, &Silent, &Cancel::new())
+}
+
+pub fn move_slots_with(
+    cluster: &mut Cluster,
+    moves: &[Move],
+    options: &MigrateOptions,
+    observer: &dyn Observer,
+    cancel: &Cancel,
+) -> Result<Migrated, Error> {
+    migrate(cluster, moves, options, Context::new(observer, cancel))
+}
+
+/// All nodes see the same owners, and no slot is open.
+pub fn assert_settled(lab: &TempLab) {
+    let mut cluster = discover(lab);
+    let findings = redistrib_ops::inspect(&mut cluster).findings;
+    let bad = findings.iter().filter(|finding| {
+        !matches!(finding, redistrib_ops::model::Finding::MasterWithoutReplica { .. })
+    });
+    let bad: Vec<String> = bad.map(ToString::to_string).collect();
+    assert!(bad.is_empty(), "{bad:?}");
+}
