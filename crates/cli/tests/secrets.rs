@@ -1,0 +1,84 @@
+//! Passwords: they work from every place, and show in none.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+mod support;
+
+use std::io::Read;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use redistrib_ops::Secret;
+use redistrib_ops::lab::{Options, TempLab, TestServer};
+use support::{program, trib};
+
+const PASSWORD: &str = "s3cret hush";
+
+fn guarded() -> (TempLab, String) {
+    let server = TestServer::named("redis-7.0").unwrap().program;
+    let lab = TempLab::up(Options {
+        nodes: Some(3),
+        replicas: Some(0),
+        server: Some(server),
+        password: Some(Secret::new(PASSWORD)),
+        ..Options::default()
+    })
+    .unwrap();
+    let seed = lab.endpoints()[0].to_string();
+    (lab, seed)
+}
+
+#[test]
+fn a_password_comes_from_an_option_or_the_environment() {
+    let (_lab, seed) = guarded();
+    let warned =
+        trib(&["info", "-a", PASSWORD, &seed]).expect(0).shows(&["[OK] 0 keys in 3 masters."]);
+    assert!(warned.stderr.starts_with("Warning: Using a password with '-a'"), "{}", warned.stderr);
+    let silent =
+        trib(&["--cluster", "info", &seed, "--pass", PASSWORD, "--no-auth-warning"]).expect(0);
+    assert_eq!(silent.stderr, "");
+    let inherited =
+        program().args(["info", &seed]).env("REDISCLI_AUTH", PASSWORD).output().unwrap();
+    assert!(inherited.status.success());
+    trib(&["info", &seed]).expect(1).complains(&["NOAUTH", "REDISCLI_AUTH"]);
+    let wrong = trib(&["info", "--no-auth-warning", "-a", "wr0ng", &seed]).expect(1);
+    assert!(!wrong.stderr.contains("wr0ng"));
+    wrong.complains(&["WRONGPASS", "check the user name and the password"]);
+}
+
+/// The arguments that a process list shows.
+#[cfg(target_os = "linux")]
+fn arguments(process: u32) -> String {
+    let raw = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&raw).replace('\0', " ")
+}
+
+/// A server that takes a connection and never answers keeps the program waiting to be looked at.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_password_leaves_the_process_title_before_anything_is_done() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let child = program()
+        .args(["check", &address, "-a", PASSWORD, "--answer-timeout", "60000"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut connection, _) = listener.accept().unwrap();
+    let shown = arguments(child.id());
+    assert!(shown.contains("check") && shown.contains(&address), "{shown}");
+    assert!(!shown.contains(PASSWORD), "{shown}");
+    let mut asked = Vec::new();
+    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let until = Instant::now() + Duration::from_secs(10);
+    while !String::from_utf8_lossy(&asked).contains(PASSWORD) {
+        assert!(Instant::now() < until, "the password did not reach the server");
+        let mut some = [0; 512];
+        let count = connection.read(&mut some).unwrap();
+        asked.extend_from_slice(&some[..count]);
+    }
+    drop((connection, listener));
+    let output = child.wait_with_output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains(PASSWORD));
+}

@@ -1,0 +1,235 @@
+//! The verbs on real servers, as a user runs them.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+mod support;
+
+use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::resp::Command;
+use redistrib_ops::{Connection, Settings, on_each_test_server};
+use support::{Run, trib, trib_with};
+
+fn addresses(lab: &TempLab) -> Vec<String> {
+    lab.endpoints().iter().map(ToString::to_string).collect()
+}
+
+/// The ids of the masters, in the order of their slots.
+fn masters(seed: &str) -> Vec<String> {
+    let list = trib(&["list", seed]).expect(0).stdout;
+    let rows = list.lines().filter(|line| line.starts_with("M "));
+    rows.map(|row| row.split_whitespace().nth(2).unwrap().to_owned()).collect()
+}
+
+fn document(run: &Run) -> serde_json::Value {
+    serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}", run.stdout))
+}
+
+on_each_test_server! {
+    /// What the first page of the README shows: create, check, reshard, check.
+    fn a_cluster_is_made_looked_at_and_resharded(server) {
+        let lab = TempLab::nodes(server, 6).unwrap();
+        let nodes = addresses(&lab);
+        let mut line = vec!["create", "--replicas", "1"];
+        line.extend(nodes.iter().map(String::as_str));
+        trib_with("yes\n", &line).expect(0).shows(&[
+            ">>> Performing hash slots allocation on 6 nodes...",
+            "Master[0] -> Slots 0 - 5460",
+            &format!("Adding replica {} to {}", nodes[3], nodes[0]),
+            "[WARNING] Some slaves are in the same host as their master",
+            "   slots:[0-5460] (5461 slots) master",
+            "   replicates ",
+            "Can I set the above configuration? (type 'yes' to accept): ",
+            ">>> Nodes configuration updated",
+            ">>> Assign a different config epoch to each node",
+            ">>> Sending CLUSTER MEET messages to join the cluster",
+            "Waiting for the cluster to join",
+            &format!(">>> Performing Cluster Check (using node {})", nodes[0]),
+            "   1 additional replica(s)",
+            "[OK] All nodes agree about slots configuration.",
+            ">>> Check for open slots...",
+            ">>> Check slots coverage...",
+            "[OK] All 16384 slots covered.",
+        ]);
+        let (host, port) = nodes[4].split_once(':').unwrap();
+        trib(&["check", host, port]).expect(0).shows(&[
+            "[OK] 0 keys in 3 masters.",
+            "   slots: (0 slots) slave\n   replicates ",
+            "[OK] All 16384 slots covered.",
+        ]);
+        let ids = masters(&nodes[0]);
+        let (from, to) = (ids[0].as_str(), ids[2].as_str());
+        let reshard = ["reshard", &nodes[1], "--from", from, "--to", to, "--slots", "100", "--yes"];
+        trib(&reshard).expect(0).shows(&["Ready to move 100 slots.", "    Moving slot 99 from ", "[OK] Moved 100 slots"]);
+        let checked = trib(&["check", &nodes[0], "--json"]).expect(0);
+        let nodes = document(&checked)["nodes"].clone();
+        let target = nodes.as_array().unwrap().iter().find(|node| node["id"] == to).unwrap();
+        assert_eq!(target["slots"], serde_json::json!(["0-99", "10923-16383"]));
+    }
+}
+
+fn cluster() -> TempLab {
+    TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap()
+}
+
+#[test]
+fn questions_are_asked_until_they_are_answered() {
+    let lab = cluster();
+    let seed = &addresses(&lab)[0];
+    let ids = masters(seed);
+    let answers = format!("x\n5\nnobody\n{}\n{}\ndone\nno\n", ids[1], ids[0]);
+    trib_with(&answers, &["--cluster", "reshard", seed]).expect(1).shows(&[
+        "How many slots do you want to move (from 1 to 16384)? ",
+        "How many slots do you want to move (from 1 to 16384)? ",
+        "What is the receiving node ID? ",
+        "*** The specified node (nobody) is not known or not a master, please retry.",
+        "What is the receiving node ID? ",
+        "Please enter all the source node IDs.",
+        "  Type 'all' to use all the nodes as source nodes for the hash slots.",
+        "  Type 'done' once you entered all the source nodes IDs.",
+        "Source node #1: ",
+        "Source node #2: ",
+        "Ready to move 5 slots.",
+        "Do you want to proceed with the proposed reshard plan (yes/no)? ",
+    ]);
+    trib(&["reshard", seed]).expect(1).complains(&["nobody answers"]);
+    trib(&["reshard", seed, "--json", "--from", "all"]).expect(1).complains(&["--slots"]);
+    let slots = trib(&["list", seed]).stdout;
+    assert!(slots.contains("[0-5460]\n"), "nothing has moved: {slots}");
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let lab = cluster();
+    let seed = &addresses(&lab)[0];
+    let ids = masters(seed);
+    let line = ["reshard", seed, "--from", "all", "--to", &ids[0], "--slots", "10", "--dry-run"];
+    trib(&line).expect(0).shows(&["Ready to move 10 slots."]);
+    let planned = trib(&[&line[..], &["--json"]].concat()).expect(0);
+    assert_eq!(document(&planned)["slot_count"], 10);
+    trib(&["del-node", seed, "--dry-run"]).expect(1).complains(&["is not empty", "--drain"]);
+    assert_eq!(masters(seed), ids);
+}
+
+#[test]
+fn events_are_one_a_line() {
+    let lab = cluster();
+    let seed = &addresses(&lab)[0];
+    let ids = masters(seed);
+    let line =
+        ["reshard", seed, "--from", &ids[1], "--to", &ids[0], "--slots", "7", "--yes", "--json"];
+    let told = trib(&line).expect(0).stdout;
+    let events: Vec<serde_json::Value> =
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.first().unwrap()["event"], "migration-started");
+    assert_eq!(events.last().unwrap()["event"], "migrated");
+    assert_eq!(events.last().unwrap()["slots"], 7);
+}
+
+#[test]
+fn wrong_use_is_one_line_and_changes_nothing() {
+    let lab = cluster();
+    let nodes = addresses(&lab);
+    let seed = nodes[0].as_str();
+    let nobody = "0123456789012345678901234567890123456789";
+    let ids = masters(seed);
+    let own = ids[0].as_str();
+    let bare = TempLab::nodes(&TestServer::named("redis-7.0").unwrap(), 2).unwrap();
+    let plain = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
+    let (bare, plain) = (addresses(&bare), addresses(&plain));
+    for (line, expected) in [
+        (
+            vec!["check", "127.0.0.1:1"],
+            &["127.0.0.1:1: cannot connect", "is the server running"][..],
+        ),
+        (vec!["check", "host.invalid:7000"], &["host.invalid:7000", "does not resolve"]),
+        (vec!["check", &plain[0]], &[&plain[0], "not in cluster mode", "cluster-enabled yes"]),
+        (
+            vec!["create", &bare[0], &bare[1]],
+            &["at least 3 masters", "at least 3 nodes", "2 are given"],
+        ),
+        (vec!["create", &bare[0], &bare[1], &bare[0]], &[&bare[0], "twice"]),
+        (vec!["create", &bare[0], &bare[1], seed], &[seed, "is not empty"]),
+        (vec!["create", &bare[0], &bare[1], &plain[0]], &[&plain[0], "not in cluster mode"]),
+        (
+            vec!["reshard", seed, "--from", "all", "--to", nobody, "--slots", "1"],
+            &[nobody, "not known"],
+        ),
+        (
+            vec!["reshard", seed, "--from", nobody, "--to", own, "--slots", "1"],
+            &[nobody, "not known"],
+        ),
+        (vec!["reshard", seed, "--from", own, "--to", own, "--slots", "1"], &["target"]),
+        (
+            vec!["reshard", seed, "--from", own, "--to", &ids[1], "--slots", "6000"],
+            &["6000", "5461"],
+        ),
+        (vec!["add-node", &plain[0], seed], &[&plain[0], "not in cluster mode"]),
+        (vec!["add-node", &bare[0], seed, "--replica", "--master-id", nobody], &[nobody]),
+        (vec!["del-node", seed, nobody], &[nobody, "redis-trib list"]),
+        (vec!["set-timeout", seed, "99"], &["100 milliseconds"]),
+        (vec!["backup", seed, "/no/such/folder"], &["/no/such/folder"]),
+        (vec!["lab", "status", "--dir", "/no/such/folder"], &["no lab in /no/such/folder"]),
+    ] {
+        let told = trib(&line);
+        assert_eq!(told.code, 1, "{line:?}: {} {}", told.stdout, told.stderr);
+        told.complains(expected);
+    }
+    trib(&["check", seed]).expect(0);
+    trib(&["create", "--replicas", "x", seed]).expect(2);
+    trib(&["chekc", seed]).expect(2).complains(&["the nearest is check"]);
+}
+
+#[test]
+fn a_node_that_is_down_is_a_finding() {
+    let lab = cluster();
+    let nodes = addresses(&lab);
+    lab.kill(2);
+    trib(&["check", &nodes[0]]).expect(1).shows(&["[ERR] ", &nodes[2], "does not answer"]);
+    let checked = trib(&["check", &nodes[0], "--json"]).expect(1);
+    let document = document(&checked);
+    assert_eq!(document["healthy"], false);
+    let findings = document["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding["finding"] == "unreachable"), "{findings:?}");
+    trib(&["list", &nodes[0]]).expect(0).shows(&["3 masters, 1 fail", "unreachable"]);
+}
+
+#[test]
+fn open_slots_are_told_in_redis_clis_words() {
+    let lab = cluster();
+    let nodes = addresses(&lab);
+    let ids = masters(&nodes[0]);
+    let mut connection = Connection::open(&lab.endpoints()[0], &Settings::default()).unwrap();
+    let open =
+        Command::new("CLUSTER").arg("SETSLOT").arg(100_u16).arg("MIGRATING").arg(ids[1].as_str());
+    connection.call(&open).unwrap();
+    trib(&["check", &nodes[0]]).expect(1).shows(&[
+        &format!("[WARNING] Node {} has slots in migrating state 100.", nodes[0]),
+        "[WARNING] The following slots are open: 100.",
+    ]);
+}
+
+#[test]
+fn nodes_come_and_go() {
+    let lab = cluster();
+    let spare = TempLab::nodes(&TestServer::named("redis-7.0").unwrap(), 2).unwrap();
+    let (nodes, spare) = (addresses(&lab), addresses(&spare));
+    trib(&["add-node", &spare[0], &nodes[0]])
+        .expect(0)
+        .shows(&[">>> Adding node ", "[OK] New node added correctly."]);
+    trib(&["--cluster", "add-node", &spare[1], &nodes[0], "--cluster-slave"])
+        .expect(0)
+        .shows(&["Automatically selected master ", "[OK] New node added correctly."]);
+    trib(&["list", &nodes[0]]).expect(0).shows(&["Total 5 nodes, 4 masters, 0 fail"]);
+    trib(&["del-node", &spare[0]]).expect(0).shows(&[">>> Sending CLUSTER FORGET messages"]);
+    trib(&["list", &nodes[0]]).expect(0).shows(&["Total 4 nodes, 3 masters, 0 fail"]);
+    trib(&["set-timeout", &nodes[0], "3000"]).expect(0).shows(&["4 OK, 0 ERR."]);
+    let folder = tempfile::tempdir().unwrap();
+    trib(&["backup", &nodes[0], folder.path().to_str().unwrap()])
+        .expect(0)
+        .shows(&["[OK] Backup created"]);
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        4,
+        "three masters and nodes.json"
+    );
+}
