@@ -19,8 +19,8 @@ help: ## Show this list
 
 demo: ## Start six servers, form a cluster, move slots under live writes, show that nothing was lost
 	@scripts/servers.sh valkey-9.1
-	@cargo build --quiet --package redis-trib --bin redis-trib --example demo
-	@target/debug/examples/demo
+	@cargo build --package redis-trib --package redistrib-benches --bin redis-trib --bin demo
+	@"$${CARGO_TARGET_DIR:-target}/debug/demo"
 
 test: servers ## Run every test, against real servers of five versions where servers matter
 	cargo test --workspace
