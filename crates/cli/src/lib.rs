@@ -8,6 +8,7 @@ pub mod dialect;
 pub mod escape;
 pub mod interrupt;
 pub mod output;
+pub mod plot;
 pub mod prompt;
 pub mod render;
 pub mod report;

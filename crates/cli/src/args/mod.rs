@@ -1,5 +1,6 @@
 //! The one argument model: what the command line means, whichever dialect it was written in.
 
+mod bench;
 mod common;
 mod connect;
 mod create;
@@ -13,6 +14,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+pub use bench::BenchArgs;
 pub use common::{ChangeArgs, ReportArgs, SeedArgs};
 pub use connect::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE};
 pub use create::CreateArgs;
@@ -63,6 +65,8 @@ pub enum Verb {
     SetTimeout(SetTimeoutArgs),
     /// Save the data of every master and the shape of the cluster into a folder
     Backup(BackupArgs),
+    /// Measure how fast slots move and how long that holds servers up
+    Bench(BenchArgs),
     /// Run servers on this machine, to try things out
     Lab(LabArgs),
 }

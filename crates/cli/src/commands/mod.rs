@@ -1,6 +1,7 @@
 //! The verbs: each takes its arguments, has `redistrib_ops` do it, and shows what came of it.
 
 mod backup;
+mod bench;
 mod create;
 mod inspect;
 mod lab;
@@ -62,6 +63,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::DelNode(args) => (args.change.json, members::del_node(&args)),
         Verb::SetTimeout(args) => (args.change.json, members::set_timeout(&args)),
         Verb::Backup(args) => (args.change.json, backup::backup(&args)),
+        Verb::Bench(args) => (args.change.json, bench::bench(&args)),
         Verb::Lab(args) => (args.verb.is_json(), lab::lab(&args.verb)),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,122 @@
+//! `bench`.
+
+use std::time::Duration;
+
+use redistrib_ops::bench::{
+    BenchOptions, BenchReport, HoldUp, HoldUps, Leg, bench as measure, fill, plan,
+};
+use redistrib_ops::lab::{Options, TempLab};
+use redistrib_ops::{Cluster, Endpoint};
+
+use super::{Outcome, Session};
+use crate::args::BenchArgs;
+use crate::plot;
+use crate::prompt::Prompt;
+use crate::render;
+use crate::render::json::MovesDocument;
+use crate::report::Reporter;
+
+/// Enough for a source, a target and a bystander.
+const LAB_MASTERS: usize = 3;
+
+pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Outcome> {
+    // Before anything moves: the plot comes last.
+    args.plot.as_deref().map_or(Ok(()), plot::check)?;
+    let session = Session::for_change(&args.change)?;
+    match &args.node {
+        Some(seed) => on_cluster(args, &session, session.discover(seed)?, !session.yes),
+        None => {
+            let lab = lab(args, &session)?;
+            let seed = lab.endpoints().first().cloned();
+            let seed = seed.unwrap_or_else(|| Endpoint::tcp("127.0.0.1", 0));
+            let mut cluster = session.discover(&seed)?;
+            let names = (0..args.keys).map(|number| format!("key:{number}").into_bytes());
+            fill(&mut cluster, names, args.size)?;
+            on_cluster(args, &session, cluster, false)
+        }
+    }
+}
+
+fn lab(args: &BenchArgs, session: &Session) -> anyhow::Result<TempLab> {
+    session.output.line(">>> Starting a lab");
+    Ok(TempLab::up(Options {
+        nodes: Some(LAB_MASTERS),
+        replicas: Some(0),
+        server: args.server.clone(),
+        ..Options::default()
+    })?)
+}
+
+fn on_cluster(
+    args: &BenchArgs,
+    session: &Session,
+    mut cluster: Cluster,
+    ask: bool,
+) -> anyhow::Result<Outcome> {
+    let options = BenchOptions {
+        slots: usize::from(args.slots),
+        from: args.from,
+        to: args.to,
+        migrate: args.migration.options(),
+    };
+    let step = plan(&cluster, &options)?;
+    let (from, to) = (cluster.member(step.from)?.endpoint(), cluster.member(step.to)?.endpoint());
+    let what = format!("Moving {} slots from {from} to {to} and back", step.slots.len());
+    session.output.line(format_args!(">>> {what}"));
+    if session.dry_run {
+        session.output.document(&MovesDocument::new(&[step]));
+        return Ok(Outcome::Done);
+    }
+    if ask && !session.may(Prompt::proceeds)? {
+        return Ok(Outcome::Failed);
+    }
+    let reporter = Reporter::naming(&session.output, &cluster);
+    let report = session.act(&reporter, |context| measure(&mut cluster, &options, context))?;
+    session.output.lines(table(&report));
+    session.output.document(&report);
+    if let Some(path) = &args.plot {
+        plot::draw(&report, path)?;
+        session.output.line(format_args!("[OK] Plot written to {}", path.display()));
+    }
+    Ok(Outcome::Done)
+}
+
+fn table(report: &BenchReport) -> Vec<String> {
+    let mut lines = vec![leg("There:", &report.there), leg("Back: ", &report.back), String::new()];
+    lines.push(format!(
+        "{:<18} {:>8} {:>9} {:>9} {:>9} {:>9}",
+        "PING, ms", "samples", "p50", "p99", "p99.9", "max"
+    ));
+    lines.extend(hold_ups("idle", &report.idle));
+    lines.extend(hold_ups("there", &report.there.hold_up));
+    lines.extend(hold_ups("back", &report.back.hold_up));
+    lines
+}
+
+fn leg(name: &str, leg: &Leg) -> String {
+    let mut text = format!(
+        "{name} {} slots, {} keys in {:.2} s: {:.0} slots/s, {:.0} keys/s",
+        leg.slots,
+        leg.keys,
+        leg.took.as_secs_f64(),
+        leg.slots_per_second,
+        leg.keys_per_second
+    );
+    if leg.bytes > 0 {
+        text += &format!(", {}/s", render::bytes(leg.bytes_per_second as u64));
+    }
+    text
+}
+
+fn hold_ups(when: &str, hold_ups: &HoldUps) -> [String; 3] {
+    let line = |whose: &str, hold_up: &HoldUp| {
+        let ms = |time: Duration| format!("{:>9.2}", time.as_secs_f64() * 1000.0);
+        let times = [hold_up.p50, hold_up.p99, hold_up.p999, hold_up.max].map(ms);
+        format!("{:<18} {:>8} {}", format!("{when} {whose}"), hold_up.samples, times.join(" "))
+    };
+    [
+        line("source", &hold_ups.source),
+        line("target", &hold_ups.target),
+        line("bystanders", &hold_ups.bystanders),
+    ]
+}
