@@ -118,7 +118,7 @@ impl Default for Options<'_> {
 /// let options = Options { use_empty_masters: true, ..Options::default() };
 /// let plan = plan_rebalance(&masters, &options)?;
 /// let moved: Vec<_> = plan.moves.iter().map(|step| step.slots.to_string()).collect();
-/// assert_eq!(moved, ["0-2730", "8192-10921"]);
+/// assert_eq!(moved, ["0-2729", "8192-10922"]);
 /// # Ok::<(), redistrib_cluster_model::plan::rebalance::RebalanceError>(())
 /// ```
 pub fn plan_rebalance(

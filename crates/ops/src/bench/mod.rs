@@ -1,6 +1,6 @@
 //! Measures the migration of slots: how fast they move, and how long servers are held up meanwhile.
 //!
-//! [`bench`] moves slots from one master to another and back, with probes on both and on bystanders, and
+//! [`bench()`] moves slots from one master to another and back, with probes on both and on bystanders, and
 //! leaves the cluster as it found it.
 
 mod fill;
