@@ -233,3 +233,71 @@ fn nodes_come_and_go() {
         "three masters and nodes.json"
     );
 }
+
+/// The console of redis-trib.py from `start` to `shutdown`.
+#[test]
+fn redis_trib_pys_console_works_from_start_to_end() {
+    let lab = TempLab::nodes(&TestServer::named("valkey-8.1").unwrap(), 4).unwrap();
+    let nodes = addresses(&lab);
+    trib(&["start", &nodes[0]]).expect(0).shows(&["[OK] All 16384 slots covered."]);
+    trib(&["join", &nodes[0], &nodes[1]]).expect(0).shows(&["[OK] Moved 8192 slots"]);
+    trib(&["join_no_load", &nodes[0], &nodes[2]]).expect(0).shows(&["[OK] New node added"]);
+    trib(&["replicate", &nodes[1], &nodes[3]]).expect(0).shows(&["[OK] New node added"]);
+    trib(&["list", "--addr", &nodes[0]]).expect(0).shows(&["Total 4 nodes, 3 masters, 0 fail"]);
+    let line = ["migrate", "--src-addr", &nodes[0], "--dst-addr", &nodes[2], "8192", "8194-8197"];
+    trib(&line).expect(0).shows(&["[OK] Moved 5 slots"]);
+    trib(&["migrate_slots", &nodes[0], &nodes[2], "8192"])
+        .expect(1)
+        .complains(&["does not own slots 8192"]);
+    trib(&["quit", &nodes[3]]).expect(0);
+    trib(&["quit", &nodes[2]]).expect(0).shows(&["[OK] Node ", "has left"]);
+    trib(&["quit", &nodes[1]]).expect(0);
+    trib(&["quit", &nodes[0]]).expect(1).complains(&["the last master"]);
+    trib(&["list", &nodes[0]]).expect(0).shows(&["Total 1 nodes, 1 masters", "[0-16383]"]);
+    trib(&["shutdown", &nodes[0]]).expect(0).shows(&["has ended"]);
+    trib(&["check", &nodes[0]]).expect(1);
+}
+
+#[test]
+fn slots_are_shared_by_weight() {
+    let lab = cluster();
+    let seed = &addresses(&lab)[0];
+    let ids = masters(seed);
+    trib(&["rebalance", seed]).expect(0).shows(&[
+        ">>> Rebalancing across 3 nodes. Total weight = 3.00",
+        "*** No rebalancing needed! All nodes are within the 2.00% threshold.",
+    ]);
+    let weight = format!("{}=2", &ids[0][..8]);
+    let simulated =
+        ["--cluster", "rebalance", seed, "--cluster-weight", &weight, "--cluster-simulate"];
+    trib(&simulated).expect(0).shows(&["Total weight = 4.00", "Moving 1366 slots from "]);
+    trib(&simulated[..5]).expect(0).shows(&["[OK] Moved 2731 slots"]);
+    let slots = trib(&["list", seed, "--json"]).expect(0);
+    let mut counts: Vec<_> = document(&slots)["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["slot_count"].as_u64().unwrap())
+        .collect();
+    counts.sort();
+    assert_eq!(counts, [4096, 4096, 8192]);
+    trib(&["rebalance", seed, "--weight", "zz=1"]).expect(1).complains(&["no such master node zz"]);
+}
+
+#[test]
+fn two_tools_do_not_change_one_cluster_at_once() {
+    use redistrib_ops::lock::Lock;
+    use redistrib_ops::{Cancel, Cluster, Context, Silent};
+    let lab = cluster();
+    let seed = &addresses(&lab)[0];
+    let ids = masters(seed);
+    let cluster = Cluster::discover(&lab.endpoints()[0], &Settings::default()).unwrap();
+    let cancel = Cancel::new();
+    let held = Lock::take(&cluster, "rebalance", Context::new(&Silent, &cancel)).unwrap();
+    let line = ["reshard", seed, "--from", "all", "--to", &ids[0], "--slots", "5", "--yes"];
+    trib(&line).expect(1).complains(&["`rebalance` is changing this cluster", "--no-lock"]);
+    trib(&["check", seed]).expect(0);
+    trib(&[&line[..], &["--no-lock"]].concat()).expect(0);
+    drop(held);
+    trib(&line).expect(0);
+}

@@ -40,6 +40,9 @@ pub struct ChangeArgs {
     /// Print JSON events, one a line
     #[arg(long)]
     pub json: bool,
+    /// Do not look whether another redis-trib is changing the cluster, and do not keep others away
+    #[arg(long)]
+    pub no_lock: bool,
     /// How to connect.
     #[command(flatten)]
     pub connect: ConnectArgs,

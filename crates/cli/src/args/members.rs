@@ -7,6 +7,7 @@ use clap::Args;
 use redistrib_ops::Endpoint;
 use redistrib_ops::model::NodeId;
 
+use super::MigrationArgs;
 use super::common::{ChangeArgs, SeedArgs};
 use super::values::{endpoint, millis, node_id};
 
@@ -45,6 +46,12 @@ pub struct DelNodeArgs {
     /// The node that leaves; without it the one at the address
     #[arg(value_name = "ID", value_parser = node_id)]
     pub id: Option<NodeId>,
+    /// Move the node's slots to the other masters first
+    #[arg(long)]
+    pub drain: bool,
+    /// How the slots move.
+    #[command(flatten)]
+    pub migration: MigrationArgs,
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,

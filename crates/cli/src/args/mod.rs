@@ -7,6 +7,8 @@ mod create;
 mod inspect;
 mod lab;
 mod members;
+mod python;
+mod rebalance;
 mod reshard;
 mod values;
 
@@ -21,6 +23,8 @@ pub use create::CreateArgs;
 pub use inspect::{CheckArgs, InfoArgs, ListArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
 pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, SetTimeoutArgs};
+pub use python::{JoinArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs};
+pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs};
 pub use values::node_id;
 
@@ -57,6 +61,11 @@ pub enum Verb {
     List(ListArgs),
     /// Move slots to a master
     Reshard(ReshardArgs),
+    /// Share the slots among the masters by weight
+    Rebalance(RebalanceArgs),
+    /// Move these very slots from one master to another
+    #[command(visible_alias = "migrate")]
+    MigrateSlots(MigrateSlotsArgs),
     /// Bring a new node into the cluster, as an empty master or as a replica
     AddNode(AddNodeArgs),
     /// Take a node out of the cluster
@@ -67,6 +76,22 @@ pub enum Verb {
     Backup(BackupArgs),
     /// Measure how fast slots move and how long that holds servers up
     Bench(BenchArgs),
+    /// Form a cluster of a single node
+    Start(StartArgs),
+    /// Form a cluster of masters alone, as few as there are
+    StartMulti(StartArgs),
+    /// Bring a new master into the cluster and give it its part of the slots
+    Join(JoinArgs),
+    /// Bring a new master into the cluster, without slots
+    JoinNoLoad(JoinArgs),
+    /// Bring a new replica of a master into the cluster
+    Replicate(ReplicateArgs),
+    /// Move a node's slots away and take it out of the cluster
+    Quit(QuitArgs),
+    /// End a cluster of one node without keys
+    Shutdown(ShutdownArgs),
+    /// Let a spare node take over the slots of lost masters
+    Rescue(JoinArgs),
     /// Run servers on this machine, to try things out
     Lab(LabArgs),
 }

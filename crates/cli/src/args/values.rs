@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use redistrib_ops::model::NodeId;
+use redistrib_ops::model::{NodeId, SlotSet};
 use redistrib_ops::{Endpoint, Secret};
 
 /// `HOST:PORT`.
@@ -31,4 +31,9 @@ pub(super) fn millis(text: &str) -> Result<Duration, String> {
 /// A password; never fails, and never shows in a complaint.
 pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))
+}
+
+/// `5` or `4-7`, or several of them with commas.
+pub(super) fn slots(text: &str) -> Result<SlotSet, String> {
+    text.parse().map_err(|error: redistrib_ops::model::SlotSetError| error.to_string())
 }

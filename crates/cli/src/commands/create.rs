@@ -1,12 +1,13 @@
-//! `create`.
+//! `create`, and redis-trib.py's `start` and `start-multi`.
 
+use redistrib_ops::lock::Lock;
 use redistrib_ops::model::NodeId;
 use redistrib_ops::{Candidates, Cluster, Endpoint, inspect};
 
 use super::{Outcome, Session};
-use crate::args::CreateArgs;
+use crate::args::{CreateArgs, StartArgs};
 use crate::render;
-use crate::render::json::is_healthy;
+use crate::render::json::{ClusterDocument, is_healthy};
 use crate::report::Reporter;
 
 /// What a cluster must have to survive the loss of a master.
@@ -14,8 +15,25 @@ const LEAST_MASTERS: usize = 3;
 
 pub(super) fn create(args: &CreateArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    let candidates = Candidates::survey(&args.nodes, &session.settings)?;
-    let plan = candidates.plan(args.replicas, LEAST_MASTERS)?;
+    form(&session, "create", &args.nodes, args.replicas, LEAST_MASTERS)
+}
+
+/// `start` and `start-multi`: as few masters as there are, and as in redis-trib.py nobody is asked.
+pub(super) fn start(args: &StartArgs) -> anyhow::Result<Outcome> {
+    let mut session = Session::for_change(&args.change)?;
+    session.yes = true;
+    form(&session, "start", &args.nodes, 0, 1)
+}
+
+fn form(
+    session: &Session,
+    verb: &str,
+    endpoints: &[Endpoint],
+    replicas: usize,
+    min_masters: usize,
+) -> anyhow::Result<Outcome> {
+    let candidates = Candidates::survey(endpoints, &session.settings)?;
+    let plan = candidates.plan(replicas, min_masters)?;
     let nodes: Vec<(NodeId, Endpoint)> =
         candidates.ids().into_iter().zip(candidates.endpoints()).collect();
     session.output.lines(render::create(&plan, &nodes));
@@ -27,9 +45,14 @@ pub(super) fn create(args: &CreateArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Failed);
     }
     let reporter = Reporter::new(&session.output);
-    session.act(&reporter, |context| candidates.create(&plan, context))?;
+    session.act(&reporter, |context| {
+        let hold = || Lock::take_on(nodes.clone(), &session.settings, verb, context);
+        let _held = session.lock.then(hold).transpose()?;
+        candidates.create(&plan, context)
+    })?;
     let Some((_, seed)) = nodes.first() else { return Ok(Outcome::Failed) };
     let report = inspect(&mut Cluster::discover(seed, &session.settings)?);
     session.output.lines(render::check(&report, seed, false));
+    session.output.document(&ClusterDocument::new(&report, seed));
     Ok(if is_healthy(&report) { Outcome::Done } else { Outcome::Failed })
 }

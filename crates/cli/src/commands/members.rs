@@ -1,13 +1,16 @@
-//! Verbs about single nodes: `add-node`, `del-node` and `set-timeout`.
+//! Verbs about single nodes: `add-node`, `del-node`, `quit`, `shutdown` and `set-timeout`.
 
-use anyhow::Context as _;
-use redistrib_ops::model::NodeId;
-use redistrib_ops::{Departure, Member, NewRole, add_node as add, set_node_timeout};
+use redistrib_ops::migrate::migrate;
+use redistrib_ops::model::{Move, NodeId};
+use redistrib_ops::{
+    Cluster, Departure, NewRole, add_node as add, plan_drain, set_node_timeout, shutdown_cluster,
+};
 use serde::Serialize;
 
-use super::{Outcome, Session};
-use crate::args::{AddNodeArgs, DelNodeArgs, SetTimeoutArgs};
-use crate::report::Reporter;
+use super::{Outcome, Session, moves};
+use crate::args::{
+    AddNodeArgs, DelNodeArgs, MigrationArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs,
+};
 
 /// What `add-node` ends with under `--json`, and its plan under `--dry-run`.
 #[derive(Serialize)]
@@ -40,8 +43,9 @@ pub(super) fn add_node(args: &AddNodeArgs) -> anyhow::Result<Outcome> {
         output.document(&AddedDocument { event: "plan", node, id: None, master });
         return Ok(Outcome::Done);
     }
-    let reporter = Reporter::new(output);
-    let id = session.act(&reporter, |context| add(&mut cluster, &args.new, role, context))?;
+    let id = session.change("add-node", &mut cluster, |cluster, context| {
+        add(cluster, &args.new, role, context)
+    })?;
     output.line("[OK] New node added correctly.");
     output.document(&AddedDocument { event: "added", node, id: Some(id), master });
     Ok(Outcome::Done)
@@ -49,35 +53,89 @@ pub(super) fn add_node(args: &AddNodeArgs) -> anyhow::Result<Outcome> {
 
 /// What `del-node` ends with under `--json`, and its plan under `--dry-run`.
 #[derive(Serialize)]
-struct RemovedDocument {
+struct RemovedDocument<'a> {
     event: &'static str,
     id: NodeId,
     /// Its replicas, each with the master that it follows from now on.
     reassigned: Vec<(NodeId, NodeId)>,
+    /// Where its slots went.
+    moves: &'a [Move],
 }
 
 pub(super) fn del_node(args: &DelNodeArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
+    let cluster = session.discover(&args.seed.node)?;
+    let id = match args.id {
+        Some(id) => cluster.member(id)?.id(),
+        None => cluster.myself().id(),
+    };
+    let migration = args.drain.then_some(&args.migration);
+    take_out(&session, "del-node", cluster, id, migration)
+}
+
+/// `quit`: the node at the address leaves, and its slots go to the others first.
+pub(super) fn quit(args: &QuitArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let cluster = session.discover(&args.seed.node)?;
+    let id = cluster.myself().id();
+    take_out(&session, "quit", cluster, id, Some(&args.migration))
+}
+
+/// Takes a node out; with `migration`, its slots are moved away first.
+fn take_out(
+    session: &Session,
+    verb: &str,
+    mut cluster: Cluster,
+    id: NodeId,
+    migration: Option<&MigrationArgs>,
+) -> anyhow::Result<Outcome> {
     let output = &session.output;
-    let seed = &args.seed.node;
-    let mut cluster = session.discover(seed)?;
-    // The node that was named, or else the one that was asked: it stands first.
-    let asked = cluster.members().first().map(Member::id);
-    let id = args.id.or(asked).context("the cluster has no nodes")?;
-    output.line(format_args!(">>> Removing node {id} from cluster {seed}"));
-    let departure = Departure::plan(&cluster, id)?;
-    for (replica, master) in &departure.reassigned {
-        output.line(format_args!("Replica {replica} is to follow {master}"));
+    output.line(format_args!(">>> Removing node {id} from cluster {}", cluster.seed()));
+    let moves = match migration {
+        Some(_) => plan_drain(&cluster, id)?,
+        None => Vec::new(),
+    };
+    if moves.is_empty() {
+        // Before anybody is kept away: whether it can leave at all.
+        Departure::plan(&cluster, id)?;
     }
-    let reassigned = departure.reassigned.clone();
     if session.dry_run {
+        output.lines(moves::lines(&cluster, &moves));
         output.line(format_args!("All other nodes would forget {id}, and it would be reset"));
-        output.document(&RemovedDocument { event: "plan", id, reassigned });
+        output.document(&RemovedDocument {
+            event: "plan",
+            id,
+            reassigned: Vec::new(),
+            moves: &moves,
+        });
         return Ok(Outcome::Done);
     }
-    let reporter = Reporter::new(output);
-    session.act(&reporter, |context| departure.apply(&mut cluster, context))?;
-    output.document(&RemovedDocument { event: "removed", id, reassigned });
+    let options = migration.map(MigrationArgs::options).unwrap_or_default();
+    let departure = session.change(verb, &mut cluster, |cluster, context| {
+        if !moves.is_empty() {
+            migrate(cluster, &moves, &options, context)?;
+            cluster.refresh();
+        }
+        let departure = Departure::plan(cluster, id)?;
+        departure.apply(cluster, context)?;
+        Ok(departure)
+    })?;
+    output.line(format_args!("[OK] Node {id} has left the cluster."));
+    let reassigned = departure.reassigned;
+    output.document(&RemovedDocument { event: "removed", id, reassigned, moves: &moves });
+    Ok(Outcome::Done)
+}
+
+pub(super) fn shutdown(args: &ShutdownArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let seed = &args.seed.node;
+    if session.dry_run {
+        session.output.line(format_args!("{seed} would be reset if it is alone and empty"));
+        return Ok(Outcome::Done);
+    }
+    let mut cluster = session.discover(seed)?;
+    session.change("shutdown", &mut cluster, |_, _| shutdown_cluster(seed, &session.settings))?;
+    session.output.line(format_args!("[OK] The cluster of {seed} has ended."));
     Ok(Outcome::Done)
 }
 
@@ -103,8 +161,11 @@ pub(super) fn set_timeout(args: &SetTimeoutArgs) -> anyhow::Result<Outcome> {
         }
         return Ok(Outcome::Done);
     }
+    let answers = session.change("set-timeout", &mut cluster, |cluster, _| {
+        set_node_timeout(cluster, args.timeout)
+    })?;
     let (mut set, mut failed) = (0, 0);
-    for (node, answer) in set_node_timeout(&mut cluster, args.timeout)? {
+    for (node, answer) in answers {
         match &answer {
             Ok(()) => {
                 set += 1;

@@ -4,12 +4,16 @@ mod backup;
 mod bench;
 mod create;
 mod inspect;
+mod join;
 mod lab;
 mod members;
+mod moves;
+mod rebalance;
 mod reshard;
 
 use std::process::ExitCode;
 
+use redistrib_ops::lock::Lock;
 use redistrib_ops::{Cancel, Cluster, Context, Endpoint, Settings};
 use serde::Serialize;
 
@@ -59,11 +63,21 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Info(args) => (args.report.json, inspect::info(&args)),
         Verb::List(args) => (args.report.json, inspect::list(&args)),
         Verb::Reshard(args) => (args.change.json, reshard::reshard(&args)),
+        Verb::Rebalance(args) => (args.change.json, rebalance::rebalance(&args)),
+        Verb::MigrateSlots(args) => (args.change.json, reshard::migrate_slots(&args)),
         Verb::AddNode(args) => (args.change.json, members::add_node(&args)),
         Verb::DelNode(args) => (args.change.json, members::del_node(&args)),
         Verb::SetTimeout(args) => (args.change.json, members::set_timeout(&args)),
         Verb::Backup(args) => (args.change.json, backup::backup(&args)),
         Verb::Bench(args) => (args.change.json, bench::bench(&args)),
+        Verb::Start(args) => (args.change.json, create::start(&args)),
+        Verb::StartMulti(args) => (args.change.json, create::start(&args)),
+        Verb::Join(args) => (args.change.json, join::join(&args)),
+        Verb::JoinNoLoad(args) => (args.change.json, join::join_no_load(&args)),
+        Verb::Replicate(args) => (args.change.json, join::replicate(&args)),
+        Verb::Quit(args) => (args.change.json, members::quit(&args)),
+        Verb::Shutdown(args) => (args.change.json, members::shutdown(&args)),
+        Verb::Rescue(args) => (args.change.json, join::rescue(&args)),
         Verb::Lab(args) => (args.verb.is_json(), lab::lab(&args.verb)),
     };
     result.unwrap_or_else(|error| {
@@ -103,6 +117,8 @@ struct Session {
     /// Whether the user has agreed beforehand.
     yes: bool,
     dry_run: bool,
+    /// Whether to keep others away from the cluster.
+    lock: bool,
 }
 
 impl Session {
@@ -113,6 +129,7 @@ impl Session {
             cancel: Cancel::new(),
             yes: args.yes,
             dry_run: false,
+            lock: false,
         })
     }
 
@@ -123,6 +140,7 @@ impl Session {
             cancel: Cancel::new(),
             yes: args.yes,
             dry_run: args.dry_run,
+            lock: !args.no_lock,
         })
     }
 
@@ -144,7 +162,25 @@ impl Session {
         Ok(ask(&mut Prompt::standard())?)
     }
 
-    /// Runs the part of a verb that changes things, from where on Ctrl-C has its two steps.
+    /// Runs the part of a verb that changes a cluster: others are kept away from it, and Ctrl-C has its two steps.
+    fn change<T>(
+        &self,
+        verb: &str,
+        cluster: &mut Cluster,
+        work: impl FnOnce(&mut Cluster, Context<'_>) -> redistrib_ops::Result<T>,
+    ) -> anyhow::Result<T> {
+        let reporter = Reporter::naming(&self.output, cluster);
+        self.act(&reporter, |context| {
+            let _held = self.lock.then(|| Lock::take(cluster, verb, context)).transpose()?;
+            if self.lock {
+                // Others may have changed it before we had it to ourselves.
+                cluster.refresh();
+            }
+            work(cluster, context)
+        })
+    }
+
+    /// Runs work with a reporter, from where on Ctrl-C has its two steps. At most once in a run.
     fn act<T>(
         &self,
         reporter: &Reporter<'_>,

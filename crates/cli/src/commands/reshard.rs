@@ -1,17 +1,14 @@
-//! `reshard`.
+//! `reshard` and `migrate-slots`.
 
 use anyhow::ensure;
-use redistrib_ops::migrate::migrate;
-use redistrib_ops::model::{Finding, NodeId};
+use redistrib_ops::model::{Finding, NodeId, SlotSet};
 use redistrib_ops::reshard::{Sources, plan};
-use redistrib_ops::{Report, inspect};
+use redistrib_ops::{Report, inspect, plan_migrate_slots};
 
-use super::{Outcome, Session};
-use crate::args::ReshardArgs;
+use super::{Outcome, Session, moves};
+use crate::args::{MigrateSlotsArgs, ReshardArgs};
 use crate::prompt::Prompt;
 use crate::render;
-use crate::render::json::{MigratedDocument, MovesDocument};
-use crate::report::Reporter;
 
 /// As many slots as there are.
 const MOST_SLOTS: u16 = 16384;
@@ -36,20 +33,23 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
     let wish = wish(args, &session, &report)?;
     let moves = plan(&cluster, &wish.sources, wish.target, usize::from(wish.count))?;
     session.output.lines(render::reshard(&report, &moves, wish.target));
-    if session.dry_run {
-        session.output.document(&MovesDocument::new(&moves));
-        return Ok(Outcome::Done);
-    }
-    if !session.may(Prompt::proceeds)? {
+    if !session.dry_run && !session.may(Prompt::proceeds)? {
         return Ok(Outcome::Failed);
     }
-    let reporter = Reporter::naming(&session.output, &cluster);
-    let options = args.migration.options();
-    let done =
-        session.act(&reporter, |context| migrate(&mut cluster, &moves, &options, context))?;
-    session.output.line(render::migrated(&done));
-    session.output.document(&MigratedDocument::new(&done));
-    Ok(Outcome::Done)
+    moves::carry_out(&session, "reshard", &mut cluster, &moves, &args.migration)
+}
+
+/// `migrate-slots`: these very slots, and as in redis-trib.py nobody is asked.
+pub(super) fn migrate_slots(args: &MigrateSlotsArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let slots = args.slots.iter().fold(SlotSet::new(), |all, some| all.union(some));
+    let (mut cluster, step) =
+        plan_migrate_slots(&args.source, &args.target, &slots, &session.settings)?;
+    let moves = [step];
+    if session.dry_run {
+        session.output.lines(moves::lines(&cluster, &moves));
+    }
+    moves::carry_out(&session, "migrate-slots", &mut cluster, &moves, &args.migration)
 }
 
 /// Whether slots must not be moved while this is so. Disagreement may pass by itself, which the migration waits for.

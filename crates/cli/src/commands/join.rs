@@ -1,0 +1,119 @@
+//! Nodes that come into a cluster, in the words of redis-trib.py: `join`, `join-no-load`, `replicate`, `rescue`.
+
+use redistrib_ops::model::NodeId;
+use redistrib_ops::{
+    Cluster, Context, Endpoint, Error, Member, NewRole, Result, add_node, join_cluster, lost_slots,
+    rescue_cluster,
+};
+use serde::Serialize;
+
+use super::{Outcome, Session};
+use crate::args::{ChangeArgs, JoinArgs, ReplicateArgs};
+use crate::render;
+use crate::render::json::MigratedDocument;
+
+/// What these verbs end with under `--json`, and their plan under `--dry-run`.
+#[derive(Serialize)]
+struct JoinedDocument {
+    event: &'static str,
+    node: String,
+    id: Option<NodeId>,
+}
+
+pub(super) fn join(args: &JoinArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let plan = "as a master, and get its part of the slots";
+    let Some(mut cluster) = begin(&session, &args.node, &args.new, plan)? else {
+        return Ok(Outcome::Done);
+    };
+    let done = session.change("join", &mut cluster, |_, context| {
+        join_cluster(&args.node, &args.new, &session.settings, context)
+    })?;
+    session.output.line(render::migrated(&done));
+    session.output.document(&MigratedDocument::new(&done));
+    Ok(Outcome::Done)
+}
+
+pub(super) fn join_no_load(args: &JoinArgs) -> anyhow::Result<Outcome> {
+    bring_in(&args.change, "join-no-load", &args.node, &args.new, |_| Ok(NewRole::Master))
+}
+
+pub(super) fn replicate(args: &ReplicateArgs) -> anyhow::Result<Outcome> {
+    let seed = &args.master;
+    bring_in(&args.change, "replicate", seed, &args.replica, |cluster| {
+        // The node that was asked stands first.
+        let master = cluster.members().first().map(Member::id);
+        let master = master.ok_or_else(|| Error::Precondition(format!("{seed} knows no node")))?;
+        NewRole::ReplicaOf(master).master(cluster)?;
+        Ok(NewRole::ReplicaOf(master))
+    })
+}
+
+fn bring_in(
+    change: &ChangeArgs,
+    verb: &str,
+    seed: &Endpoint,
+    new: &Endpoint,
+    role: impl FnOnce(&Cluster) -> Result<NewRole>,
+) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(change)?;
+    let role = role(&session.discover(seed)?)?;
+    let plan = match role {
+        NewRole::Master => "as a master without slots".to_owned(),
+        NewRole::ReplicaOf(master) => format!("as a replica of {master}"),
+        NewRole::Replica => "as a replica".to_owned(),
+    };
+    let Some(mut cluster) = begin(&session, seed, new, &plan)? else { return Ok(Outcome::Done) };
+    let id = session.change(verb, &mut cluster, |cluster, context: Context<'_>| {
+        add_node(cluster, new, role, context)
+    })?;
+    session.output.line("[OK] New node added correctly.");
+    session.output.document(&JoinedDocument {
+        event: "added",
+        node: new.to_string(),
+        id: Some(id),
+    });
+    Ok(Outcome::Done)
+}
+
+/// Announces the newcomer. The cluster to work on, or `None` where only the plan is wanted.
+fn begin(
+    session: &Session,
+    seed: &Endpoint,
+    new: &Endpoint,
+    plan: &str,
+) -> anyhow::Result<Option<Cluster>> {
+    let cluster = session.discover(seed)?;
+    session.output.line(format_args!(">>> Adding node {new} to cluster {seed}"));
+    if session.dry_run {
+        session.output.line(format_args!("{new} would join {plan}"));
+        session.output.document(&JoinedDocument { event: "plan", node: new.to_string(), id: None });
+        return Ok(None);
+    }
+    Ok(Some(cluster))
+}
+
+pub(super) fn rescue(args: &JoinArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let mut cluster = session.discover(&args.node)?;
+    if session.dry_run {
+        let lost = lost_slots(&cluster)?;
+        session.output.line(format_args!(
+            "{} would take over {} slots: {lost}",
+            args.new,
+            lost.len()
+        ));
+        session.output.document(&lost);
+        return Ok(Outcome::Done);
+    }
+    let lost = session.change("rescue", &mut cluster, |_, context| {
+        rescue_cluster(&args.node, &args.new, &session.settings, context)
+    })?;
+    session.output.line(format_args!(
+        "[OK] {} has taken over {} slots: {lost}",
+        args.new,
+        lost.len()
+    ));
+    session.output.document(&lost);
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,41 @@
+//! What the verbs that move slots have in common.
+
+use redistrib_ops::Cluster;
+use redistrib_ops::migrate::migrate;
+use redistrib_ops::model::Move;
+
+use super::{Outcome, Session};
+use crate::args::MigrationArgs;
+use crate::render;
+use crate::render::json::{MigratedDocument, MovesDocument};
+
+/// Shows the moves alone with `--dry-run` or if there are none; otherwise carries them out and tells what was done.
+pub(super) fn carry_out(
+    session: &Session,
+    verb: &str,
+    cluster: &mut Cluster,
+    moves: &[Move],
+    migration: &MigrationArgs,
+) -> anyhow::Result<Outcome> {
+    if session.dry_run || moves.is_empty() {
+        session.output.document(&MovesDocument::new(moves));
+        return Ok(Outcome::Done);
+    }
+    let options = migration.options();
+    let done = session
+        .change(verb, cluster, |cluster, context| migrate(cluster, moves, &options, context))?;
+    session.output.line(render::migrated(&done));
+    session.output.document(&MigratedDocument::new(&done));
+    Ok(Outcome::Done)
+}
+
+/// The moves in lines, nodes by their addresses.
+pub(super) fn lines(cluster: &Cluster, moves: &[Move]) -> Vec<String> {
+    let name =
+        |id| cluster.member(id).map_or_else(|_| id.to_string(), |it| it.endpoint().to_string());
+    let line = |step: &Move| {
+        let count = step.slots.len();
+        format!("Moving {count} slots from {} to {}", name(step.from), name(step.to))
+    };
+    moves.iter().map(line).collect()
+}
