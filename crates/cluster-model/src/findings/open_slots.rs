@@ -105,7 +105,8 @@ impl OpenState {
 }
 
 impl Way {
-    fn joins(&self, node: &Member, peer: &Member) -> bool {
+    /// Whether it is between these two, in this direction.
+    pub(crate) fn joins(&self, node: &Member, peer: &Member) -> bool {
         self.node == *node && self.peer == *peer
     }
 }

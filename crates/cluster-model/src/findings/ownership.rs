@@ -70,7 +70,7 @@ pub(super) fn coverage(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 
 pub(super) fn multiple_owners(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut groups: BTreeMap<Vec<NodeId>, SlotSet> = BTreeMap::new();
-    for slot in survey.contested() {
+    for slot in survey.contested().iter() {
         groups.entry(survey.owners(slot).collect()).or_default().insert(slot);
     }
     findings.extend(

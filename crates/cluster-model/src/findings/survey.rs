@@ -1,9 +1,9 @@
 //! A snapshot made ready for questions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::Member;
-use crate::{Node, NodeId, Slot, SlotSet, Snapshot, Topology};
+use crate::{Node, NodeId, Slot, SlotRange, SlotSet, Snapshot, Topology};
 
 /// Indexes over a snapshot that several findings and planners need.
 pub(crate) struct Survey<'a> {
@@ -14,10 +14,12 @@ pub(crate) struct Survey<'a> {
     places: HashMap<NodeId, usize>,
     /// Where each node that answered was reached.
     reached: HashMap<NodeId, String>,
-    /// By slot, the first of the nodes that call it their own.
-    first_owner: Vec<Option<NodeId>>,
-    /// The nodes beyond the first, for the few slots that several call their own.
-    other_owners: BTreeMap<Slot, Vec<NodeId>>,
+    /// The masters that answer, with the slots that each calls its own.
+    claims: Vec<(NodeId, &'a SlotSet)>,
+    /// The slots that some node calls its own.
+    claimed: SlotSet,
+    /// The slots that more than one node calls its own.
+    contested: SlotSet,
 }
 
 impl<'a> Survey<'a> {
@@ -28,8 +30,9 @@ impl<'a> Survey<'a> {
             nodes,
             views: Vec::new(),
             reached: HashMap::new(),
-            first_owner: vec![None; usize::from(Slot::COUNT)],
-            other_owners: BTreeMap::new(),
+            claims: Vec::new(),
+            claimed: SlotSet::new(),
+            contested: SlotSet::new(),
         };
         for view in &snapshot.views {
             if let (Some(id), Ok(topology)) = (view.id, &view.answer) {
@@ -37,23 +40,23 @@ impl<'a> Survey<'a> {
                 survey.reached.entry(id).or_insert_with(|| view.asked.to_string());
             }
         }
-        for node in snapshot.own_lines().filter(|node| node.is_master()) {
-            node.slots.iter().for_each(|slot| survey.add_owner(slot, node.id));
-        }
+        survey.add_claims();
         survey
     }
 
-    fn add_owner(&mut self, slot: Slot, id: NodeId) {
-        match &mut self.first_owner[slot.index()] {
-            none @ None => *none = Some(id),
-            // One node can be in the snapshot under two of its addresses.
-            Some(first) if *first == id => {}
-            Some(_) => {
-                let others = self.other_owners.entry(slot).or_default();
-                if !others.contains(&id) {
-                    others.push(id);
-                }
-            }
+    fn add_claims(&mut self) {
+        let masters = self.nodes.iter().filter(|node| node.is_master() && self.answers(node.id));
+        self.claims = masters.map(|node| (node.id, &node.slots)).collect();
+        // Ranges in ascending order overlap what came before exactly where they are contested.
+        let mut ranges: Vec<SlotRange> =
+            self.claims.iter().flat_map(|(_, slots)| slots.ranges()).collect();
+        ranges.sort_unstable();
+        let mut end: Option<Slot> = None;
+        for range in ranges {
+            let overlap = end.and_then(|end| SlotRange::new(range.first(), range.last().min(end)));
+            self.contested.extend(overlap);
+            self.claimed.insert_range(range);
+            end = end.max(Some(range.last()));
         }
     }
 
@@ -79,20 +82,24 @@ impl<'a> Survey<'a> {
         ids.into_iter().map(|id| self.member(id)).collect()
     }
 
+    /// The masters that answer, with the slots that each calls its own.
+    pub(crate) fn claims(&self) -> &[(NodeId, &'a SlotSet)] {
+        &self.claims
+    }
+
     /// The nodes that call the slot their own.
     pub(crate) fn owners(&self, slot: Slot) -> impl Iterator<Item = NodeId> + '_ {
-        let others = self.other_owners.get(&slot).into_iter().flatten();
-        self.first_owner[slot.index()].iter().chain(others).copied()
+        self.claims.iter().filter(move |(_, slots)| slots.contains(slot)).map(|(id, _)| *id)
     }
 
     /// The slots that more than one node calls its own.
-    pub(crate) fn contested(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.other_owners.keys().copied()
+    pub(crate) fn contested(&self) -> &SlotSet {
+        &self.contested
     }
 
     /// The slots that some node calls its own.
-    pub(crate) fn claimed(&self) -> SlotSet {
-        Slot::all().filter(|slot| self.first_owner[slot.index()].is_some()).collect()
+    pub(crate) fn claimed(&self) -> &SlotSet {
+        &self.claimed
     }
 
     /// The nodes that do not answer, with the slots that the others say they own and that no node

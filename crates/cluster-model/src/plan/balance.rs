@@ -1,8 +1,7 @@
 //! The plans of redis-trib.py: what a node that joins gets, and who takes over from one that quits.
 
-use std::collections::BinaryHeap;
-
 use super::rebalance::{Measure, Options, RebalanceError, Weighed, plan_rebalance};
+use super::spread::spread;
 use crate::{Move, Node, NodeId, SlotSet};
 
 /// Tells how large a part of the slots each node shall have, in relation to the others.
@@ -136,70 +135,24 @@ pub fn quit_plan(
     others: &[&Node],
     balancer: &impl Balancer,
 ) -> Result<Vec<Move>, RebalanceError> {
-    let mut queue = BinaryHeap::new();
-    for (place, node) in others.iter().enumerate().filter(|(_, node)| node.id != leaving.id) {
+    let mut takers = Vec::with_capacity(others.len());
+    for node in others.iter().filter(|node| node.id != leaving.id) {
         let weight = balancer.weight(node);
         if !weight.is_finite() || weight < 0.0 {
             return Err(RebalanceError::BadWeight(node.id, weight));
         }
-        if weight > 0.0 {
-            queue.push(Taker::new(place, node.slots.len(), weight));
-        }
+        takers.push((node.id, node.slots.len(), weight));
     }
-    if queue.is_empty() && !leaving.slots.is_empty() {
-        return Err(RebalanceError::NoWeight);
-    }
-    let mut given = vec![0; others.len()];
-    for _ in 0..leaving.slots.len() {
-        // Each slot goes to whoever stands lowest in relation to its weight.
-        if let Some(Taker { place, has, weight, .. }) = queue.pop() {
-            given[place] += 1;
-            queue.push(Taker::new(place, has + 1, weight));
-        }
-    }
+    let levels: Vec<(usize, f64)> = takers.iter().map(|(_, has, weight)| (*has, *weight)).collect();
+    let given = spread(leaving.slots.len(), &levels).ok_or(RebalanceError::NoWeight)?;
     let mut slots = leaving.slots.clone();
-    let step = |(node, count): (&&Node, usize)| Move {
+    let step = |((to, ..), count): (&(NodeId, usize, f64), usize)| Move {
         from: leaving.id,
-        to: node.id,
+        to: *to,
         slots: slots.take_first(count),
     };
-    Ok(others.iter().zip(given).filter(|(_, count)| *count > 0).map(step).collect())
+    Ok(takers.iter().zip(given).filter(|(_, count)| *count > 0).map(step).collect())
 }
-
-/// A master that can take slots; the greatest is the one that should take the next.
-struct Taker {
-    place: usize,
-    has: usize,
-    weight: f64,
-    /// How full it would be with one slot more.
-    level: f64,
-}
-
-impl Taker {
-    fn new(place: usize, has: usize, weight: f64) -> Taker {
-        Taker { place, has, weight, level: (has + 1) as f64 / weight }
-    }
-}
-
-impl Ord for Taker {
-    fn cmp(&self, other: &Taker) -> std::cmp::Ordering {
-        other.level.total_cmp(&self.level).then_with(|| other.place.cmp(&self.place))
-    }
-}
-
-impl PartialOrd for Taker {
-    fn partial_cmp(&self, other: &Taker) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Taker {
-    fn eq(&self, other: &Taker) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Taker {}
 
 #[cfg(test)]
 mod tests {

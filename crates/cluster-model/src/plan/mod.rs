@@ -3,7 +3,9 @@
 mod affinity;
 pub mod balance;
 pub mod create;
+pub mod fix;
 pub mod rebalance;
 pub mod reshard;
 pub mod schedule;
+mod spread;
 pub mod steer;

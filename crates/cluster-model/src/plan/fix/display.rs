@@ -1,0 +1,78 @@
+//! Repairs in words, one line each.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{Action, Blocked, Reason, Repair};
+
+impl Display for Repair {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let noun = if self.slots.len() == 1 { "slot" } else { "slots" };
+        write!(f, "{noun} {}: {}", self.slots, self.reason)?;
+        let mut mark = ": ";
+        for action in &self.actions {
+            write!(f, "{mark}{action}")?;
+            mark = "; ";
+        }
+        Ok(())
+    }
+}
+
+impl Display for Reason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::HalfCommitted => {
+                "the target owns them already and the source has not heard of it"
+            }
+            Reason::SeveralOwners => "several nodes own them",
+            Reason::Interrupted => "a migration was interrupted and is finished",
+            Reason::Unstarted => "a migration was prepared and nothing was moved",
+            Reason::Astray => "keys lie on nodes that do not own them and go back to the owner",
+            Reason::Leftover => "a flag was left behind",
+            Reason::LostOwner => "nobody owns them, and there are keys",
+            Reason::Unowned => "nobody owns them, and there are no keys",
+            Reason::SilentMaster => "the owner does not answer and has a replica",
+            Reason::Unheard => "not all nodes have heard who owns them",
+        })
+    }
+}
+
+impl Display for Action {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Close { node } => write!(f, "take the flags off on {node}"),
+            Action::Import { node, peer } => write!(f, "let {node} import from {peer}"),
+            Action::Export { node, peer } => write!(f, "let {node} send to {peer}"),
+            Action::MoveKeys { from, to } => write!(f, "move the keys on {from} to {to}"),
+            Action::Finish { from, to } => write!(f, "finish the migration from {from} to {to}"),
+            Action::Assign { node, owner } if node == owner => write!(f, "make {owner} the owner"),
+            Action::Assign { node, owner } => write!(f, "tell {node} that {owner} is the owner"),
+            Action::BumpEpoch { node } => write!(f, "raise the config epoch of {node}"),
+            Action::Announce { owner } => {
+                write!(f, "tell all other masters that {owner} is the owner")
+            }
+            Action::TakeOver { replica } => write!(f, "let replica {replica} take over"),
+        }
+    }
+}
+
+impl Display for Blocked {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Blocked::OwnerSilent { owner } => {
+                write!(
+                    f,
+                    "their owner {owner} does not answer; start it, or allow its slots to be taken"
+                )
+            }
+            Blocked::TargetSilent { target } => write!(
+                f,
+                "they were on their way to {target}, which does not answer and may have some of their \
+                 keys; start it, or allow them to be given up"
+            ),
+            Blocked::AwaitsTakeOver { replica } => {
+                write!(f, "replica {replica} has to take over first; then fix again")
+            }
+            Blocked::NoMaster => f.write_str("no master answers that could own them"),
+        }
+    }
+}

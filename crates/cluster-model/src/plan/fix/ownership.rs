@@ -1,0 +1,97 @@
+//! Repairs of slots that are not open.
+
+use std::collections::BTreeMap;
+
+use super::decide::Case;
+use super::{Action, Blocked, Decision, Ground, Outcome, Reason};
+use crate::plan::spread::spread;
+use crate::{NodeId, SlotSet};
+
+static NOTHING: SlotSet = SlotSet::new();
+
+/// Slots of several owners.
+pub(super) fn contested(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+    for slot in ground.survey.contested().difference(settled).iter() {
+        outcome.add(slot, Case::new(ground, slot, None).unite());
+    }
+}
+
+/// Slots whose owner does not answer.
+pub(super) fn silent(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+    let mut orphaned = SlotSet::new();
+    for (owner, slots) in ground.survey.absent_owners() {
+        let owner = ground.survey.member(owner);
+        let decision = if !ground.options.take_from_silent_masters {
+            Err(Blocked::OwnerSilent { owner })
+        } else if let Some(replica) = ground.replicas_of(&owner).into_iter().next() {
+            let actions = vec![Action::TakeOver { replica }];
+            Ok(Decision { reason: Reason::SilentMaster, may_conflict: false, actions })
+        } else {
+            orphaned = orphaned.union(&slots.difference(settled));
+            continue;
+        };
+        // What is open has been found to be blocked already.
+        let left = if decision.is_ok() { slots } else { slots.difference(settled) };
+        outcome.add(left, decision);
+    }
+    give_away(ground, &orphaned, outcome);
+}
+
+/// Slots that nobody owns.
+pub(super) fn uncovered(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+    let mut slots = ground.survey.claimed().complement().difference(settled);
+    for (_, owned) in ground.survey.absent_owners() {
+        slots = slots.difference(&owned);
+    }
+    give_away(ground, &slots, outcome);
+}
+
+/// Slots with keys go to who has most of them, all others are shared out among the masters that own slots, or
+/// among all if none does.
+fn give_away(ground: &Ground<'_>, slots: &SlotSet, outcome: &mut Outcome) {
+    let full = slots.intersection(&ground.slots_with_keys());
+    let mut empty = slots.difference(&full);
+    for slot in full.iter() {
+        outcome.add(slot, Case::new(ground, slot, None).elect());
+    }
+    let owned = |id: NodeId| ground.survey.node(id).map_or(0, |node| node.slots.len());
+    let serving = ground.masters.iter().any(|node| owned(node.id) > 0);
+    let taker = |id| (owned(id), if owned(id) > 0 || !serving { 1.0 } else { 0.0 });
+    let takers: Vec<(usize, f64)> = ground.masters.iter().map(|node| taker(node.id)).collect();
+    let Some(given) = spread(empty.len(), &takers) else {
+        return outcome.add(empty, Err(Blocked::NoMaster));
+    };
+    for (owner, count) in ground.masters.iter().zip(given) {
+        let part = empty.take_first(count);
+        if let Some(slot) = part.first() {
+            // No node has keys or flags of any of them, so what is true of one is true of all.
+            outcome.add(part, Case::new(ground, slot, None).enthrone(owner, Reason::Unowned));
+        }
+    }
+}
+
+/// Slots of one owner of whom some other master has not heard.
+pub(super) fn unheard(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+    let survey = &ground.survey;
+    let left_out = settled.union(survey.contested());
+    let claims: BTreeMap<NodeId, &SlotSet> = survey.claims().iter().copied().collect();
+    let mut unheard: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
+    for (_, topology) in survey.views.iter().filter(|(viewer, _)| claims.contains_key(viewer)) {
+        let seen: BTreeMap<NodeId, &SlotSet> = topology.ownership().into_iter().collect();
+        for (owner, claimed) in &claims {
+            let seen = seen.get(owner).copied().unwrap_or(&NOTHING);
+            if seen == *claimed {
+                continue;
+            }
+            let missed = claimed.difference(seen).difference(&left_out);
+            unheard.entry(*owner).or_default().extend(missed.ranges());
+        }
+    }
+    unheard.retain(|_, slots| !slots.is_empty());
+    for (owner, slots) in unheard {
+        let owner = survey.member(owner);
+        let actions = vec![Action::BumpEpoch { node: owner.clone() }, Action::Announce { owner }];
+        let decision = Decision { reason: Reason::Unheard, may_conflict: false, actions };
+        outcome.add(slots, Ok(decision));
+    }
+}
