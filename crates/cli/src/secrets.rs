@@ -5,7 +5,7 @@ use std::io;
 
 use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
 
-use crate::args::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE};
+use crate::args::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, SourceArgs};
 use crate::dialect::Translated;
 
 /// The options that carry a password, each with the environment variable that carries it instead.
@@ -69,20 +69,37 @@ pub fn settings(args: &ConnectArgs) -> anyhow::Result<Settings> {
 }
 
 fn credentials(args: &ConnectArgs) -> anyhow::Result<Option<Credentials>> {
-    let password = if args.askpass {
-        Some(Secret::new(rpassword::prompt_password("Please input password: ")?))
+    login((&args.user, &args.pass, args.askpass), "Please input password: ", PASSWORD_VARIABLE)
+}
+
+/// User and password from the options, the environment or the keyboard.
+fn login(
+    (user, password, ask): (&Option<String>, &Option<Secret>, bool),
+    question: &str,
+    variable: &str,
+) -> anyhow::Result<Option<Credentials>> {
+    let password = if ask {
+        Some(Secret::new(rpassword::prompt_password(question)?))
     } else {
-        let inherited = || std::env::var(PASSWORD_VARIABLE).ok().filter(|it| !it.is_empty());
-        args.pass.clone().or_else(|| inherited().map(Secret::new))
+        let inherited = || std::env::var(variable).ok().filter(|it| !it.is_empty());
+        password.clone().or_else(|| inherited().map(Secret::new))
     };
-    let user = args.user.clone();
-    Ok(match (user, password) {
+    Ok(match (user.clone(), password) {
         (None, None) => None,
         // A user made with `nopass` accepts any password, an empty one too.
         (user, password) => {
             Some(Credentials { user, password: password.unwrap_or_else(|| Secret::new("")) })
         }
     })
+}
+
+/// Who we are at the server that data comes from.
+///
+/// # Errors
+/// No terminal to ask on.
+pub fn source_credentials(args: &SourceArgs) -> anyhow::Result<Option<Credentials>> {
+    let given = (&args.from_user, &args.from_pass, args.from_askpass);
+    login(given, "Please input the source's password: ", FROM_PASSWORD_VARIABLE)
 }
 
 fn tls(args: &ConnectArgs) -> anyhow::Result<Option<TlsSettings>> {

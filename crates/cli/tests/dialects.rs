@@ -134,6 +134,10 @@ fn every_spelling_becomes_ours() {
         ("redis-cli --tls --cacert f --cluster info h:1", "info --tls --cacert=f -- h:1"),
         // An option of another verb means nothing, as to redis-cli.
         ("redis-cli --cluster check h:1 --cluster-replicas 2 --cluster-yes", "check --yes -- h:1"),
+        (
+            "redis-cli --cluster import h:1 --cluster-from s:2 --cluster-copy --cluster-from-user u --cluster-from-askpass",
+            "import --from=s:2 --copy --from-user=u --from-askpass -- h:1",
+        ),
         // Labs have verbs of their own.
         ("redis-trib lab up --nodes 3", "lab up --nodes=3"),
         ("redis-trib lab --dir d status", "lab status --dir=d"),

@@ -301,3 +301,44 @@ fn two_tools_do_not_change_one_cluster_at_once() {
     drop(held);
     trib(&line).expect(0);
 }
+
+#[test]
+fn keys_are_imported_into_a_cluster_and_copied_between_servers() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    let (lab, plain) = (cluster(), TempLab::plain(&server, 2).unwrap());
+    let (seed, plain_nodes) = (&addresses(&lab)[0], addresses(&plain));
+    let mut source = Connection::open(&plain.endpoints()[0], &Settings::default()).unwrap();
+    for number in 0..50 {
+        source.call(&Command::new("SET").arg(format!("key:{number}")).arg(number)).unwrap();
+    }
+    trib(&["copy", &plain_nodes[0], &plain_nodes[1], "--dry-run"])
+        .expect(0)
+        .shows(&["holds 50 keys"]);
+    trib(&["copy", &plain_nodes[0], &plain_nodes[1], "--match", "key:1*"])
+        .expect(0)
+        .shows(&["[OK] Copied 11 keys"]);
+    let import = ["--cluster", "import", seed, "--cluster-from", &plain_nodes[0], "--cluster-copy"];
+    trib(&import).expect(0).shows(&[
+        ">>> Importing data from ",
+        "*** Importing 50 keys from DB 0",
+        "[OK] Copied 50 keys",
+    ]);
+    trib(&["info", seed]).expect(0).shows(&["[OK] 50 keys in 3 masters."]);
+    trib(&import[..5])
+        .expect(0)
+        .shows(&["50 were there already", "50 were removed from the source"]);
+    source.call(&Command::new("SET").arg("key:1").arg("other")).unwrap();
+    trib(&import).expect(1).shows(&["[ERR] 1 keys were not copied:", "key:1", "BUSYKEY"]);
+    trib(&[&import[..], &["--cluster-replace"]].concat()).expect(0).shows(&["[OK] Copied 1 keys"]);
+}
+
+#[test]
+fn completions_and_man_pages_come_from_the_model() {
+    for shell in ["bash", "zsh", "fish"] {
+        trib(&["completions", shell]).expect(0).shows(&["reshard"]);
+    }
+    trib(&["man"]).expect(0).shows(&[".TH redis-trib 1", "migrate"]);
+    trib(&["man", "reshard"]).expect(0).shows(&["redis\\-trib", "slots"]);
+    trib(&["man", "lab", "up"]).expect(0).shows(&["\\-\\-nodes"]);
+    trib(&["man", "nothing"]).expect(1).complains(&["no verb"]);
+}

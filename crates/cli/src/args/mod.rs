@@ -10,6 +10,8 @@ mod members;
 mod python;
 mod rebalance;
 mod reshard;
+mod tools;
+mod transfer;
 mod values;
 
 use std::ffi::OsString;
@@ -26,6 +28,8 @@ pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, SetTimeoutArgs};
 pub use python::{JoinArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs};
 pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs};
+pub use tools::{CompletionsArgs, ManArgs};
+pub use transfer::{CopyArgs, ImportArgs, SourceArgs, TransferArgs};
 pub use values::node_id;
 
 use crate::dialect::{self, Translated};
@@ -76,6 +80,10 @@ pub enum Verb {
     Backup(BackupArgs),
     /// Measure how fast slots move and how long that holds servers up
     Bench(BenchArgs),
+    /// Bring the keys of a server into the cluster
+    Import(ImportArgs),
+    /// Copy the keys of one server to another
+    Copy(CopyArgs),
     /// Form a cluster of a single node
     Start(StartArgs),
     /// Form a cluster of masters alone, as few as there are
@@ -94,6 +102,10 @@ pub enum Verb {
     Rescue(JoinArgs),
     /// Run servers on this machine, to try things out
     Lab(LabArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the man page, or that of a verb
+    Man(ManArgs),
 }
 
 /// A command line that asks for something the tool does not do, or only for its help.

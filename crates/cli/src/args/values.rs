@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use redistrib_ops::migrate::Rate;
 use redistrib_ops::model::{NodeId, SlotSet};
 use redistrib_ops::{Endpoint, Secret};
 
@@ -36,4 +37,37 @@ pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 /// `5` or `4-7`, or several of them with commas.
 pub(super) fn slots(text: &str) -> Result<SlotSet, String> {
     text.parse().map_err(|error: redistrib_ops::model::SlotSetError| error.to_string())
+}
+
+/// `5000` keys, or bytes with a unit.
+pub(super) fn rate(text: &str) -> Result<Rate, String> {
+    let wrong =
+        || format!("{text:?} is no rate: give keys as in 5000, or bytes as in 500KB, 20MB, 1GB");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "keys" => return if count > 0 { Ok(Rate::Keys(count)) } else { Err(wrong()) },
+        "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    count.checked_mul(unit).filter(|bytes| *bytes > 0).map(Rate::Bytes).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_keys_or_bytes() {
+        assert_eq!(rate("5000"), Ok(Rate::Keys(5000)));
+        assert_eq!(rate("5000keys"), Ok(Rate::Keys(5000)));
+        assert_eq!(rate("20MB"), Ok(Rate::Bytes(20 << 20)));
+        assert_eq!(rate("1g"), Ok(Rate::Bytes(1 << 30)));
+        for text in ["", "0", "0MB", "-1", "x", "5 MB", "5TB", "99999999999999GB", "5é"] {
+            assert!(rate(text).is_err(), "{text:?}");
+        }
+    }
 }

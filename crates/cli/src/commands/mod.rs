@@ -10,6 +10,8 @@ mod members;
 mod moves;
 mod rebalance;
 mod reshard;
+mod tools;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -70,6 +72,8 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::SetTimeout(args) => (args.change.json, members::set_timeout(&args)),
         Verb::Backup(args) => (args.change.json, backup::backup(&args)),
         Verb::Bench(args) => (args.change.json, bench::bench(&args)),
+        Verb::Import(args) => (args.change.json, transfer::import(&args)),
+        Verb::Copy(args) => (args.change.json, transfer::copy(&args)),
         Verb::Start(args) => (args.change.json, create::start(&args)),
         Verb::StartMulti(args) => (args.change.json, create::start(&args)),
         Verb::Join(args) => (args.change.json, join::join(&args)),
@@ -79,6 +83,8 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Shutdown(args) => (args.change.json, members::shutdown(&args)),
         Verb::Rescue(args) => (args.change.json, join::rescue(&args)),
         Verb::Lab(args) => (args.verb.is_json(), lab::lab(&args.verb)),
+        Verb::Completions(args) => (false, tools::completions(&args)),
+        Verb::Man(args) => (false, tools::man(&args)),
     };
     result.unwrap_or_else(|error| {
         let text = describe(&error);

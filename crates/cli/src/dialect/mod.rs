@@ -14,10 +14,16 @@ mod trib;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::LazyLock;
+
+use clap::Command;
 
 pub use translated::Translated;
 
 use crate::args::{UsageError, command};
+
+/// The argument model, made once: it is large.
+static MODEL: LazyLock<Command> = LazyLock::new(command);
 
 /// Rewrites a command line, the program's name first, into the one dialect that the argument model reads.
 /// Pure, and total: whatever the arguments, there is a line or a complaint.
@@ -32,16 +38,15 @@ use crate::args::{UsageError, command};
 /// [`UsageError`] for unknown verbs and options, which names the nearest one, and for options without
 /// their value.
 pub fn translate(argv: Vec<OsString>) -> Result<Translated, UsageError> {
-    let root = command();
     let mut argv = argv.into_iter();
     let program = argv.next().unwrap_or_default();
     let rest: Vec<OsString> = argv.collect();
     if rest.iter().take_while(|word| *word != "--").any(|word| word == "--cluster") {
-        redis_cli::translate(&root, rest)
+        redis_cli::translate(&MODEL, rest)
     } else if is_terminal_name(&program) {
         Err(UsageError::new("give a cluster verb: --cluster help lists them"))
     } else {
-        trib::translate(&root, rest)
+        trib::translate(&MODEL, rest)
     }
 }
 

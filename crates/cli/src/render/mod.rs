@@ -11,6 +11,7 @@ mod list;
 mod nodes;
 mod reshard;
 mod size;
+mod transfer;
 
 pub use check::check;
 pub use create::create;
@@ -18,6 +19,7 @@ pub use info::info;
 pub use list::list;
 pub use reshard::reshard;
 pub use size::bytes;
+pub use transfer::transferred;
 
 use redistrib_ops::migrate::Migrated;
 use redistrib_ops::model::{Finding, Severity};

@@ -12,6 +12,7 @@ use crate::output::Output;
 use crate::render::bytes;
 
 const WHOLE: &str = "{bar:30} {pos}/{len} slots {wide_msg} {eta}";
+const TRANSFER: &str = "{bar:30} {pos}/{len} keys {wide_msg} {eta}";
 const PAIR: &str = "  {bar:28} {pos}/{len} {wide_msg}";
 
 #[derive(Debug, Default)]
@@ -65,12 +66,7 @@ impl Bars {
 impl State {
     fn take(&mut self, event: &Event, output: &Output) {
         match event {
-            Event::MigrationStarted { slots, .. } => {
-                let group = MultiProgress::new();
-                let whole = group.add(bar(*slots, WHOLE));
-                output.set_bars(Some(group.clone()));
-                self.whole = Some((group, whole));
-            }
+            Event::MigrationStarted { slots, .. } => self.open(*slots, WHOLE, output),
             Event::PairStarted { pair, slots, .. } => self.begin(*pair, *slots),
             Event::KeysMoved { pair, keys, bytes, hold_up } => {
                 self.keys = self.keys.saturating_add(*keys);
@@ -92,8 +88,25 @@ impl State {
             Event::PairFinished { pair } => {
                 self.pairs.remove(pair).iter().for_each(|track| track.bar.finish_and_clear());
             }
+            Event::TransferStarted { keys } => {
+                self.open(usize::try_from(*keys).unwrap_or(usize::MAX), TRANSFER, output);
+            }
+            Event::KeysTransferred { keys, copied, bytes } => {
+                self.keys = self.keys.saturating_add(*copied);
+                self.bytes = self.bytes.saturating_add(*bytes);
+                self.whole.iter().for_each(|(_, bar)| bar.inc(*keys));
+                self.tell_whole();
+            }
             _ => {}
         }
+    }
+
+    /// Shows the bar of the whole.
+    fn open(&mut self, length: usize, template: &str, output: &Output) {
+        let group = MultiProgress::new();
+        let whole = group.add(bar(length, template));
+        output.set_bars(Some(group.clone()));
+        self.whole = Some((group, whole));
     }
 
     fn begin(&mut self, pair: Pair, slots: usize) {

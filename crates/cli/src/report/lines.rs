@@ -22,6 +22,16 @@ pub(super) struct Lines {
 struct State {
     names: HashMap<NodeId, String>,
     pairs: HashMap<Pair, Tally>,
+    transfer: Option<Transfer>,
+}
+
+/// How far a copying of keys is.
+#[derive(Debug)]
+struct Transfer {
+    expected: u64,
+    seen: u64,
+    copied: u64,
+    told: Instant,
 }
 
 /// How far a pair is.
@@ -73,6 +83,17 @@ impl State {
                 let tally = self.pairs.remove(pair)?;
                 Some(format!("Moved {} {}", tally.summary(), self.route(pair)))
             }
+            Event::TransferStarted { keys } => {
+                let told = Instant::now();
+                self.transfer = Some(Transfer { expected: *keys, seen: 0, copied: 0, told });
+                None
+            }
+            Event::KeysTransferred { keys, copied, .. } => {
+                let transfer = self.transfer.as_mut()?;
+                transfer.seen = transfer.seen.saturating_add(*keys);
+                transfer.copied = transfer.copied.saturating_add(*copied);
+                transfer.progress()
+            }
             _ => None,
         }
     }
@@ -90,6 +111,17 @@ impl State {
     fn route(&self, pair: &Pair) -> String {
         let name = |id: &NodeId| self.names.get(id).cloned().unwrap_or_else(|| id.to_string());
         format!("from {} to {}", name(&pair.from), name(&pair.to))
+    }
+}
+
+impl Transfer {
+    fn progress(&mut self) -> Option<String> {
+        if self.told.elapsed() < BETWEEN_LINES {
+            return None;
+        }
+        self.told = Instant::now();
+        let Self { expected, seen, copied, .. } = self;
+        Some(format!("Copied {copied} keys, {seen} of about {expected} looked at"))
     }
 }
 

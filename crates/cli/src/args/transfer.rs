@@ -1,0 +1,115 @@
+//! `import` and `copy`: keys from one place to another.
+
+use clap::Args;
+use redistrib_ops::migrate::Rate;
+use redistrib_ops::transfer::{self, TransferOptions};
+use redistrib_ops::{Endpoint, Secret};
+
+use super::common::{ChangeArgs, SeedArgs};
+use super::values::{endpoint, rate, secret};
+
+/// Arguments of `import`.
+#[derive(Clone, Debug, Args)]
+pub struct ImportArgs {
+    /// The cluster that takes the keys.
+    #[command(flatten)]
+    pub seed: SeedArgs,
+    /// The server that has the keys
+    #[arg(long, value_name = "HOST:PORT", value_parser = endpoint)]
+    pub from: Endpoint,
+    /// Leave the keys where they are, too
+    #[arg(long)]
+    pub copy: bool,
+    /// The database of the server
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub db: u32,
+    /// Who we are at the server.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Which keys, and how.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Arguments of `copy`.
+#[derive(Clone, Debug, Args)]
+pub struct CopyArgs {
+    /// The server that has the keys
+    #[arg(value_name = "SOURCE-HOST:PORT", value_parser = endpoint)]
+    pub from: Endpoint,
+    /// The server that takes them
+    #[arg(value_name = "TARGET-HOST:PORT", value_parser = endpoint)]
+    pub to: Endpoint,
+    /// The database, on both sides
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub db: u32,
+    /// The database of the target, where it is another
+    #[arg(long, value_name = "NUMBER")]
+    pub to_db: Option<u32>,
+    /// Who we are at the source.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// Which keys, and how.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Who we are at the server that keys come from.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Source")]
+pub struct SourceArgs {
+    /// ACL user at the source
+    #[arg(long, value_name = "NAME")]
+    pub from_user: Option<String>,
+    /// Password at the source; safer from the environment variable REDIS_TRIB_FROM_AUTH
+    #[arg(long, value_name = "PASSWORD", value_parser = secret)]
+    pub from_pass: Option<Secret>,
+    /// Ask for the password of the source
+    #[arg(long)]
+    pub from_askpass: bool,
+}
+
+/// Which keys are copied, and how.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Transfer")]
+pub struct TransferArgs {
+    /// Overwrite keys that the target has with another value
+    #[arg(long)]
+    pub replace: bool,
+    /// Only keys that match this pattern
+    #[arg(long = "match", value_name = "PATTERN")]
+    pub matching: Option<String>,
+    /// Read each key back and compare it
+    #[arg(long)]
+    pub verify: bool,
+    /// The most that is copied a second: a number of keys, or of bytes as in 500KB, 20MB, 1GB
+    #[arg(long, value_name = "KEYS|BYTES", value_parser = rate)]
+    pub rate: Option<Rate>,
+    /// Connections to each source
+    #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub connections: u16,
+}
+
+impl TransferArgs {
+    /// The same for the operation; `remove` takes keys from the source once they have arrived.
+    pub fn options(&self, remove: bool) -> TransferOptions {
+        TransferOptions {
+            matching: self.matching.as_ref().map(|pattern| pattern.clone().into_bytes()),
+            replace: self.replace,
+            remove,
+            verify: self.verify,
+            rate: self.rate.map(|rate| match rate {
+                Rate::Keys(keys) => transfer::Rate::Keys(keys),
+                Rate::Bytes(bytes) => transfer::Rate::Bytes(bytes),
+            }),
+            connections: usize::from(self.connections),
+            ..TransferOptions::default()
+        }
+    }
+}
