@@ -4,8 +4,8 @@ use bytes::{Buf, BytesMut};
 
 use crate::error::DecodeError;
 use crate::limits::Limits;
+use crate::parser::Parser;
 use crate::reply::Reply;
-use crate::scan::Scanner;
 use crate::view::View;
 
 /// How many bytes [`Decoder::read_from`] makes room for.
@@ -35,12 +35,7 @@ pub struct Decoder {
     start: usize,
     /// Where in the buffer the bytes that have arrived end.
     filled: usize,
-    scanner: Scanner,
-    /// The scanner still holds the reply given out last.
-    given: bool,
-    /// The bytes of the stream before the buffer's first.
-    passed: u64,
-    failed: Option<DecodeError>,
+    parser: Parser,
 }
 
 impl Default for Decoder {
@@ -61,10 +56,7 @@ impl Decoder {
             buffer: BytesMut::new(),
             start: 0,
             filled: 0,
-            scanner: Scanner::new(limits),
-            given: false,
-            passed: 0,
-            failed: None,
+            parser: Parser::with_limits(limits),
         }
     }
 
@@ -108,15 +100,12 @@ impl Decoder {
     /// # Errors
     /// The stream is not RESP or breaks a limit; the same error comes until [`Decoder::reset`].
     pub fn next_reply(&mut self) -> Result<Option<Reply>, DecodeError> {
-        if !self.advance()? {
+        let Some(len) = self.parser.find(&self.buffer[self.start..self.filled])? else {
             return Ok(None);
-        }
+        };
         self.drop_given();
-        let wire = self.buffer.split_to(self.scanner.len()).freeze();
-        self.filled -= wire.len();
-        self.passed += wire.len() as u64;
-        self.given = true;
-        Ok(Some(Reply::new(wire, self.scanner.index())))
+        self.filled -= len;
+        Ok(Some(self.parser.reply(self.buffer.split_to(len).freeze())))
     }
 
     /// The next reply as a view that borrows from the decoder, or `None` if more bytes are needed.
@@ -138,22 +127,19 @@ impl Decoder {
     /// # Errors
     /// As for [`Decoder::next_reply`].
     pub fn next_view(&mut self) -> Result<Option<View<'_>>, DecodeError> {
-        if !self.advance()? {
-            return Ok(None);
-        }
-        let from = self.start;
-        self.start += self.scanner.len();
-        self.given = true;
-        Ok(Some(View::of_reply(&self.buffer[from..self.start], self.scanner.index())))
+        let mut rest = &self.buffer[self.start..self.filled];
+        let before = rest.len();
+        let view = self.parser.next_view(&mut rest)?;
+        self.start += before - rest.len();
+        Ok(view)
     }
 
     /// Forgets everything: the bytes, the place, and the error. The offsets of errors to come
     /// count from here.
     pub fn reset(&mut self) {
         self.buffer.clear();
-        self.scanner.clear();
-        (self.start, self.filled, self.passed) = (0, 0, 0);
-        (self.given, self.failed) = (false, None);
+        self.parser.reset();
+        (self.start, self.filled) = (0, 0);
     }
 
     /// The number of bytes that have arrived and were not given out in a reply.
@@ -161,28 +147,10 @@ impl Decoder {
         self.filled - self.start
     }
 
-    /// Looks for the end of the next reply; true if it is there.
-    fn advance(&mut self) -> Result<bool, DecodeError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        if self.given {
-            self.scanner.clear();
-            self.given = false;
-        }
-        let bytes = &self.buffer[self.start..self.filled];
-        self.scanner.scan(bytes).map_err(|(at, kind)| {
-            let error = DecodeError::new(self.passed + (self.start + at) as u64, kind);
-            self.failed = Some(error);
-            error
-        })
-    }
-
     /// Lets go of the bytes before the first reply not yet given out.
     fn drop_given(&mut self) {
         self.buffer.advance(self.start);
         self.filled -= self.start;
-        self.passed += self.start as u64;
         self.start = 0;
     }
 }

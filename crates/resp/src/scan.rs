@@ -13,13 +13,21 @@ use crate::number::{is_digits, read_double, read_signed, read_unsigned};
 pub(crate) enum Stop {
     /// The bytes end before the element does.
     Starved,
-    /// The byte at `at`, counted from the reply's first, is wrong.
-    Fault { at: usize, kind: DecodeErrorKind },
+    /// One of the bytes is wrong.
+    Fault(Fault),
+}
+
+/// The byte at `at`, counted from the reply's first, is wrong.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) at: usize,
+    pub(crate) kind: DecodeErrorKind,
 }
 
 impl Stop {
+    #[cold]
     pub(crate) fn fault(at: usize, kind: DecodeErrorKind) -> Stop {
-        Stop::Fault { at, kind }
+        Stop::Fault(Fault { at, kind })
     }
 }
 
@@ -63,6 +71,8 @@ pub(crate) struct Scanner {
     chunks: Option<usize>,
     /// An attribute waits for its value.
     annotating: bool,
+    /// The reply has been given out.
+    complete: bool,
 }
 
 impl Scanner {
@@ -78,6 +88,7 @@ impl Scanner {
             searched: 0,
             chunks: None,
             annotating: false,
+            complete: false,
         }
     }
 
@@ -90,28 +101,30 @@ impl Scanner {
         self.searched = 0;
         self.chunks = None;
         self.annotating = false;
+        self.complete = false;
     }
 
     pub(crate) fn index(&self) -> &[Entry] {
         &self.index
     }
 
-    /// The number of bytes in the elements seen: once a reply is complete, its length.
-    pub(crate) fn len(&self) -> usize {
-        self.at
-    }
-
-    /// Goes on with a reply whose bytes so far are `bytes`; true when it is complete.
-    pub(crate) fn scan(&mut self, bytes: &[u8]) -> Result<bool, (usize, DecodeErrorKind)> {
+    /// Goes on with a reply whose bytes so far are `bytes`; once it is complete, its length.
+    pub(crate) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        if self.complete {
+            self.clear();
+        }
         while bytes.len() >= self.wanted {
             match self.element(bytes) {
                 Ok(false) => self.wanted = self.at + 1,
-                Ok(true) => return Ok(true),
-                Err(Stop::Starved) => return Ok(false),
-                Err(Stop::Fault { at, kind }) => return Err((at, kind)),
+                Ok(true) => {
+                    self.complete = true;
+                    return Ok(Some(self.at));
+                }
+                Err(Stop::Starved) => return Ok(None),
+                Err(Stop::Fault(fault)) => return Err(fault),
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Takes one element; true when it completes the reply.
