@@ -100,12 +100,12 @@ impl Decoder {
     /// # Errors
     /// The stream is not RESP or breaks a limit; the same error comes until [`Decoder::reset`].
     pub fn next_reply(&mut self) -> Result<Option<Reply>, DecodeError> {
-        let Some(len) = self.parser.find(&self.buffer[self.start..self.filled])? else {
-            return Ok(None);
-        };
-        self.drop_given();
-        self.filled -= len;
-        Ok(Some(self.parser.reply(self.buffer.split_to(len).freeze())))
+        let bytes = &self.buffer[self.start..self.filled];
+        let Some((len, index)) = self.parser.find(bytes)? else { return Ok(None) };
+        self.buffer.advance(self.start);
+        self.filled -= self.start + len;
+        self.start = 0;
+        Ok(Some(Reply::new(self.buffer.split_to(len).freeze(), index)))
     }
 
     /// The next reply as a view that borrows from the decoder, or `None` if more bytes are needed.

@@ -61,6 +61,25 @@ impl Kind {
         self as u8 >= Kind::Streamed as u8
     }
 
+    const ALL: [Kind; 16] = [
+        Kind::Simple,
+        Kind::Error,
+        Kind::Integer,
+        Kind::Bulk,
+        Kind::Null,
+        Kind::Boolean,
+        Kind::Double,
+        Kind::BigNumber,
+        Kind::BulkError,
+        Kind::Verbatim,
+        Kind::Streamed,
+        Kind::Array,
+        Kind::Map,
+        Kind::Set,
+        Kind::Push,
+        Kind::Attribute,
+    ];
+
     pub(crate) const fn has_pairs(self) -> bool {
         matches!(self, Kind::Map | Kind::Attribute)
     }
@@ -72,26 +91,23 @@ impl Kind {
 /// booleans, and for aggregates the number of children with the place of the next sibling.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    start_low: u32,
-    start_high: u16,
-    pub(crate) kind: Kind,
-    /// Bytes before the payload: the type byte and, where there is one, the length's line.
-    header: u8,
+    /// From the lowest bit: 8 bits for the kind, 8 for the number of bytes before the payload
+    /// (the type byte and, where there is one, the length's line), 48 for the place on the wire.
+    head: u64,
     body: u64,
 }
 
 const _: () = assert!(size_of::<Entry>() == 16);
 
 impl Entry {
-    #[inline]
+    #[inline(always)]
     fn new(kind: Kind, start: usize, header: usize, body: u64) -> Entry {
-        Entry {
-            start_low: start as u32,
-            start_high: (start as u64 >> 32) as u16,
-            kind,
-            header: header as u8,
-            body,
-        }
+        Entry { head: (start as u64) << 16 | (header as u64) << 8 | kind as u64, body }
+    }
+
+    #[inline(always)]
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::ALL[(self.head & 15) as usize]
     }
 
     /// A value that the entry itself holds.
@@ -118,13 +134,13 @@ impl Entry {
 
     #[inline]
     pub(crate) fn start(&self) -> usize {
-        ((self.start_high as u64) << 32 | self.start_low as u64) as usize
+        (self.head >> 16) as usize
     }
 
     /// The payload's place on the wire; for text only.
     #[inline]
     pub(crate) fn payload(&self) -> std::ops::Range<usize> {
-        let from = self.start() + self.header as usize;
+        let from = self.start() + (self.head >> 8 & 0xff) as usize;
         from..from + self.body as usize
     }
 
@@ -143,6 +159,6 @@ impl Entry {
     /// Where in the index the next sibling stands, if this entry stands at `at`.
     #[inline]
     pub(crate) fn next(&self, at: usize) -> usize {
-        if self.kind.is_aggregate() { (self.body >> 32) as usize } else { at + 1 }
+        if self.kind().is_aggregate() { (self.body >> 32) as usize } else { at + 1 }
     }
 }

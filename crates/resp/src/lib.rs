@@ -31,6 +31,7 @@ mod number;
 mod parser;
 mod reply;
 mod scan;
+mod short;
 mod view;
 
 pub use command::{Arg, Command, Pipeline};

@@ -1,9 +1,10 @@
 use bytes::Bytes;
 
 use crate::error::DecodeError;
+use crate::index::{Entry, Kind};
 use crate::limits::Limits;
 use crate::reply::Reply;
-use crate::scan::Scanner;
+use crate::scan::{Fault, Scanner};
 use crate::view::View;
 
 /// Finds the replies in bytes that somebody else keeps: the [`Decoder`](crate::Decoder) without
@@ -26,6 +27,10 @@ use crate::view::View;
 /// ```
 #[derive(Debug)]
 pub struct Parser {
+    /// Between two replies, that is neither in a half-arrived one nor behind an error.
+    between: bool,
+    /// The index of a reply taken in one step.
+    scalar: [Entry; 1],
     scanner: Scanner,
     /// The bytes of the stream before those of the reply under way.
     passed: u64,
@@ -46,7 +51,13 @@ impl Parser {
 
     /// A parser with limits of your own.
     pub fn with_limits(limits: Limits) -> Parser {
-        Parser { scanner: Scanner::new(limits), passed: 0, failed: None }
+        Parser {
+            between: true,
+            scalar: [Entry::value(Kind::Null, 0, 0)],
+            scanner: Scanner::new(limits),
+            passed: 0,
+            failed: None,
+        }
     }
 
     /// The reply at the front of `bytes` as a view that borrows them, or `None` if it is not
@@ -59,10 +70,10 @@ impl Parser {
         &'a mut self,
         bytes: &mut &'bytes [u8],
     ) -> Result<Option<View<'a>>, DecodeError> {
-        let Some(len) = self.find(bytes)? else { return Ok(None) };
+        let Some((len, index)) = self.find(bytes)? else { return Ok(None) };
         let (wire, rest) = bytes.split_at(len);
         *bytes = rest;
-        Ok(Some(View::of_reply(wire, self.scanner.index())))
+        Ok(Some(View::of_reply(wire, index)))
     }
 
     /// The reply at the front of `bytes`, sharing their buffer, or `None` if it is not complete.
@@ -80,39 +91,46 @@ impl Parser {
     /// As for [`Parser::next_view`].
     #[inline]
     pub fn next_reply(&mut self, bytes: &mut Bytes) -> Result<Option<Reply>, DecodeError> {
-        let Some(len) = self.find(bytes)? else { return Ok(None) };
-        Ok(Some(self.reply(bytes.split_to(len))))
+        let Some((len, index)) = self.find(bytes)? else { return Ok(None) };
+        Ok(Some(Reply::new(bytes.split_to(len), index)))
     }
 
-    /// The reply found last, whose wire bytes are `wire`.
-    #[inline]
-    pub(crate) fn reply(&self, wire: Bytes) -> Reply {
-        Reply::new(wire, self.scanner.index())
+    /// Looks for the end of the reply at the front of `bytes`: its length and index, if all of it
+    /// is there.
+    #[inline(always)]
+    pub(crate) fn find(&mut self, bytes: &[u8]) -> Result<Option<(usize, &[Entry])>, DecodeError> {
+        if self.between
+            && let Some((entry, len)) = self.scanner.scalar(bytes)
+        {
+            self.scalar = [entry];
+            self.passed += len as u64;
+            return Ok(Some((len, &self.scalar)));
+        }
+        Ok(self.scan(bytes)?.map(|len| (len, self.scanner.index())))
     }
 
-    /// Looks for the end of the reply at the front of `bytes`: its length, if all of it is there.
-    #[inline]
-    pub(crate) fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
+    /// As [`Parser::find`], for all that is not taken in one step.
+    #[inline(never)]
+    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        match self.scanner.scan(bytes) {
-            Ok(Some(len)) => {
-                self.passed += len as u64;
-                Ok(Some(len))
-            }
-            Ok(None) => Ok(None),
-            Err(fault) => {
-                let error = DecodeError::new(self.passed + fault.at as u64, fault.kind);
-                self.failed = Some(error);
-                Err(error)
-            }
+        if self.between {
+            self.scanner.clear();
         }
+        self.between = false;
+        let found = self.scanner.scan(bytes).map_err(|Fault { at, kind }| {
+            let error = DecodeError::new(self.passed + at as u64, kind);
+            self.failed = Some(error);
+            error
+        })?;
+        self.between = found.is_some();
+        self.passed += found.unwrap_or(0) as u64;
+        Ok(found)
     }
 
     /// Forgets the reply under way, and the error. The offsets of errors to come count from here.
     pub fn reset(&mut self) {
-        self.scanner.clear();
-        (self.passed, self.failed) = (0, None);
+        (self.between, self.passed, self.failed) = (true, 0, None);
     }
 }

@@ -7,6 +7,7 @@ use crate::error::DecodeErrorKind::{self, *};
 use crate::index::{Entry, Kind};
 use crate::limits::Limits;
 use crate::number::{is_digits, read_double, read_signed, read_unsigned};
+use crate::short::{LastBulk, scalar};
 
 /// Why the scanner cannot go on.
 #[derive(Debug)]
@@ -71,8 +72,7 @@ pub(crate) struct Scanner {
     chunks: Option<usize>,
     /// An attribute waits for its value.
     annotating: bool,
-    /// The reply has been given out.
-    complete: bool,
+    last: LastBulk,
 }
 
 impl Scanner {
@@ -88,7 +88,7 @@ impl Scanner {
             searched: 0,
             chunks: None,
             annotating: false,
-            complete: false,
+            last: LastBulk::NONE,
         }
     }
 
@@ -101,7 +101,13 @@ impl Scanner {
         self.searched = 0;
         self.chunks = None;
         self.annotating = false;
-        self.complete = false;
+    }
+
+    /// The scalar that is all of the reply at the front of `bytes`, and its length: only between
+    /// two replies, and only if it is a short one.
+    #[inline(always)]
+    pub(crate) fn scalar(&mut self, bytes: &[u8]) -> Option<(Entry, usize)> {
+        scalar(bytes, 0, &self.limits, &mut self.last)
     }
 
     pub(crate) fn index(&self) -> &[Entry] {
@@ -110,21 +116,40 @@ impl Scanner {
 
     /// Goes on with a reply whose bytes so far are `bytes`; once it is complete, its length.
     pub(crate) fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
-        if self.complete {
-            self.clear();
-        }
         while bytes.len() >= self.wanted {
-            match self.element(bytes) {
+            let step = match self.short_elements(bytes) {
+                true => self.settle(),
+                false => self.element(bytes),
+            };
+            match step {
                 Ok(false) => self.wanted = self.at + 1,
-                Ok(true) => {
-                    self.complete = true;
-                    return Ok(Some(self.at));
-                }
+                Ok(true) => return Ok(Some(self.at)),
                 Err(Stop::Starved) => return Ok(None),
                 Err(Stop::Fault(fault)) => return Err(fault),
             }
         }
         Ok(None)
+    }
+
+    /// Takes a run of short scalars; true if it reaches the end of the aggregate they are in.
+    fn short_elements(&mut self, bytes: &[u8]) -> bool {
+        let Some(frame) = self.open.last_mut() else { return false };
+        if frame.announced == UNTOLD {
+            return false;
+        }
+        let (mut at, mut last) = (self.at, self.last);
+        let mut left = frame.announced - frame.seen;
+        while left > 0 {
+            let short = scalar(bytes, at, &self.limits, &mut last);
+            let Some((entry, after)) = short else { break };
+            self.index.push(entry);
+            at = after;
+            left -= 1;
+        }
+        self.annotating &= at == self.at;
+        (self.at, self.last) = (at, last);
+        frame.seen = frame.announced - left;
+        left == 0
     }
 
     /// Takes one element; true when it completes the reply.
@@ -320,7 +345,7 @@ impl Scanner {
         if self.annotating {
             return Err(Stop::fault(start, DanglingAttribute));
         }
-        if self.index[*entry as usize].kind.has_pairs() && seen % 2 == 1 {
+        if self.index[*entry as usize].kind().has_pairs() && seen % 2 == 1 {
             return Err(Stop::fault(start, OddMap));
         }
         match bytes.get(start + 1..start + 3) {
@@ -368,16 +393,21 @@ impl Scanner {
         let Some(Frame { entry, seen, .. }) = self.open.pop() else { return Ok(true) };
         let entry = &mut self.index[entry as usize];
         entry.close(seen, next);
-        self.annotating = entry.kind == Kind::Attribute;
+        self.annotating = entry.kind() == Kind::Attribute;
         Ok(!self.annotating)
     }
 
-    /// Counts a complete element in the aggregate around it, and closes those that it completes;
-    /// true if none is left open.
+    /// Counts a complete element in the aggregate around it; true if that completes the reply.
     #[inline]
     fn completed(&mut self) -> Result<bool, Stop> {
-        while let Some(frame) = self.open.last_mut() {
-            frame.seen += 1;
+        let Some(frame) = self.open.last_mut() else { return Ok(true) };
+        frame.seen += 1;
+        self.settle()
+    }
+
+    /// Closes the aggregates that have all their elements; true if none is left open.
+    fn settle(&mut self) -> Result<bool, Stop> {
+        while let Some(frame) = self.open.last() {
             if frame.seen != frame.announced {
                 let too_many = frame.seen as usize > self.limits.max_elements;
                 return if too_many {
@@ -386,8 +416,10 @@ impl Scanner {
                     Ok(false)
                 };
             }
-            if !self.close()? {
-                return Ok(false);
+            let is_element = self.close()?;
+            match self.open.last_mut() {
+                Some(around) if is_element => around.seen += 1,
+                _ => return Ok(is_element),
             }
         }
         Ok(true)

@@ -92,7 +92,7 @@ impl<'a> View<'a> {
     #[inline]
     fn at(wire: &'a [u8], index: &'a [Entry], first: usize) -> View<'a> {
         let mut at = first;
-        while index[at].kind == Kind::Attribute {
+        while index[at].kind() == Kind::Attribute {
             at = index[at].next(at);
         }
         View { wire, index, at, first }
@@ -106,7 +106,7 @@ impl<'a> View<'a> {
     /// The type of the value.
     #[inline]
     pub fn kind(&self) -> Kind {
-        self.entry().kind
+        self.entry().kind()
     }
 
     /// The bytes of a value that is text of some sort, its three-letter format included.
@@ -116,7 +116,8 @@ impl<'a> View<'a> {
     }
 
     /// The value, for matching on all types.
-    #[inline]
+    // Inlined for sure: where it is matched at once, no value is ever built.
+    #[inline(always)]
     pub fn value(&self) -> Value<'a> {
         match self.kind() {
             Kind::Simple => Value::Simple(self.payload()),
@@ -138,6 +139,7 @@ impl<'a> View<'a> {
         }
     }
 
+    #[cold]
     fn verbatim(&self) -> Value<'a> {
         match self.payload() {
             [a, b, c, b':', text @ ..] => Value::Verbatim { format: [*a, *b, *c], text },
