@@ -73,9 +73,13 @@ pub(crate) fn scalar(
 /// The number of up to eight digits behind the type byte, and the place after its CRLF.
 #[inline(always)]
 fn number(window: &[u8; WINDOW]) -> Option<(u64, usize)> {
+    // A single digit needs no arithmetic that what follows would have to wait for.
+    if window[1].is_ascii_digit() && window[2] == b'\r' && window[3] == b'\n' {
+        return Some((u64::from(window[1] - b'0'), 4));
+    }
     // Looking for the end byte by byte is faster than with a word's bit tricks: the processor
     // foresees the branches, and goes on behind the number before it has computed it.
-    let count = (1..=8).find(|&count| window[1 + count] == b'\r')?;
+    let count = (2..=8).find(|&count| window[1 + count] == b'\r')?;
     if window[2 + count] != b'\n' {
         return None;
     }
