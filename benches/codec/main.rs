@@ -3,9 +3,12 @@
 //! Criterion measures; what it found is written to `target/bench/codec.json` and shown as a table.
 
 mod decode;
+mod encode;
+mod fragments;
 mod ours;
 mod report;
 mod rivals;
+mod topology;
 mod workloads;
 
 use std::time::Duration;
@@ -21,6 +24,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .configure_from_args();
     let mut report = report::Report::default();
     decode::bench(&mut criterion, &mut report);
+    topology::bench(&mut criterion, &mut report);
+    fragments::bench(&mut criterion, &mut report);
+    encode::bench(&mut criterion, &mut report);
     criterion.final_summary();
     report.write()
 }

@@ -105,7 +105,7 @@ pub(crate) fn resp_rs2(frame: &resp_rs::resp2::Frame) -> u64 {
 }
 
 #[inline(always)]
-fn resp_rs3(frame: &resp_rs::resp3::Frame) -> u64 {
+pub(crate) fn resp_rs3(frame: &resp_rs::resp3::Frame) -> u64 {
     use resp_rs::resp3::Frame::*;
     match frame {
         SimpleString(text) | Error(text) | BulkString(Some(text)) => text.len() as u64,

@@ -226,6 +226,11 @@ impl Pipeline {
         &self.encoded
     }
 
+    /// What is to be sent, as its own.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.encoded
+    }
+
     /// Removes the commands and keeps the room.
     pub fn clear(&mut self) {
         self.commands = 0;
@@ -236,15 +241,32 @@ impl Pipeline {
 /// Appends a type byte with a length behind it.
 #[inline]
 pub(crate) fn write_header(out: &mut Vec<u8>, tag: u8, length: usize) {
-    out.push(tag);
-    out.extend_from_slice(Digits::of(length as u64).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    // Copies of a size known beforehand are a single store each.
+    match length {
+        0..10 => out.extend_from_slice(&[tag, digit(length), b'\r', b'\n']),
+        10..100 => {
+            out.extend_from_slice(&[tag, digit(length / 10), digit(length % 10), b'\r', b'\n']);
+        }
+        _ => {
+            out.push(tag);
+            out.extend_from_slice(Digits::of(length as u64).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+fn digit(number: usize) -> u8 {
+    b'0' + number as u8
 }
 
 /// Appends a bulk string.
 #[inline]
 pub(crate) fn write_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.reserve(bytes.len() + HEADER_AND_END);
     write_header(out, b'$', bytes.len());
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }
+
+/// The most bytes that a bulk string takes beside its payload.
+const HEADER_AND_END: usize = 1 + 20 + 2 + 2;

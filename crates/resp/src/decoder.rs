@@ -102,10 +102,14 @@ impl Decoder {
     pub fn next_reply(&mut self) -> Result<Option<Reply>, DecodeError> {
         let bytes = &self.buffer[self.start..self.filled];
         let Some((len, index)) = self.parser.find(bytes)? else { return Ok(None) };
+        if let Some(reply) = Reply::short(bytes, len, index) {
+            self.start += len;
+            return Ok(Some(reply));
+        }
         self.buffer.advance(self.start);
         self.filled -= self.start + len;
         self.start = 0;
-        Ok(Some(Reply::new(self.buffer.split_to(len).freeze(), index)))
+        Ok(Some(Reply::sharing(self.buffer.split_to(len).freeze(), index)))
     }
 
     /// The next reply as a view that borrows from the decoder, or `None` if more bytes are needed.

@@ -1,4 +1,4 @@
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::error::DecodeError;
 use crate::index::{Entry, Kind};
@@ -92,7 +92,11 @@ impl Parser {
     #[inline]
     pub fn next_reply(&mut self, bytes: &mut Bytes) -> Result<Option<Reply>, DecodeError> {
         let Some((len, index)) = self.find(bytes)? else { return Ok(None) };
-        Ok(Some(Reply::new(bytes.split_to(len), index)))
+        if let Some(reply) = Reply::short(bytes, len, index) {
+            bytes.advance(len);
+            return Ok(Some(reply));
+        }
+        Ok(Some(Reply::sharing(bytes.split_to(len), index)))
     }
 
     /// Looks for the end of the reply at the front of `bytes`: its length and index, if all of it

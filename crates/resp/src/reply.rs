@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,8 +9,9 @@ use crate::view::View;
 /// A complete reply that owns what it needs: its wire bytes, shared with the buffer in which they
 /// arrived, and its index of 16 bytes an element. A clone shares both.
 ///
-/// As long as a reply lives, so does the buffer in which it arrived. To keep a small part of a
-/// large reply for long, copy that part.
+/// A short scalar (`+OK`, a number, a small value; up to [`Reply::SHORT`] bytes on the wire) is kept
+/// in the reply itself. As long as any other reply lives, so does the buffer in which it arrived:
+/// to keep a small part of a large reply for long, copy that part.
 ///
 /// ```
 /// use redistrib_resp::Decoder;
@@ -18,40 +20,70 @@ use crate::view::View;
 /// decoder.feed(b"$5\r\nhello\r\n");
 /// let reply = decoder.next_reply().unwrap().unwrap();
 /// assert_eq!(reply.view().as_str(), Some("hello"));
-/// assert_eq!(reply.wire(), &b"$5\r\nhello\r\n"[..]);
+/// assert_eq!(reply.wire(), b"$5\r\nhello\r\n");
 /// ```
 #[derive(Clone)]
 pub struct Reply {
-    wire: Bytes,
-    index: Index,
+    form: Form,
 }
 
-/// The index of one reply; a scalar's only entry needs no allocation.
 #[derive(Clone)]
-enum Index {
-    One([Entry; 1]),
-    Many(Arc<[Entry]>),
+enum Form {
+    /// The first `len` bytes of `wire`; what is behind them has no meaning.
+    Short {
+        entry: [Entry; 1],
+        len: u8,
+        wire: [u8; Reply::SHORT],
+    },
+    Scalar {
+        entry: [Entry; 1],
+        wire: Bytes,
+    },
+    Aggregate {
+        index: Arc<[Entry]>,
+        wire: Bytes,
+    },
 }
 
 impl Reply {
+    /// Scalars of up to this many bytes on the wire are kept without allocating or sharing.
+    pub const SHORT: usize = 32;
+
+    /// The first `len` of `bytes` as a reply that shares nothing with them, if it is a short scalar.
+    #[inline(always)]
+    pub(crate) fn short(bytes: &[u8], len: usize, index: &[Entry]) -> Option<Reply> {
+        let [entry] = index else { return None };
+        let wire = match bytes.first_chunk() {
+            _ if len > Reply::SHORT => return None,
+            // Copying as many bytes every time is faster than copying as many as are needed.
+            Some(bytes) => *bytes,
+            None => {
+                let mut wire = [0; Reply::SHORT];
+                wire[..len].copy_from_slice(&bytes[..len]);
+                wire
+            }
+        };
+        Some(Reply { form: Form::Short { entry: [*entry], len: len as u8, wire } })
+    }
+
     /// The reply that `wire` is; `index` is its index and not empty.
     #[inline]
-    pub(crate) fn new(wire: Bytes, index: &[Entry]) -> Reply {
-        let index = match index {
-            [only] => Index::One([*only]),
-            many => Index::Many(many.into()),
+    pub(crate) fn sharing(wire: Bytes, index: &[Entry]) -> Reply {
+        let form = match index {
+            [entry] => Form::Scalar { entry: [*entry], wire },
+            index => Form::Aggregate { index: index.into(), wire },
         };
-        Reply { wire, index }
+        Reply { form }
     }
 
     /// The reply's value.
     #[inline]
     pub fn view(&self) -> View<'_> {
-        let index = match &self.index {
-            Index::One(one) => &one[..],
-            Index::Many(many) => many,
-        };
-        View::of_reply(&self.wire, index)
+        match &self.form {
+            Form::Short { entry, len, wire } => View::of_reply(&wire[..usize::from(*len)], entry),
+            Form::Scalar { entry, wire } => View::of_reply(wire, entry),
+            Form::Aggregate { index, wire } => View::of_reply(wire, index),
+        }
     }
 
     /// The type of the reply's value.
@@ -62,12 +94,16 @@ impl Reply {
 
     /// The bytes as they arrived, attributes included.
     #[inline]
-    pub fn wire(&self) -> &Bytes {
-        &self.wire
+    pub fn wire(&self) -> &[u8] {
+        match &self.form {
+            Form::Short { len, wire, .. } => &wire[..usize::from(*len)],
+            Form::Scalar { wire, .. } | Form::Aggregate { wire, .. } => wire,
+        }
     }
 
     /// The text of a view of this reply (for what is no text, its wire form) as a slice of the
-    /// same buffer, to be handed on without copying. A view of another reply is copied.
+    /// same buffer, to be handed on without copying. That of a short scalar is copied, and so is
+    /// a view of another reply.
     ///
     /// ```
     /// # use redistrib_resp::Decoder;
@@ -79,16 +115,20 @@ impl Reply {
     /// ```
     pub fn bytes_of(&self, view: View<'_>) -> Bytes {
         let text = view.text_or_wire();
-        let from = (text.as_ptr() as usize).wrapping_sub(self.wire.as_ptr() as usize);
+        let wire = match &self.form {
+            Form::Short { .. } => return Bytes::copy_from_slice(text),
+            Form::Scalar { wire, .. } | Form::Aggregate { wire, .. } => wire,
+        };
+        let from = (text.as_ptr() as usize).wrapping_sub(wire.as_ptr() as usize);
         match from.checked_add(text.len()) {
-            Some(to) if to <= self.wire.len() => self.wire.slice(from..to),
+            Some(to) if to <= wire.len() => wire.slice(from..to),
             _ => Bytes::copy_from_slice(text),
         }
     }
 }
 
-impl std::fmt::Debug for Reply {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.view().fmt(f)
     }
 }
