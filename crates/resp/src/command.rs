@@ -98,6 +98,11 @@ pub struct Command {
 
 impl Command {
     /// A command without arguments.
+    ///
+    /// ```
+    /// # use redistrib_resp::Command;
+    /// assert_eq!(Command::new("PING").name(), b"PING");
+    /// ```
     pub fn new(name: impl Arg) -> Command {
         Command { count: 0, encoded: Vec::new() }.arg(name)
     }
@@ -117,6 +122,12 @@ impl Command {
     }
 
     /// Adds an argument.
+    ///
+    /// ```
+    /// # use redistrib_resp::Command;
+    /// let command = Command::new("SET").arg("key").arg(42);
+    /// assert_eq!(command.args().count(), 3);
+    /// ```
     #[must_use]
     pub fn arg(mut self, arg: impl Arg) -> Command {
         self.push(arg);
@@ -124,23 +135,47 @@ impl Command {
     }
 
     /// Adds arguments.
+    ///
+    /// ```
+    /// # use redistrib_resp::Command;
+    /// let command = Command::new("DEL").args_from(["a", "b"]);
+    /// assert_eq!(command.args().last(), Some(&b"b"[..]));
+    /// ```
     #[must_use]
     pub fn args_from<A: Arg>(self, args: impl IntoIterator<Item = A>) -> Command {
         args.into_iter().fold(self, Command::arg)
     }
 
     /// Adds an argument in place.
+    ///
+    /// ```
+    /// # use redistrib_resp::Command;
+    /// let mut command = Command::new("DEL");
+    /// command.push("key");
+    /// assert_eq!(command.args().count(), 2);
+    /// ```
     pub fn push(&mut self, arg: impl Arg) {
         arg.with_bytes(|bytes| write_bulk(&mut self.encoded, bytes));
         self.count += 1;
     }
 
     /// The command's name as it was given, not folded to one case.
+    ///
+    /// ```
+    /// # use redistrib_resp::Command;
+    /// assert_eq!(Command::new("get").arg("key").name(), b"get");
+    /// ```
     pub fn name(&self) -> &[u8] {
         self.args().next().unwrap_or_default()
     }
 
     /// The name and the arguments.
+    ///
+    /// ```
+    /// # use redistrib_resp::Command;
+    /// let command = Command::new("GET").arg("key");
+    /// assert!(command.args().eq([&b"GET"[..], b"key"]));
+    /// ```
     pub fn args(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let mut rest = &self.encoded[..];
         std::iter::repeat_with(move || {
@@ -155,20 +190,24 @@ impl Command {
     }
 
     /// Appends the command as it goes over the wire.
+    ///
+    /// ```
+    /// # use redistrib_resp::Command;
+    /// let mut wire = Vec::new();
+    /// Command::new("PING").encode_into(&mut wire);
+    /// assert_eq!(wire, b"*1\r\n$4\r\nPING\r\n");
+    /// ```
     pub fn encode_into(&self, out: &mut Vec<u8>) {
         write_header(out, b'*', self.count);
         out.extend_from_slice(&self.encoded);
     }
 }
 
-/// The arguments as a terminal would show them; mind that they may hold a password.
+/// The name and the number of arguments: what the arguments say may be a password.
 impl fmt::Debug for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = f.debug_list();
-        for arg in self.args() {
-            list.entry(&format_args!("\"{}\"", arg.escape_ascii()));
-        }
-        list.finish()
+        let arguments = self.count.saturating_sub(1);
+        write!(f, "Command({}, {arguments} arguments)", self.name().escape_ascii())
     }
 }
 
@@ -191,17 +230,36 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// A pipeline without commands.
+    ///
+    /// ```
+    /// # use redistrib_resp::Pipeline;
+    /// assert!(Pipeline::new().is_empty());
+    /// ```
     pub fn new() -> Pipeline {
         Pipeline::default()
     }
 
     /// Appends a command.
+    ///
+    /// ```
+    /// # use redistrib_resp::{Command, Pipeline};
+    /// let mut pipeline = Pipeline::new();
+    /// pipeline.push(&Command::new("PING"));
+    /// assert_eq!(pipeline.len(), 1);
+    /// ```
     pub fn push(&mut self, command: &Command) {
         command.encode_into(&mut self.encoded);
         self.commands += 1;
     }
 
     /// Appends a command given as its name and arguments.
+    ///
+    /// ```
+    /// # use redistrib_resp::Pipeline;
+    /// let mut pipeline = Pipeline::new();
+    /// pipeline.command(&[b"GET", b"key"]);
+    /// assert_eq!(pipeline.as_bytes(), b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
+    /// ```
     #[inline]
     pub fn command(&mut self, args: &[&[u8]]) {
         write_header(&mut self.encoded, b'*', args.len());
@@ -212,26 +270,63 @@ impl Pipeline {
     }
 
     /// The number of commands: as many replies are to be awaited.
+    ///
+    /// ```
+    /// # use redistrib_resp::Pipeline;
+    /// let mut pipeline = Pipeline::new();
+    /// pipeline.command(&[b"PING"]);
+    /// assert_eq!(pipeline.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.commands
     }
 
     /// Whether there are no commands.
+    ///
+    /// ```
+    /// # use redistrib_resp::Pipeline;
+    /// let mut pipeline = Pipeline::new();
+    /// assert!(pipeline.is_empty());
+    /// pipeline.command(&[b"PING"]);
+    /// assert!(!pipeline.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.commands == 0
     }
 
     /// What is to be sent.
+    ///
+    /// ```
+    /// # use redistrib_resp::Pipeline;
+    /// let mut pipeline = Pipeline::new();
+    /// pipeline.command(&[b"PING"]);
+    /// assert_eq!(pipeline.as_bytes(), b"*1\r\n$4\r\nPING\r\n");
+    /// ```
     pub fn as_bytes(&self) -> &[u8] {
         &self.encoded
     }
 
     /// What is to be sent, as its own.
+    ///
+    /// ```
+    /// # use redistrib_resp::Pipeline;
+    /// let mut pipeline = Pipeline::new();
+    /// pipeline.command(&[b"PING"]);
+    /// assert_eq!(pipeline.into_bytes().len(), 14);
+    /// ```
     pub fn into_bytes(self) -> Vec<u8> {
         self.encoded
     }
 
     /// Removes the commands and keeps the room.
+    ///
+    /// ```
+    /// # use redistrib_resp::Pipeline;
+    /// let mut pipeline = Pipeline::new();
+    /// pipeline.command(&[b"PING"]);
+    /// pipeline.clear();
+    /// assert!(pipeline.is_empty() && pipeline.as_bytes().is_empty());
+    /// ```
     pub fn clear(&mut self) {
         self.commands = 0;
         self.encoded.clear();

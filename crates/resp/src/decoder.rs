@@ -46,11 +46,25 @@ impl Default for Decoder {
 
 impl Decoder {
     /// A decoder with the default [`Limits`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// let mut decoder = Decoder::new();
+    /// assert!(decoder.next_reply()?.is_none());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn new() -> Decoder {
         Decoder::with_limits(Limits::default())
     }
 
     /// A decoder with limits of your own.
+    ///
+    /// ```
+    /// # use redistrib_resp::{Decoder, Limits};
+    /// let mut decoder = Decoder::with_limits(Limits { max_depth: 0, ..Limits::default() });
+    /// decoder.feed(b"*1\r\n");
+    /// assert!(decoder.next_reply().is_err());
+    /// ```
     pub fn with_limits(limits: Limits) -> Decoder {
         Decoder {
             buffer: BytesMut::new(),
@@ -61,6 +75,15 @@ impl Decoder {
     }
 
     /// Adds bytes that have arrived.
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// let mut decoder = Decoder::new();
+    /// decoder.feed(b"+O");
+    /// decoder.feed(b"K\r\n");
+    /// assert!(decoder.next_reply()?.unwrap().view().is_ok());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn feed(&mut self, bytes: &[u8]) {
         self.drop_given();
         let room = bytes.len().min(self.buffer.len() - self.filled);
@@ -96,6 +119,15 @@ impl Decoder {
     }
 
     /// The next reply, or `None` if more bytes are needed.
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// let mut decoder = Decoder::new();
+    /// decoder.feed(b":1\r\n:2");
+    /// assert_eq!(decoder.next_reply()?.unwrap().view().as_int(), Some(1));
+    /// assert!(decoder.next_reply()?.is_none());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     ///
     /// # Errors
     /// The stream is not RESP or breaks a limit; the same error comes until [`Decoder::reset`].
@@ -140,6 +172,16 @@ impl Decoder {
 
     /// Forgets everything: the bytes, the place, and the error. The offsets of errors to come
     /// count from here.
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// let mut decoder = Decoder::new();
+    /// decoder.feed(b"HTTP/1.1 200 OK\r\n");
+    /// assert!(decoder.next_reply().is_err());
+    /// decoder.reset();
+    /// assert!(decoder.next_reply()?.is_none());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn reset(&mut self) {
         self.buffer.clear();
         self.parser.reset();
@@ -147,6 +189,13 @@ impl Decoder {
     }
 
     /// The number of bytes that have arrived and were not given out in a reply.
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// let mut decoder = Decoder::new();
+    /// decoder.feed(b"$5\r\nhel");
+    /// assert_eq!(decoder.buffered(), 7);
+    /// ```
     pub fn buffered(&self) -> usize {
         self.filled - self.start
     }

@@ -22,6 +22,11 @@
 //! [RESP specification](https://redis.io/docs/latest/develop/reference/protocol-spec/) and, with
 //! attributes and streaming, in [RESP3](https://github.com/redis/redis-specifications/blob/master/protocol/RESP3.md).
 
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod command;
 mod decoder;
 mod error;

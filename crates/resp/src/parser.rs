@@ -45,11 +45,24 @@ impl Default for Parser {
 
 impl Parser {
     /// A parser with the default [`Limits`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Parser;
+    /// let mut parser = Parser::new();
+    /// assert!(parser.next_view(&mut &b"+O"[..])?.is_none());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn new() -> Parser {
         Parser::with_limits(Limits::default())
     }
 
     /// A parser with limits of your own.
+    ///
+    /// ```
+    /// # use redistrib_resp::{Limits, Parser};
+    /// let mut parser = Parser::with_limits(Limits { max_depth: 0, ..Limits::default() });
+    /// assert!(parser.next_view(&mut &b"*1\r\n"[..]).is_err());
+    /// ```
     pub fn with_limits(limits: Limits) -> Parser {
         Parser {
             between: true,
@@ -62,6 +75,14 @@ impl Parser {
 
     /// The reply at the front of `bytes` as a view that borrows them, or `None` if it is not
     /// complete. Takes the reply off the front.
+    ///
+    /// ```
+    /// # use redistrib_resp::Parser;
+    /// let (mut parser, mut bytes) = (Parser::new(), &b"*1\r\n:7\r\n+OK"[..]);
+    /// assert_eq!(parser.next_view(&mut bytes)?.unwrap().len(), 1);
+    /// assert_eq!(bytes, b"+OK");
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     ///
     /// # Errors
     /// The bytes are not RESP or break a limit; the same error comes until [`Parser::reset`].
@@ -134,6 +155,15 @@ impl Parser {
     }
 
     /// Forgets the reply under way, and the error. The offsets of errors to come count from here.
+    ///
+    /// ```
+    /// # use redistrib_resp::Parser;
+    /// let mut parser = Parser::new();
+    /// assert!(parser.next_view(&mut &b"HTTP/1.1 200 OK\r\n"[..]).is_err());
+    /// parser.reset();
+    /// assert!(parser.next_view(&mut &b"+OK\r\n"[..])?.is_some());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn reset(&mut self) {
         (self.between, self.passed, self.failed) = (true, 0, None);
     }

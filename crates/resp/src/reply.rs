@@ -77,6 +77,15 @@ impl Reply {
     }
 
     /// The reply's value.
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b":7\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.view().as_int(), Some(7));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn view(&self) -> View<'_> {
         match &self.form {
@@ -87,12 +96,30 @@ impl Reply {
     }
 
     /// The type of the reply's value.
+    ///
+    /// ```
+    /// # use redistrib_resp::{Decoder, Kind};
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b":7\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.kind(), Kind::Integer);
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn kind(&self) -> Kind {
         self.view().kind()
     }
 
     /// The bytes as they arrived, attributes included.
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b":7\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.wire(), b":7\r\n");
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn wire(&self) -> &[u8] {
         match &self.form {

@@ -48,6 +48,9 @@ const UNTOLD: u32 = u32::MAX;
 /// Entries keep the place on the wire in 48 bits, and so must a bulk string's length fit there.
 const MAX_BULK: usize = if usize::BITS == 64 { usize::MAX >> 17 } else { usize::MAX >> 2 };
 
+/// Room for the index of as many elements is kept from reply to reply: 1 MiB.
+const KEPT: usize = 1 << 16;
+
 /// The length that stands behind a type byte.
 enum Length {
     Known(usize),
@@ -92,9 +95,12 @@ impl Scanner {
         }
     }
 
-    /// Forgets the reply, keeping the room for the next one's index.
+    /// Forgets the reply, keeping the room for the next one's index unless it is unusually large.
     pub(crate) fn clear(&mut self) {
         self.index.clear();
+        if self.index.capacity() > KEPT {
+            self.index.shrink_to(KEPT);
+        }
         self.open.clear();
         self.at = 0;
         self.wanted = 1;

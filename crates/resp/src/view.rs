@@ -104,6 +104,13 @@ impl<'a> View<'a> {
     }
 
     /// The type of the value.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"~0\r\n"[..])?.unwrap();
+    /// assert_eq!(view.kind(), redistrib_resp::Kind::Set);
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn kind(&self) -> Kind {
         self.entry().kind()
@@ -116,6 +123,13 @@ impl<'a> View<'a> {
     }
 
     /// The value, for matching on all types.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"#t\r\n"[..])?.unwrap();
+    /// assert!(matches!(view.value(), redistrib_resp::Value::Boolean(true)));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     // Inlined for sure: where it is matched at once, no value is ever built.
     #[inline(always)]
     pub fn value(&self) -> Value<'a> {
@@ -149,6 +163,13 @@ impl<'a> View<'a> {
 
     /// The text of a simple, bulk or verbatim string; `None` for anything else, errors included.
     /// A streamed string is not in one piece: see [`View::joined`].
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"=7\r\ntxt:yes\r\n"[..])?.unwrap();
+    /// assert_eq!(view.as_bytes(), Some(&b"yes"[..]));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
         match self.kind() {
@@ -159,6 +180,13 @@ impl<'a> View<'a> {
     }
 
     /// As [`View::as_bytes`], if the bytes are UTF-8.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"$3\r\nyes\r\n"[..])?.unwrap();
+    /// assert_eq!(view.as_str(), Some("yes"));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn as_str(&self) -> Option<&'a str> {
         std::str::from_utf8(self.as_bytes()?).ok()
     }
@@ -181,12 +209,26 @@ impl<'a> View<'a> {
     }
 
     /// The number, if this is an integer; digits in a string are text.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b":-42\r\n"[..])?.unwrap();
+    /// assert_eq!(view.as_int(), Some(-42));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn as_int(&self) -> Option<i64> {
         (self.kind() == Kind::Integer).then(|| self.entry().bits() as i64)
     }
 
     /// The number, if this is a double or an integer.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b",1.5e3\r\n"[..])?.unwrap();
+    /// assert_eq!(view.as_double(), Some(1500.0));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn as_double(&self) -> Option<f64> {
         match self.value() {
             Value::Double(number) => Some(number),
@@ -196,41 +238,90 @@ impl<'a> View<'a> {
     }
 
     /// The truth, if this is a boolean.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"#f\r\n"[..])?.unwrap();
+    /// assert_eq!(view.as_bool(), Some(false));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn as_bool(&self) -> Option<bool> {
         (self.kind() == Kind::Boolean).then(|| self.entry().bits() != 0)
     }
 
     /// Whether this is a null of either protocol.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"*-1\r\n"[..])?.unwrap();
+    /// assert!(view.is_null());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn is_null(&self) -> bool {
         self.kind() == Kind::Null
     }
 
     /// The text of an error, simple or bulk, without the minus: `ERR unknown command …`.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"-ERR no\r\n"[..])?.unwrap();
+    /// assert_eq!(view.as_error(), Some(&b"ERR no"[..]));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn as_error(&self) -> Option<&'a [u8]> {
         matches!(self.kind(), Kind::Error | Kind::BulkError).then(|| self.payload())
     }
 
     /// Whether this is the simple string `OK`.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"+OK\r\n"[..])?.unwrap();
+    /// assert!(view.is_ok());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn is_ok(&self) -> bool {
         self.kind() == Kind::Simple && self.payload() == b"OK"
     }
 
     /// The number of children: elements, twice the pairs of a map, or chunks. Zero for scalars.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"%1\r\n+key\r\n+value\r\n"[..])?.unwrap();
+    /// assert_eq!(view.len(), 2);
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn len(&self) -> usize {
         if self.kind().is_aggregate() { self.entry().count() } else { 0 }
     }
 
     /// Whether there are no children.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"*0\r\n"[..])?.unwrap();
+    /// assert!(view.is_empty());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The children of any aggregate; those of a map and an attribute are key, value, key, value.
     /// Empty for scalars.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"*2\r\n:1\r\n:2\r\n"[..])?.unwrap();
+    /// assert_eq!(view.elements().map(|one| one.as_int()).sum::<Option<i64>>(), Some(3));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn elements(&self) -> Elements<'a> {
         Elements { wire: self.wire, index: self.index, next: self.at + 1, left: self.len() }
@@ -238,6 +329,14 @@ impl<'a> View<'a> {
 
     /// The children two by two: keys and values of a map, or of an array in which RESP2 sends one.
     /// An odd child at the end is left out.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"*2\r\n+slots\r\n:16384\r\n"[..])?.unwrap();
+    /// let (key, value) = view.pairs().next().unwrap();
+    /// assert_eq!((key.as_str(), value.as_int()), (Some("slots"), Some(16384)));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     #[inline]
     pub fn pairs(&self) -> Pairs<'a> {
         Pairs { elements: self.elements() }
@@ -279,6 +378,13 @@ impl<'a> View<'a> {
     }
 
     /// The bytes that carry this value on the wire, its attributes not included.
+    ///
+    /// ```
+    /// # let mut parser = redistrib_resp::Parser::new();
+    /// let view = parser.next_view(&mut &b"*1\r\n:7\r\n"[..])?.unwrap();
+    /// assert_eq!(view.elements().next().unwrap().wire(), b":7\r\n");
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
     pub fn wire(&self) -> &'a [u8] {
         let next = self.index.get(self.entry().next(self.at));
         &self.wire[self.entry().start()..next.map_or(self.wire.len(), Entry::start)]
