@@ -5,6 +5,7 @@
 //! run can finish what an interrupted one began: the open slots of the cluster are its only journal.
 //! Around it stand `reshard` and all other verbs that move slots.
 
+mod atomic;
 mod burst;
 mod commands;
 mod copy;

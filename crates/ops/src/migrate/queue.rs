@@ -6,6 +6,8 @@ use std::thread;
 use redistrib_cluster_model::Move;
 use redistrib_cluster_model::plan::schedule::Schedule;
 
+use super::atomic::{self, Outcome};
+use super::options::Atomic;
 use super::pair::PairWork;
 use super::shared::Shared;
 use crate::error::{Error, Result};
@@ -77,11 +79,33 @@ impl Queue {
 
 fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
     let pair = Pair { from: step.from, to: step.to };
+    let method = atomic::choose(shared, pair)?;
     let slots = step.slots.len();
-    shared.context.tell(Event::PairStarted { pair, slots, method: Method::Migrate });
-    PairWork::begin(shared, pair)?.run(step.slots.clone())?;
+    shared.context.tell(Event::PairStarted { pair, slots, method });
+    if method == Method::Migrate {
+        PairWork::begin(shared, pair)?.run(step.slots.clone())?;
+    } else {
+        move_atomically(shared, pair, step, method)?;
+    }
     if !shared.is_stopping() {
         shared.context.tell(Event::PairFinished { pair });
     }
     Ok(())
+}
+
+/// Where the servers cannot after all, and the caller does not insist, the slots go by MIGRATE.
+fn move_atomically<'a>(
+    shared: &'a Shared<'a>,
+    pair: Pair,
+    step: &Move,
+    method: Method,
+) -> Result<()> {
+    match atomic::run(shared, pair, &step.slots, method)? {
+        Outcome::Moved | Outcome::Stopped => Ok(()),
+        Outcome::Impossible(error) if shared.options.atomic == Atomic::Always => Err(error),
+        Outcome::Impossible(error) => {
+            shared.context.warn(format!("{error}; going on with MIGRATE"));
+            PairWork::begin(shared, pair)?.run(step.slots.clone())
+        }
+    }
 }
