@@ -23,8 +23,7 @@ fn up(args: &LabUpArgs) -> anyhow::Result<Outcome> {
         replicas: args.replicas,
         port: args.port,
         server: args.server.clone(),
-        // A lab that is there keeps the password that it was made with.
-        password: credentials.filter(|_| !args.dir.exists()).map(|it| it.password.clone()),
+        password: credentials.map(|it| it.password.clone()),
         ..Options::default()
     };
     let reporter = Reporter::new(&session.output);

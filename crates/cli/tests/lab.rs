@@ -1,0 +1,84 @@
+//! `lab` as a user runs it.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+mod support;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use redistrib_ops::lab::{TestServer, free_ports};
+use support::{Run, trib};
+
+/// A folder for a lab, and a lab's end however the test ends.
+struct Place {
+    folder: tempfile::TempDir,
+    port: u16,
+    server: PathBuf,
+}
+
+impl Place {
+    fn new(nodes: usize) -> Self {
+        let server = TestServer::named("valkey-9.1").unwrap().program;
+        Self { folder: tempfile::tempdir().unwrap(), port: free_ports(nodes).unwrap(), server }
+    }
+
+    fn lab(&self, verb: &str, more: &[&str]) -> Run {
+        let dir = self.folder.path().join("lab");
+        trib(&[&["lab", verb, "--dir", dir.to_str().unwrap()], more].concat())
+    }
+
+    fn up(&self, more: &[&str]) -> Run {
+        let (port, server) = (self.port.to_string(), self.server.to_str().unwrap());
+        self.lab("up", &[&["--port", &port, "--server", server], more].concat())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.lab("down", &[]);
+    }
+}
+
+#[test]
+fn a_lab_goes_up_and_down_and_up_and_away() {
+    let place = Place::new(6);
+    let seed = format!("127.0.0.1:{}", place.port);
+    place.up(&[]).expect(0).shows(&["Starting ", "[OK] The lab is up: ", &seed]);
+    trib(&["check", &seed]).expect(0).shows(&["[OK] 0 keys in 3 masters.", "[OK] All 16384"]);
+    place.lab("status", &[]).expect(0).shows(&[&format!("{seed} up "), "version 9.1", "master"]);
+    place.lab("down", &[]).expect(0).shows(&["[OK] 6 servers stopped"]);
+    place.lab("status", &[]).expect(1).shows(&[&format!("{seed} down")]);
+    trib(&["check", &seed]).expect(1).complains(&[&seed]);
+
+    place.up(&[]).expect(0).shows(&["[OK] The lab is up"]);
+    trib(&["check", &seed]).expect(0).shows(&["[OK] 0 keys in 3 masters.", "[OK] All 16384"]);
+    place.lab("destroy", &[]).expect(0).shows(&["is gone"]);
+    place.lab("status", &[]).expect(1).complains(&["there is no lab in"]);
+}
+
+#[test]
+fn a_password_given_once_is_known_ever_after() {
+    let place = Place::new(3);
+    place.up(&["--nodes", "3", "-a", "s3cret"]).expect(0);
+    let seed = format!("127.0.0.1:{}", place.port);
+    trib(&["check", &seed]).expect(1).complains(&["NOAUTH"]);
+    trib(&["check", &seed, "-a", "s3cret"]).expect(0);
+    place.lab("status", &[]).expect(0);
+    place.lab("down", &[]).expect(0);
+    place.up(&["-a", "s3cret"]).expect(0);
+    place.lab("destroy", &[]).expect(0);
+}
+
+#[test]
+fn what_stands_in_the_way_is_named() {
+    let place = Place::new(6);
+    let taken = place.port + 3;
+    let _listener = TcpListener::bind(("127.0.0.1", taken)).unwrap();
+    let text = format!("port {taken} is taken");
+    place.up(&[]).expect(1).complains(&[&text, "nothing was started", "--port"]);
+    place.up(&["--nodes", "5", "--replicas", "1"]).expect(1).complains(&["at least 6 nodes"]);
+    place.lab("up", &["--server", "/no/such/server"]).expect(1).complains(&["/no/such/server"]);
+    place.lab("down", &[]).expect(1).complains(&["there is no lab in", "lab up"]);
+    assert!(!place.folder.path().join("lab").exists());
+}
