@@ -1,16 +1,12 @@
 //! A spare node takes over the slots of masters that are lost for good.
 
-use std::time::Duration;
-
+use redistrib_cluster_model::findings::Member as Owner;
+use redistrib_cluster_model::plan::fix::Action;
 use redistrib_cluster_model::{NodeId, SlotSet};
-use redistrib_resp::Command;
 
 use crate::error::{Error, Result};
-use crate::wait::until_settled;
-use crate::{Cluster, Context, Endpoint, Member, NewRole, Settings, Step, add_node};
-
-/// How long the nodes may take to agree on the new owner.
-const AGREE_DEADLINE: Duration = Duration::from_secs(30);
+use crate::migrate::MigrateOptions;
+use crate::{Cluster, Context, Endpoint, NewRole, Settings, Step, add_node, fix, repair};
 
 /// The slots that nobody serves: those without an owner, and those whose master does not answer.
 ///
@@ -66,46 +62,22 @@ pub fn rescue_cluster(
 }
 
 /// Makes `owner` the owner of slots that no other node serves, and waits until all reachable nodes agree. The
-/// owner's config epoch is raised first, so that its claim beats that of a lost master that comes back.
-///
-/// # Errors
-/// Those of [`crate::Connection::call`]; [`Error::NotSettled`].
-pub(crate) fn claim(
+/// owner's config epoch is raised, so that its claim beats that of a lost master that comes back.
+fn claim(
     cluster: &mut Cluster,
     owner: NodeId,
     slots: &SlotSet,
     context: Context<'_>,
 ) -> Result<()> {
-    context.step(Step::Other {
-        text: format!("Giving slots {slots} to {}", cluster.member(owner)?.endpoint()),
-    });
-    let assign = |slot: redistrib_cluster_model::Slot| {
-        Command::new("CLUSTER").arg("SETSLOT").arg(slot.get()).arg("NODE").arg(owner.to_string())
-    };
-    let assign: Vec<Command> = slots.iter().map(assign).collect();
-    let connection = cluster.member_mut(owner)?.connection()?;
-    connection.call_all(&assign)?;
-    connection.call(&Command::new("CLUSTER").arg("BUMPEPOCH"))?;
-    let others =
-        |member: &Member| member.is_up() && member.node().is_master() && member.id() != owner;
-    let answers = cluster.broadcast(others, &assign);
-    for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
-        let Some(replies) = answer else { continue };
-        let connection = member.connection()?;
-        for (command, reply) in assign.iter().zip(replies?) {
-            connection.accept(command, reply)?;
-        }
+    let owner = Owner { id: owner, address: cluster.member(owner)?.endpoint().to_string() };
+    context.step(Step::Other { text: format!("Giving slots {slots} to {owner}") });
+    let actions = [
+        Action::Assign { node: owner.clone(), owner: owner.clone() },
+        Action::BumpEpoch { node: owner.clone() },
+        Action::Announce { owner: owner.clone() },
+    ];
+    for action in &actions {
+        repair::perform(cluster, slots, action, &MigrateOptions::default(), context)?;
     }
-    until_settled(AGREE_DEADLINE, context.cancel, || {
-        cluster.refresh();
-        let owns_all = |member: &&Member| {
-            let node = member.topology().and_then(|topology| topology.node(owner));
-            node.is_some_and(|node| slots.difference(&node.slots).is_empty())
-        };
-        let behind =
-            cluster.members().iter().filter(|member| member.is_up()).find(|it| !owns_all(it));
-        Ok(behind.map(|member| {
-            format!("{} does not see the new owner of the slots yet", member.endpoint())
-        }))
-    })
+    fix::agree(cluster, context)
 }

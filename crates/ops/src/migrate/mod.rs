@@ -11,6 +11,7 @@ mod commands;
 mod copy;
 mod limiter;
 mod link;
+pub(crate) mod mend;
 mod options;
 mod pair;
 mod preflight;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use redistrib_cluster_model::plan::steer::{Limits, Steering};
 use redistrib_cluster_model::{Slot, SlotSet};
-use redistrib_resp::Command;
+use redistrib_resp::{Command, Reply};
 
 use super::burst::{Burst, Item};
 use super::commands::{self, MigrateTo, key_name};
@@ -97,6 +97,16 @@ impl<'a> PairWork<'a> {
         Ok(())
     }
 
+    /// Moves the keys of slots that somebody else has opened. Whatever the target has already may be of another
+    /// origin.
+    pub(super) fn copy_alone(&mut self, slots: &SlotSet) -> Result<()> {
+        self.foreign = slots.iter().collect();
+        let counts: Vec<Command> = slots.iter().map(commands::count_keys).collect();
+        let counts = self.source.call_all(&counts)?;
+        let filled = slots.iter().zip(&counts).filter_map(|(slot, reply)| filled(slot, reply));
+        Copy::new(self, filled.collect()).run()
+    }
+
     /// Opens the slots on the target, then on the source; tells which hold keys, and how many.
     fn open_slots(&mut self, batch: &SlotSet) -> Result<Vec<(Slot, usize)>> {
         let Pair { from, to } = self.pair;
@@ -118,12 +128,7 @@ impl<'a> PairWork<'a> {
         let open = |slot| [commands::migrating(slot, to), commands::count_keys(slot)];
         let at_source = self.source.call_all(&batch.iter().flat_map(open).collect::<Vec<_>>())?;
         let counts = at_source.iter().skip(1).step_by(2);
-        let counted = batch.iter().zip(counts).map(|(slot, reply)| {
-            let count = reply.view().as_int().and_then(|count| usize::try_from(count).ok());
-            // What is no number is counted by listing.
-            (slot, count.unwrap_or(1))
-        });
-        Ok(counted.filter(|(_, count)| *count > 0).collect())
+        Ok(batch.iter().zip(counts).filter_map(|(slot, reply)| filled(slot, reply)).collect())
     }
 
     /// No client was sent to the target yet: its half of the slots can be closed without loss.
@@ -229,6 +234,12 @@ impl<'a> PairWork<'a> {
 fn limits(options: &MigrateOptions) -> Limits {
     let max_pause = options.max_pause.map(|budget| budget / 2);
     Limits { max_pause, keys_per_migrate: MOST_KEYS, migrates_in_flight: 1 }
+}
+
+/// A slot with the number of its keys, if it has any. What is no number is counted by listing.
+fn filled(slot: Slot, count: &Reply) -> Option<(Slot, usize)> {
+    let count = count.view().as_int().and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
+    (count > 0).then_some((slot, count))
 }
 
 /// How many slots the next batch gets: as many as fit its time, but not many times more than before.

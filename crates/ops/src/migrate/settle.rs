@@ -14,6 +14,7 @@ use redistrib_resp::{Command, Reply};
 
 use super::commands::{self, key_name};
 use super::copy::Failed;
+use super::link::Link;
 use super::pair::PairWork;
 use super::trouble::Trouble;
 use crate::error::{Error, Result};
@@ -66,7 +67,8 @@ impl PairWork<'_> {
     /// Which keys the source has. In a slot that is MIGRATING it answers ASK for those it has not.
     fn exist_at_source(&mut self, keys: &[Bytes]) -> Result<Vec<bool>> {
         let commands: Vec<Command> = keys.iter().map(exists).collect();
-        let replies = self.source.pipeline(&commands)?;
+        let replies = self.source.pipeline(&asking(&commands))?;
+        let replies = replies.into_iter().skip(1).step_by(2);
         let found = commands.iter().zip(replies).map(|(command, reply)| {
             if reply.view().as_error().is_some_and(|text| text.starts_with(b"ASK ")) {
                 return Ok(false);
@@ -78,19 +80,8 @@ impl PairWork<'_> {
 
     /// Which keys the target has.
     fn exist_at_target(&mut self, keys: &[Bytes]) -> Result<Vec<bool>> {
-        let replies = self.ask_target(keys.iter().map(exists))?;
+        let replies = ask(&mut self.target, keys.iter().map(exists))?;
         Ok(replies.iter().map(|reply| reply.view().as_int() == Some(1)).collect())
-    }
-
-    /// Sends commands to the target, each as a client would that was redirected.
-    pub(super) fn ask_target(
-        &mut self,
-        commands: impl Iterator<Item = Command>,
-    ) -> Result<Vec<Reply>> {
-        let asked: Vec<Command> =
-            commands.flat_map(|command| [Command::new("ASKING"), command]).collect();
-        let replies = self.target.call_all(&asked)?;
-        Ok(replies.into_iter().skip(1).step_by(2).collect())
     }
 
     /// An error that names the keys whose two values are both worth keeping.
@@ -115,8 +106,8 @@ impl PairWork<'_> {
 
     fn is_same_at_both(&mut self, key: &Bytes) -> Result<bool> {
         let dump = Command::new("DUMP").arg(key);
-        let here = self.source.call_all(std::slice::from_ref(&dump))?;
-        let there = self.ask_target(std::iter::once(dump))?;
+        let here = ask(&mut self.source, std::iter::once(dump.clone()))?;
+        let there = ask(&mut self.target, std::iter::once(dump))?;
         let values = here.first().zip(there.first());
         Ok(values.is_some_and(|(here, there)| here.view().as_bytes() == there.view().as_bytes()))
     }
@@ -148,7 +139,7 @@ impl PairWork<'_> {
 
     /// Warns of a key that alone holds the servers up for longer than they may be.
     pub(super) fn name_large_key(&mut self, keys: &[Bytes], hold_up: Duration) -> Result<()> {
-        let sizes = self.ask_target(keys.iter().map(|key| commands::memory_usage(key)));
+        let sizes = ask(&mut self.target, keys.iter().map(|key| commands::memory_usage(key)));
         let Ok(sizes) = sizes else { return Ok(()) };
         let sizes: Vec<i64> =
             sizes.iter().map(|size| size.view().as_int().unwrap_or_default().max(0)).collect();
@@ -164,6 +155,19 @@ impl PairWork<'_> {
 
 /// Keys smaller than this are not what took the time.
 const LARGE: i64 = 64 << 10;
+
+/// Sends commands to a node, each as a client would that was redirected: it is served whether the node owns the
+/// slot or imports it.
+fn ask(node: &mut Link<'_>, commands: impl Iterator<Item = Command>) -> Result<Vec<Reply>> {
+    let commands: Vec<Command> = commands.collect();
+    let replies = node.call_all(&asking(&commands))?;
+    Ok(replies.into_iter().skip(1).step_by(2).collect())
+}
+
+/// ASKING before each command.
+fn asking(commands: &[Command]) -> Vec<Command> {
+    commands.iter().flat_map(|command| [Command::new("ASKING"), command.clone()]).collect()
+}
 
 fn exists(key: &Bytes) -> Command {
     Command::new("EXISTS").arg(key)

@@ -1,0 +1,177 @@
+//! `fix`: what is wrong with a cluster's slots is found, told and mended.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redistrib_cluster_model::plan::fix::{
+    FixOptions, FixPlan, KeyCounts, plan_fix, slots_to_count,
+};
+use redistrib_cluster_model::{Slot, SlotSet};
+use redistrib_resp::Command;
+
+use crate::error::{Error, Result};
+use crate::migrate::MigrateOptions;
+use crate::wait::until_settled;
+use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, repair};
+
+/// A cluster that is healing by itself looks ill for a moment: what is found has to stay for this long.
+const STEADY: Duration = Duration::from_secs(1);
+/// How long a cluster that goes on changing is watched before it is taken as it is.
+const WATCH: Duration = Duration::from_secs(10);
+/// How long the nodes may take to agree when all is mended.
+const AGREE_DEADLINE: Duration = Duration::from_secs(30);
+/// A repair can bring to light what it hid: how often is looked again.
+const MOST_ROUNDS: usize = 4;
+
+/// Plans what mends the cluster's slots, once it has stopped changing by itself. Changes nothing.
+///
+/// ```no_run
+/// use redistrib_ops::{Cancel, Cluster, Context, FixOptions, Settings, Silent, plan_cluster_fix};
+/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// let cancel = Cancel::new();
+/// let context = Context::new(&Silent, &cancel);
+/// for repair in plan_cluster_fix(&mut cluster, FixOptions::default(), context)?.repairs {
+///     println!("{repair}");
+/// }
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`crate::Connection::call`] for masters that answered before; [`Error::Cancelled`].
+pub fn plan_cluster_fix(
+    cluster: &mut Cluster,
+    options: FixOptions,
+    context: Context<'_>,
+) -> Result<FixPlan> {
+    let started = Instant::now();
+    let mut plan = plan_once(cluster, options)?;
+    let mut since = Instant::now();
+    while !plan.repairs.is_empty() && since.elapsed() < STEADY && started.elapsed() < WATCH {
+        if context.cancel.wish() != Stop::No {
+            return Err(Error::Cancelled("nothing has been changed".into()));
+        }
+        thread::sleep(STEADY / 10);
+        cluster.refresh();
+        let again = plan_once(cluster, options)?;
+        if again != plan {
+            (plan, since) = (again, Instant::now());
+        }
+    }
+    Ok(plan)
+}
+
+fn plan_once(cluster: &mut Cluster, options: FixOptions) -> Result<FixPlan> {
+    let snapshot = cluster.snapshot();
+    let keys = count_keys(cluster, &slots_to_count(&snapshot))?;
+    Ok(plan_fix(&snapshot, &keys, options))
+}
+
+/// How many keys of these slots each master holds.
+fn count_keys(cluster: &mut Cluster, slots: &SlotSet) -> Result<KeyCounts> {
+    let mut counts = KeyCounts::new();
+    let count = |slot: Slot| Command::new("CLUSTER").arg("COUNTKEYSINSLOT").arg(slot.get());
+    let commands: Vec<Command> = slots.iter().map(count).collect();
+    let answers = cluster.broadcast(|member| member.is_up() && member.is_master(), &commands);
+    for (member, answer) in cluster.members().iter().zip(answers) {
+        let Some(replies) = answer else { continue };
+        for (slot, reply) in slots.iter().zip(replies?) {
+            let count = reply.view().as_int().and_then(|count| u64::try_from(count).ok());
+            counts.insert(member.id(), slot, count.unwrap_or_default());
+        }
+    }
+    Ok(counts)
+}
+
+/// Carries the plan out, looks again, and goes on until nothing is left that can be mended. Returns what
+/// cannot be mended now.
+///
+/// A key with two values on two nodes is never decided here: that is an error that names it, unless
+/// [`MigrateOptions::replace`] says that the value on the node that gives up the slot is to win.
+///
+/// # Errors
+/// Those of the migration engine and of [`crate::Connection::call`]; [`Error::NotSettled`];
+/// [`Error::Cancelled`] between two repairs.
+pub fn fix(
+    cluster: &mut Cluster,
+    mut plan: FixPlan,
+    options: FixOptions,
+    migration: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<FixPlan> {
+    for _ in 0..MOST_ROUNDS {
+        if plan.repairs.is_empty() {
+            break;
+        }
+        carry_out(cluster, &plan, migration, context)?;
+        agree(cluster, context)?;
+        plan = plan_once(cluster, options)?;
+    }
+    Ok(plan)
+}
+
+fn carry_out(
+    cluster: &mut Cluster,
+    plan: &FixPlan,
+    migration: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    for repair in &plan.repairs {
+        if context.cancel.wish() != Stop::No {
+            return Err(Error::Cancelled("run the same command again to mend the rest".into()));
+        }
+        context.step(Step::Other { text: format!("Fixing {repair}") });
+        for action in &repair.actions {
+            repair::perform(cluster, &repair.slots, action, migration, context)?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits until all masters that can be reached see the same owners.
+pub(crate) fn agree(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+    until_settled(AGREE_DEADLINE, context.cancel, || {
+        cluster.refresh();
+        let mut masters = cluster.masters().filter_map(|member| Some((member, member.topology()?)));
+        let Some((first, theirs)) = masters.next() else { return Ok(None) };
+        let other = masters.find(|(_, topology)| topology.signature() != theirs.signature());
+        Ok(other.map(|(other, _)| {
+            format!(
+                "{} and {} do not see the same owners of slots",
+                first.endpoint(),
+                other.endpoint()
+            )
+        }))
+    })
+}
+
+/// Mends the open slots of the node at `endpoint` alone: `fix` of redis-trib.py.
+///
+/// ```no_run
+/// use redistrib_ops::{Cancel, Context, Settings, Silent, fix_migrating};
+/// let cancel = Cancel::new();
+/// let context = Context::new(&Silent, &cancel);
+/// fix_migrating(&"127.0.0.1:7001".parse()?, &Settings::default(), context)?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`fix`].
+pub fn fix_migrating(
+    endpoint: &Endpoint,
+    settings: &Settings,
+    context: Context<'_>,
+) -> Result<SlotSet> {
+    let mut cluster = Cluster::discover(endpoint, settings)?;
+    let open = open_slots(cluster.myself());
+    let mut plan = plan_cluster_fix(&mut cluster, FixOptions::default(), context)?;
+    plan.repairs.retain(|repair| !repair.slots.intersection(&open).is_empty());
+    carry_out(&mut cluster, &plan, &MigrateOptions::default(), context)?;
+    agree(&mut cluster, context)?;
+    Ok(open)
+}
+
+/// The slots that are open on a node.
+fn open_slots(member: &Member) -> SlotSet {
+    let node = member.node();
+    node.migrating.iter().chain(&node.importing).map(|(slot, _)| *slot).collect()
+}

@@ -1,0 +1,37 @@
+//! The parts of a migration that repairs are made of: bringing an interrupted one to its end, and moving
+//! keys alone. Unlike [`super::migrate`] these expect open slots.
+
+use redistrib_cluster_model::SlotSet;
+
+use super::options::MigrateOptions;
+use super::pair::PairWork;
+use super::shared::Shared;
+use crate::error::Result;
+use crate::{Cluster, Context, Pair};
+
+/// Finishes a migration whose slots are open at both ends. Returns how many keys went over.
+pub(crate) fn finish(
+    cluster: &mut Cluster,
+    pair: Pair,
+    slots: &SlotSet,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<u64> {
+    let shared = Shared::new(cluster, options, context);
+    PairWork::begin(&shared, pair)?.run(slots.clone())?;
+    Ok(shared.moved().1)
+}
+
+/// Moves the keys of slots from one node to another, neither opening nor closing the slots. Returns how many
+/// keys went over.
+pub(crate) fn move_keys(
+    cluster: &mut Cluster,
+    pair: Pair,
+    slots: &SlotSet,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<u64> {
+    let shared = Shared::new(cluster, options, context);
+    PairWork::begin(&shared, pair)?.copy_alone(slots)?;
+    Ok(shared.moved().1)
+}

@@ -1,0 +1,100 @@
+//! The steps of a repair, carried out.
+
+use std::time::Duration;
+
+use redistrib_cluster_model::plan::fix::Action;
+use redistrib_cluster_model::{NodeId, Slot, SlotSet};
+use redistrib_resp::Command;
+
+use crate::error::Result;
+use crate::migrate::{MigrateOptions, mend};
+use crate::wait::until_settled;
+use crate::{Cluster, Context, Member, Pair};
+
+/// How long a replica may take to become a master.
+const TAKE_OVER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Does one step for these slots.
+///
+/// # Errors
+/// Those of [`crate::Connection::call`] and of the migration engine.
+pub(crate) fn perform(
+    cluster: &mut Cluster,
+    slots: &SlotSet,
+    action: &Action,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    match action {
+        Action::Close { node } => set_slots(cluster, node.id, slots, "STABLE", None),
+        Action::Import { node, peer } => {
+            set_slots(cluster, node.id, slots, "IMPORTING", Some(peer.id))
+        }
+        Action::Export { node, peer } => {
+            set_slots(cluster, node.id, slots, "MIGRATING", Some(peer.id))
+        }
+        Action::Assign { node, owner } => {
+            set_slots(cluster, node.id, slots, "NODE", Some(owner.id))
+        }
+        Action::Announce { owner } => announce(cluster, owner.id, slots),
+        Action::BumpEpoch { node } => {
+            let bump = Command::new("CLUSTER").arg("BUMPEPOCH");
+            cluster.member_mut(node.id)?.connection()?.call(&bump).map(drop)
+        }
+        Action::MoveKeys { from, to } => {
+            let pair = Pair { from: from.id, to: to.id };
+            mend::move_keys(cluster, pair, slots, options, context).map(drop)
+        }
+        Action::Finish { from, to } => {
+            let pair = Pair { from: from.id, to: to.id };
+            mend::finish(cluster, pair, slots, options, context).map(drop)
+        }
+        Action::TakeOver { replica } => take_over(cluster, replica.id, context),
+    }
+}
+
+fn set_slots(
+    cluster: &mut Cluster,
+    node: NodeId,
+    slots: &SlotSet,
+    what: &str,
+    peer: Option<NodeId>,
+) -> Result<()> {
+    let commands: Vec<Command> = slots.iter().map(|slot| set_slot(slot, what, peer)).collect();
+    cluster.member_mut(node)?.connection()?.call_all(&commands).map(drop)
+}
+
+fn set_slot(slot: Slot, what: &str, peer: Option<NodeId>) -> Command {
+    let command = Command::new("CLUSTER").arg("SETSLOT").arg(slot.get()).arg(what);
+    match peer {
+        Some(peer) => command.arg(peer.to_string()),
+        None => command,
+    }
+}
+
+/// Tells all other masters who owns the slots.
+fn announce(cluster: &mut Cluster, owner: NodeId, slots: &SlotSet) -> Result<()> {
+    let commands: Vec<Command> =
+        slots.iter().map(|slot| set_slot(slot, "NODE", Some(owner))).collect();
+    let others = |member: &Member| member.is_up() && member.is_master() && member.id() != owner;
+    let answers = cluster.broadcast(others, &commands);
+    for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
+        let Some(replies) = answer else { continue };
+        let connection = member.connection()?;
+        for (command, reply) in commands.iter().zip(replies?) {
+            connection.accept(command, reply)?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a replica the master in place of its own, which does not answer.
+fn take_over(cluster: &mut Cluster, replica: NodeId, context: Context<'_>) -> Result<()> {
+    let command = Command::new("CLUSTER").arg("FAILOVER").arg("TAKEOVER");
+    cluster.member_mut(replica)?.connection()?.call(&command)?;
+    until_settled(TAKE_OVER_DEADLINE, context.cancel, || {
+        cluster.refresh();
+        let member = cluster.member(replica)?;
+        Ok((!member.is_master()).then(|| format!("{} has not taken over yet", member.endpoint())))
+    })
+}

@@ -1,0 +1,314 @@
+//! Every state that an interrupted migration, a lost master or a half-applied SETSLOT can leave, built with raw
+//! commands on real servers of all versions, and mended.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::migrate::MigrateOptions;
+use redistrib_ops::model::{Finding, NodeId, Severity, Slot};
+use redistrib_ops::resp::{Command, Reply};
+use redistrib_ops::{
+    Cancel, Cluster, Connection, Context, Error, FixOptions, FixPlan, Settings, Silent, fix,
+    fix_migrating, inspect, plan_cluster_fix,
+};
+
+const KEYS: usize = 12;
+
+/// A cluster of three masters, and a slot of the first with some keys in it.
+struct Field {
+    lab: TempLab,
+    nodes: Vec<Connection>,
+    ids: Vec<NodeId>,
+    slot: Slot,
+}
+
+/// The masters by the part that they play.
+const OWNER: usize = 0;
+const TARGET: usize = 1;
+const OTHER: usize = 2;
+
+impl Field {
+    fn new(server: &TestServer) -> Self {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut nodes: Vec<Connection> = lab
+            .endpoints()
+            .iter()
+            .map(|node| Connection::open(node, lab.settings()).unwrap())
+            .collect();
+        let ids = nodes
+            .iter_mut()
+            .map(|node| text(&call(node, &["CLUSTER", "MYID"])).parse().unwrap())
+            .collect();
+        Self { lab, nodes, ids, slot: Slot::MIN }
+    }
+
+    /// Goes on to the next slot and puts keys into it.
+    fn next_slot(&mut self, keys: usize) {
+        self.slot = Slot::new(self.slot.get() + 1).unwrap();
+        for key in 0..keys {
+            self.say(OWNER, &["SET", &self.key(key), "value"]);
+        }
+    }
+
+    fn tag(&self) -> String {
+        (0u32..)
+            .map(|n| n.to_string())
+            .find(|tag| Slot::of_key(tag.as_bytes()) == self.slot)
+            .unwrap()
+    }
+
+    fn key(&self, number: usize) -> String {
+        format!("{{{}}}:{number}", self.tag())
+    }
+
+    fn say(&mut self, node: usize, words: &[&str]) -> Reply {
+        call(&mut self.nodes[node], words)
+    }
+
+    fn set_slot(&mut self, node: usize, what: &str, peer: Option<usize>) {
+        let (slot, peer) =
+            (self.slot.get().to_string(), peer.map(|peer| self.ids[peer].to_string()));
+        let mut words = vec!["CLUSTER", "SETSLOT", &slot, what];
+        words.extend(peer.as_deref());
+        call(&mut self.nodes[node], &words);
+    }
+
+    fn open_both(&mut self) {
+        self.set_slot(TARGET, "IMPORTING", Some(OWNER));
+        self.set_slot(OWNER, "MIGRATING", Some(TARGET));
+    }
+
+    fn move_keys(&mut self, count: usize) {
+        let target = self.lab.endpoints()[TARGET].clone();
+        let (host, port) = (target.host().to_owned(), target.port().unwrap().to_string());
+        for key in 0..count {
+            let key = self.key(key);
+            self.say(OWNER, &["MIGRATE", &host, &port, &key, "0", "5000"]);
+        }
+    }
+
+    fn forget_owner(&mut self) {
+        let slot = self.slot.get().to_string();
+        for node in 0..3 {
+            self.say(node, &["CLUSTER", "DELSLOTS", &slot]);
+        }
+    }
+
+    fn keys_on(&mut self, node: usize) -> usize {
+        let slot = self.slot.get().to_string();
+        usize::try_from(
+            self.say(node, &["CLUSTER", "COUNTKEYSINSLOT", &slot]).view().as_int().unwrap(),
+        )
+        .unwrap()
+    }
+
+    fn discover(&self) -> Cluster {
+        Cluster::discover(&self.lab.endpoints()[OTHER], self.lab.settings()).unwrap()
+    }
+
+    fn fix(&self, options: FixOptions, replace: bool) -> Result<FixPlan, Error> {
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
+        let mut cluster = self.discover();
+        let plan = plan_cluster_fix(&mut cluster, options, context)?;
+        let migration = MigrateOptions { replace, ..MigrateOptions::default() };
+        fix(&mut cluster, plan, options, &migration, context)
+    }
+
+    /// The cluster is well, one master owns the slot, and it alone has all keys.
+    fn assert_whole(&mut self, keys: usize, state: &str) {
+        let errors = errors(&mut self.discover());
+        assert!(errors.is_empty(), "{state}: {errors:?}");
+        let cluster = self.discover();
+        let owner = cluster.owner(self.slot).unwrap().id();
+        let place = self.ids.iter().position(|id| *id == owner).unwrap();
+        let found: Vec<usize> = (0..3).map(|node| self.keys_on(node)).collect();
+        let mut wanted = vec![0; 3];
+        wanted[place] = keys;
+        assert_eq!(found, wanted, "{state}: keys on owner, target and the other");
+    }
+}
+
+fn call(node: &mut Connection, words: &[&str]) -> Reply {
+    node.call(&Command::from_args(words)).unwrap_or_else(|error| panic!("{words:?}: {error}"))
+}
+
+fn text(reply: &Reply) -> String {
+    String::from_utf8_lossy(reply.view().as_bytes().unwrap()).into_owned()
+}
+
+fn errors(cluster: &mut Cluster) -> Vec<Finding> {
+    let mut findings = inspect(cluster).findings;
+    findings.retain(|finding| finding.severity() == Severity::Error);
+    findings
+}
+
+/// A state: its name, the keys in the slot, and how it comes about.
+type State = (&'static str, usize, fn(&mut Field));
+
+const STATES: &[State] = &[
+    ("only the source's half, no keys", 0, |field| {
+        field.set_slot(OWNER, "MIGRATING", Some(TARGET))
+    }),
+    ("only the source's half", KEYS, |field| field.set_slot(OWNER, "MIGRATING", Some(TARGET))),
+    ("only the target's half", KEYS, |field| field.set_slot(TARGET, "IMPORTING", Some(OWNER))),
+    ("both halves, no keys", 0, Field::open_both),
+    ("both halves, nothing moved", KEYS, Field::open_both),
+    ("both halves, some keys moved", KEYS, |field| {
+        field.open_both();
+        field.move_keys(KEYS / 2);
+    }),
+    ("both halves, all keys moved", KEYS, |field| {
+        field.open_both();
+        field.move_keys(KEYS);
+    }),
+    ("keys moved, then the source's half closed", KEYS, |field| {
+        field.open_both();
+        field.move_keys(KEYS / 2);
+        field.set_slot(OWNER, "STABLE", None);
+    }),
+    ("keys moved, then the target's half closed", KEYS, |field| {
+        field.open_both();
+        field.move_keys(KEYS / 2);
+        field.set_slot(TARGET, "STABLE", None);
+    }),
+    ("committed at the target alone", KEYS, |field| {
+        field.open_both();
+        field.move_keys(KEYS);
+        field.set_slot(TARGET, "NODE", Some(TARGET));
+    }),
+    ("two nodes import", KEYS, |field| {
+        field.open_both();
+        field.set_slot(OTHER, "IMPORTING", Some(OWNER));
+        field.move_keys(KEYS / 3);
+    }),
+    ("no owner and no keys", 0, Field::forget_owner),
+    ("no owner, and the keys where they were", KEYS, Field::forget_owner),
+    ("no owner, and keys in two places", KEYS, |field| {
+        field.open_both();
+        field.move_keys(KEYS / 3);
+        field.set_slot(OWNER, "STABLE", None);
+        field.set_slot(TARGET, "STABLE", None);
+        field.forget_owner();
+    }),
+];
+
+#[test]
+fn every_state_is_mended_without_a_key_lost_or_doubled() {
+    for server in TestServer::all().unwrap() {
+        let mut field = Field::new(&server);
+        for (name, keys, build) in STATES {
+            field.next_slot(*keys);
+            build(&mut field);
+            let state = format!("{}: {name}", server.name);
+            let left = field
+                .fix(FixOptions::default(), false)
+                .unwrap_or_else(|error| panic!("{state}: {error}"));
+            assert!(left.repairs.is_empty() && left.blocked.is_empty(), "{state}: {left:?}");
+            field.assert_whole(*keys, &state);
+        }
+    }
+}
+
+#[test]
+fn a_plan_changes_nothing() {
+    for server in TestServer::all().unwrap() {
+        let mut field = Field::new(&server);
+        field.next_slot(KEYS);
+        field.open_both();
+        let before: Vec<Finding> = errors(&mut field.discover());
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
+        let plan = plan_cluster_fix(&mut field.discover(), FixOptions::default(), context).unwrap();
+        assert_eq!(plan.repairs.len(), 1, "{}: {plan:?}", server.name);
+        assert_eq!(errors(&mut field.discover()), before, "{}", server.name);
+    }
+}
+
+#[test]
+fn of_two_values_of_a_key_none_is_chosen_unless_told() {
+    for server in TestServer::all().unwrap() {
+        let mut field = Field::new(&server);
+        field.next_slot(KEYS);
+        field.open_both();
+        let key = field.key(3);
+        field.say(TARGET, &["ASKING"]);
+        field.say(TARGET, &["SET", &key, "another value"]);
+
+        let refused = field.fix(FixOptions::default(), false).unwrap_err().to_string();
+        assert!(refused.contains(&key), "{}: {refused}", server.name);
+        assert_eq!(text(&field.say(OWNER, &["GET", &key])), "value", "{}", server.name);
+
+        field.fix(FixOptions::default(), true).unwrap();
+        field.assert_whole(KEYS, server.name);
+        assert_eq!(text(&field.say(TARGET, &["GET", &key])), "value", "{}", server.name);
+    }
+}
+
+#[test]
+fn one_node_alone_is_mended_by_its_address() {
+    for server in TestServer::all().unwrap() {
+        let mut field = Field::new(&server);
+        field.next_slot(KEYS);
+        field.open_both();
+        field.move_keys(KEYS / 2);
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
+        let target = field.lab.endpoints()[TARGET].clone();
+        let mended = fix_migrating(&target, &Settings::default(), context).unwrap();
+        assert_eq!(mended.to_string(), field.slot.to_string(), "{}", server.name);
+        field.assert_whole(KEYS, server.name);
+    }
+}
+
+#[test]
+fn slots_of_a_lost_master_are_taken_only_if_told() {
+    for server in TestServer::all().unwrap() {
+        let field = Field::new(&server);
+        let lost = field.discover().members().iter().position(|it| it.id() == field.ids[OWNER]);
+        assert!(lost.is_some() && field.lab.kill(OWNER));
+        let left = field.fix(FixOptions::default(), false).unwrap();
+        assert!(left.repairs.is_empty() && !left.blocked.is_empty(), "{}: {left:?}", server.name);
+
+        let taking = FixOptions { take_from_silent_masters: true };
+        field.fix(taking, false).unwrap();
+        let owner = field.discover().owner(Slot::MIN).unwrap().id();
+        assert_ne!(owner, field.ids[OWNER], "{}", server.name);
+    }
+}
+
+#[test]
+fn the_replica_of_a_lost_master_takes_over() {
+    for server in TestServer::all().unwrap() {
+        let lab = TempLab::cluster(&server, 3, 1).unwrap();
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
+        let cluster = Cluster::discover(&lab.endpoints()[1], lab.settings()).unwrap();
+        let lost = cluster.owner(Slot::MIN).unwrap().endpoint().clone();
+        let place = lab.endpoints().iter().position(|it| *it == lost).unwrap();
+        let seed = lab.endpoints()[(place + 1) % 6].clone();
+        assert!(lab.kill(place));
+        let mut cluster = Cluster::discover(&seed, lab.settings()).unwrap();
+        let taking = FixOptions { take_from_silent_masters: true };
+        let plan = plan_cluster_fix(&mut cluster, taking, context).unwrap();
+        fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
+
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let cluster = Cluster::discover(&seed, lab.settings()).unwrap();
+            let owner =
+                cluster.owner(Slot::MIN).map(|member| (member.is_up(), member.endpoint().clone()));
+            if owner.as_ref().is_some_and(|(up, owner)| *up && *owner != lost) {
+                break;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{}: {owner:?} owns the slots of the lost master",
+                server.name
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
