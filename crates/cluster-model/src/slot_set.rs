@@ -227,9 +227,24 @@ impl SlotSet {
 
     /// Takes out the lowest `count` slots, or all if there are fewer, and returns them.
     pub fn take_first(&mut self, count: usize) -> SlotSet {
-        let taken: SlotSet = self.iter().take(count).collect();
-        *self = self.difference(&taken);
-        taken
+        let mut left = count;
+        let whole = |range: &&SlotRange| match left.checked_sub(range.len()) {
+            Some(rest) => {
+                left = rest;
+                true
+            }
+            None => false,
+        };
+        let at = self.ranges.iter().take_while(whole).count();
+        let rest = self.ranges.split_off(at);
+        let mut taken = std::mem::replace(&mut self.ranges, rest);
+        if let Some(range) = self.ranges.first_mut().filter(|_| left > 0) {
+            // It is longer than what is left, so neither part is empty.
+            let first = Slot::from_range(range.first.get() + left as u16);
+            taken.push(SlotRange { first: range.first, last: Slot::from_range(first.get() - 1) });
+            range.first = first;
+        }
+        SlotSet { ranges: taken }
     }
 }
 
@@ -358,6 +373,16 @@ mod tests {
                 prop_assert!(ours.iter().eq(theirs));
             }
             prop_assert_eq!(left.complement().complement(), left);
+        }
+
+        #[test]
+        fn the_first_are_taken(slots in slots(), count in 0usize..70) {
+            let whole: SlotSet = slots.into_iter().collect();
+            let mut rest = whole.clone();
+            let taken = rest.take_first(count);
+            prop_assert!(sorted_and_apart(&taken) && sorted_and_apart(&rest));
+            prop_assert!(taken.iter().eq(whole.iter().take(count)));
+            prop_assert!(rest.iter().eq(whole.iter().skip(count)));
         }
 
         #[test]
