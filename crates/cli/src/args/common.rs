@@ -30,6 +30,7 @@ pub struct ReportArgs {
 
 /// Options of verbs that change something.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Operation")]
 pub struct ChangeArgs {
     /// Do not ask, go on
     #[arg(long)]
