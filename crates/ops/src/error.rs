@@ -7,6 +7,7 @@ use redistrib_cluster_model::plan::create::CreateError;
 use redistrib_cluster_model::{NodeId, Slot, SlotSet};
 use redistrib_resp::DecodeError;
 
+use crate::fleet::FleetError;
 use crate::{Endpoint, lab};
 
 /// The result of everything that may fail here.
@@ -201,6 +202,9 @@ pub enum Error {
     /// Servers on this machine could not be had as asked.
     #[error(transparent)]
     Lab(#[from] lab::Failure),
+    /// The description of a sharded fleet is not one.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
 }
 
 impl Error {

@@ -18,6 +18,7 @@ mod endpoint;
 mod error;
 mod everywhere;
 mod fix;
+pub mod fleet;
 mod inspect;
 mod join;
 pub mod lab;

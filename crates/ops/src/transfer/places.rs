@@ -71,15 +71,26 @@ impl<'a> Places<'a> {
     }
 
     /// The place in a fleet, from 0, and whether the key is a stray there.
+    ///
+    /// A key that is where it belongs by the new number of masters has been moved there before, and is left
+    /// alone. Where one tag says so and another says that it has yet to move, nobody can tell.
     fn in_fleet(&self, source: usize, key: &[u8], masters: usize) -> (usize, bool) {
         let found = self.before.map(|before| (source + 1, before));
+        let here = self.same.get(source).copied().flatten();
         let by_name = |hashed| node_number(hashed, masters).map_or(0, |number| number - 1);
-        if let Some(tag) = self.tags.explain(key, found) {
-            return (by_name(tag), false);
+        let settled =
+            here.and_then(|at| Some((at, self.tags.explain(key, Some((at + 1, masters)))?)));
+        match (settled, self.tags.explain(key, found)) {
+            (Some((at, tag)), Some(other)) if tag != other => return (at, true),
+            (Some((at, _)), _) => return (at, false),
+            (None, Some(tag)) => return (by_name(tag), false),
+            (None, None) => {}
         }
+        let place = by_name(key);
         match resettle(key, found, masters) {
+            _ if here == Some(place) => (place, false),
             Some(Resettled::At(number)) => (number - 1, false),
-            Some(Resettled::Stray) | None => (by_name(key), true),
+            Some(Resettled::Stray) | None => (place, true),
         }
     }
 

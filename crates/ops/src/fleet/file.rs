@@ -1,0 +1,163 @@
+//! The file that describes a fleet.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{Fleet, FleetError, FleetNode};
+use crate::error::{Error, Result};
+use crate::{Credentials, Endpoint, Secret};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    user: Option<String>,
+    password: Option<String>,
+    #[serde(default)]
+    db: u32,
+    nodes: BTreeMap<String, toml::Value>,
+    #[serde(default)]
+    master_of: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeTable {
+    host: String,
+    port: u16,
+    user: Option<String>,
+    password: Option<String>,
+}
+
+impl Fleet {
+    /// Reads a fleet from a TOML file:
+    ///
+    /// ```toml
+    /// db = 0                # optional, as are user and password
+    /// password = "secret"   # for all nodes that have none of their own
+    ///
+    /// [nodes]
+    /// node_1 = "127.0.0.1:63791"
+    /// node_2 = { host = "127.0.0.1", port = 63792, password = "another" }
+    /// node_3 = "127.0.0.1:63793"
+    /// node_4 = "127.0.0.1:63794"
+    ///
+    /// [master_of]           # optional: which master has which replica
+    /// node_1 = "node_3"
+    /// node_2 = "node_4"
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be read; [`FleetError`] in [`Error::Fleet`] for what is wrong in it.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::File { path: name.clone(), source })?;
+        Self::from_toml(&text, &name)
+    }
+
+    /// Reads a fleet from the text of such a file; `path` is for the error text.
+    ///
+    /// ```
+    /// use redistrib_ops::fleet::Fleet;
+    ///
+    /// let text = "[nodes]\nnode_1 = '10.0.0.1:6379'\nnode_2 = '10.0.0.2:6379'\n";
+    /// let fleet = Fleet::from_toml(text, "fleet.toml")?;
+    /// assert_eq!(fleet.master_of(b"foo").name, "node_2");
+    /// # Ok::<(), redistrib_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`FleetError`] in [`Error::Fleet`].
+    pub fn from_toml(text: &str, path: &str) -> Result<Self> {
+        let wrong = |error: toml::de::Error, line| FleetError::File {
+            path: path.to_owned(),
+            line,
+            what: error.message().to_owned(),
+        };
+        let file: File = toml::from_str(text).map_err(|error| {
+            let line = error.span().map(|span| line_of(text, span.start));
+            wrong(error, line)
+        })?;
+        let common = credentials(file.user, file.password);
+        let mut nodes = Vec::new();
+        for (name, value) in file.nodes {
+            let node = match value {
+                toml::Value::String(address) => FleetNode {
+                    credentials: common.clone(),
+                    ..FleetNode::new(name, address.parse()?)
+                },
+                other => {
+                    let table: NodeTable =
+                        other.try_into().map_err(|error: toml::de::Error| FleetError::File {
+                            path: path.to_owned(),
+                            line: None,
+                            what: format!("nodes.{name}: {}", error.message()),
+                        })?;
+                    let own = credentials(table.user, table.password);
+                    FleetNode {
+                        credentials: own.or_else(|| common.clone()),
+                        ..FleetNode::new(name, Endpoint::tcp(table.host, table.port))
+                    }
+                }
+            };
+            nodes.push(node);
+        }
+        let fleet = Self::new(nodes, file.master_of.into_iter().collect())?;
+        Ok(fleet.at_db(file.db))
+    }
+}
+
+fn credentials(user: Option<String>, password: Option<String>) -> Option<Credentials> {
+    password.map(|password| Credentials { user, password: Secret::new(password) })
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|&byte| byte == b'\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "db = 4\npassword = 'hush'\n\n[nodes]\nnode_1 = '127.0.0.1:63791'\n\
+        node_2 = { host = '127.0.0.1', port = 63792, user = 'bob', password = 'own' }\n\
+        node_5 = '127.0.0.1:63795'\nnode_6 = '127.0.0.1:63796'\n\n\
+        [master_of]\nnode_1 = 'node_6'\nnode_2 = 'node_5'\n";
+
+    #[test]
+    fn a_file_gives_nodes_replicas_and_credentials() {
+        let fleet = Fleet::from_toml(TEXT, "fleet.toml").unwrap();
+        let names: Vec<&str> = fleet.masters().iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, ["node_1", "node_2"]);
+        assert_eq!(fleet.replica_of(0).unwrap().name, "node_6");
+        assert_eq!(fleet.db(), 4);
+        let password = |index: usize| {
+            let node = &fleet.masters()[index];
+            node.credentials.as_ref().unwrap().password.reveal().to_owned()
+        };
+        assert_eq!((password(0).as_str(), password(1).as_str()), ("hush", "own"));
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_told_with_its_place_and_without_its_text() {
+        for (text, told) in [
+            ("password = 'hush\n", "fleet.toml, line 1"),
+            ("[nodes]\nnode_1 = 'h:1'\n\npasword = 'hush'\n", "no port"),
+            ("pasword = 'hush'\n[nodes]\nnode_1 = 'h:1'\n", "unknown field `pasword`"),
+            ("[nodes]\nnode_1 = { host = 'h', port = 1, pasword = 'hush' }\n", "nodes.node_1"),
+            ("[nodes]\nnode_1 = 7\n", "nodes.node_1"),
+            ("[nodes]\nnode_1 = 'h'\n", "is not an address"),
+            ("db = 1\n", "missing field `nodes`"),
+            ("[nodes]\n", "at least one node"),
+            ("[nodes]\nnode_1 = 'h:1'\nnode_3 = 'h:2'\n", "there is no node_2"),
+        ] {
+            let error = Fleet::from_toml(text, "fleet.toml").unwrap_err().to_string();
+            if told != "no port" {
+                assert!(error.contains(told), "{text:?}: {error}");
+            }
+            assert!(!error.contains("hush\n"), "{error}");
+        }
+    }
+}
