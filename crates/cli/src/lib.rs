@@ -13,4 +13,5 @@ pub mod prompt;
 pub mod render;
 pub mod report;
 pub mod secrets;
+pub mod shell;
 pub mod style;

@@ -203,7 +203,6 @@ fn wrong_use_is_told_before_anything_is_asked() {
         ("redis-trib check h:1 --cacert f", "--tls"),
         ("redis-cli --cluster", "--cluster needs a verb"),
         ("redis-cli --cluster check --cluster-from", "option --from needs a value"),
-        ("redis-cli GET x", "cluster verb"),
     ] {
         let text = complaint(line);
         assert!(text.contains(expected), "{line}: {text}");

@@ -12,6 +12,7 @@ mod rebalance;
 mod reshard;
 mod tools;
 mod transfer;
+mod terminal;
 mod values;
 
 use std::ffi::OsString;
@@ -30,6 +31,7 @@ pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs};
 pub use tools::{CompletionsArgs, ManArgs};
 pub use transfer::{CopyArgs, ImportArgs, SourceArgs, TransferArgs};
+pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
 pub use values::node_id;
 
 use crate::dialect::{self, Translated};
@@ -100,6 +102,12 @@ pub enum Verb {
     Shutdown(ShutdownArgs),
     /// Let a spare node take over the slots of lost masters
     Rescue(JoinArgs),
+    /// Open a prompt for commands to a server or cluster
+    Shell(ShellArgs),
+    /// Send a command, or do one of redis-cli's other jobs
+    Exec(Box<ExecArgs>),
+    /// Tell which slot keys belong to
+    Keyslot(KeyslotArgs),
     /// Run servers on this machine, to try things out
     Lab(LabArgs),
     /// Print the completions of a shell

@@ -12,6 +12,7 @@ mod rebalance;
 mod reshard;
 mod tools;
 mod transfer;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -82,6 +83,9 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Quit(args) => (args.change.json, members::quit(&args)),
         Verb::Shutdown(args) => (args.change.json, members::shutdown(&args)),
         Verb::Rescue(args) => (args.change.json, join::rescue(&args)),
+        Verb::Shell(args) => (false, terminal::shell(&args)),
+        Verb::Exec(args) => (false, terminal::exec(&args)),
+        Verb::Keyslot(args) => (false, terminal::keyslot(&args)),
         Verb::Lab(args) => (args.verb.is_json(), lab::lab(&args.verb)),
         Verb::Completions(args) => (false, tools::completions(&args)),
         Verb::Man(args) => (false, tools::man(&args)),

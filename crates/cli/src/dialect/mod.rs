@@ -9,8 +9,10 @@ mod address;
 mod model;
 mod nearest;
 mod redis_cli;
+mod terminal;
 mod translated;
 mod trib;
+mod uri;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -41,10 +43,10 @@ pub fn translate(argv: Vec<OsString>) -> Result<Translated, UsageError> {
     let mut argv = argv.into_iter();
     let program = argv.next().unwrap_or_default();
     let rest: Vec<OsString> = argv.collect();
-    if rest.iter().take_while(|word| *word != "--").any(|word| word == "--cluster") {
+    if is_terminal_name(&program) {
+        terminal::translate(&MODEL, rest)
+    } else if rest.iter().take_while(|word| *word != "--").any(|word| word == "--cluster") {
         redis_cli::translate(&MODEL, rest)
-    } else if is_terminal_name(&program) {
-        Err(UsageError::new("give a cluster verb: --cluster help lists them"))
     } else {
         trib::translate(&MODEL, rest)
     }

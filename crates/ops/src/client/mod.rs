@@ -18,7 +18,7 @@ use redistrib_resp::{Command, Kind, Reply};
 
 use crate::conn::describe;
 use crate::error::{Error, Result};
-use crate::{Cancel, Connection, Endpoint, Settings, Stop};
+use crate::{Cancel, Connection, Credentials, Endpoint, Settings, Stop};
 
 pub use insert::{Insertion, insert};
 pub use keys::Keys;
@@ -78,6 +78,7 @@ impl Watcher for () {}
 pub struct Client {
     settings: Settings,
     patience: Patience,
+    reply_timeout: Option<Duration>,
     cancel: Cancel,
     setup: Vec<Command>,
     at: Endpoint,
@@ -90,6 +91,7 @@ impl Client {
         Self {
             settings: settings.clone(),
             patience: Patience::default(),
+            reply_timeout: None,
             cancel,
             setup: Vec::new(),
             at: endpoint.clone(),
@@ -103,15 +105,26 @@ impl Client {
         Self { patience, ..self }
     }
 
+    /// The same client that waits this long for replies instead of [`Settings::timeout`], which goes on to
+    /// hold for connecting: a command may block as long as its arguments say.
+    #[must_use]
+    pub fn with_reply_timeout(self, timeout: Duration) -> Self {
+        Self { reply_timeout: Some(timeout), ..self }
+    }
+
     /// Commands for every connection made from now on, after AUTH: HELLO, SELECT and the like.
     pub fn set_up_with(&mut self, setup: Vec<Command>) {
         self.setup = setup;
     }
 
-    /// Connects with these settings from now on, and forgets the connections there are.
-    pub fn set_settings(&mut self, settings: Settings) {
-        self.settings = settings;
-        self.links.clear();
+    /// Authenticates connections made from now on as this user.
+    pub fn set_credentials(&mut self, credentials: Option<Credentials>) {
+        self.settings.credentials = credentials;
+    }
+
+    /// How connections are made.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The node that the next command goes to first.
@@ -124,9 +137,9 @@ impl Client {
         self.at = endpoint.clone();
     }
 
-    /// Whether there is a connection to the current node, as far as is known.
-    pub fn is_connected(&self) -> bool {
-        self.links.get(&self.at).is_some_and(|link| !link.is_broken())
+    /// Whether there is a connection to the current node that the server has not closed.
+    pub fn is_connected(&mut self) -> bool {
+        self.links.get_mut(&self.at).is_some_and(Connection::is_alive)
     }
 
     /// The connection to the current node, made now if there is none or the server has closed it.
@@ -140,10 +153,22 @@ impl Client {
             self.links.remove(&self.at);
             let mut link = Connection::open(&self.at, &self.settings)?;
             link.call_all(&self.setup)?;
+            link.set_timeout(self.reply_timeout.unwrap_or(self.settings.timeout));
             self.links.insert(self.at.clone(), link);
         }
         let (at, command) = (self.at.clone(), String::from("connecting"));
         self.links.get_mut(&self.at).ok_or(Error::Closed { node: at, command })
+    }
+
+    /// Waits at most `wait` for what the current node sends without being asked; never connects.
+    ///
+    /// # Errors
+    /// Those of [`Connection::poll`].
+    pub fn poll(&mut self, wait: Duration) -> Result<Option<Reply>> {
+        match self.links.get_mut(&self.at) {
+            Some(link) => link.poll(wait),
+            None => Err(Error::Closed { node: self.at.clone(), command: "(message)".into() }),
+        }
     }
 
     /// Closes the connection to the current node.

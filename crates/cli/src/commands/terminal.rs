@@ -1,0 +1,187 @@
+//! `shell`, `exec` and `keyslot`.
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use redistrib_ops::model::{Slot, hash_tag};
+use redistrib_ops::{Endpoint, Which, words};
+
+use super::Outcome;
+use crate::args::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
+use crate::escape::Escaped;
+use crate::secrets;
+use crate::shell::format::{Delimiters, Form, Strings};
+use crate::shell::{self, FromStdin, Mode, Options, Output, Protocol, Repeat, Scan};
+
+/// The pause between rows of `--stat` and the time of one `--latency`, where nothing else is said.
+const ONE_SECOND: Duration = Duration::from_secs(1);
+/// The time of a row of `--latency-history`.
+const HISTORY: Duration = Duration::from_secs(15);
+
+pub(super) fn shell(args: &ShellArgs) -> Result<Outcome> {
+    run(&args.node, &args.session, Mode::Prompt)
+}
+
+pub(super) fn exec(args: &ExecArgs) -> Result<Outcome> {
+    let mut words: Vec<Vec<u8>> = args.command.iter().map(|word| bytes(word)).collect();
+    if args.session.quoted_input {
+        words = words.iter().map(|word| unquote(word)).collect::<Result<_>>()?;
+    }
+    if args.stdin_last {
+        shell::fill_in(&mut words, &FromStdin::Last)?;
+    } else if let Some(tag) = &args.stdin_tag {
+        shell::fill_in(&mut words, &FromStdin::Tag(bytes(tag)))?;
+    }
+    let interval = interval(&args.session);
+    let mode = match special(&args.mode, &words, interval)? {
+        Some(mode) => mode,
+        None if words.is_empty() => Mode::Prompt,
+        None if args.all_masters => Mode::Everywhere { which: Which::Masters, words },
+        None if args.all_nodes => Mode::Everywhere { which: Which::All, words },
+        None => Mode::Command(words),
+    };
+    run(&args.node, &args.session, mode)
+}
+
+/// What a key hashes to, without a server.
+pub(super) fn keyslot(args: &KeyslotArgs) -> Result<Outcome> {
+    let mut out = io::stdout().lock();
+    for key in &args.keys {
+        let key = bytes(key);
+        let (slot, text) = (Slot::of_key(&key), String::from_utf8_lossy(&key));
+        if args.json {
+            let tag = String::from_utf8_lossy(hash_tag(&key));
+            let line = serde_json::json!({ "key": text, "hash_tag": tag, "slot": slot });
+            writeln!(out, "{line}")?;
+        } else if args.keys.len() == 1 {
+            writeln!(out, "{slot}")?;
+        } else {
+            writeln!(out, "{slot} {}", Escaped(text))?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn run(node: &Endpoint, args: &SessionArgs, mode: Mode) -> Result<Outcome> {
+    let endpoint = args.socket.clone().map_or_else(|| node.clone(), Endpoint::Unix);
+    let options = Options {
+        endpoint,
+        settings: secrets::settings(&args.connect)?,
+        protocol: protocol(args),
+        database: args.db,
+        cluster: args.follow,
+        output: output(&args.output),
+        repeat: Repeat {
+            times: u64::try_from(args.repeat).ok(),
+            interval: interval(args).unwrap_or_default(),
+        },
+        exit_on_error: args.exit_error,
+        mode,
+    };
+    Ok(if shell::run(&options) { Outcome::Done } else { Outcome::Failed })
+}
+
+/// redis-cli's JSON speaks RESP3 unless told otherwise, for maps to be maps; so does ours.
+fn protocol(args: &SessionArgs) -> Option<Protocol> {
+    let OutputArgs { json, plain_json, quoted_json, .. } = args.output;
+    match (args.resp2, args.resp3 || json || plain_json || quoted_json) {
+        (true, _) => Some(Protocol::Two),
+        (false, true) => Some(Protocol::Three),
+        (false, false) => None,
+    }
+}
+
+fn output(args: &OutputArgs) -> Output {
+    let forms = [
+        (args.json, Form::Lossless),
+        (args.plain_json, Form::Json(Strings::Unicode)),
+        (args.quoted_json, Form::Json(Strings::Quoted)),
+        (args.csv, Form::Csv),
+        (args.no_raw, Form::Terminal),
+        (args.raw, Form::Raw),
+    ];
+    let default = Delimiters::default();
+    Output {
+        form: forms.into_iter().find_map(|(given, form)| given.then_some(form)),
+        delimiters: Delimiters {
+            elements: args.element_delimiter.as_deref().map_or(default.elements, bytes),
+            replies: args.reply_delimiter.as_deref().map_or(default.replies, bytes),
+        },
+        pushes: args.show_pushes,
+    }
+}
+
+fn special(args: &ModeArgs, words: &[Vec<u8>], interval: Option<Duration>) -> Result<Option<Mode>> {
+    let scan = Scan {
+        pattern: match &args.quoted_pattern {
+            Some(pattern) => Some(
+                unquote(&bytes(pattern))
+                    .context("Invalid quoted string specified for --quoted-pattern.")?,
+            ),
+            None => args.pattern.as_deref().map(bytes),
+        },
+        count: args.count,
+        interval: interval.unwrap_or_default(),
+    };
+    let samples = args.memkeys_samples;
+    let patience = Some(Duration::from_secs(args.pipe_timeout)).filter(|wait| !wait.is_zero());
+    let history = args.latency_history.then(|| interval.unwrap_or(HISTORY));
+    let second = interval.filter(|interval| !interval.is_zero()).unwrap_or(ONE_SECOND);
+    Ok(Some(match args {
+        ModeArgs { eval: Some(file), .. } => {
+            Mode::Eval { file: file.clone(), words: words.to_vec() }
+        }
+        ModeArgs { pipe: true, .. } => Mode::Pipe { patience },
+        ModeArgs { bigkeys: true, .. } => Mode::BigKeys(scan),
+        ModeArgs { memkeys: true, .. } => Mode::MemKeys(scan, samples),
+        _ if samples.is_some() => Mode::MemKeys(scan, samples),
+        ModeArgs { hotkeys: true, .. } => Mode::HotKeys(scan),
+        ModeArgs { scan: true, .. } => Mode::Scan(scan),
+        ModeArgs { latency_history: true, .. } => Mode::Latency { history, interval: second },
+        ModeArgs { latency: true, .. } => Mode::Latency { history: None, interval: second },
+        ModeArgs { stat: true, .. } => Mode::Stat { interval: second },
+        _ => return Ok(None),
+    }))
+}
+
+fn interval(args: &SessionArgs) -> Option<Duration> {
+    args.interval.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+}
+
+/// One word in quotes, or none at all.
+fn unquote(word: &[u8]) -> Result<Vec<u8>> {
+    let is_quoted = word.starts_with(b"\"") || word.starts_with(b"'");
+    if !is_quoted {
+        return Ok(word.to_vec());
+    }
+    match words::split(word).map(|mut words| (words.len(), words.pop())) {
+        Ok((1, Some(word))) => Ok(word),
+        _ => bail!("Invalid quoted string"),
+    }
+}
+
+#[cfg(unix)]
+fn bytes(word: &OsStr) -> Vec<u8> {
+    std::os::unix::ffi::OsStrExt::as_bytes(word).to_vec()
+}
+
+#[cfg(not(unix))]
+fn bytes(word: &OsStr) -> Vec<u8> {
+    word.to_string_lossy().into_owned().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_words() {
+        assert_eq!(unquote(br#""a\x00 b""#).unwrap(), b"a\0 b");
+        assert_eq!(unquote(b"a\"b").unwrap(), b"a\"b");
+        for wrong in [&b"\"a"[..], b"\"a\" b\"", b"'a' 'b'"] {
+            assert!(unquote(wrong).is_err());
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Errors in the words redis-cli uses for them, where it has words.
+
+use redistrib_ops::Error;
+
+use crate::escape::Escaped;
+
+/// The error as one line for the terminal, with what to do about it.
+pub(super) fn explain(error: &Error) -> String {
+    let text = match error {
+        Error::Connect { node, source } => {
+            let source = source.to_string();
+            let reason = source.split(" (os error").next().unwrap_or_default();
+            return format!("Could not connect to Redis at {}: {reason}", Escaped(node));
+        }
+        Error::Closed { node, .. } => format!(
+            "Error: Server closed the connection ({}; whether the command was executed is not known)",
+            Escaped(node)
+        ),
+        other => format!("Error: {}", Escaped(other)),
+    };
+    match error.remedy() {
+        Some(remedy) => format!("{text} ({remedy})"),
+        None => text,
+    }
+}

@@ -1,0 +1,131 @@
+//! Bytes as text: quoted as redis-cli quotes them, or left as they are but for what would drive a terminal.
+
+use std::io::{self, Write};
+
+/// Writes bytes in double quotes with everything that is not printable ASCII escaped, as redis-cli does.
+pub(crate) fn write_quoted(bytes: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(b"\"")?;
+    write_escaped(bytes, out)?;
+    out.write_all(b"\"")
+}
+
+/// The inside of [`write_quoted`].
+fn write_escaped(bytes: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let plain = rest.iter().take_while(|&&byte| is_plain(byte)).count();
+        let (text, special) = rest.split_at(plain);
+        out.write_all(text)?;
+        let Some((&byte, after)) = special.split_first() else { break };
+        match short_escape(byte) {
+            Some(letter) => out.write_all(&[b'\\', letter])?,
+            None => write!(out, "\\x{byte:02x}")?,
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+fn is_plain(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\'
+}
+
+fn short_escape(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0x07 => b'a',
+        0x08 => b'b',
+        _ => return None,
+    })
+}
+
+/// Which line ends [`write_harmless`] lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lines {
+    /// None: the text stays on one line.
+    One,
+    /// Line feeds, carriage returns before them, and tabs: a text of many lines.
+    Many,
+}
+
+/// Writes text for a terminal as it is, but for control characters, characters that turn the direction of
+/// writing, and bytes that are not UTF-8: those become `\xHH`. What a server says cannot move the cursor,
+/// paint, or answer in the user's name.
+pub(crate) fn write_harmless(bytes: &[u8], lines: Lines, out: &mut dyn Write) -> io::Result<()> {
+    for chunk in bytes.utf8_chunks() {
+        let text = chunk.valid();
+        let mut from = 0;
+        for (at, character) in text.char_indices() {
+            if is_harmless(character, &text[at..], lines) {
+                continue;
+            }
+            out.write_all(&text.as_bytes()[from..at])?;
+            from = at + character.len_utf8();
+            write_hex(&text.as_bytes()[at..from], out)?;
+        }
+        out.write_all(&text.as_bytes()[from..])?;
+        write_hex(chunk.invalid(), out)?;
+    }
+    Ok(())
+}
+
+fn is_harmless(character: char, rest: &str, lines: Lines) -> bool {
+    match character {
+        '\n' | '\t' => lines == Lines::Many,
+        '\r' => lines == Lines::Many && rest.starts_with("\r\n"),
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        _ => !character.is_control(),
+    }
+}
+
+fn write_hex(bytes: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    bytes.iter().try_for_each(|byte| write!(out, "\\x{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quoted(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        write_quoted(bytes, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn harmless(bytes: &[u8], lines: Lines) -> String {
+        let mut out = Vec::new();
+        write_harmless(bytes, lines, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn quotes_as_redis_cli() {
+        assert_eq!(quoted(b"tom"), "\"tom\"");
+        assert_eq!(
+            quoted(b"a\"b\\c\n\r\t\x07\x08\x00\xff~\x7f"),
+            r#""a\"b\\c\n\r\t\a\b\x00\xff~\x7f""#
+        );
+        assert_eq!(quoted("é".as_bytes()), r#""\xc3\xa9""#);
+    }
+
+    #[test]
+    fn no_text_drives_the_terminal() {
+        assert_eq!(harmless(b"ERR \x1b]0;owned\x07 no", Lines::One), r"ERR \x1b]0;owned\x07 no");
+        assert_eq!(
+            harmless("a\u{9b}1mb\u{202e}c".as_bytes(), Lines::One),
+            r"a\xc2\x9b1mb\xe2\x80\xaec"
+        );
+        assert_eq!(harmless(b"\xff\xfeok", Lines::One), r"\xff\xfeok");
+        assert_eq!(harmless("grün ✓".as_bytes(), Lines::One), "grün ✓");
+    }
+
+    #[test]
+    fn many_lines_stay_lines() {
+        let info = b"# Server\r\nredis_version:7.0.15\r\n\rspoof\n";
+        assert_eq!(harmless(info, Lines::Many), "# Server\r\nredis_version:7.0.15\r\n\\x0dspoof\n");
+        assert_eq!(harmless(b"a\r\nb", Lines::One), r"a\x0d\x0ab");
+    }
+}

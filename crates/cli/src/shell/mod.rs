@@ -1,0 +1,74 @@
+//! The terminal: commands at a prompt, from arguments and from standard input, as redis-cli has them.
+//!
+//! [`Options`] say what is wanted, [`run`] does it. Replies become text in `format`, which is pure; a
+//! `Session` knows the connection and what it has been told; each mode is a file.
+
+mod bigkeys;
+mod everywhere;
+mod failure;
+pub mod format;
+mod latency;
+mod lines;
+mod oneshot;
+mod options;
+mod pipe;
+mod printer;
+mod prompt;
+mod scan;
+mod session;
+mod stat;
+mod state;
+
+use std::io;
+
+use anyhow::Result;
+
+pub use oneshot::{FromStdin, fill_in};
+pub use options::{Mode, Options, Output, Protocol, Repeat, Scan};
+
+use bigkeys::Measure;
+use session::Session;
+
+/// Does what the options ask for; errors are printed. Tells whether all went well: no connection is an
+/// error always, an error reply only where [`Options::exit_on_error`] says so.
+pub fn run(options: &Options) -> bool {
+    match run_mode(options) {
+        Ok(fine) => fine,
+        // Nobody reads any more: head, or a pager that was left.
+        Err(error) if is_broken_pipe(&error) => true,
+        Err(error) => {
+            Session::new(options, false).complain(&error);
+            false
+        }
+    }
+}
+
+fn run_mode(options: &Options) -> Result<bool> {
+    let lenient = !options.exit_on_error;
+    match &options.mode {
+        Mode::Prompt => prompt::run(options),
+        Mode::Command(words) => run_command(options, words).map(|fine| fine || lenient),
+        Mode::Eval { file, words } => {
+            let words = oneshot::eval_words(file, words)?;
+            run_command(options, &words).map(|fine| fine || lenient)
+        }
+        Mode::Everywhere { which, words } => everywhere::run(options, *which, words),
+        Mode::Pipe { patience } => pipe::run(options, *patience),
+        Mode::Scan(scan) => scan::run(options, scan),
+        Mode::BigKeys(scan) => bigkeys::biggest(options, scan, Measure::Elements),
+        Mode::MemKeys(scan, samples) => bigkeys::biggest(options, scan, Measure::Memory(*samples)),
+        Mode::HotKeys(scan) => bigkeys::hottest(options, scan),
+        Mode::Latency { history, interval } => latency::run(options, *history, *interval),
+        Mode::Stat { interval } => stat::run(options, *interval, options.repeat),
+    }
+}
+
+fn run_command(options: &Options, words: &[Vec<u8>]) -> Result<bool> {
+    let mut session = Session::new(options, false);
+    oneshot::run(&mut session, words, options.repeat, options.exit_on_error)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,125 @@
+//! What a session is asked for, whichever command line said it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use redistrib_ops::{Endpoint, Settings};
+
+use super::format::{Delimiters, Form};
+
+/// Everything a session needs to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server, or any node of the cluster.
+    pub endpoint: Endpoint,
+    /// Credentials, TLS, patience. Replies are waited for as long as they take.
+    pub settings: Settings,
+    /// RESP2 or RESP3 asked for by HELLO; nothing is said where `None`.
+    pub protocol: Option<Protocol>,
+    /// The database to select.
+    pub database: u32,
+    /// Follow MOVED and ASK.
+    pub cluster: bool,
+    /// How replies look.
+    pub output: Output,
+    /// How often a command is executed.
+    pub repeat: Repeat,
+    /// End with exit code 1 where the server answers with an error.
+    pub exit_on_error: bool,
+    /// What to do.
+    pub mode: Mode,
+}
+
+/// The protocol version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RESP2.
+    Two,
+    /// RESP3.
+    Three,
+}
+
+/// How replies look.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// `None`: for people on a terminal, raw elsewhere.
+    pub form: Option<Form>,
+    /// Of the raw form.
+    pub delimiters: Delimiters,
+    /// Whether out-of-band data is shown; by default on a terminal.
+    pub pushes: Option<bool>,
+}
+
+/// How often a command is executed (`-r`, `-i`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// `None`: for ever.
+    pub times: Option<u64>,
+    /// The pause between two times.
+    pub interval: Duration,
+}
+
+impl Default for Repeat {
+    fn default() -> Self {
+        Self { times: Some(1), interval: Duration::ZERO }
+    }
+}
+
+/// What a session does.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    /// Commands typed at a prompt, or read from standard input where that is no terminal.
+    Prompt,
+    /// One command.
+    Command(Vec<Vec<u8>>),
+    /// One command on several nodes of a cluster.
+    Everywhere {
+        /// On masters alone, or on replicas too.
+        which: redistrib_ops::Which,
+        /// The command.
+        words: Vec<Vec<u8>>,
+    },
+    /// A Lua script with keys and arguments.
+    Eval {
+        /// The script.
+        file: PathBuf,
+        /// Keys, `,`, arguments.
+        words: Vec<Vec<u8>>,
+    },
+    /// Mass insertion from standard input.
+    Pipe {
+        /// How long to wait for a reply after all is sent; `None`: for ever.
+        patience: Option<Duration>,
+    },
+    /// All keys, by SCAN.
+    Scan(Scan),
+    /// The biggest keys of each type by number of elements.
+    BigKeys(Scan),
+    /// The biggest keys of each type by memory.
+    MemKeys(Scan, Option<u64>),
+    /// The keys that are used most.
+    HotKeys(Scan),
+    /// Round trips, measured without end or for an interval.
+    Latency {
+        /// How long each row of the history takes; `None`: one row only.
+        history: Option<Duration>,
+        /// How long to measure where the output is no terminal.
+        interval: Duration,
+    },
+    /// A row of figures about the server now and then.
+    Stat {
+        /// The pause between rows.
+        interval: Duration,
+    },
+}
+
+/// Which keys are looked at, and how fast.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Only keys of this pattern.
+    pub pattern: Option<Vec<u8>>,
+    /// COUNT of each SCAN.
+    pub count: Option<u64>,
+    /// A pause every hundred SCANs, or after each where keys are listed.
+    pub interval: Duration,
+}

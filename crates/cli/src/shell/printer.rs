@@ -1,0 +1,107 @@
+//! Where replies are written, and how.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use redistrib_ops::resp::View;
+
+use super::format::{Delimiters, Form, Lines, write_harmless, write_raw, write_reply};
+use super::options::Output;
+
+/// Writes replies to standard output in the form asked for.
+#[derive(Debug)]
+pub(super) struct Printer {
+    form: Form,
+    delimiters: Delimiters,
+    pushes: bool,
+    terminal: bool,
+}
+
+impl Printer {
+    /// Decides by the options and by what standard output is.
+    pub(super) fn new(output: &Output) -> Self {
+        // FAKETTY: redis-cli's own way to have the terminal's form in a pipe.
+        let terminal = io::stdout().is_terminal() || std::env::var_os("FAKETTY").is_some();
+        let default = if terminal { Form::Terminal } else { Form::Raw };
+        Self {
+            form: output.form.unwrap_or(default),
+            delimiters: output.delimiters.clone(),
+            pushes: output.pushes.unwrap_or(terminal),
+            terminal,
+        }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Writes the reply to the command of these words.
+    pub(super) fn reply(&self, words: &[Vec<u8>], view: View<'_>) -> io::Result<()> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        if self.form == Form::Lossless || !is_text_report(words) {
+            write_reply(view, self.form, &self.delimiters, &mut out)?;
+        } else if self.terminal {
+            self.report(view, &mut out)?;
+        } else {
+            write_raw(view, &self.delimiters.elements, &mut out)?;
+        }
+        out.flush()
+    }
+
+    /// A report is text of many lines that is shown as such, and may not drive the terminal either.
+    fn report(&self, view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
+        let mut text = Vec::new();
+        write_raw(view, &self.delimiters.elements, &mut text)?;
+        write_harmless(&text, Lines::Many, out)
+    }
+
+    /// Writes out-of-band data, if that is to be shown.
+    pub(super) fn push(&self, view: View<'_>) -> io::Result<()> {
+        if !self.pushes {
+            return Ok(());
+        }
+        self.reply(&[], view)
+    }
+
+    /// Writes a line about the session itself.
+    pub(super) fn line(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{text}")?;
+        out.flush()
+    }
+}
+
+/// Commands whose reply is a report for people: redis-cli prints it unquoted in every form.
+fn is_text_report(words: &[Vec<u8>]) -> bool {
+    const REPORTS: [(&str, &[&str]); 8] = [
+        ("info", &[]),
+        ("lolwut", &[]),
+        ("debug", &["htstats", "htstats-key", "client-eviction"]),
+        ("memory", &["malloc-stats", "doctor"]),
+        ("cluster", &["info", "nodes"]),
+        ("client", &["list", "info"]),
+        ("latency", &["graph", "doctor"]),
+        ("proxy", &["info"]),
+    ];
+    let is = |at: usize, name: &str| {
+        words.get(at).is_some_and(|word: &Vec<u8>| word.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    REPORTS.iter().any(|(name, second)| {
+        is(0, name) && (second.is_empty() || second.iter().any(|word| is(1, word)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_are_known_by_their_first_words() {
+        let words = |line: &str| redistrib_ops::words::split(line.as_bytes()).unwrap();
+        for line in ["INFO", "info server", "CLIENT LIST", "cluster nodes", "Latency doctor"] {
+            assert!(is_text_report(&words(line)), "{line}");
+        }
+        for line in ["", "CLIENT", "CLIENT ID", "cluster slots", "get info"] {
+            assert!(!is_text_report(&words(line)), "{line}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The server's commands in its own words: for completion, hints and help.
+
+use redistrib_ops::Connection;
+use redistrib_ops::resp::{Command, View};
+
+/// What there is to say about one command, or a subcommand with its parent's name before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// In capitals: `CLUSTER SETSLOT`.
+    pub(super) name: String,
+    /// The arguments as they are written in the documentation, one part each.
+    pub(super) arguments: Vec<String>,
+    pub(super) summary: String,
+    pub(super) since: String,
+    pub(super) group: String,
+}
+
+/// All commands of a server, sorted by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Commands(Vec<Entry>);
+
+/// The nesting of arguments is the server's choice; deeper than this it is dots.
+const DEPTH: usize = 8;
+
+impl Commands {
+    /// Asks by COMMAND DOCS (servers from 7.0), else by COMMAND, which gives names alone. A server that refuses
+    /// both has no commands to complete.
+    pub(super) fn load(link: &mut Connection) -> Self {
+        let docs = link.call(&Command::new("COMMAND").arg("DOCS"));
+        let mut entries = Vec::new();
+        match docs {
+            Ok(reply) => {
+                for (name, doc) in reply.view().pairs() {
+                    add_documented("", name, doc, &mut entries);
+                }
+            }
+            Err(_) => {
+                if let Ok(reply) = link.call(&Command::new("COMMAND")) {
+                    let names = reply.view().elements().filter_map(|entry| entry.elements().next());
+                    entries.extend(names.filter_map(|name| {
+                        Some(Entry { name: name.as_str()?.to_uppercase(), ..Entry::default() })
+                    }));
+                }
+            }
+        }
+        Self::new(entries)
+    }
+
+    pub(super) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    pub(super) fn new(mut entries: Vec<Entry>) -> Self {
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Self(entries)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter()
+    }
+
+    /// The command, or subcommand, that these words begin with, and how many words are its name.
+    pub(super) fn find(&self, words: &[String]) -> Option<(&Entry, usize)> {
+        let upper: Vec<String> = words.iter().take(2).map(|word| word.to_uppercase()).collect();
+        (1..=upper.len()).rev().find_map(|count| {
+            let name = upper.get(..count)?.join(" ");
+            let at = self.0.binary_search_by(|entry| entry.name.as_str().cmp(&name)).ok()?;
+            Some((self.0.get(at)?, count))
+        })
+    }
+
+    /// The names that begin so, whatever the case.
+    pub(super) fn beginning<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a Entry> {
+        let start = start.to_uppercase();
+        self.0.iter().filter(move |entry| entry.name.starts_with(&start))
+    }
+}
+
+/// Adds a command and its subcommands, which servers name `parent|sub`.
+fn add_documented(parent: &str, name: View<'_>, doc: View<'_>, entries: &mut Vec<Entry>) {
+    let Some(name) = name.as_str() else { return };
+    let own = name.rsplit('|').next().unwrap_or_default().to_uppercase();
+    let name = if parent.is_empty() { own } else { format!("{parent} {own}") };
+    let text =
+        |key: &[u8]| doc.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let arguments = doc.get(b"arguments").map(|list| list.elements());
+    let arguments = arguments.into_iter().flatten().map(|argument| write_argument(argument, DEPTH));
+    entries.push(Entry {
+        arguments: arguments.collect(),
+        summary: text(b"summary"),
+        since: text(b"since"),
+        group: text(b"group"),
+        name: name.clone(),
+    });
+    if parent.is_empty() {
+        for (sub, doc) in doc.get(b"subcommands").map(|subs| subs.pairs()).into_iter().flatten() {
+            add_documented(&name, sub, doc, entries);
+        }
+    }
+}
+
+/// Writes an argument as the documentation does: `[EX seconds]`, `key [key ...]`, `NX|XX`.
+fn write_argument(argument: View<'_>, depth: usize) -> String {
+    if depth == 0 {
+        return "...".into();
+    }
+    let text = |key: &[u8]| argument.get(key).and_then(|value| value.as_str());
+    let children = || {
+        let list = argument.get(b"arguments").map(|list| list.elements());
+        list.into_iter().flatten().map(|child| write_argument(child, depth - 1)).collect::<Vec<_>>()
+    };
+    let token = text(b"token").unwrap_or_default();
+    let content = match text(b"type").unwrap_or_default() {
+        "pure-token" => String::new(),
+        "oneof" => children().join("|"),
+        "block" => children().join(" "),
+        _ => text(b"display_text").or_else(|| text(b"name")).unwrap_or_default().to_owned(),
+    };
+    let has_flag = |flag: &[u8]| {
+        let flags = argument.get(b"flags").map(|flags| flags.elements());
+        flags.into_iter().flatten().any(|set| set.as_bytes() == Some(flag))
+    };
+    let once = [token, content.as_str()].join(" ").trim().to_owned();
+    let again = if has_flag(b"multiple_token") { &once } else { &content };
+    let all = if has_flag(b"multiple") { format!("{once} [{again} ...]") } else { once.clone() };
+    if has_flag(b"optional") { format!("[{all}]") } else { all }
+}
+
+#[cfg(test)]
+mod tests {
+    use redistrib_ops::resp::Decoder;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_written_as_in_the_documentation() {
+        // What a server says of SET's last arguments, shortened.
+        let docs = b"*2\r\n$3\r\nset\r\n*6\r\n$7\r\nsummary\r\n$3\r\nset\r\n$5\r\ngroup\r\n$6\r\nstring\r\n\
+            $9\r\narguments\r\n*3\r\n\
+            *4\r\n$4\r\nname\r\n$3\r\nkey\r\n$4\r\ntype\r\n$3\r\nkey\r\n\
+            *6\r\n$4\r\nname\r\n$1\r\nv\r\n$4\r\ntype\r\n$6\r\nstring\r\n$5\r\nflags\r\n*1\r\n+multiple\r\n\
+            *8\r\n$4\r\nname\r\n$1\r\nx\r\n$4\r\ntype\r\n$5\r\noneof\r\n$5\r\nflags\r\n*1\r\n+optional\r\n\
+              $9\r\narguments\r\n*2\r\n\
+                *6\r\n$4\r\nname\r\n$1\r\ns\r\n$4\r\ntype\r\n$7\r\ninteger\r\n$5\r\ntoken\r\n$2\r\nEX\r\n\
+                *6\r\n$4\r\nname\r\n$1\r\nk\r\n$4\r\ntype\r\n$10\r\npure-token\r\n$5\r\ntoken\r\n$7\r\nKEEPTTL\r\n";
+        let mut decoder = Decoder::new();
+        decoder.feed(docs);
+        let reply = decoder.next_reply().unwrap().unwrap();
+        let mut entries = Vec::new();
+        for (name, doc) in reply.view().pairs() {
+            add_documented("", name, doc, &mut entries);
+        }
+        let commands = Commands::new(entries);
+        let (set, words) = commands.find(&["Set".into(), "k".into()]).unwrap();
+        assert_eq!((set.name.as_str(), set.group.as_str(), words), ("SET", "string", 1));
+        assert_eq!(set.arguments, ["key", "v [v ...]", "[EX s|KEEPTTL]"]);
+        assert_eq!(commands.beginning("s").count(), 1);
+    }
+}

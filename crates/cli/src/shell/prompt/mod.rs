@@ -1,0 +1,202 @@
+//! The prompt, and lines from standard input where that is no terminal.
+
+mod commands;
+mod editor;
+mod help;
+mod history;
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::thread;
+
+use anyhow::Result;
+use redistrib_ops::{Endpoint, Error};
+use rustyline::error::ReadlineError;
+
+use super::lines::{self, Line};
+use super::options::{Options, Repeat};
+use super::session::Session;
+use crate::escape::Escaped;
+use commands::Commands;
+use editor::Editor;
+
+/// Whether the session goes on after a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Line,
+    End,
+}
+
+/// Reads and executes lines until the user leaves; tells whether all commands were answered without error,
+/// which counts only for lines from a file or pipe.
+pub(super) fn run(options: &Options) -> Result<bool> {
+    let mut prompt = Prompt::new(options);
+    if io::stdin().is_terminal() { prompt.interact() } else { prompt.read_all() }
+}
+
+struct Prompt<'a> {
+    options: &'a Options,
+    session: Session,
+    fine: bool,
+}
+
+impl<'a> Prompt<'a> {
+    fn new(options: &'a Options) -> Self {
+        Self { options, session: Session::new(options, true), fine: true }
+    }
+
+    /// Lines from standard input, as redis-cli reads them: an error ends nothing.
+    fn read_all(&mut self) -> Result<bool> {
+        let mut input = io::stdin().lock();
+        let mut line = Vec::new();
+        while input.read_until(b'\n', &mut line)? > 0 {
+            let next = self.take(&line, None)?;
+            if next == Next::End {
+                break;
+            }
+            line.clear();
+        }
+        Ok(self.fine || !self.options.exit_on_error)
+    }
+
+    /// Lines from the user.
+    fn interact(&mut self) -> Result<bool> {
+        let cancel = self.session.cancel.clone();
+        // Without a handler Ctrl-C ends the program: worse, but no reason not to begin.
+        let _ = ctrlc::set_handler(move || cancel.press());
+        if let Err(error) = self.session.connect() {
+            self.session.complain(&error.into());
+        }
+        let mut editor = Editor::new(self.load_commands())?;
+        loop {
+            match editor.read(&self.prompt()) {
+                Ok(line) => {
+                    self.session.cancel.clear();
+                    if self.take(line.as_bytes(), Some(&mut editor))? == Next::End {
+                        return Ok(true);
+                    }
+                }
+                // The line is given up, not the session.
+                Err(ReadlineError::Interrupted) => {}
+                Err(ReadlineError::Eof) => return Ok(true),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// What the server says of its commands; nothing where it does not say.
+    fn load_commands(&mut self) -> Commands {
+        match self.session.client.connection() {
+            Ok(link) => Commands::load(link),
+            Err(_) => Commands::default(),
+        }
+    }
+
+    /// `host:port[db](TX)> `, or `not connected> `.
+    fn prompt(&mut self) -> String {
+        if !self.session.client.is_connected() {
+            self.session.state.disconnected();
+            return "not connected> ".into();
+        }
+        let state = &self.session.state;
+        let database = match state.database {
+            0 => String::new(),
+            number => format!("[{number}]"),
+        };
+        let transaction = if state.in_transaction { "(TX)" } else { "" };
+        let node = match self.session.client.endpoint() {
+            Endpoint::Unix(path) => format!("redis {}", path.display()),
+            tcp => tcp.to_string(),
+        };
+        Escaped(format!("{node}{database}{transaction}> ")).to_string()
+    }
+
+    /// Does what a line says.
+    fn take(&mut self, line: &[u8], editor: Option<&mut Editor>) -> Result<Next> {
+        let Ok(line) = lines::read(line) else {
+            self.session.printer.line("Invalid argument(s)")?;
+            return Ok(Next::Line);
+        };
+        match line {
+            Line::Nothing => {}
+            Line::Quit => return Ok(Next::End),
+            Line::Clear => {
+                write!(io::stdout(), "\x1b[H\x1b[2J")?;
+                io::stdout().flush()?;
+            }
+            Line::Help(topic) => match &editor {
+                Some(editor) => help::show(&topic, editor.commands())?,
+                None => help::show(&topic, &self.load_commands())?,
+            },
+            Line::Connect { host, port } => self.go_to(&Endpoint::tcp(host, port)),
+            Line::Preference(words) => self.prefer(&words, editor)?,
+            Line::Wrong(text) => self.session.printer.line(&text)?,
+            Line::Command { words, times } => self.execute(&words, times)?,
+        }
+        Ok(Next::Line)
+    }
+
+    fn go_to(&mut self, endpoint: &Endpoint) {
+        self.session.client.disconnect();
+        self.session.client.go_to(endpoint);
+        if let Err(error) = self.session.connect() {
+            self.session.complain(&error.into());
+        }
+    }
+
+    /// Executes a command; trouble with the connection is told and ends nothing.
+    fn execute(&mut self, words: &[Vec<u8>], times: u64) -> Result<()> {
+        let repeat = match (times, self.options.repeat) {
+            (1, repeat) => repeat,
+            (times, repeat) => Repeat { times: Some(times), ..repeat },
+        };
+        let mut left = repeat.times;
+        while left != Some(0) && self.session.cancel.wish() == redistrib_ops::Stop::No {
+            match self.session.execute(words) {
+                Ok(fine) => self.fine &= fine,
+                Err(error) => return self.tell(words, error),
+            }
+            left = left.map(|left| left - 1);
+            thread::sleep(if left == Some(0) {
+                std::time::Duration::ZERO
+            } else {
+                repeat.interval
+            });
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, words: &[Vec<u8>], error: anyhow::Error) -> Result<()> {
+        if error.downcast_ref::<io::Error>().is_some() {
+            return Err(error);
+        }
+        self.session.state.disconnected();
+        let shutdown = words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"shutdown"));
+        let closed =
+            matches!(error.downcast_ref::<Error>(), Some(Error::Closed { .. } | Error::Io { .. }));
+        // A server that was told to shut down says good-bye by closing.
+        if !(shutdown && closed) {
+            self.fine = false;
+            self.session.complain(&error);
+        }
+        Ok(())
+    }
+
+    fn prefer(&mut self, words: &[Vec<u8>], editor: Option<&mut Editor>) -> Result<()> {
+        let text: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        let text: Vec<&str> = text.iter().map(|word| &**word).collect();
+        match (text.as_slice(), editor) {
+            ([":set", "hints"], Some(editor)) => editor.show_hints(true),
+            ([":set", "nohints"], Some(editor)) => editor.show_hints(false),
+            ([":set", "hints" | "nohints"], None) => {}
+            _ => {
+                let (what, name) = match text.as_slice() {
+                    [":set", name, ..] => ("preference", *name),
+                    _ => ("internal command", text.first().copied().unwrap_or_default()),
+                };
+                let text = format!("unknown redis-cli {what} '{name}'");
+                self.session.printer.line(&Escaped(text).to_string())?;
+            }
+        }
+        Ok(())
+    }
+}

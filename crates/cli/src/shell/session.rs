@@ -1,0 +1,217 @@
+//! A session: a current node, what it has been told, and commands one after the other.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use redistrib_ops::client::{Client, Redirect, Watcher};
+use redistrib_ops::resp::{Command, Kind, Reply};
+use redistrib_ops::{Cancel, Error, Stop};
+
+use super::failure::explain;
+use super::format::{Form, Lines, write_harmless};
+use super::options::{Options, Protocol};
+use super::printer::Printer;
+use super::state::{Change, State};
+use crate::escape::Escaped;
+
+/// Replies may take as long as the command says: BLPOP waits for ever. A year stands for it.
+const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(365 * 86_400);
+/// Slower replies are shown with the time they took.
+const WORTH_TELLING: Duration = Duration::from_millis(500);
+
+/// One session with a server or a cluster.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: Client,
+    pub(super) state: State,
+    pub(super) printer: Printer,
+    pub(super) cancel: Cancel,
+    follow: bool,
+    /// Whether somebody reads along: redirections and slow replies are told then.
+    talkative: bool,
+    /// Whether an error reply ends the session: it is told on standard error then.
+    errors_end: bool,
+}
+
+impl Session {
+    /// A session that is not connected yet.
+    pub(super) fn new(options: &Options, talkative: bool) -> Self {
+        let cancel = Cancel::new();
+        let state = State {
+            database: options.database,
+            protocol: options.protocol.map(|protocol| match protocol {
+                Protocol::Two => 2,
+                Protocol::Three => 3,
+            }),
+            ..State::default()
+        };
+        let client = Client::new(&options.endpoint, &options.settings, cancel.clone())
+            .with_reply_timeout(AS_LONG_AS_IT_TAKES);
+        let printer = Printer::new(&options.output);
+        let errors_end = options.exit_on_error && !talkative;
+        Self { client, state, printer, cancel, follow: options.cluster, talkative, errors_end }
+    }
+
+    /// Connects, if the connection is not there. What the server refuses of AUTH, HELLO and SELECT is
+    /// said, and done without, as redis-cli does: the command will tell if it matters.
+    ///
+    /// # Errors
+    /// No connection.
+    pub(super) fn connect(&mut self) -> Result<(), Error> {
+        if self.client.is_connected() {
+            return Ok(());
+        }
+        self.state.disconnected();
+        loop {
+            self.client.set_up_with(self.state.setup());
+            let Err(error) = self.client.connection() else { return Ok(()) };
+            let Error::Refused { command, reply, .. } = &error else { return Err(error) };
+            let refused = match command.split(' ').next() {
+                Some("AUTH") if self.client.settings().credentials.is_some() => {
+                    self.client.set_credentials(None);
+                    "AUTH"
+                }
+                Some("HELLO") if self.state.protocol.is_some() => {
+                    self.state.protocol = None;
+                    "HELLO"
+                }
+                Some("SELECT") if self.state.database != 0 => {
+                    self.state.database = 0;
+                    command.as_str()
+                }
+                _ => return Err(error),
+            };
+            let _ = writeln!(io::stderr(), "{refused} failed: {}", Escaped(reply));
+        }
+    }
+
+    /// Sends a command and waits for its reply, following the cluster where that was asked for. Inside a
+    /// transaction nothing is followed: the command would be executed outside of it.
+    ///
+    /// # Errors
+    /// No connection, or none any more.
+    pub(super) fn ask(&mut self, words: &[Vec<u8>]) -> Result<Reply, Error> {
+        self.connect()?;
+        let command = Command::from_args(words);
+        let mut reporter = Reporter { printer: &self.printer, talkative: self.talkative };
+        let reply = if self.follow && !self.state.in_transaction {
+            self.client.follow(&command, &mut reporter)?
+        } else {
+            self.client.request(&command, &mut reporter)?
+        };
+        if let Change::Identity(credentials) = self.state.note(words, &reply) {
+            self.client.set_credentials(credentials);
+        }
+        self.client.set_up_with(self.state.setup());
+        Ok(reply)
+    }
+
+    /// Sends a command and prints its reply; tells whether that was no error.
+    ///
+    /// # Errors
+    /// As for [`Session::ask`], and those of writing.
+    pub(super) fn execute(&mut self, words: &[Vec<u8>]) -> Result<bool> {
+        let begun = Instant::now();
+        if let Some(refusal) = unsupported(words) {
+            self.printer.line(refusal)?;
+            return Ok(false);
+        }
+        let streams = streams(words);
+        let reply = self.ask(words)?;
+        let fine = reply.view().as_error().is_none();
+        if streams && fine {
+            self.print_stream(words, &reply)?;
+            return Ok(true);
+        }
+        match reply.view().as_error() {
+            Some(text) if self.errors_end => {
+                let mut out = io::stderr().lock();
+                write_harmless(text, Lines::One, &mut out)?;
+                out.write_all(b"\n")?;
+                return Ok(false);
+            }
+            _ => self.printer.reply(words, reply.view())?,
+        }
+        let took = begun.elapsed();
+        if self.talkative && took >= WORTH_TELLING && self.printer.form() == Form::Terminal {
+            self.printer.line(&format!("({:.2}s)", took.as_secs_f64()))?;
+        }
+        Ok(fine)
+    }
+
+    /// Prints what comes without being asked for, until the user or the server ends it.
+    fn print_stream(&mut self, words: &[Vec<u8>], first: &Reply) -> Result<()> {
+        let monitor = words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"monitor"));
+        if self.printer.form() == Form::Terminal && !monitor {
+            self.printer.line("Reading messages... (press Ctrl-C to quit)")?;
+        }
+        self.printer.reply(words, first.view())?;
+        let mut open = monitor || self.state.subscriptions > 0;
+        while open && self.cancel.wish() == Stop::No {
+            let Some(message) = self.client.poll(Duration::from_millis(50))? else { continue };
+            self.printer.reply(words, message.view())?;
+            open = monitor || !is_last_goodbye(&message);
+        }
+        // Messages under way would be taken for replies: only a new connection is free of them.
+        self.client.disconnect();
+        Ok(())
+    }
+
+    /// Prints an error of the connection in words for the user.
+    pub(super) fn complain(&self, error: &anyhow::Error) {
+        let text = match error.downcast_ref::<Error>() {
+            Some(error) => explain(error),
+            None => Escaped(format!("{error:#}")).to_string(),
+        };
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+}
+
+/// Tells the user what happens before the reply.
+struct Reporter<'a> {
+    printer: &'a Printer,
+    talkative: bool,
+}
+
+impl Watcher for Reporter<'_> {
+    fn redirected(&mut self, redirect: &Redirect) {
+        if self.talkative {
+            let text =
+                format!("-> Redirected to slot [{}] located at {}", redirect.slot, redirect.to);
+            let _ = self.printer.line(&Escaped(text).to_string());
+        }
+    }
+
+    fn pushed(&mut self, push: &Reply) {
+        let _ = self.printer.push(push.view());
+    }
+}
+
+/// Whether a command is followed by messages until it is undone.
+fn streams(words: &[Vec<u8>]) -> bool {
+    let name = words.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+    matches!(name.as_slice(), b"subscribe" | b"psubscribe" | b"ssubscribe" | b"monitor")
+}
+
+/// What only redis-cli does: to speak the replication protocol.
+fn unsupported(words: &[Vec<u8>]) -> Option<&'static str> {
+    let name = words.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+    matches!(name.as_slice(), b"sync" | b"psync").then_some(
+        "(error) SYNC and PSYNC turn the connection into a replica's: not supported here",
+    )
+}
+
+/// Whether a message tells that no subscription is left.
+fn is_last_goodbye(message: &Reply) -> bool {
+    let view = message.view();
+    if !matches!(view.kind(), Kind::Array | Kind::Push) {
+        return false;
+    }
+    let mut elements = view.elements();
+    let goodbye = elements
+        .next()
+        .and_then(|sort| sort.as_bytes())
+        .is_some_and(|sort| matches!(sort, b"unsubscribe" | b"punsubscribe" | b"sunsubscribe"));
+    goodbye && elements.nth(1).and_then(|count| count.as_int()) == Some(0)
+}

@@ -1,0 +1,136 @@
+//! What a connection has been told that later commands depend on.
+
+use redistrib_ops::resp::{Command, Reply};
+use redistrib_ops::{Credentials, Secret};
+
+/// The state of the session at the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// The selected database.
+    pub(super) database: u32,
+    /// Between MULTI and EXEC or DISCARD.
+    pub(super) in_transaction: bool,
+    /// The version HELLO asked for.
+    pub(super) protocol: Option<u8>,
+    /// Channels and patterns subscribed to.
+    pub(super) subscriptions: i64,
+}
+
+/// What a command changed beside the server's data.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    None,
+    /// The session speaks as somebody else now.
+    Identity(Option<Credentials>),
+}
+
+impl State {
+    /// What a new connection must be told.
+    pub(super) fn setup(&self) -> Vec<Command> {
+        let hello = self.protocol.map(|version| Command::new("HELLO").arg(version));
+        let select = (self.database != 0).then(|| Command::new("SELECT").arg(self.database));
+        hello.into_iter().chain(select).collect()
+    }
+
+    /// What is lost with a connection.
+    pub(super) fn disconnected(&mut self) {
+        self.in_transaction = false;
+        self.subscriptions = 0;
+    }
+
+    /// Takes note of a command and its reply.
+    pub(super) fn note(&mut self, words: &[Vec<u8>], reply: &Reply) -> Change {
+        let word = |at: usize| words.get(at).map(|word| word.to_ascii_lowercase());
+        let name = word(0).unwrap_or_default();
+        if name == b"exec" || name == b"discard" {
+            self.in_transaction = false;
+        }
+        let queued = reply.view().as_bytes() == Some(b"QUEUED");
+        if reply.view().as_error().is_some() || queued {
+            return Change::None;
+        }
+        match name.as_slice() {
+            b"multi" => self.in_transaction = true,
+            b"select" => self.database = word(1).and_then(parse).unwrap_or(self.database),
+            b"swapdb" => {}
+            b"reset" => {
+                *self = Self::default();
+                return Change::Identity(None);
+            }
+            b"auth" => return Change::Identity(credentials(words.get(1..).unwrap_or_default())),
+            b"hello" => {
+                self.protocol = word(1).and_then(parse).or(self.protocol);
+                let auth = words.iter().position(|word| word.eq_ignore_ascii_case(b"auth"));
+                if let Some(pair) = auth.and_then(|at| words.get(at + 1..at + 3)) {
+                    return Change::Identity(credentials(pair));
+                }
+            }
+            name if name.ends_with(b"subscribe") => {
+                let count = reply.view().elements().nth(2).and_then(|count| count.as_int());
+                self.subscriptions = count.unwrap_or(self.subscriptions);
+            }
+            _ => {}
+        }
+        Change::None
+    }
+}
+
+fn parse<N: std::str::FromStr>(word: Vec<u8>) -> Option<N> {
+    String::from_utf8(word).ok()?.parse().ok()
+}
+
+/// `[user] password`.
+fn credentials(words: &[Vec<u8>]) -> Option<Credentials> {
+    let text = |word: &Vec<u8>| String::from_utf8(word.clone()).ok();
+    let (user, password) = match words {
+        [password] => (None, text(password)?),
+        [user, password] => (Some(text(user)?), text(password)?),
+        _ => return None,
+    };
+    Some(Credentials { user, password: Secret::new(password) })
+}
+
+#[cfg(test)]
+mod tests {
+    use redistrib_ops::resp::Decoder;
+
+    use super::*;
+
+    fn note(state: &mut State, line: &str, wire: &[u8]) -> Change {
+        let mut decoder = Decoder::new();
+        decoder.feed(wire);
+        let words = redistrib_ops::words::split(line.as_bytes()).unwrap();
+        state.note(&words, &decoder.next_reply().unwrap().unwrap())
+    }
+
+    #[test]
+    fn follows_what_the_server_accepted() {
+        let mut state = State::default();
+        note(&mut state, "SELECT 3", b"+OK\r\n");
+        note(&mut state, "select 99", b"-ERR DB index is out of range\r\n");
+        assert_eq!(state.database, 3);
+        note(&mut state, "MULTI", b"+OK\r\n");
+        note(&mut state, "SELECT 4", b"+QUEUED\r\n");
+        assert!(state.in_transaction && state.database == 3);
+        note(&mut state, "EXEC", b"-EXECABORT\r\n");
+        assert!(!state.in_transaction);
+        note(&mut state, "subscribe a", b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
+        assert_eq!(state.subscriptions, 1);
+        assert_eq!(note(&mut state, "reset", b"+RESET\r\n"), Change::Identity(None));
+        assert_eq!(state, State::default());
+    }
+
+    #[test]
+    fn remembers_who_we_are() {
+        let mut state = State::default();
+        let bob = Credentials { user: Some("bob".into()), password: Secret::new("pw") };
+        assert_eq!(
+            note(&mut state, "auth bob pw", b"+OK\r\n"),
+            Change::Identity(Some(bob.clone()))
+        );
+        assert_eq!(note(&mut state, "AUTH bob no", b"-WRONGPASS x\r\n"), Change::None);
+        let change = note(&mut state, "HELLO 3 AUTH bob pw", b"%0\r\n");
+        assert_eq!((change, state.protocol), (Change::Identity(Some(bob)), Some(3)));
+        assert_eq!(state.setup().len(), 1);
+    }
+}
