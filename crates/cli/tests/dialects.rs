@@ -138,6 +138,15 @@ fn every_spelling_becomes_ours() {
             "redis-cli --cluster import h:1 --cluster-from s:2 --cluster-copy --cluster-from-user u --cluster-from-askpass",
             "import --from=s:2 --copy --from-user=u --from-askpass -- h:1",
         ),
+        ("redis-trib.py fix --addr c:1", "fix -- c:1"),
+        (
+            "redis-cli --cluster fix h:1 --cluster-fix-with-unreachable-masters --cluster-search-multiple-owners",
+            "fix --fix-with-unreachable-masters --search-multiple-owners -- h:1",
+        ),
+        (
+            "valkey-cli --cluster fix h:1 --cluster-fix-with-unreachable-primaries",
+            "fix --fix-with-unreachable-masters -- h:1",
+        ),
         // Labs have verbs of their own.
         ("redis-trib lab up --nodes 3", "lab up --nodes=3"),
         ("redis-trib lab --dir d status", "lab status --dir=d"),

@@ -206,6 +206,40 @@ fn open_slots_are_told_in_redis_clis_words() {
         &format!("[WARNING] Node {} has slots in migrating state 100.", nodes[0]),
         "[WARNING] The following slots are open: 100.",
     ]);
+    let line = ["--cluster", "fix", &nodes[0]];
+    trib(&["fix", &nodes[0], "--dry-run"]).expect(0).shows(&["*** slot 100: "]);
+    trib(&["check", &nodes[0]]).expect(1);
+    trib(&line).expect(0).shows(&[
+        "*** slot 100: ",
+        "[OK] All nodes agree",
+        "[OK] All 16384 slots covered.",
+    ]);
+    trib(&line).expect(0).shows(&["[OK] Nothing to mend."]);
+}
+
+#[test]
+fn what_was_left_open_is_mended_before_slots_move() {
+    let lab = cluster();
+    let nodes = addresses(&lab);
+    let ids = masters(&nodes[0]);
+    let mut source = Connection::open(&lab.endpoints()[0], &Settings::default()).unwrap();
+    let mut target = Connection::open(&lab.endpoints()[1], &Settings::default()).unwrap();
+    let open = |state: &str, peer: &str| {
+        Command::new("CLUSTER").arg("SETSLOT").arg(100_u16).arg(state).arg(peer.to_owned())
+    };
+    target.call(&open("IMPORTING", &ids[0])).unwrap();
+    source.call(&open("MIGRATING", &ids[1])).unwrap();
+    let line = ["reshard", &nodes[0], "--from", &ids[0], "--to", &ids[2], "--slots", "5"];
+    trib_with("no\n", &line)
+        .expect(1)
+        .shows(&["[ERR] slot 100 open", "Can I mend the open slots first?"]);
+    trib_with("yes\nyes\n", &line).expect(0).shows(&[
+        "*** slot 100: a migration was interrupted",
+        "[OK] All nodes agree about slots configuration.",
+        "Ready to move 5 slots.",
+        "[OK] Moved 5 slots",
+    ]);
+    trib(&["check", &nodes[0]]).expect(0);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bench;
 mod common;
 mod connect;
 mod create;
+mod fix;
 mod inspect;
 mod lab;
 mod members;
@@ -23,6 +24,7 @@ pub use bench::BenchArgs;
 pub use common::{ChangeArgs, ReportArgs, SeedArgs};
 pub use connect::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE};
 pub use create::CreateArgs;
+pub use fix::FixArgs;
 pub use inspect::{CheckArgs, InfoArgs, ListArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
 pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, SetTimeoutArgs};
@@ -65,6 +67,8 @@ pub enum Verb {
     Info(InfoArgs),
     /// Show the tree of masters and replicas with slots, keys and memory
     List(ListArgs),
+    /// Mend open, lost and disputed slots
+    Fix(FixArgs),
     /// Move slots to a master
     Reshard(ReshardArgs),
     /// Share the slots among the masters by weight

@@ -7,6 +7,7 @@ use redistrib_ops::{
 };
 use serde::Serialize;
 
+use super::fix::recover;
 use super::{Outcome, Session, moves};
 use crate::args::{
     AddNodeArgs, DelNodeArgs, MigrationArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs,
@@ -91,6 +92,11 @@ fn take_out(
 ) -> anyhow::Result<Outcome> {
     let output = &session.output;
     output.line(format_args!(">>> Removing node {id} from cluster {}", cluster.seed()));
+    if let Some(migration) = migration
+        && !recover(session, verb, &mut cluster, migration)?
+    {
+        return Ok(Outcome::Failed);
+    }
     let moves = match migration {
         Some(_) => plan_drain(&cluster, id)?,
         None => Vec::new(),

@@ -3,6 +3,7 @@
 mod backup;
 mod bench;
 mod create;
+mod fix;
 mod inspect;
 mod join;
 mod lab;
@@ -14,6 +15,7 @@ mod tools;
 mod transfer;
 mod terminal;
 
+use std::cell::Cell;
 use std::process::ExitCode;
 
 use redistrib_ops::lock::Lock;
@@ -65,6 +67,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Check(args) => (args.report.json, inspect::check(&args)),
         Verb::Info(args) => (args.report.json, inspect::info(&args)),
         Verb::List(args) => (args.report.json, inspect::list(&args)),
+        Verb::Fix(args) => (args.change.json, fix::fix(&args)),
         Verb::Reshard(args) => (args.change.json, reshard::reshard(&args)),
         Verb::Rebalance(args) => (args.change.json, rebalance::rebalance(&args)),
         Verb::MigrateSlots(args) => (args.change.json, reshard::migrate_slots(&args)),
@@ -129,6 +132,8 @@ struct Session {
     dry_run: bool,
     /// Whether to keep others away from the cluster.
     lock: bool,
+    /// Whether Ctrl-C has its two steps already.
+    interruptible: Cell<bool>,
 }
 
 impl Session {
@@ -140,6 +145,7 @@ impl Session {
             yes: args.yes,
             dry_run: false,
             lock: false,
+            interruptible: Cell::new(false),
         })
     }
 
@@ -151,6 +157,7 @@ impl Session {
             yes: args.yes,
             dry_run: args.dry_run,
             lock: !args.no_lock,
+            interruptible: Cell::new(false),
         })
     }
 
@@ -190,13 +197,15 @@ impl Session {
         })
     }
 
-    /// Runs work with a reporter, from where on Ctrl-C has its two steps. At most once in a run.
+    /// Runs work with a reporter, from where on Ctrl-C has its two steps.
     fn act<T>(
         &self,
         reporter: &Reporter<'_>,
         work: impl FnOnce(Context<'_>) -> redistrib_ops::Result<T>,
     ) -> anyhow::Result<T> {
-        interrupt::install(&self.cancel)?;
+        if !self.interruptible.replace(true) {
+            interrupt::install(&self.cancel)?;
+        }
         let result = work(Context::new(reporter, &self.cancel));
         reporter.close();
         Ok(result?)

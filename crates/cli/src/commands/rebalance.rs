@@ -3,6 +3,7 @@
 use redistrib_ops::model::plan::rebalance::Rebalance;
 use redistrib_ops::plan_cluster_rebalance;
 
+use super::fix::recover;
 use super::{Outcome, Session, moves};
 use crate::args::RebalanceArgs;
 
@@ -10,6 +11,9 @@ pub(super) fn rebalance(args: &RebalanceArgs) -> anyhow::Result<Outcome> {
     let mut session = Session::for_change(&args.change)?;
     session.dry_run |= args.simulate;
     let mut cluster = session.discover(&args.seed.node)?;
+    if !recover(&session, "rebalance", &mut cluster, &args.migration)? {
+        return Ok(Outcome::Failed);
+    }
     let plan = plan_cluster_rebalance(&mut cluster, &args.options())?;
     session.output.line(head(&plan));
     if plan.moves.is_empty() {

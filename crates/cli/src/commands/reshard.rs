@@ -5,6 +5,7 @@ use redistrib_ops::model::{Finding, NodeId, SlotSet};
 use redistrib_ops::reshard::{Sources, plan};
 use redistrib_ops::{Report, inspect, plan_migrate_slots};
 
+use super::fix::recover;
 use super::{Outcome, Session, moves};
 use crate::args::{MigrateSlotsArgs, ReshardArgs};
 use crate::prompt::Prompt;
@@ -24,6 +25,9 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let seed = &args.seed.node;
     let mut cluster = session.discover(seed)?;
+    if !recover(&session, "reshard", &mut cluster, &args.migration)? {
+        return Ok(Outcome::Failed);
+    }
     let report = inspect(&mut cluster);
     session.output.lines(render::check(&report, seed, false));
     ensure!(
@@ -43,6 +47,10 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
 pub(super) fn migrate_slots(args: &MigrateSlotsArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let slots = args.slots.iter().fold(SlotSet::new(), |all, some| all.union(some));
+    let mut cluster = session.discover(&args.source)?;
+    if !recover(&session, "migrate-slots", &mut cluster, &args.migration)? {
+        return Ok(Outcome::Failed);
+    }
     let (mut cluster, step) =
         plan_migrate_slots(&args.source, &args.target, &slots, &session.settings)?;
     let moves = [step];
@@ -54,7 +62,7 @@ pub(super) fn migrate_slots(args: &MigrateSlotsArgs) -> anyhow::Result<Outcome> 
 
 /// Whether slots must not be moved while this is so. Disagreement may pass by itself, which the migration waits for.
 fn is_in_the_way(finding: &Finding) -> bool {
-    matches!(finding, Finding::OpenSlots(_) | Finding::Uncovered { .. } | Finding::Unserved { .. })
+    matches!(finding, Finding::Uncovered { .. } | Finding::Unserved { .. })
 }
 
 fn wish(args: &ReshardArgs, session: &Session, report: &Report) -> anyhow::Result<Wish> {

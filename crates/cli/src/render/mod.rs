@@ -5,6 +5,7 @@
 
 mod check;
 mod create;
+mod fix;
 mod info;
 pub mod json;
 mod list;
@@ -15,6 +16,7 @@ mod transfer;
 
 pub use check::check;
 pub use create::create;
+pub use fix::fix;
 pub use info::info;
 pub use list::list;
 pub use reshard::reshard;

@@ -1,0 +1,78 @@
+//! `fix`, and the mending that other verbs begin with.
+
+use redistrib_ops::model::Finding;
+use redistrib_ops::{
+    Cluster, Context, FixOptions, FixPlan, Silent, fix as mend, inspect, plan_cluster_fix,
+};
+
+use super::{Outcome, Session};
+use crate::args::{FixArgs, MigrationArgs};
+use crate::render;
+use crate::render::json::is_healthy;
+
+pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let seed = &args.seed.node;
+    let mut cluster = session.discover(seed)?;
+    let report = inspect(&mut cluster);
+    session.output.lines(render::check(&report, seed, args.search_multiple_owners));
+    if session.dry_run {
+        let context = Context::new(&Silent, &session.cancel);
+        let plan = plan_cluster_fix(&mut cluster, args.options(), context)?;
+        session.output.lines(render::fix(&plan));
+        session.output.document(&plan);
+        return Ok(Outcome::Done);
+    }
+    let left = repair(&session, "fix", &mut cluster, args.options(), &args.migration)?;
+    session.output.document(&left);
+    let report = inspect(&mut cluster);
+    session.output.lines(render::check(&report, seed, args.search_multiple_owners));
+    let mended = left.repairs.is_empty() && left.blocked.is_empty();
+    Ok(if mended && is_healthy(&report) { Outcome::Done } else { Outcome::Failed })
+}
+
+/// Says what will be mended and why, then mends it. Returns what could not be.
+fn repair(
+    session: &Session,
+    verb: &str,
+    cluster: &mut Cluster,
+    options: FixOptions,
+    migration: &MigrationArgs,
+) -> anyhow::Result<FixPlan> {
+    let migration = migration.options();
+    let left = session.change(verb, cluster, |cluster, context| {
+        let plan = plan_cluster_fix(cluster, options, context)?;
+        session.output.lines(render::fix(&plan));
+        mend(cluster, plan, options, &migration, context)
+    })?;
+    if !left.blocked.is_empty() {
+        session.output.lines(render::fix(&left));
+    }
+    Ok(left)
+}
+
+/// Finishes what an interrupted migration has left open, if the user agrees, so that running the same
+/// command again is always right. Tells whether to go on.
+pub(super) fn recover(
+    session: &Session,
+    verb: &str,
+    cluster: &mut Cluster,
+    migration: &MigrationArgs,
+) -> anyhow::Result<bool> {
+    let mut open = cluster.snapshot().findings();
+    open.retain(|finding| matches!(finding, Finding::OpenSlots(_)));
+    if open.is_empty() {
+        return Ok(true);
+    }
+    session.output.lines(open.iter().map(render::finding));
+    if session.dry_run {
+        session.output.line("The open slots would be mended first.");
+        return Ok(true);
+    }
+    if !session.may(|prompt| prompt.accepts("Can I mend the open slots first?"))? {
+        return Ok(false);
+    }
+    repair(session, verb, cluster, FixOptions::default(), migration)?;
+    cluster.refresh();
+    Ok(true)
+}
