@@ -44,6 +44,8 @@ pub(super) struct Failed {
     pub(super) slot: Slot,
     pub(super) keys: Vec<Bytes>,
     pub(super) trouble: Trouble,
+    /// The error text.
+    pub(super) reply: String,
 }
 
 /// The state of a batch while it is copied.
@@ -246,7 +248,8 @@ impl<'w, 'a> Copy<'w, 'a> {
             {
                 self.work.source.accept(command, reply.clone())?;
             }
-            self.failed.push(Failed { slot, keys: keys.to_vec(), trouble });
+            let reply = String::from_utf8_lossy(text).into_owned();
+            self.failed.push(Failed { slot, keys: keys.to_vec(), trouble, reply });
             return Ok(0);
         }
         // NOKEY: all of them were deleted or expired since they were listed.

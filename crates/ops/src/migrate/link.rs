@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use redistrib_resp::{Command, Reply};
 
 use crate::error::{Error, Result};
-use crate::{Cancel, Connection, Stop};
+use crate::{Cancel, Connection, Endpoint, Stop};
 
 /// How often a waiting worker looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -28,6 +28,11 @@ impl<'a> Link<'a> {
     pub(super) fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
+    }
+
+    /// Where the node is.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        self.connection.endpoint()
     }
 
     /// Sends without waiting.

@@ -30,7 +30,7 @@ impl PairWork<'_> {
     /// Brings the keys of a failed MIGRATE over, or says why that cannot be.
     pub(super) fn settle(&mut self, failed: Failed) -> Result<()> {
         if failed.trouble == Trouble::Passing {
-            return self.wait_and_see(failed.slot);
+            return self.wait_and_see(&failed);
         }
         self.passing_since = None;
         for keys in failed.keys.chunks(PIECE) {
@@ -52,16 +52,21 @@ impl PairWork<'_> {
         Ok(())
     }
 
-    /// Lets time pass for a node that is not ready, but not for ever.
-    fn wait_and_see(&mut self, slot: Slot) -> Result<()> {
+    /// Waits for a node that is not ready, but not for ever. It is asked, not tried: each MIGRATE would send
+    /// the whole value before it is refused, and so hold both nodes up for nothing.
+    fn wait_and_see(&mut self, failed: &Failed) -> Result<()> {
         let since = *self.passing_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > self.options().settle {
-            let what =
-                format!("slot {slot} cannot be moved: a node keeps answering that it is not ready");
-            return Err(Error::NotSettled { what, after: self.options().settle });
+        loop {
+            thread::sleep(PASSING_PAUSE);
+            if since.elapsed() > self.options().settle {
+                let (slot, source) = (failed.slot, self.source.endpoint());
+                let what = format!("slot {slot} cannot be moved: {source} said: {}", failed.reply);
+                return Err(Error::NotSettled { what, after: self.options().settle });
+            }
+            if is_ready(&mut self.target)? && is_ready(&mut self.source)? {
+                return Ok(());
+            }
         }
-        thread::sleep(PASSING_PAUSE);
-        Ok(())
     }
 
     /// Which keys the source has. In a slot that is MIGRATING it answers ASK for those it has not.
@@ -167,6 +172,14 @@ fn ask(node: &mut Link<'_>, commands: impl Iterator<Item = Command>) -> Result<V
 /// ASKING before each command.
 fn asking(commands: &[Command]) -> Vec<Command> {
     commands.iter().flat_map(|command| [Command::new("ASKING"), command.clone()]).collect()
+}
+
+/// Whether a node says that it serves its slots.
+fn is_ready(link: &mut Link<'_>) -> Result<bool> {
+    let info = Command::new("CLUSTER").arg("INFO");
+    let replies = link.pipeline(std::slice::from_ref(&info))?;
+    let text = replies.first().and_then(|reply| reply.view().as_str());
+    Ok(text.is_some_and(|text| text.contains("cluster_state:ok")))
 }
 
 fn exists(key: &Bytes) -> Command {
