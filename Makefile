@@ -48,7 +48,8 @@ bench-migration: servers ## Compare the migration of slots with redis-cli and va
 fuzz: $(CARGO_FUZZ) ## Fuzz every target for FUZZ_SECONDS each (60)
 	@set -e; cd fuzz; for target in $$($(CARGO_FUZZ) list); do \
 	    echo "fuzz: $$target for $(FUZZ_SECONDS) s"; \
-	    $(CARGO_FUZZ) run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS); \
+	    mkdir -p corpus/$$target; \
+	    $(CARGO_FUZZ) run --sanitizer none $$target $$(ls -d corpus/$$target seeds/$$target 2>/dev/null) -- -max_total_time=$(FUZZ_SECONDS); \
 	done
 
 $(CARGO_FUZZ):

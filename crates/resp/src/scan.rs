@@ -191,7 +191,7 @@ impl Scanner {
     /// Finds the end of the line that begins at `self.at`: the place of its CR.
     fn line_end(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
         let text = self.at + 1;
-        let from = self.searched.max(text);
+        let from = self.searched.max(text).min(bytes.len());
         let limit = text + self.limits.max_line.min(MAX_BULK);
         let Some(found) = memchr2(b'\r', b'\n', &bytes[from..]) else {
             self.searched = bytes.len();
