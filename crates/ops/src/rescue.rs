@@ -62,7 +62,8 @@ pub fn rescue_cluster(
 }
 
 /// Makes `owner` the owner of slots that no other node serves, and waits until all reachable nodes agree. The
-/// owner's config epoch is raised, so that its claim beats that of a lost master that comes back.
+/// owner's config epoch is raised first: nodes that remember the lost master's claim would talk the owner out of
+/// its own, and the lost master may come back.
 fn claim(
     cluster: &mut Cluster,
     owner: NodeId,
@@ -72,8 +73,8 @@ fn claim(
     let owner = Owner { id: owner, address: cluster.member(owner)?.endpoint().to_string() };
     context.step(Step::Other { text: format!("Giving slots {slots} to {owner}") });
     let actions = [
-        Action::Assign { node: owner.clone(), owner: owner.clone() },
         Action::BumpEpoch { node: owner.clone() },
+        Action::Assign { node: owner.clone(), owner: owner.clone() },
         Action::Announce { owner: owner.clone() },
     ];
     for action in &actions {

@@ -195,10 +195,9 @@ const STATES: &[State] = &[
     }),
 ];
 
-#[test]
-fn every_state_is_mended_without_a_key_lost_or_doubled() {
-    for server in TestServer::all().unwrap() {
-        let mut field = Field::new(&server);
+redistrib_ops::on_each_test_server! {
+    fn every_state_is_mended_without_a_key_lost_or_doubled(server) {
+        let mut field = Field::new(server);
         for (name, keys, build) in STATES {
             field.next_slot(*keys);
             build(&mut field);
@@ -212,10 +211,9 @@ fn every_state_is_mended_without_a_key_lost_or_doubled() {
     }
 }
 
-#[test]
-fn a_plan_changes_nothing() {
-    for server in TestServer::all().unwrap() {
-        let mut field = Field::new(&server);
+redistrib_ops::on_each_test_server! {
+    fn a_plan_changes_nothing(server) {
+        let mut field = Field::new(server);
         field.next_slot(KEYS);
         field.open_both();
         let before: Vec<Finding> = errors(&mut field.discover());
@@ -227,10 +225,9 @@ fn a_plan_changes_nothing() {
     }
 }
 
-#[test]
-fn of_two_values_of_a_key_none_is_chosen_unless_told() {
-    for server in TestServer::all().unwrap() {
-        let mut field = Field::new(&server);
+redistrib_ops::on_each_test_server! {
+    fn of_two_values_of_a_key_none_is_chosen_unless_told(server) {
+        let mut field = Field::new(server);
         field.next_slot(KEYS);
         field.open_both();
         let key = field.key(3);
@@ -247,10 +244,9 @@ fn of_two_values_of_a_key_none_is_chosen_unless_told() {
     }
 }
 
-#[test]
-fn one_node_alone_is_mended_by_its_address() {
-    for server in TestServer::all().unwrap() {
-        let mut field = Field::new(&server);
+redistrib_ops::on_each_test_server! {
+    fn one_node_alone_is_mended_by_its_address(server) {
+        let mut field = Field::new(server);
         field.next_slot(KEYS);
         field.open_both();
         field.move_keys(KEYS / 2);
@@ -263,10 +259,9 @@ fn one_node_alone_is_mended_by_its_address() {
     }
 }
 
-#[test]
-fn slots_of_a_lost_master_are_taken_only_if_told() {
-    for server in TestServer::all().unwrap() {
-        let field = Field::new(&server);
+redistrib_ops::on_each_test_server! {
+    fn slots_of_a_lost_master_are_taken_only_if_told(server) {
+        let field = Field::new(server);
         let lost = field.discover().members().iter().position(|it| it.id() == field.ids[OWNER]);
         assert!(lost.is_some() && field.lab.kill(OWNER));
         let left = field.fix(FixOptions::default(), false).unwrap();
@@ -279,10 +274,9 @@ fn slots_of_a_lost_master_are_taken_only_if_told() {
     }
 }
 
-#[test]
-fn the_replica_of_a_lost_master_takes_over() {
-    for server in TestServer::all().unwrap() {
-        let lab = TempLab::cluster(&server, 3, 1).unwrap();
+redistrib_ops::on_each_test_server! {
+    fn the_replica_of_a_lost_master_takes_over(server) {
+        let lab = TempLab::cluster(server, 3, 1).unwrap();
         let cancel = Cancel::new();
         let context = Context::new(&Silent, &cancel);
         let cluster = Cluster::discover(&lab.endpoints()[1], lab.settings()).unwrap();

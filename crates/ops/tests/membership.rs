@@ -2,17 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::lab::TempLab;
 use redistrib_ops::model::{NodeId, plan::create::CreateError};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
     Cancel, Candidates, Cluster, Connection, Context, Departure, Error, NewRole, Settings, Silent,
     add_node, inspect, rescue_cluster,
 };
-
-fn servers() -> Vec<TestServer> {
-    TestServer::all().unwrap()
-}
 
 fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
     work(Context::new(&Silent, &Cancel::new()))
@@ -28,10 +24,9 @@ fn id_of(lab: &TempLab, index: usize) -> NodeId {
     std::str::from_utf8(reply.view().as_bytes().unwrap()).unwrap().parse().unwrap()
 }
 
-#[test]
-fn nodes_become_a_cluster_that_every_node_sees_alike() {
-    for server in servers() {
-        let lab = TempLab::nodes(&server, 7).unwrap();
+redistrib_ops::on_each_test_server! {
+    fn nodes_become_a_cluster_that_every_node_sees_alike(server) {
+        let lab = TempLab::nodes(server, 7).unwrap();
         let candidates = Candidates::survey(&lab.endpoints(), lab.settings()).unwrap();
         let plan = candidates.plan(1, 3).unwrap();
         with_context(|context| candidates.create(&plan, context)).unwrap();
@@ -55,11 +50,10 @@ fn nodes_become_a_cluster_that_every_node_sees_alike() {
     }
 }
 
-#[test]
-fn what_cannot_become_a_cluster_is_refused_and_left_as_it_was() {
-    for server in servers() {
-        let lab = TempLab::nodes(&server, 3).unwrap();
-        let plain = TempLab::plain(&server, 1).unwrap();
+redistrib_ops::on_each_test_server! {
+    fn what_cannot_become_a_cluster_is_refused_and_left_as_it_was(server) {
+        let lab = TempLab::nodes(server, 3).unwrap();
+        let plain = TempLab::plain(server, 1).unwrap();
         let nodes = lab.endpoints();
         let survey = |endpoints: &[_]| Candidates::survey(endpoints, &Settings::default());
 
@@ -92,11 +86,10 @@ fn what_cannot_become_a_cluster_is_refused_and_left_as_it_was() {
     }
 }
 
-#[test]
-fn a_new_node_serves_as_master_or_as_replica_of_the_poorest() {
-    for server in servers() {
-        let lab = TempLab::cluster(&server, 3, 0).unwrap();
-        let fresh = TempLab::nodes(&server, 2).unwrap();
+redistrib_ops::on_each_test_server! {
+    fn a_new_node_serves_as_master_or_as_replica_of_the_poorest(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let fresh = TempLab::nodes(server, 2).unwrap();
         let mut cluster = discover(&lab);
         let [master, replica] = [NewRole::Master, NewRole::Replica].map(|role| {
             let node = &fresh.endpoints()[usize::from(role == NewRole::Replica)];
@@ -121,11 +114,10 @@ fn a_new_node_serves_as_master_or_as_replica_of_the_poorest() {
     }
 }
 
-#[test]
-fn a_node_leaves_and_its_replicas_follow_others() {
-    for server in servers() {
-        let lab = TempLab::cluster(&server, 3, 0).unwrap();
-        let fresh = TempLab::nodes(&server, 2).unwrap();
+redistrib_ops::on_each_test_server! {
+    fn a_node_leaves_and_its_replicas_follow_others(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let fresh = TempLab::nodes(server, 2).unwrap();
         let mut cluster = discover(&lab);
         let [leaving, follower] = with_context(|context| {
             let leaving =
@@ -147,10 +139,9 @@ fn a_node_leaves_and_its_replicas_follow_others() {
     }
 }
 
-#[test]
-fn a_dead_node_is_a_finding_and_can_be_forgotten() {
-    for server in servers() {
-        let lab = TempLab::cluster(&server, 3, 1).unwrap();
+redistrib_ops::on_each_test_server! {
+    fn a_dead_node_is_a_finding_and_can_be_forgotten(server) {
+        let lab = TempLab::cluster(server, 3, 1).unwrap();
         let dead = discover(&lab).members().iter().position(|it| !it.node().is_master()).unwrap();
         let dead = discover(&lab).members()[dead].endpoint().clone();
         let index = lab.endpoints().iter().position(|it| *it == dead).unwrap();
@@ -167,11 +158,10 @@ fn a_dead_node_is_a_finding_and_can_be_forgotten() {
     }
 }
 
-#[test]
-fn a_spare_node_takes_over_the_slots_of_a_lost_master() {
-    for server in servers() {
-        let lab = TempLab::cluster(&server, 3, 0).unwrap();
-        let spare = TempLab::nodes(&server, 1).unwrap();
+redistrib_ops::on_each_test_server! {
+    fn a_spare_node_takes_over_the_slots_of_a_lost_master(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let spare = TempLab::nodes(server, 1).unwrap();
         let (seed, spare) = (&lab.endpoints()[0], &spare.endpoints()[0]);
         let rescue =
             || with_context(|context| rescue_cluster(seed, spare, lab.settings(), context));

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::lab::TempLab;
 use redistrib_ops::model::{Node, Role, Slot};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
@@ -10,15 +10,6 @@ use redistrib_ops::{
     join_cluster, join_cluster_with, join_no_load, list_masters, list_nodes, migrate_slots,
     quit_cluster, replicate, shutdown_cluster, start_cluster, start_cluster_on_multi,
 };
-
-fn for_each_server(test: impl Fn(&TempLab, &[Endpoint], Context<'_>)) {
-    let cancel = Cancel::new();
-    for server in TestServer::all().unwrap() {
-        println!("{}", server.name);
-        let lab = TempLab::nodes(&server, 4).unwrap();
-        test(&lab, &lab.endpoints(), Context::new(&Silent, &cancel));
-    }
-}
 
 fn slots_of(node: &Endpoint) -> usize {
     let settings = Settings::default();
@@ -36,9 +27,12 @@ fn call(node: &Endpoint, words: &[&str]) -> redistrib_ops::resp::Reply {
     connection.call(&Command::from_args(words)).unwrap()
 }
 
-#[test]
-fn a_cluster_grows_from_one_node_and_shrinks_to_none() {
-    for_each_server(|lab, nodes, context| {
+redistrib_ops::on_each_test_server! {
+    fn a_cluster_grows_from_one_node_and_shrinks_to_none(server) {
+        let lab = TempLab::nodes(server, 4).unwrap();
+        let nodes = lab.endpoints();
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
         let settings = lab.settings();
         start_cluster(&nodes[0], settings, context).unwrap();
         assert_eq!(slots_of(&nodes[0]), usize::from(Slot::COUNT));
@@ -67,12 +61,15 @@ fn a_cluster_grows_from_one_node_and_shrinks_to_none() {
         call(&nodes[1], &["FLUSHALL"]);
         shutdown_cluster(&nodes[1], settings).unwrap();
         assert_eq!(slots_of(&nodes[1]), 0);
-    });
+    }
 }
 
-#[test]
-fn several_nodes_share_the_slots_and_give_some_to_each_other() {
-    for_each_server(|lab, nodes, context| {
+redistrib_ops::on_each_test_server! {
+    fn several_nodes_share_the_slots_and_give_some_to_each_other(server) {
+        let lab = TempLab::nodes(server, 4).unwrap();
+        let nodes = lab.endpoints();
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
         let settings = lab.settings();
         start_cluster_on_multi(&nodes[..2], settings, context).unwrap();
         let others = shutdown_cluster(&nodes[0], settings).unwrap_err().to_string();
@@ -97,7 +94,7 @@ fn several_nodes_share_the_slots_and_give_some_to_each_other() {
         join_no_load(&nodes[0], &nodes[3], settings, context).unwrap();
         assert_eq!(slots_of(&nodes[3]), 0);
         assert_healthy(&nodes[3]);
-    });
+    }
 }
 
 fn wait_until_ok(node: &Endpoint) {

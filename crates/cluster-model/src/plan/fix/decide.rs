@@ -175,8 +175,9 @@ impl<'a> Case<'a> {
     /// Makes a node the owner of a slot that nobody owns.
     pub(super) fn enthrone(mut self, owner: &Member, reason: Reason) -> Result<Decision, Blocked> {
         self.close(owner);
-        self.actions.push(Action::Assign { node: owner.clone(), owner: owner.clone() });
+        // First the epoch: nodes that remember a later claim would talk the owner out of its own.
         self.actions.push(Action::BumpEpoch { node: owner.clone() });
+        self.actions.push(Action::Assign { node: owner.clone(), owner: owner.clone() });
         self.actions.push(Action::Announce { owner: owner.clone() });
         self.gather(owner, &[]);
         self.done(reason)

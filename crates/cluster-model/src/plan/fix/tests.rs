@@ -21,6 +21,8 @@ struct Server {
     migrating: Option<usize>,
     importing: Option<usize>,
     keys: BTreeSet<u8>,
+    /// Its config epoch has been raised over all others.
+    raised: bool,
 }
 
 const SLOT: u16 = 5;
@@ -83,7 +85,14 @@ impl World {
                 self.assign(to, to);
                 (0..self.nodes.len()).for_each(|at| self.assign(at, to));
             }
-            Action::Assign { node, owner } => self.assign(place(node), place(owner)),
+            Action::Assign { node, owner } => {
+                self.assign(place(node), place(owner));
+                if node == owner {
+                    let raised = std::mem::take(&mut self.nodes[place(node)].raised);
+                    assert!(raised, "a later claim that others remember takes the slot back");
+                    self.spread(place(owner));
+                }
+            }
             Action::Announce { owner } => {
                 let owner = place(owner);
                 (0..self.nodes.len())
@@ -91,16 +100,22 @@ impl World {
                     .for_each(|at| self.assign(at, owner));
             }
             Action::BumpEpoch { node } => {
-                // Now all hear of it, and who is not of the same opinion drops its keys.
-                let owner = place(node);
-                assert_eq!(self.nodes[owner].owner, Some(owner));
-                for (at, server) in self.nodes.iter_mut().enumerate() {
-                    let loses = at != owner && server.owner == Some(at);
-                    assert!(!loses || server.keys.is_empty(), "keys are dropped");
-                    server.owner = Some(owner);
+                let at = place(node);
+                self.nodes[at].raised = true;
+                if self.nodes[at].owner == Some(at) {
+                    self.spread(at);
                 }
             }
             Action::TakeOver { .. } => panic!("all masters answer"),
+        }
+    }
+
+    /// All hear of the owner's claim, and who is of another opinion drops its keys.
+    fn spread(&mut self, owner: usize) {
+        for (at, server) in self.nodes.iter_mut().enumerate() {
+            let loses = at != owner && server.owner == Some(at);
+            assert!(!loses || server.keys.is_empty(), "keys are dropped");
+            server.owner = Some(owner);
         }
     }
 
@@ -323,6 +338,7 @@ fn server() -> impl Strategy<Value = Server> {
         migrating,
         importing,
         keys,
+        raised: false,
     })
 }
 
