@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 60
 
 CARGO_FUZZ := $(CURDIR)/target/tools/bin/cargo-fuzz
 # The fuzz targets are a workspace of their own; formatting and lints hold for it too.
-MANIFESTS := Cargo.toml $(wildcard fuzz/Cargo.toml)
+MANIFESTS := Cargo.toml fuzz/Cargo.toml
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

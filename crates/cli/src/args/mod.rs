@@ -11,9 +11,9 @@ mod members;
 mod python;
 mod rebalance;
 mod reshard;
+mod terminal;
 mod tools;
 mod transfer;
-mod terminal;
 mod values;
 
 use std::ffi::OsString;
@@ -31,9 +31,9 @@ pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, SetTimeoutArgs};
 pub use python::{JoinArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs};
 pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs};
+pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
 pub use tools::{CompletionsArgs, ManArgs};
 pub use transfer::{CopyArgs, ImportArgs, SourceArgs, TransferArgs};
-pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
 pub use values::node_id;
 
 use crate::dialect::{self, Translated};

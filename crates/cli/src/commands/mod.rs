@@ -11,9 +11,9 @@ mod members;
 mod moves;
 mod rebalance;
 mod reshard;
+mod terminal;
 mod tools;
 mod transfer;
-mod terminal;
 
 use std::cell::Cell;
 use std::process::ExitCode;
