@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redistrib_cluster_model::{NodeId, Topology};
+use redistrib_cluster_model::{Node, NodeId, Topology};
 use redistrib_resp::Command;
 
 use crate::candidate::Candidate;
@@ -106,7 +106,8 @@ fn join(
         shake_hands(cluster, new)?;
     }
     let id = new.node.id;
-    until_settled(JOIN_DEADLINE, context.cancel, || seen_by_all(cluster, id, master))?;
+    let port = new.node.address.port;
+    until_settled(JOIN_DEADLINE, context.cancel, || seen_by_all(cluster, (id, port), master))?;
     until_settled(JOIN_DEADLINE, context.cancel, || knows_all(&mut new.connection, &ids))
 }
 
@@ -130,21 +131,23 @@ fn knows_all(connection: &mut Connection, ids: &[NodeId]) -> Result<Option<Strin
     Ok(stranger.map(|id| format!("{node} does not know node {id} yet")))
 }
 
-/// Which reachable node does not see the new one in its role yet, in words.
+/// Which reachable node does not see the new one in its role yet, or still shakes hands with it, in words.
 fn seen_by_all(
     cluster: &mut Cluster,
-    id: NodeId,
+    (id, port): (NodeId, u16),
     master: Option<NodeId>,
 ) -> Result<Option<String>> {
     cluster.refresh();
-    let sees = |topology: &Topology| topology.node(id).is_some_and(|node| node.master == master);
+    let shakes_hands = |node: &Node| node.flags.is_handshake() && node.address.port == port;
+    let sees = |topology: &Topology| {
+        topology.node(id).is_some_and(|node| node.master == master)
+            && !topology.nodes.iter().any(shakes_hands)
+    };
     let blind =
         cluster.members().iter().find(|member| member.topology().is_some_and(|it| !sees(it)));
     Ok(blind.map(|member| {
-        format!(
-            "{} does not see the new node in its role yet: can it reach its bus port?",
-            member.endpoint()
-        )
+        let node = member.endpoint();
+        format!("{node} does not see the new node in its role yet: can it reach its bus port?")
     }))
 }
 
