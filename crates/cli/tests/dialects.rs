@@ -147,6 +147,24 @@ fn every_spelling_becomes_ours() {
             "valkey-cli --cluster fix h:1 --cluster-fix-with-unreachable-primaries",
             "fix --fix-with-unreachable-masters -- h:1",
         ),
+        // Behind the command's name everything belongs to the command.
+        (
+            "redis-trib call --only-masters h:1 SET --yes 1",
+            "call --only-masters -- h:1 SET --yes 1",
+        ),
+        ("redis-trib call h 1 config get x", "call -- h:1 config get x"),
+        (
+            "redis-trib.py execute --master-only --addr h:1 SET -1",
+            "call --only-masters -- h:1 SET -1",
+        ),
+        (
+            "redis-cli --cluster call h:1 config get x --cluster-only-replicas",
+            "call --only-replicas -- h:1 config get x",
+        ),
+        (
+            "valkey-cli --cluster call h 1 config get x --cluster-only-primaries",
+            "call --only-masters -- h:1 config get x",
+        ),
         // Labs have verbs of their own.
         ("redis-trib lab up --nodes 3", "lab up --nodes=3"),
         ("redis-trib lab --dir d status", "lab status --dir=d"),

@@ -376,3 +376,19 @@ fn completions_and_man_pages_come_from_the_model() {
     trib(&["man", "lab", "up"]).expect(0).shows(&["\\-\\-nodes"]);
     trib(&["man", "nothing"]).expect(1).complains(&["no verb"]);
 }
+
+#[test]
+fn a_command_goes_to_every_node() {
+    let lab = TempLab::cluster(&TestServer::named("valkey-9.1").unwrap(), 3, 1).unwrap();
+    let nodes = addresses(&lab);
+    let all = trib(&["--cluster", "call", &nodes[0], "CONFIG", "GET", "maxmemory"]).expect(0);
+    assert_eq!(all.stdout.matches(": maxmemory\n0\n").count(), 6, "{}", all.stdout);
+    let masters = trib(&["call", "--only-masters", "--json", &nodes[0], "DBSIZE"]).expect(0);
+    let replies: Vec<serde_json::Value> =
+        masters.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(replies.len(), 3);
+    assert!(nodes.iter().any(|node| replies[0]["node"] == node.as_str()));
+    trib(&["call", &nodes[0], "NOSUCH\u{1b}[2J"])
+        .expect(1)
+        .shows(&["ERR unknown command", "\\x1b[2J"]);
+}

@@ -1,6 +1,7 @@
 //! The one argument model: what the command line means, whichever dialect it was written in.
 
 mod bench;
+mod call;
 mod common;
 mod connect;
 mod create;
@@ -21,6 +22,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory, Parser, Subcommand};
 
 pub use bench::BenchArgs;
+pub use call::CallArgs;
 pub use common::{ChangeArgs, ReportArgs, SeedArgs};
 pub use connect::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE};
 pub use create::CreateArgs;
@@ -82,6 +84,9 @@ pub enum Verb {
     DelNode(DelNodeArgs),
     /// Set the node timeout on every node
     SetTimeout(SetTimeoutArgs),
+    /// Send a command to all nodes
+    #[command(visible_alias = "execute")]
+    Call(CallArgs),
     /// Save the data of every master and the shape of the cluster into a folder
     Backup(BackupArgs),
     /// Measure how fast slots move and how long that holds servers up

@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod call;
 mod create;
 mod fix;
 mod inspect;
@@ -74,6 +75,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::AddNode(args) => (args.change.json, members::add_node(&args)),
         Verb::DelNode(args) => (args.change.json, members::del_node(&args)),
         Verb::SetTimeout(args) => (args.change.json, members::set_timeout(&args)),
+        Verb::Call(args) => (args.report.json, call::call(&args)),
         Verb::Backup(args) => (args.change.json, backup::backup(&args)),
         Verb::Bench(args) => (args.change.json, bench::bench(&args)),
         Verb::Import(args) => (args.change.json, transfer::import(&args)),

@@ -1,0 +1,58 @@
+//! `call`: one command on all nodes.
+
+use std::io::{self, Write};
+
+use redistrib_ops::resp::{Command, Reply};
+use redistrib_ops::{Endpoint, Result, call as ask};
+
+use super::{Outcome, Session};
+use crate::args::CallArgs;
+use crate::escape::Escaped;
+use crate::shell::format::{Lines, write_harmless, write_lossless, write_raw};
+
+pub(super) fn call(args: &CallArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_report(&args.report)?;
+    let mut cluster = session.discover(&args.seed.node)?;
+    let words: Vec<String> =
+        args.command.iter().map(|it| it.to_string_lossy().into_owned()).collect();
+    session.output.line(format_args!(">>> Calling {}", words.join(" ")));
+    let command = Command::from_args(args.command.iter().map(|word| word.as_encoded_bytes()));
+    let mut out = io::stdout().lock();
+    let mut fine = true;
+    for (node, answer) in ask(&mut cluster, args.which(), &command) {
+        fine &= answer.as_ref().is_ok_and(|reply| reply.view().as_error().is_none());
+        if session.output.is_json() {
+            tell_json(&mut out, &node, &answer)?;
+        } else {
+            tell(&mut out, &node, &answer)?;
+        }
+    }
+    Ok(if fine { Outcome::Done } else { Outcome::Failed })
+}
+
+/// `host:port: reply`, as redis-cli prints it.
+fn tell(out: &mut dyn Write, node: &Endpoint, answer: &Result<Reply>) -> io::Result<()> {
+    write!(out, "{}: ", Escaped(node))?;
+    match answer {
+        Ok(reply) => {
+            let mut text = Vec::new();
+            write_raw(reply.view(), b"\n", &mut text)?;
+            write_harmless(&text, Lines::Many, out)?;
+        }
+        Err(error) => write!(out, "{}", Escaped(error))?,
+    }
+    writeln!(out)
+}
+
+/// One object a line, with `reply` or `failure`.
+fn tell_json(out: &mut dyn Write, node: &Endpoint, answer: &Result<Reply>) -> io::Result<()> {
+    write!(out, "{{\"node\":{},", serde_json::to_string(&node.to_string())?)?;
+    match answer {
+        Ok(reply) => {
+            write!(out, "\"reply\":")?;
+            write_lossless(reply.view(), out)?;
+        }
+        Err(error) => write!(out, "\"failure\":{}", serde_json::to_string(&error.to_string())?)?,
+    }
+    writeln!(out, "}}")
+}
