@@ -42,10 +42,12 @@ pub enum Verdict {
 /// Steers the number of keys in flight by how long the servers were held up.
 ///
 /// - The first burst is of [`Steering::FIRST`] keys.
-/// - Until a burst first comes near the bound the number doubles, then it grows by an eighth each time,
-///   as long as a burst took less than half of what is allowed and was as large as it could be.
-/// - After a burst that took too long it shrinks in proportion, to three quarters of what would have
-///   just been allowed, and in any case by a quarter.
+/// - It aims at three quarters of the bound, by the median of what a key took in the last bursts: on a
+///   busy machine single bursts wait for the processor, whatever their size.
+/// - After a burst that took too long the next is half as large all the same, since the keys may really
+///   be larger, and after a second in a row it shrinks in proportion; with each burst that did not
+///   take too long, that bound doubles again.
+/// - It grows at most twofold at a time, and only after a burst that was as large as it could be.
 /// - It is never less than one key, nor more than the limits say.
 ///
 /// ```
@@ -59,6 +61,8 @@ pub enum Verdict {
 /// assert_eq!(steering.observe(Steering::FIRST, Duration::from_micros(200)), Verdict::Within);
 /// assert_eq!(steering.burst().keys, 2 * Steering::FIRST);
 /// assert_eq!(steering.observe(16, Duration::from_millis(20)), Verdict::TooLong);
+/// assert_eq!(steering.burst().keys, 8);
+/// assert_eq!(steering.observe(8, Duration::from_millis(10)), Verdict::TooLong);
 /// assert_eq!(steering.burst().keys, 3);
 /// ```
 #[derive(Clone, Debug)]
@@ -66,14 +70,23 @@ pub struct Steering {
     limits: Limits,
     /// Keys in flight, from 1 to the product of the limits.
     window: usize,
-    /// Whether no burst has come near the bound yet.
-    doubling: bool,
+    /// What a key took in the last bursts, in nanoseconds; the latest replaces the oldest.
+    costs: [u128; Steering::MEMORY],
+    /// How many bursts were measured.
+    measured: usize,
+    /// No more keys than this after bursts that took too long.
+    caution: usize,
+    /// How many of the last bursts took too long without a break.
+    strikes: u32,
 }
 
 impl Steering {
     /// How many keys the first burst has, unless the limits allow fewer: few enough to take little
     /// of the usual bound even if each is of tens of kilobytes.
     pub const FIRST: usize = 8;
+
+    /// How many bursts the median is of.
+    const MEMORY: usize = 7;
 
     /// Steering within these limits; limits of 0 are taken for 1.
     pub fn new(limits: Limits) -> Steering {
@@ -84,7 +97,7 @@ impl Steering {
         };
         let all = limits.keys_per_migrate.saturating_mul(limits.migrates_in_flight);
         let window = if limits.max_pause.is_some() { all.min(Self::FIRST) } else { all };
-        Steering { limits, window, doubling: true }
+        Steering { limits, window, costs: [0; Self::MEMORY], measured: 0, caution: all, strikes: 0 }
     }
 
     /// What to send next. It never has more keys than may be in flight: what does not fill a whole
@@ -98,33 +111,50 @@ impl Steering {
     /// sent until its last answer, less the round trip of an idle connection if that is known.
     pub fn observe(&mut self, keys: usize, held: Duration) -> Verdict {
         let Some(max) = self.limits.max_pause else { return Verdict::Within };
-        let (max, held) = (max.as_micros().max(1), held.as_micros());
-        if held > max {
-            self.doubling = false;
-            self.shrink(keys, max, held);
-            return if keys <= 1 { Verdict::OneKeyTooLong } else { Verdict::TooLong };
+        let (max, held) = (max.as_nanos().max(1), held.as_nanos());
+        let keys = keys.max(1);
+        self.costs[self.measured % Self::MEMORY] = held / keys as u128;
+        self.measured = self.measured.saturating_add(1);
+        let too_long = held > max;
+        self.strikes = if too_long { self.strikes.saturating_add(1) } else { 0 };
+        self.caution = match self.strikes {
+            0 => self.caution.saturating_mul(2).min(self.most()),
+            1 => self.window.div_ceil(2),
+            _ => fitting(keys as u128 * max, held).min(self.window - self.window / 4).max(1),
+        };
+        self.resize(keys, max);
+        match too_long {
+            false => Verdict::Within,
+            true if keys == 1 => Verdict::OneKeyTooLong,
+            true => Verdict::TooLong,
         }
+    }
+
+    fn most(&self) -> usize {
+        self.limits.keys_per_migrate.saturating_mul(self.limits.migrates_in_flight)
+    }
+
+    /// The next number of keys, after a burst of so many.
+    fn resize(&mut self, keys: usize, max: u128) {
         let burst = self.burst();
-        if held * 2 > max {
-            self.doubling = false;
-        } else if keys >= burst.keys * burst.migrates {
-            // A smaller burst than was allowed says nothing about a larger one.
-            self.grow();
-        }
-        Verdict::Within
+        // A smaller burst than was allowed says nothing about a larger one.
+        let full = keys >= burst.keys * burst.migrates;
+        let most = if full { self.window.saturating_mul(2) } else { self.window };
+        let wanted = fitting(max, self.median_cost());
+        self.window = wanted.min(most).min(self.caution).clamp(1, self.most());
     }
 
-    fn grow(&mut self) {
-        let more = if self.doubling { self.window } else { self.window / 8 + 1 };
-        let most = self.limits.keys_per_migrate.saturating_mul(self.limits.migrates_in_flight);
-        self.window = self.window.saturating_add(more).min(most);
+    fn median_cost(&self) -> u128 {
+        let mut costs = self.costs;
+        let costs = &mut costs[..self.measured.min(Self::MEMORY)];
+        costs.sort_unstable();
+        costs.get(costs.len().saturating_sub(1) / 2).copied().unwrap_or_default()
     }
+}
 
-    fn shrink(&mut self, keys: usize, max: u128, held: u128) {
-        let allowed = keys.max(1) as u128 * max * 3 / (held * 4);
-        let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
-        self.window = allowed.min(self.window - self.window / 4).max(1);
-    }
+/// Three quarters of how often `part` fits into `whole`.
+fn fitting(whole: u128, part: u128) -> usize {
+    usize::try_from(whole.saturating_mul(3) / part.saturating_mul(4).max(1)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -164,10 +194,26 @@ mod tests {
     }
 
     #[test]
-    fn large_keys_that_come_all_at_once_are_met_at_once() {
+    fn bursts_that_wait_for_the_processor_do_not_make_all_others_small() {
+        let mut steering = steering(5000, 500, 1);
+        run(&mut steering, 30, 0, 10);
+        let mut keys = 0;
+        for round in 0..100 {
+            let burst = steering.burst();
+            let waits = if round % 5 == 0 { 20_000 } else { 0 };
+            let held = Duration::from_micros(burst.keys as u64 * 10 + waits);
+            steering.observe(burst.keys, held);
+            keys += burst.keys;
+        }
+        // 375 keys a burst would be the aim.
+        assert!(keys / 100 > 250, "{keys}");
+    }
+
+    #[test]
+    fn large_keys_that_come_all_at_once_are_met_after_two_bursts() {
         let mut steering = steering(5000, 100, 16);
         run(&mut steering, 30, 150, 10);
-        run(&mut steering, 1, 150, 1000);
+        run(&mut steering, 2, 150, 1000);
         let held = run(&mut steering, 1, 150, 1000);
         assert!(held.as_micros() <= 5000, "{held:?}");
     }
@@ -177,6 +223,7 @@ mod tests {
         let mut steering = steering(1000, 10, 1);
         let second = Duration::from_secs(1);
         assert_eq!(steering.observe(8, second), Verdict::TooLong);
+        assert_eq!(steering.observe(4, second), Verdict::TooLong);
         assert_eq!(steering.burst(), Burst { keys: 1, migrates: 1 });
         assert_eq!(steering.observe(1, second), Verdict::OneKeyTooLong);
         assert_eq!(steering.burst(), Burst { keys: 1, migrates: 1 });
