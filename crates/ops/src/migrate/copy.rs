@@ -26,8 +26,6 @@ const LISTS_A_BURST: usize = 64;
 const AHEAD_LEAST: usize = 512;
 /// The most bytes of key names that are listed ahead.
 const AHEAD_BYTES: usize = 4 << 20;
-/// The most MIGRATEs in one burst: each may take its whole timeout if the target hangs.
-const MOVES_A_BURST: usize = 64;
 /// How often a slot may be listed without any of its keys going away.
 const MOST_IDLE_LISTS: u32 = 100;
 
@@ -97,6 +95,10 @@ impl<'w, 'a> Copy<'w, 'a> {
     /// Keeps enough bursts under way; none while something has to be mended.
     fn fill_window(&mut self) -> Result<()> {
         while self.failed.is_empty() && self.flight.len() < self.work.window() {
+            // Replies that have come must not lie unread while the rate makes us wait.
+            if !self.flight.is_empty() && !self.work.may_send() {
+                break;
+            }
             let burst = self.next_burst();
             if burst.is_empty() {
                 break;
@@ -111,7 +113,7 @@ impl<'w, 'a> Copy<'w, 'a> {
         let mut burst = Burst::default();
         let size = self.work.burst_size();
         let mut moves = 0;
-        while burst.keys < size && moves < MOVES_A_BURST {
+        while burst.keys < size && moves < self.work.most_moves() {
             let Some(mut listed) = self.listed.pop_front() else { break };
             self.move_some(&mut burst, &mut listed, size);
             moves += 1;

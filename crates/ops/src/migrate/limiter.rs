@@ -39,6 +39,12 @@ impl Limiter {
         }
     }
 
+    /// Whether the next keys may go without waiting.
+    pub(super) fn is_due(&self) -> bool {
+        let next = || self.state.lock().unwrap_or_else(PoisonError::into_inner).next;
+        self.rate.is_none() || next() <= Instant::now()
+    }
+
     /// Waits until that many keys may go.
     pub(super) fn wait(&self, keys: usize, cancel: &Cancel) {
         let Some(rate) = self.rate else { return };
@@ -78,6 +84,7 @@ mod tests {
         let first = limiter.book(Rate::Keys(100), 50);
         let second = limiter.book(Rate::Keys(100), 50);
         assert!(second - first >= Duration::from_millis(500));
+        assert!(!limiter.is_due() && Limiter::new(None).is_due());
         limiter.observe(10, 1000);
         let third = limiter.book(Rate::Bytes(1000), 10);
         assert!(limiter.book(Rate::Bytes(1000), 1) - third >= Duration::from_secs(1));

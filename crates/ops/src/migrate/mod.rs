@@ -18,6 +18,7 @@ mod preflight;
 mod queue;
 mod settle;
 mod shared;
+mod stale;
 mod trouble;
 
 use std::collections::BTreeSet;

@@ -23,8 +23,14 @@ const FIRST_BATCH: usize = 64;
 const MOST_BATCH: usize = 1024;
 /// How long a batch may take: so long a Ctrl-C may have to wait.
 const BATCH_TIME: Duration = Duration::from_secs(1);
-/// MIGRATE's timeout for keys that are tried for the first time.
-const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
+/// MIGRATE's timeout for keys that are tried for the first time. While a target hangs, the source serves
+/// nobody for this long, once for each MIGRATE that it has already been sent.
+const FIRST_TIMEOUT: Duration = Duration::from_millis(500);
+/// The most MIGRATEs in a burst, with a pause budget and without: together with their timeout, and two bursts
+/// under way, they bound how long a hanging target can make its source hang. The cluster would take the source for
+/// failed after its node timeout, 15 s by default.
+const MOST_MOVES: usize = 8;
+const MOST_MOVES_UNBOUNDED: usize = 16;
 /// The most keys in a burst: beyond it nothing is won, and the tool's memory stays small.
 const MOST_KEYS: usize = 2000;
 /// The most bursts under way at a time, where the network is slow.
@@ -134,7 +140,7 @@ impl<'a> PairWork<'a> {
     /// No client was sent to the target yet: its half of the slots can be closed without loss.
     fn close_at_target(&mut self, batch: &SlotSet) {
         let close: Vec<Command> = batch.iter().map(commands::stable).collect();
-        if self.target.pipeline(&close).is_ok() {
+        if self.target.call_all(&close).is_ok() {
             self.open = SlotSet::new();
         }
     }
@@ -163,6 +169,11 @@ impl<'a> PairWork<'a> {
         burst.keys * burst.migrates
     }
 
+    /// How many MIGRATEs the next burst may hold.
+    pub(super) fn most_moves(&self) -> usize {
+        if self.options().max_pause.is_some() { MOST_MOVES } else { MOST_MOVES_UNBOUNDED }
+    }
+
     /// How many bursts are to be under way: one that is served, one that waits for it, and as many as
     /// are on the network meanwhile.
     pub(super) fn window(&self) -> usize {
@@ -172,6 +183,11 @@ impl<'a> PairWork<'a> {
             (self.round_trip.as_secs_f64() / self.burst_time.as_secs_f64()).round() as u32
         };
         (2 + travelling).min(MOST_WINDOW) as usize
+    }
+
+    /// Whether the rate lets more keys go at this moment.
+    pub(super) fn may_send(&self) -> bool {
+        self.shared.limiter.is_due()
     }
 
     /// Waits as long as the rate asks for.

@@ -37,9 +37,7 @@ impl PairWork<'_> {
             let here = self.exist_at_source(keys)?;
             let there = self.exist_at_target(keys)?;
             let gone_over = here.iter().zip(&there).filter(|(here, there)| !**here && **there);
-            if failed.trouble == Trouble::Doubtful {
-                self.tell_moved(gone_over.count() as u64, 0, Duration::ZERO);
-            }
+            self.tell_moved(gone_over.count() as u64, 0, Duration::ZERO);
             let places = here.into_iter().zip(there);
             let left = keys.iter().zip(places).filter(|(_, (here, _))| *here);
             let left: Vec<(Bytes, bool)> =
@@ -121,6 +119,7 @@ impl PairWork<'_> {
     fn move_alone(&mut self, key: &Bytes, mut doubled: bool) -> Result<()> {
         let mut timeout = self.first_timeout();
         loop {
+            let copy = if doubled { self.copy_at_target(key)? } else { None };
             let replace = doubled || self.options().replace;
             let keys = std::slice::from_ref(key);
             let command = self.migrate_with(keys, timeout, replace);
@@ -132,7 +131,11 @@ impl PairWork<'_> {
             let trouble = reply.view().as_error().map(Trouble::of);
             if trouble.is_none() {
                 self.tell_moved(u64::from(reply.view().is_ok()), 0, started.elapsed());
-                return Ok(());
+                let is_gone = !reply.view().is_ok();
+                return match copy.filter(|_| is_gone) {
+                    Some(copy) => self.remove_copy(key, &copy),
+                    None => Ok(()),
+                };
             }
             if trouble != Some(Trouble::Doubtful) || timeout >= self.options().timeout {
                 return self.source.accept(&command, reply).map(drop);
@@ -163,7 +166,10 @@ const LARGE: i64 = 64 << 10;
 
 /// Sends commands to a node, each as a client would that was redirected: it is served whether the node owns the
 /// slot or imports it.
-fn ask(node: &mut Link<'_>, commands: impl Iterator<Item = Command>) -> Result<Vec<Reply>> {
+pub(super) fn ask(
+    node: &mut Link<'_>,
+    commands: impl Iterator<Item = Command>,
+) -> Result<Vec<Reply>> {
     let commands: Vec<Command> = commands.collect();
     let replies = node.call_all(&asking(&commands))?;
     Ok(replies.into_iter().skip(1).step_by(2).collect())

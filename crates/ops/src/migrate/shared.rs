@@ -121,13 +121,14 @@ impl<'a> Shared<'a> {
         let replies = target.pipeline(&assign)?;
         // What the target refused must not be given to it by the others.
         let (given, refused) = part(assign, replies);
-        let told = source.pipeline(&given)?;
-        for (command, reply) in given.iter().zip(told) {
+        // From here on the target owns them: whatever becomes of the source, the others are told.
+        let told = source.pipeline(&given);
+        self.tell_others(&mut cluster, pair, &given);
+        for (command, reply) in given.iter().zip(told?) {
             if !has_become_replica(&reply) {
                 source.accept(command, reply)?;
             }
         }
-        self.tell_others(&mut cluster, pair, &given);
         self.add_slots(given.len());
         match refused {
             None => Ok(()),
