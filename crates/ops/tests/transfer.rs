@@ -10,10 +10,11 @@ use std::thread;
 
 use keys::{assert_same, call, connect, fill, open, read_all, read_everywhere, server, servers};
 use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::migrate::Rate;
 use redistrib_ops::model::Slot;
 use redistrib_ops::resp::Command;
 use redistrib_ops::transfer::{
-    Rate, Reason, Server, Source, Target, Transfer, TransferOptions, TransferReport,
+    Reason, Server, Source, Target, Transfer, TransferOptions, TransferReport,
 };
 use redistrib_ops::{Cancel, Context, Error, Event, Observer, Settings, Silent};
 
@@ -299,4 +300,18 @@ fn what_a_full_target_leaves_is_reported() {
     assert!(report.left.count > 0 && report.left.named[0].reason == Reason::Unconfirmed);
     call(&mut connect(&to), &["CONFIG", "SET", "maxmemory", "0"]);
     assert!(run(&copy(&from, &to), &TransferOptions::default()).is_complete());
+}
+
+#[test]
+fn a_survey_counts_what_a_run_would_do_and_changes_nothing() {
+    let lab = plain("redis-6.2", 2);
+    let (from, to) = (server(&lab, 0), server(&lab, 1));
+    fill(&mut connect(&from), "k", 2000);
+    call(&mut connect(&to), &["SET", "k:1", "mine"]);
+    let cancel = Cancel::new();
+    let context = Context::new(&Silent, &cancel);
+    let survey = copy(&from, &to).survey(&TransferOptions::default(), context).unwrap();
+    assert_eq!((survey.keys() as i64, survey.there()), (size(&from), 1));
+    assert_eq!(survey.places[0].target, to.to_string());
+    assert_eq!(size(&to), 1);
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use redistrib_ops::migrate::Rate;
-use redistrib_ops::transfer::{self, TransferOptions};
+use redistrib_ops::transfer::TransferOptions;
 use redistrib_ops::{Endpoint, Secret};
 
 use super::common::{ChangeArgs, SeedArgs};
@@ -104,10 +104,7 @@ impl TransferArgs {
             replace: self.replace,
             remove,
             verify: self.verify,
-            rate: self.rate.map(|rate| match rate {
-                Rate::Keys(keys) => transfer::Rate::Keys(keys),
-                Rate::Bytes(bytes) => transfer::Rate::Bytes(bytes),
-            }),
+            rate: self.rate,
             connections: usize::from(self.connections),
             ..TransferOptions::default()
         }

@@ -21,6 +21,7 @@ mod redirect;
 mod report;
 mod scan;
 mod server;
+mod survey;
 mod tags;
 mod write;
 
@@ -29,9 +30,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 pub use ends::{Source, Target};
-pub use options::{Rate, TransferOptions};
+pub use options::TransferOptions;
 pub use report::{Left, LeftKey, MOST_NAMED, Reason, TransferReport};
 pub use server::Server;
+pub use survey::{Place, Survey};
 pub use tags::Tags;
 
 use crate::error::Result;
@@ -100,6 +102,15 @@ impl Transfer {
         });
         context.tell(Event::Finished);
         Ok(job.into_report())
+    }
+
+    /// Looks at all keys and tells what [`Transfer::run`] would do with them. Changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`Transfer::run`], and those of connections while it looks.
+    pub fn survey(&self, options: &TransferOptions, context: Context<'_>) -> Result<Survey> {
+        let ends = Ends::find(&self.source, &self.target)?;
+        survey::take(&Job::new(&ends, self.places(&ends), options, context))
     }
 
     fn places<'a>(&'a self, ends: &'a Ends) -> Places<'a> {

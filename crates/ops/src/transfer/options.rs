@@ -1,9 +1,12 @@
 //! How keys are to be copied.
 
+use crate::migrate::Rate;
+
 /// What the caller may choose about a transfer.
 ///
 /// ```
-/// use redistrib_ops::transfer::{Rate, TransferOptions};
+/// use redistrib_ops::migrate::Rate;
+/// use redistrib_ops::transfer::TransferOptions;
 ///
 /// let gentle = TransferOptions { rate: Some(Rate::Keys(10_000)), ..Default::default() };
 /// assert!(!gentle.replace && !gentle.remove);
@@ -18,7 +21,7 @@ pub struct TransferOptions {
     pub remove: bool,
     /// Reads each key back from the target and compares it with the source.
     pub verify: bool,
-    /// The most that is copied a second, over all connections.
+    /// The most that is copied a second, over all connections; bytes are those of DUMP's payloads.
     pub rate: Option<Rate>,
     /// Connections to each source, each with its own to the targets. At least 1; default 4.
     pub connections: usize,
@@ -39,13 +42,4 @@ impl Default for TransferOptions {
             window: 2 << 20,
         }
     }
-}
-
-/// A bound on what is copied a second.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rate {
-    /// Keys a second.
-    Keys(u64),
-    /// Bytes of DUMP payload a second.
-    Bytes(u64),
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Rate;
+use crate::migrate::Rate;
 
 /// How long a pause lasts at most before the caller looks whether it should stop.
 const NAP: Duration = Duration::from_millis(50);

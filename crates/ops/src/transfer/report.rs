@@ -96,7 +96,7 @@ impl Left {
         }
     }
 
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.count += other.count;
         let room = MOST_NAMED.saturating_sub(self.named.len());
         self.named.extend(other.named.into_iter().take(room));
