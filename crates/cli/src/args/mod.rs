@@ -6,6 +6,7 @@ mod common;
 mod connect;
 mod create;
 mod fix;
+mod fleet;
 mod inspect;
 mod lab;
 mod members;
@@ -27,6 +28,10 @@ pub use common::{ChangeArgs, ReportArgs, SeedArgs};
 pub use connect::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE};
 pub use create::CreateArgs;
 pub use fix::FixArgs;
+pub use fleet::{
+    FleetArgs, FleetExecArgs, FleetSessionArgs, FleetShellArgs, FromArgs, NodeForArgs,
+    ReshardFleetArgs, ShardedArgs, ShardedVerb,
+};
 pub use inspect::{CheckArgs, InfoArgs, ListArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
 pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, SetTimeoutArgs};
@@ -95,6 +100,10 @@ pub enum Verb {
     Import(ImportArgs),
     /// Copy the keys of one server to another
     Copy(CopyArgs),
+    /// Move keys to where they belong in a sharded fleet, from servers or from a fleet of another size
+    ReshardFleet(ReshardFleetArgs),
+    /// Use plain servers over which clients shard their keys as one
+    Sharded(ShardedArgs),
     /// Form a cluster of a single node
     Start(StartArgs),
     /// Form a cluster of masters alone, as few as there are

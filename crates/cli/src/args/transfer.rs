@@ -6,6 +6,7 @@ use redistrib_ops::transfer::TransferOptions;
 use redistrib_ops::{Endpoint, Secret};
 
 use super::common::{ChangeArgs, SeedArgs};
+use super::fleet::FromArgs;
 use super::values::{endpoint, rate, secret};
 
 /// Arguments of `import`.
@@ -14,15 +15,15 @@ pub struct ImportArgs {
     /// The cluster that takes the keys.
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// The server that has the keys
-    #[arg(long, value_name = "HOST:PORT", value_parser = endpoint)]
-    pub from: Endpoint,
+    /// Where the keys are.
+    #[command(flatten)]
+    pub from: FromArgs,
     /// Leave the keys where they are, too
     #[arg(long)]
     pub copy: bool,
     /// The database of the server
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub db: u32,
+    #[arg(long, value_name = "NUMBER")]
+    pub db: Option<u32>,
     /// Who we are at the server.
     #[command(flatten)]
     pub source: SourceArgs,

@@ -12,6 +12,7 @@ mod members;
 mod moves;
 mod rebalance;
 mod reshard;
+mod sharded;
 mod terminal;
 mod tools;
 mod transfer;
@@ -80,6 +81,8 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Bench(args) => (args.change.json, bench::bench(&args)),
         Verb::Import(args) => (args.change.json, transfer::import(&args)),
         Verb::Copy(args) => (args.change.json, transfer::copy(&args)),
+        Verb::ReshardFleet(args) => (args.change.json, transfer::reshard_fleet(&args)),
+        Verb::Sharded(args) => (args.verb.is_json(), sharded::sharded(&args.verb)),
         Verb::Start(args) => (args.change.json, create::start(&args)),
         Verb::StartMulti(args) => (args.change.json, create::start(&args)),
         Verb::Join(args) => (args.change.json, join::join(&args)),

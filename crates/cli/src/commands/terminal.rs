@@ -93,7 +93,7 @@ fn protocol(args: &SessionArgs) -> Option<Protocol> {
     }
 }
 
-fn output(args: &OutputArgs) -> Output {
+pub(super) fn output(args: &OutputArgs) -> Output {
     let forms = [
         (args.json, Form::Lossless),
         (args.plain_json, Form::Json(Strings::Unicode)),
@@ -163,12 +163,12 @@ fn unquote(word: &[u8]) -> Result<Vec<u8>> {
 }
 
 #[cfg(unix)]
-fn bytes(word: &OsStr) -> Vec<u8> {
+pub(super) fn bytes(word: &OsStr) -> Vec<u8> {
     std::os::unix::ffi::OsStrExt::as_bytes(word).to_vec()
 }
 
 #[cfg(not(unix))]
-fn bytes(word: &OsStr) -> Vec<u8> {
+pub(super) fn bytes(word: &OsStr) -> Vec<u8> {
     word.to_string_lossy().into_owned().into_bytes()
 }
 

@@ -1,69 +1,118 @@
-//! `import` and `copy`.
+//! `import`, `copy` and `reshard-fleet`.
 
 use std::time::Instant;
 
-use redistrib_ops::Settings;
-use redistrib_ops::resp::Command;
-use redistrib_ops::transfer::{Server, Source, Target, Transfer, TransferOptions, TransferReport};
+use redistrib_ops::fleet::Fleet;
+use redistrib_ops::transfer::{Server, Source, Tags, Target, Transfer, TransferOptions};
+use redistrib_ops::{Credentials, Endpoint, Error, Settings};
+use serde::Serialize;
 
 use super::{Outcome, Session};
-use crate::args::{CopyArgs, ImportArgs, SourceArgs};
+use crate::args::{CopyArgs, FromArgs, ImportArgs, ReshardFleetArgs, SourceArgs};
 use crate::report::Reporter;
 use crate::{render, secrets};
 
 pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    let from = source(&session, args.from.clone(), args.db, &args.source)?;
+    let from = Origin::new(&session, &args.from, args.db, &args.source)?;
     let to = Server::new(args.seed.node.clone(), session.settings.clone());
-    session.output.line(format_args!(">>> Importing data from {from} to cluster {to}"));
-    let transfer = Transfer::new(Source::Servers(vec![from.clone()]), Target::Cluster(to));
-    run(&session, &from, &transfer, &args.transfer.options(!args.copy))
+    session.output.line(format_args!(">>> Importing data from {} to cluster {to}", from.name));
+    let transfer = Transfer::new(from.source, Target::Cluster(to));
+    run(&session, &transfer, &args.transfer.options(!args.copy))
 }
 
 pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    let from = source(&session, args.from.clone(), args.db, &args.source)?;
+    let settings = source_settings(&session, &args.source)?;
+    let from = Server::new(args.from.clone(), settings).at_db(args.db);
     let to = Server::new(args.to.clone(), session.settings.clone());
     let to = to.at_db(args.to_db.unwrap_or(args.db));
     session.output.line(format_args!(">>> Copying data from {from} to {to}"));
-    let transfer = Transfer::new(Source::Servers(vec![from.clone()]), Target::Server(to));
-    run(&session, &from, &transfer, &args.transfer.options(false))
+    let transfer = Transfer::new(Source::Servers(vec![from]), Target::Server(to));
+    run(&session, &transfer, &args.transfer.options(false))
 }
 
-/// The server that keys come from: with credentials of its own, else as we are known to the target.
-fn source(
-    session: &Session,
-    endpoint: redistrib_ops::Endpoint,
-    db: u32,
-    args: &SourceArgs,
-) -> anyhow::Result<Server> {
-    let settings =
-        Settings { credentials: secrets::source_credentials(args)?, ..session.settings.clone() };
-    Ok(Server::new(endpoint, settings).at_db(db))
+pub(super) fn reshard_fleet(args: &ReshardFleetArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let fleet = args.fleet.fleet()?;
+    let from = Origin::new(&session, &args.from, args.fleet.db, &args.source)?;
+    let masters = fleet.masters().len();
+    let text = format!(">>> Resharding from {} to a fleet of {masters} masters", from.name);
+    session.output.line(text);
+    let target = Target::Fleet(fleet.servers(&session.settings));
+    let mut transfer = Transfer::new(from.source, target);
+    if let Some(path) = &args.tags {
+        let text = std::fs::read(path)
+            .map_err(|source| Error::File { path: path.display().to_string(), source })?;
+        transfer = transfer.with_tags(Tags::parse(&text));
+    }
+    run(&session, &transfer, &args.transfer.options(!args.copy))
+}
+
+/// Where keys come from, and what to call it.
+struct Origin {
+    source: Source,
+    name: String,
+}
+
+impl Origin {
+    fn new(
+        session: &Session,
+        from: &FromArgs,
+        db: Option<u32>,
+        login: &SourceArgs,
+    ) -> anyhow::Result<Self> {
+        let settings = source_settings(session, login)?;
+        if let Some(fleet) = from.fleet()? {
+            let fleet = match db {
+                Some(db) => fleet.at_db(db),
+                None => fleet,
+            };
+            return Ok(Self::of_fleet(&fleet, &settings));
+        }
+        let server = |endpoint: &Endpoint| {
+            Server::new(endpoint.clone(), settings.clone()).at_db(db.unwrap_or_default())
+        };
+        let servers: Vec<Server> = from.from.iter().map(server).collect();
+        let names: Vec<String> = servers.iter().map(ToString::to_string).collect();
+        Ok(Self { source: Source::Servers(servers), name: names.join(", ") })
+    }
+
+    fn of_fleet(fleet: &Fleet, settings: &Settings) -> Self {
+        let name = format!("a fleet of {} masters", fleet.masters().len());
+        Self { source: Source::Fleet(fleet.servers(settings)), name }
+    }
+}
+
+/// How the servers that keys come from are connected to: who we are there may differ.
+fn source_settings(session: &Session, login: &SourceArgs) -> anyhow::Result<Settings> {
+    let credentials: Option<Credentials> = secrets::source_credentials(login)?;
+    Ok(Settings { credentials, ..session.settings.clone() })
+}
+
+/// What a verb that copies keys prints with `--json`.
+#[derive(Serialize)]
+struct Document<'a, T> {
+    event: &'static str,
+    #[serde(flatten)]
+    content: &'a T,
 }
 
 fn run(
     session: &Session,
-    from: &Server,
     transfer: &Transfer,
     options: &TransferOptions,
 ) -> anyhow::Result<Outcome> {
-    let size = from.connect()?.call(&Command::new("DBSIZE"))?.view().as_int().unwrap_or_default();
-    if session.dry_run {
-        let which = if options.matching.is_some() { "those that match" } else { "they" };
-        session.output.line(format_args!("{from} holds {size} keys; {which} would be copied"));
-        session.output.document(&serde_json::json!({ "event": "plan", "keys": size }));
-        return Ok(Outcome::Done);
-    }
-    session.output.line(format_args!("*** Importing {size} keys from DB {}", from.db));
     let started = Instant::now();
     let reporter = Reporter::new(&session.output);
+    if session.dry_run {
+        let survey = session.act(&reporter, |context| transfer.survey(options, context))?;
+        session.output.lines(render::surveyed(&survey));
+        session.output.document(&Document { event: "plan", content: &survey });
+        return Ok(Outcome::Done);
+    }
     let report = session.act(&reporter, |context| transfer.run(options, context))?;
-    tell(session, &report, started);
+    session.output.lines(render::transferred(&report, started.elapsed()));
+    session.output.document(&Document { event: "report", content: &report });
     Ok(if report.is_complete() { Outcome::Done } else { Outcome::Failed })
-}
-
-fn tell(session: &Session, report: &TransferReport, started: Instant) {
-    session.output.lines(render::transferred(report, started.elapsed()));
-    session.output.document(report);
 }

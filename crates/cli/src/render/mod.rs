@@ -6,6 +6,7 @@
 mod check;
 mod create;
 mod fix;
+mod fleet;
 mod info;
 pub mod json;
 mod list;
@@ -17,11 +18,12 @@ mod transfer;
 pub use check::check;
 pub use create::create;
 pub use fix::fix;
+pub use fleet::fleet_rules;
 pub use info::info;
 pub use list::list;
 pub use reshard::reshard;
 pub use size::bytes;
-pub use transfer::transferred;
+pub use transfer::{surveyed, transferred};
 
 use redistrib_ops::migrate::Migrated;
 use redistrib_ops::model::{Finding, Severity};

@@ -1,8 +1,8 @@
-//! `import` and `copy`: what became of the keys.
+//! `import`, `copy` and `reshard-fleet`: what became of the keys, or would.
 
 use std::time::Duration;
 
-use redistrib_ops::transfer::{Left, TransferReport};
+use redistrib_ops::transfer::{Left, Survey, TransferReport};
 
 use super::bytes;
 
@@ -12,8 +12,8 @@ const NAMED: usize = 20;
 /// What became of the keys, in lines.
 pub fn transferred(report: &TransferReport, took: Duration) -> Vec<String> {
     let mut lines = Vec::new();
-    left(&report.left, "were not copied", &mut lines);
-    left(&report.strays, "are not where their names lead", &mut lines);
+    left(&report.left, "[ERR]", "were not copied", &mut lines);
+    strays(&report.strays, report.braced, &mut lines);
     if let Some(failure) = &report.failure {
         lines.push(format!("[ERR] {failure}"));
     }
@@ -37,11 +37,47 @@ pub fn transferred(report: &TransferReport, took: Duration) -> Vec<String> {
     lines
 }
 
-fn left(left: &Left, what: &str, lines: &mut Vec<String>) {
+/// What would become of the keys, in lines.
+pub fn surveyed(survey: &Survey) -> Vec<String> {
+    let mut lines = Vec::new();
+    strays(&survey.strays, survey.braced, &mut lines);
+    if survey.homeless > 0 {
+        let count = survey.homeless;
+        lines.push(format!("[ERR] {count} keys belong to slots that nobody serves"));
+    }
+    for place in survey.places.iter().filter(|place| place.keys > 0) {
+        let there = match place.there {
+            0 => String::new(),
+            there => format!(", of which {there} have a key of that name there"),
+        };
+        lines.push(format!("{} keys would go to {}{there}", place.keys, place.target));
+    }
+    lines.push(format!(
+        "[OK] {} keys looked at: {} would be copied, {} are where they belong.",
+        survey.seen,
+        survey.keys(),
+        survey.stayed
+    ));
+    lines
+}
+
+/// What cannot be told from names in a fleet.
+fn strays(strays: &Left, braced: u64, lines: &mut Vec<String>) {
+    let what =
+        "are not where their names lead: written with a hash tag? --tags tells where they belong";
+    left(strays, "[WARNING]", what, lines);
+    if braced > 0 {
+        lines.push(format!(
+            "[WARNING] {braced} keys hold a brace: clients of a fleet take it for a hash tag and look elsewhere"
+        ));
+    }
+}
+
+fn left(left: &Left, mark: &str, what: &str, lines: &mut Vec<String>) {
     if left.count == 0 {
         return;
     }
-    lines.push(format!("[ERR] {} keys {what}:", left.count));
+    lines.push(format!("{mark} {} keys {what}:", left.count));
     lines.extend(left.named.iter().take(NAMED).map(|key| format!("  {key}")));
     let more = left.count.saturating_sub(left.named.len().min(NAMED) as u64);
     if more > 0 {

@@ -6,6 +6,7 @@
 mod bigkeys;
 mod everywhere;
 mod failure;
+mod fleet;
 pub mod format;
 mod latency;
 mod lines;
@@ -23,6 +24,7 @@ use std::io;
 
 use anyhow::Result;
 
+pub use fleet::FleetSession;
 pub use oneshot::{FromStdin, fill_in};
 pub use options::{Mode, Options, Output, Protocol, Repeat, Scan};
 
@@ -68,7 +70,8 @@ fn run_command(options: &Options, words: &[Vec<u8>]) -> Result<bool> {
     oneshot::run(&mut session, words, options.repeat, options.exit_on_error)
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+/// Whether the reader of standard output has gone.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let io = error.downcast_ref::<io::Error>();
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

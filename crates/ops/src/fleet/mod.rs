@@ -144,8 +144,12 @@ impl Fleet {
 
     /// The master that has a key, which may be written with a hash tag.
     pub fn master_of(&self, written: &[u8]) -> &FleetNode {
-        let index = self.index_of(&WrittenKey::parse(written));
-        &self.masters[index]
+        self.place_of(&WrittenKey::parse(written))
+    }
+
+    /// The master that has a key, however it was read.
+    pub fn place_of(&self, key: &WrittenKey<'_>) -> &FleetNode {
+        &self.masters[self.index_of(key)]
     }
 
     /// The index of the master that has a key.
