@@ -56,10 +56,11 @@ pub struct Node {
     pub link_connected: bool,
     /// The slots that it owns, those on their way out included.
     pub slots: SlotSet,
-    /// Its slots that are on their way to another node. Only a node's own line tells.
+    /// Its slots that are on their way to another node, in ascending order. Only a node's own line
+    /// tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub migrating: Vec<(Slot, NodeId)>,
-    /// The slots that are on their way to it. Only a node's own line tells.
+    /// The slots that are on their way to it, in ascending order. Only a node's own line tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub importing: Vec<(Slot, NodeId)>,
 }

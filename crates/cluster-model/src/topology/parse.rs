@@ -114,6 +114,9 @@ fn read_node(line: &[u8]) -> Result<Node, Wrong> {
         };
         read.map_err(|field| (field, Problem::malformed(text)))?;
     }
+    // Servers print them in this order; a text by other hands may not.
+    node.migrating.sort_unstable();
+    node.importing.sort_unstable();
     Ok(node)
 }
 

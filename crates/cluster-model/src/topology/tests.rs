@@ -57,6 +57,15 @@ fn reads_open_slots_of_both_directions() {
 }
 
 #[test]
+fn open_slots_are_kept_in_order() {
+    let (id, peer) = ("ae97e9700ef65e6ccf648c8a77a339cdfe7366c1", NodeId::from_bytes([7; 20]));
+    let line = format!("{id} :6379 myself,master - 0 0 0 connected [9->-{peer}] [7->-{peer}]");
+    let topology = Topology::parse(&line).unwrap();
+    assert_eq!(Topology::parse(topology.to_string()).unwrap(), topology);
+    assert_eq!(topology.nodes[0].migrating[0].0.get(), 7);
+}
+
+#[test]
 fn reads_the_fields_of_nodes_conf() {
     let topology = fixture("valkey-9.1-open.conf");
     assert_eq!((topology.current_epoch, topology.last_vote_epoch), (Some(6), Some(0)));
