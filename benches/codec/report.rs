@@ -35,9 +35,11 @@ impl Report {
         self.rows.push(row);
     }
 
-    /// Whether this run measures anything: not if it only tests that the benches run.
-    pub(crate) fn measures(&self) -> bool {
-        std::env::args().any(|arg| arg == "--bench")
+    /// Whether this run measures all: neither a test that the benches run, nor a filtered run.
+    pub(crate) fn measures_all(&self) -> bool {
+        let (options, filters): (Vec<_>, Vec<_>) =
+            std::env::args().skip(1).partition(|arg| arg.starts_with('-'));
+        filters.is_empty() && options.iter().any(|option| option == "--bench")
     }
 
     /// Notes a time that criterion did not take.

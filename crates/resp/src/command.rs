@@ -262,6 +262,7 @@ impl Pipeline {
     /// ```
     #[inline]
     pub fn command(&mut self, args: &[&[u8]]) {
+        self.encoded.reserve(HEADER + args.iter().map(|arg| bulk_len(arg)).sum::<usize>());
         write_header(&mut self.encoded, b'*', args.len());
         for arg in args {
             write_bulk(&mut self.encoded, arg);
@@ -357,11 +358,17 @@ fn digit(number: usize) -> u8 {
 /// Appends a bulk string.
 #[inline]
 pub(crate) fn write_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.reserve(bytes.len() + HEADER_AND_END);
     write_header(out, b'$', bytes.len());
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }
 
-/// The most bytes that a bulk string takes beside its payload.
-const HEADER_AND_END: usize = 1 + 20 + 2 + 2;
+/// The most bytes that a type byte with a length takes.
+const HEADER: usize = 1 + 20 + 2;
+
+/// The most bytes that a bulk string takes on the wire.
+#[inline]
+fn bulk_len(bytes: &[u8]) -> usize {
+    let header = if bytes.len() < 100 { 5 } else { HEADER };
+    header + bytes.len() + 2
+}
