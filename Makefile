@@ -39,7 +39,7 @@ servers: ## Fetch the test servers into target/servers (SERVERS="valkey-9.1 …"
 bench: bench-codec bench-migration ## Run all the benches
 
 bench-codec: ## Measure codec and model beside their rivals
-	cargo bench --package redistrib-benches
+	cargo bench --package redistrib-benches --bench codec
 
 bench-migration: servers ## Compare the migration of slots with redis-cli and valkey-cli
 	cargo build --release --package redis-trib --package redistrib-benches --bin redis-trib --bin bench-migration
