@@ -141,7 +141,9 @@ impl Decoder {
         self.buffer.advance(self.start);
         self.filled -= self.start + len;
         self.start = 0;
-        Ok(Some(Reply::sharing(self.buffer.split_to(len).freeze(), index)))
+        let reply = Reply::sharing(self.buffer.split_to(len).freeze(), index);
+        self.parser.release();
+        Ok(Some(reply))
     }
 
     /// The next reply as a view that borrows from the decoder, or `None` if more bytes are needed.

@@ -117,7 +117,14 @@ impl Parser {
             bytes.advance(len);
             return Ok(Some(reply));
         }
-        Ok(Some(Reply::sharing(bytes.split_to(len), index)))
+        let reply = Reply::sharing(bytes.split_to(len), index);
+        self.release();
+        Ok(Some(reply))
+    }
+
+    /// Lets go of the index of the reply found last, once a reply of its own has a copy.
+    pub(crate) fn release(&mut self) {
+        self.scanner.release();
     }
 
     /// Looks for the end of the reply at the front of `bytes`: its length and index, if all of it

@@ -95,18 +95,23 @@ impl Scanner {
         }
     }
 
-    /// Forgets the reply, keeping the room for the next one's index unless it is unusually large.
+    /// Forgets the reply.
     pub(crate) fn clear(&mut self) {
-        self.index.clear();
-        if self.index.capacity() > KEPT {
-            self.index.shrink_to(KEPT);
-        }
+        self.release();
         self.open.clear();
         self.at = 0;
         self.wanted = 1;
         self.searched = 0;
         self.chunks = None;
         self.annotating = false;
+    }
+
+    /// Lets go of the index, but keeps the room for the next one unless it is unusually large.
+    pub(crate) fn release(&mut self) {
+        self.index.clear();
+        if self.index.capacity() > KEPT {
+            self.index.shrink_to(KEPT);
+        }
     }
 
     /// The scalar that is all of the reply at the front of `bytes`, and its length: only between

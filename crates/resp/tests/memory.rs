@@ -125,6 +125,22 @@ fn an_array_is_one_allocation_of_sixteen_bytes_an_element() {
 }
 
 #[test]
+fn a_large_reply_leaves_no_large_room_behind() {
+    let wire = format!("*1000000\r\n{}", "$1\r\nx\r\n".repeat(1_000_000));
+    let (mut decoder, mut reply) = (Decoder::new(), None);
+    let cost = measure(|| {
+        for piece in wire.as_bytes().chunks(1 << 16) {
+            decoder.feed(piece);
+            reply = decoder.next_reply().unwrap();
+        }
+    });
+    assert_eq!(reply.unwrap().view().len(), 1_000_000);
+    // The buffer, which doubles as it grows, the reply's index, and the decoder's room for the next.
+    let most = 2 * wire.len() + 16 * 1_000_001 + (1 << 20) + 1024;
+    assert!(cost.bytes_current <= most as i64, "{cost:?}");
+}
+
+#[test]
 fn views_of_pipelined_replies_allocate_nothing_once_warm() {
     let wire = "*3\r\n:1\r\n$3\r\nabc\r\n%1\r\n+a\r\n+b\r\n".repeat(100);
     let mut decoder = Decoder::new();
