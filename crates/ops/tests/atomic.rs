@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use redistrib_ops::lab::{TempLab, TestServer};
-use redistrib_ops::migrate::{Atomic, MigrateOptions};
+use redistrib_ops::migrate::{Atomic, MigrateOptions, finish_running};
 use redistrib_ops::model::{Move, NodeId};
 use redistrib_ops::resp::Decoder;
 use redistrib_ops::{Cancel, Cluster, Endpoint, Error, Event, Method, Observer, Settings};
@@ -79,6 +79,21 @@ fn valkey_takes_a_job_back_when_the_tool_is_to_stop() {
     // And it can be had again.
     move_slots(&mut cluster, &moves, &atomic()).unwrap();
     assert_settled(&lab);
+}
+
+#[test]
+fn a_job_of_an_earlier_run_is_waited_for() {
+    let lab = valkey();
+    let mut cluster = discover(&lab);
+    fill_strings(&mut cluster, 100_000);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let mut source = connect(&lab, &cluster, a);
+    call(&mut source, &format!("CLUSTER MIGRATESLOTS SLOTSRANGE 0 5000 NODE {b}"));
+    let cancel = Cancel::new();
+    let context = redistrib_ops::Context::new(&redistrib_ops::Silent, &cancel);
+    assert!(finish_running(&mut cluster, context).unwrap());
+    assert!(!finish_running(&mut cluster, context).unwrap());
+    assert_eq!(cluster.member(a).unwrap().node().slots.first().unwrap().get(), 5001);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `fix`, and the mending that other verbs begin with.
 
+use redistrib_ops::migrate::finish_running;
 use redistrib_ops::model::Finding;
 use redistrib_ops::{
     Cluster, Context, FixOptions, FixPlan, Silent, fix as mend, inspect, plan_cluster_fix,
@@ -9,6 +10,7 @@ use super::{Outcome, Session};
 use crate::args::{FixArgs, MigrationArgs};
 use crate::render;
 use crate::render::json::is_healthy;
+use crate::report::Reporter;
 
 pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
@@ -59,6 +61,10 @@ pub(super) fn recover(
     cluster: &mut Cluster,
     migration: &MigrationArgs,
 ) -> anyhow::Result<bool> {
+    if !session.dry_run {
+        let reporter = Reporter::naming(&session.output, cluster);
+        session.act(&reporter, |context| finish_running(cluster, context))?;
+    }
     let mut open = cluster.snapshot().findings();
     open.retain(|finding| matches!(finding, Finding::OpenSlots(_)));
     if open.is_empty() {

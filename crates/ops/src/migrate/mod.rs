@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::Move;
 use serde::Serialize;
 
+pub use atomic::finish_running;
 pub use options::{Atomic, MigrateOptions, Rate};
 
 use crate::error::{Error, Result};

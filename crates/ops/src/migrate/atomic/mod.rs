@@ -4,6 +4,7 @@
 //! leaves a job that the servers bring to its end.
 
 mod redis;
+mod running;
 mod valkey;
 
 use std::thread;
@@ -11,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::SlotSet;
 use redistrib_resp::{Command, View};
+
+pub use running::finish_running;
 
 use super::commands;
 use super::link::Link;
