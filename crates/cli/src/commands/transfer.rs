@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use redistrib_ops::fleet::Fleet;
+use redistrib_ops::resp::Command;
 use redistrib_ops::transfer::{Server, Source, Tags, Target, Transfer, TransferOptions};
 use redistrib_ops::{Credentials, Endpoint, Error, Settings};
 use serde::Serialize;
@@ -17,6 +18,13 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     let from = Origin::new(&session, &args.from, args.db, &args.source)?;
     let to = Server::new(args.seed.node.clone(), session.settings.clone());
     session.output.line(format_args!(">>> Importing data from {} to cluster {to}", from.name));
+    if let Source::Servers(servers) = &from.source {
+        for server in servers {
+            let size = server.connect()?.call(&Command::new("DBSIZE"))?;
+            let size = size.view().as_int().unwrap_or_default();
+            session.output.line(format_args!("*** Importing {size} keys from DB {}", server.db));
+        }
+    }
     let transfer = Transfer::new(from.source, Target::Cluster(to));
     run(&session, &transfer, &args.transfer.options(!args.copy))
 }
