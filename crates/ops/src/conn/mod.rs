@@ -40,6 +40,7 @@ pub struct Connection {
     stream: Stream,
     decoder: Decoder,
     out: Pipeline,
+    settings: Settings,
     timeout: Duration,
     broken: bool,
 }
@@ -55,6 +56,7 @@ impl Connection {
             stream: Stream::open(endpoint, settings)?,
             decoder: Decoder::new(),
             out: Pipeline::new(),
+            settings: settings.clone(),
             timeout: settings.timeout,
             broken: false,
         };
@@ -66,6 +68,14 @@ impl Connection {
             connection.call(&auth.arg(credentials.password.reveal()))?;
         }
         Ok(connection)
+    }
+
+    /// Another connection to the same server, made in the same way.
+    ///
+    /// # Errors
+    /// Those of [`Connection::open`].
+    pub fn another(&self) -> Result<Self> {
+        Self::open(&self.endpoint, &self.settings)
     }
 
     /// The server's address.

@@ -16,12 +16,21 @@ pub(super) struct Link<'a> {
     connection: Connection,
     cancel: &'a Cancel,
     patience: Duration,
+    /// More connections to the same server, for [`Link::set_slots`].
+    lanes: Vec<Link<'a>>,
 }
+
+/// A server that takes longer than this over a SETSLOT waits for its replicas each time.
+const SLOW: Duration = Duration::from_micros(150);
+/// How many SETSLOTs it takes to tell.
+const ENOUGH: usize = 32;
+/// The most connections that share the waiting.
+const MOST_LANES: usize = 32;
 
 impl<'a> Link<'a> {
     pub(super) fn new(connection: Connection, cancel: &'a Cancel) -> Self {
         let patience = connection.timeout();
-        Self { connection, cancel, patience }
+        Self { connection, cancel, patience, lanes: Vec::new() }
     }
 
     /// For commands that the server may take longer over than usual.
@@ -60,6 +69,43 @@ impl<'a> Link<'a> {
     pub(super) fn pipeline(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
         self.send(commands)?;
         commands.iter().map(|command| self.receive(command)).collect()
+    }
+
+    /// Sends commands that change slots, in groups that belong together, and waits for all replies. Valkey has
+    /// its replicas acknowledge each SETSLOT before the connection's next command: where that shows, several
+    /// connections wait side by side. The order of the groups is then the servers' own.
+    pub(super) fn set_slots(&mut self, groups: &[Vec<Command>]) -> Result<Vec<Vec<Reply>>> {
+        let started = Instant::now();
+        let width = self.lanes.len() + 1;
+        for (lane, some) in groups.chunks(groups.len().div_ceil(width).max(1)).enumerate() {
+            self.lane(lane).send(&some.concat())?;
+        }
+        let mut replies = Vec::with_capacity(groups.len());
+        for (place, group) in groups.iter().enumerate() {
+            let link = self.lane(place / groups.len().div_ceil(width).max(1));
+            replies.push(group.iter().map(|command| link.receive(command)).collect::<Result<_>>()?);
+        }
+        if groups.len() >= ENOUGH && started.elapsed() > SLOW * groups.len() as u32 {
+            self.widen()?;
+        }
+        Ok(replies)
+    }
+
+    /// Twice as many connections, up to a bound.
+    fn widen(&mut self) -> Result<()> {
+        for _ in 0..(self.lanes.len() + 1).min(MOST_LANES - 1 - self.lanes.len()) {
+            let lane = Link::new(self.connection.another()?, self.cancel);
+            self.lanes.push(lane.with_patience(self.patience));
+        }
+        Ok(())
+    }
+
+    /// This connection, or one of those beside it.
+    fn lane(&mut self, place: usize) -> &mut Self {
+        match place.checked_sub(1) {
+            Some(beside) if beside < self.lanes.len() => &mut self.lanes[beside],
+            _ => self,
+        }
     }
 
     /// Sends all at once and waits for all replies; then the first error reply becomes an error.

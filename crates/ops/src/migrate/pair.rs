@@ -116,25 +116,24 @@ impl<'a> PairWork<'a> {
     /// Opens the slots on the target, then on the source; tells which hold keys, and how many.
     fn open_slots(&mut self, batch: &SlotSet) -> Result<Vec<(Slot, usize)>> {
         let Pair { from, to } = self.pair;
-        let open = |slot| [commands::importing(slot, from), commands::count_keys(slot)];
-        let opened = self.target.call_all(&batch.iter().flat_map(open).collect::<Vec<_>>());
+        let open = |slot| vec![commands::importing(slot, from), commands::count_keys(slot)];
+        let opened = open_all(&mut self.target, batch.iter().map(open).collect());
         let at_target = match opened {
-            Ok(replies) => replies,
+            Ok(counts) => counts,
             Err(error) => {
                 self.close_at_target(batch);
                 return Err(error);
             }
         };
         self.foreign.clear();
-        for (slot, reply) in batch.iter().zip(at_target.iter().skip(1).step_by(2)) {
+        for (slot, reply) in batch.iter().zip(at_target) {
             if reply.view().as_int() != Some(0) {
                 self.foreign.insert(slot);
             }
         }
-        let open = |slot| [commands::migrating(slot, to), commands::count_keys(slot)];
-        let at_source = self.source.call_all(&batch.iter().flat_map(open).collect::<Vec<_>>())?;
-        let counts = at_source.iter().skip(1).step_by(2);
-        Ok(batch.iter().zip(counts).filter_map(|(slot, reply)| filled(slot, reply)).collect())
+        let open = |slot| vec![commands::migrating(slot, to), commands::count_keys(slot)];
+        let counts = open_all(&mut self.source, batch.iter().map(open).collect())?;
+        Ok(batch.iter().zip(&counts).filter_map(|(slot, reply)| filled(slot, reply)).collect())
     }
 
     /// No client was sent to the target yet: its half of the slots can be closed without loss.
@@ -250,6 +249,17 @@ impl<'a> PairWork<'a> {
 fn limits(options: &MigrateOptions) -> Limits {
     let max_pause = options.max_pause.map(|budget| budget / 2);
     Limits { max_pause, keys_per_migrate: MOST_KEYS, migrates_in_flight: 1 }
+}
+
+/// Opens slots, and returns for each what the server says to the count of its keys.
+fn open_all(node: &mut Link<'_>, groups: Vec<Vec<Command>>) -> Result<Vec<Reply>> {
+    let mut counts = Vec::with_capacity(groups.len());
+    for (group, replies) in groups.iter().zip(node.set_slots(&groups)?) {
+        let accepted =
+            group.iter().zip(replies).map(|(command, reply)| node.accept(command, reply));
+        counts.extend(accepted.collect::<Result<Vec<Reply>>>()?.pop());
+    }
+    Ok(counts)
 }
 
 /// A slot with the number of its keys, if it has any. What is no number is counted by listing.

@@ -118,7 +118,7 @@ impl<'a> Shared<'a> {
         let assign: Vec<Command> =
             slots.iter().map(|slot| commands::assign(slot, pair.to)).collect();
         let mut cluster = self.cluster();
-        let replies = target.pipeline(&assign)?;
+        let replies = set_slots(target, &assign)?;
         // What the target refused must not be given to it by the others.
         let (given, refused) = part(assign, replies);
         // From here on the target owns them: whatever becomes of the source, the others are told.
@@ -164,6 +164,12 @@ impl<'a> Shared<'a> {
 fn has_become_replica(reply: &Reply) -> bool {
     let refusal = reply.view().as_error().unwrap_or_default();
     String::from_utf8_lossy(refusal).contains("only with masters")
+}
+
+/// Sends commands of one slot each.
+fn set_slots(node: &mut Link<'_>, commands: &[Command]) -> Result<Vec<Reply>> {
+    let groups: Vec<Vec<Command>> = commands.iter().map(|command| vec![command.clone()]).collect();
+    Ok(node.set_slots(&groups)?.into_iter().flatten().collect())
 }
 
 /// The commands that were accepted, and the first that was refused with its reply.
