@@ -4,7 +4,7 @@ use rustyline::completion::{Completer, Pair};
 use rustyline::config::Configurer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
-use rustyline::history::FileHistory;
+use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Helper};
 use std::borrow::Cow;
@@ -16,29 +16,28 @@ use super::commands::Commands;
 use super::history;
 use crate::shell::lines::is_sensitive;
 
-/// The most lines that are kept.
-const MOST_LINES: usize = 1000;
-
 /// Reads lines from the terminal.
 pub(super) struct Editor {
-    line: rustyline::Editor<Assistant, FileHistory>,
+    line: rustyline::Editor<Assistant, MemHistory>,
     file: Option<PathBuf>,
 }
 
 impl Editor {
     pub(super) fn new(commands: Commands) -> rustyline::Result<Self> {
         let config = Config::builder()
-            .max_history_size(MOST_LINES)?
+            .max_history_size(history::MOST_LINES)?
             .history_ignore_dups(true)?
             .completion_type(CompletionType::Circular)
             .build();
-        let mut line = rustyline::Editor::with_config(config)?;
+        let history = MemHistory::with_config(&config);
+        let mut line = rustyline::Editor::with_history(config, history)?;
         line.set_auto_add_history(false);
         line.set_helper(Some(Assistant { commands, hints: true }));
         let file = history::file();
         if let Some(file) = &file {
-            // The first time there is none.
-            let _ = line.load_history(file);
+            for earlier in history::load(file) {
+                line.add_history_entry(earlier)?;
+            }
         }
         Ok(Self { line, file })
     }
@@ -47,10 +46,10 @@ impl Editor {
     pub(super) fn read(&mut self, prompt: &str) -> rustyline::Result<String> {
         let line = self.line.readline(prompt)?;
         if !line.trim().is_empty() && !line.starts_with(' ') && !is_sensitive(&line) {
-            self.line.add_history_entry(&line)?;
-            if let Some(file) = &self.file {
+            let is_new = self.line.add_history_entry(&line)?;
+            if let Some(file) = self.file.as_deref().filter(|_| is_new) {
                 // A history that cannot be kept is no reason to stop.
-                let _ = self.line.append_history(file);
+                let _ = history::append(file, &line);
             }
         }
         Ok(line)

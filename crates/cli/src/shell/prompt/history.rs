@@ -1,6 +1,12 @@
-//! Where the history is kept.
+//! The history and the file it is kept in: plain lines, as redis-cli writes them.
 
-use std::path::PathBuf;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// The most lines that are kept.
+pub(super) const MOST_LINES: usize = 1000;
 
 /// Names the file; `/dev/null` keeps none.
 const VARIABLE: &str = "REDISCLI_HISTFILE";
@@ -19,9 +25,46 @@ fn choose(named: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     }
 }
 
+/// The last lines of the file, which is cut to them once it has twice as many. Bytes that are not UTF-8
+/// are replaced.
+pub(super) fn load(file: &Path) -> Vec<String> {
+    let bytes = fs::read(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let recent = lines.split_at(lines.len().saturating_sub(MOST_LINES)).1.to_vec();
+    if lines.len() > 2 * MOST_LINES {
+        // A file that cannot be cut stays long.
+        let _ = fs::write(file, recent.join("\n") + "\n");
+    }
+    recent
+}
+
+/// Adds a line. A new file is for its owner's eyes alone.
+///
+/// # Errors
+/// Those of the file.
+pub(super) fn append(file: &Path, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
+    file.write_all(format!("{line}\n").as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn old_lines_go_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("history");
+        assert!(load(&file).is_empty());
+        for number in 0..=2 * MOST_LINES {
+            append(&file, &format!("get {number}")).unwrap();
+        }
+        let lines = load(&file);
+        assert_eq!((lines.len(), lines[0].as_str()), (MOST_LINES, "get 1001"));
+        assert_eq!(load(&file), lines);
+        assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), MOST_LINES);
+    }
 
     #[test]
     fn the_variable_comes_first() {

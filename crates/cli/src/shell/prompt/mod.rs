@@ -155,6 +155,7 @@ impl<'a> Prompt<'a> {
                 Ok(fine) => self.fine &= fine,
                 Err(error) => return self.tell(words, error),
             }
+            self.reconnect();
             left = left.map(|left| left - 1);
             thread::sleep(if left == Some(0) {
                 std::time::Duration::ZERO
@@ -165,11 +166,24 @@ impl<'a> Prompt<'a> {
         Ok(())
     }
 
+    /// Where the connection was given up on purpose, a new one is made for the next command.
+    fn reconnect(&mut self) {
+        if !self.session.client.is_connected() {
+            // The next command tells if it cannot be had.
+            let _ = self.session.connect();
+        }
+    }
+
     fn tell(&mut self, words: &[Vec<u8>], error: anyhow::Error) -> Result<()> {
         if error.downcast_ref::<io::Error>().is_some() {
             return Err(error);
         }
         self.session.state.disconnected();
+        if let Some(Error::Cancelled(_)) = error.downcast_ref() {
+            self.session.complain(&error);
+            self.reconnect();
+            return Ok(());
+        }
         let shutdown = words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"shutdown"));
         let closed =
             matches!(error.downcast_ref::<Error>(), Some(Error::Closed { .. } | Error::Io { .. }));
