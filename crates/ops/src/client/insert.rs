@@ -72,7 +72,7 @@ pub fn insert(
 ) -> Result<Insertion> {
     let mut router = Router::open(seed, settings)?;
     let mut tally = Tally::new(refused);
-    let mut requests = requests.peekable();
+    let mut requests = requests.fuse().peekable();
     while requests.peek().is_some() {
         let jobs = router.next_jobs(&mut requests, tally.counts.replies)?;
         router.work_off(jobs, &mut tally, cancel)?;
