@@ -1,12 +1,13 @@
 //! `fix`: what is wrong with a cluster's slots is found, told and mended.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::fix::{
     FixOptions, FixPlan, KeyCounts, plan_fix, slots_to_count,
 };
-use redistrib_cluster_model::{Slot, SlotSet};
+use redistrib_cluster_model::{NodeId, Slot, SlotSet};
 use redistrib_resp::Command;
 
 use crate::error::{Error, Result};
@@ -115,6 +116,7 @@ fn carry_out(
     migration: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<()> {
+    name_heirs(cluster, plan)?;
     for repair in &plan.repairs {
         if context.cancel.wish() != Stop::No {
             return Err(Error::Cancelled("run the same command again to mend the rest".into()));
@@ -123,6 +125,30 @@ fn carry_out(
         for action in &repair.actions {
             repair::perform(cluster, &repair.slots, action, migration, context)?;
         }
+    }
+    Ok(())
+}
+
+/// Tells masters who owns the slots to be mended where they believe it is a node that does not answer.
+///
+/// A node that imports slots does not hear of a replica that has taken them over. It goes on seeing them with
+/// the dead master, takes the cluster to be down, and would refuse to hand its keys over.
+fn name_heirs(cluster: &mut Cluster, plan: &FixPlan) -> Result<()> {
+    let slots = plan.repairs.iter().flat_map(|repair| repair.slots.iter());
+    let mut orders: BTreeMap<NodeId, Vec<Command>> = BTreeMap::new();
+    for slot in slots {
+        let owns = |member: &&Member| member.is_up() && member.node().slots.contains(slot);
+        let Some(owner) = cluster.masters().find(owns) else { continue };
+        let is_lost = |id| cluster.member(id).is_ok_and(|believed| !believed.is_up());
+        for member in cluster.masters().filter(|member| member.is_up()) {
+            let believed = member.topology().and_then(|topology| topology.owner(slot));
+            if believed.is_some_and(|believed| is_lost(believed.id)) {
+                orders.entry(member.id()).or_default().push(repair::assign(slot, owner.id()));
+            }
+        }
+    }
+    for (id, commands) in orders {
+        cluster.member_mut(id)?.connection()?.call_all(&commands)?;
     }
     Ok(())
 }

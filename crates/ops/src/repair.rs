@@ -64,6 +64,11 @@ fn set_slots(
     cluster.member_mut(node)?.connection()?.call_all(&commands).map(drop)
 }
 
+/// `CLUSTER SETSLOT slot NODE owner`.
+pub(crate) fn assign(slot: Slot, owner: NodeId) -> Command {
+    set_slot(slot, "NODE", Some(owner))
+}
+
 fn set_slot(slot: Slot, what: &str, peer: Option<NodeId>) -> Command {
     let command = Command::new("CLUSTER").arg("SETSLOT").arg(slot.get()).arg(what);
     match peer {
@@ -74,8 +79,7 @@ fn set_slot(slot: Slot, what: &str, peer: Option<NodeId>) -> Command {
 
 /// Tells all other masters who owns the slots.
 fn announce(cluster: &mut Cluster, owner: NodeId, slots: &SlotSet) -> Result<()> {
-    let commands: Vec<Command> =
-        slots.iter().map(|slot| set_slot(slot, "NODE", Some(owner))).collect();
+    let commands: Vec<Command> = slots.iter().map(|slot| assign(slot, owner)).collect();
     let others = |member: &Member| member.is_up() && member.is_master() && member.id() != owner;
     let answers = cluster.broadcast(others, &commands);
     for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
