@@ -1,6 +1,7 @@
 //! Where the keys of a cluster are: each must be on the master that owns its slot, and nowhere else.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use redistrib_cluster_model::{Slot, Topology};
 use redistrib_ops::{Cluster, Connection, Endpoint, Result, Settings};
@@ -61,6 +62,26 @@ impl Census {
         let outward = node.migrating.iter().map(|(slot, to)| format!("{slot}->-{to}"));
         let inward = node.importing.iter().map(|(slot, from)| format!("{slot}-<-{from}"));
         self.open_slots.extend(outward.chain(inward));
+    }
+}
+
+/// How many names a description shows of each sort.
+const SHOWN: usize = 5;
+
+/// Counts, and the first few names of what is wrong.
+impl fmt::Display for Census {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} keys", self.keys.len())?;
+        let wrong = [
+            ("doubled", &self.doubled),
+            ("astray", &self.astray),
+            ("open slots", &self.open_slots),
+        ];
+        for (what, names) in wrong {
+            let shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+            write!(f, ", {} {what} {}", names.len(), shown.join(" "))?;
+        }
+        write!(f, ", uncovered {:?}", self.uncovered)
     }
 }
 

@@ -78,7 +78,7 @@ fn the_census_finds_what_is_out_of_place() {
     run(&mut nodes[1], &["ASKING"]);
     run(&mut nodes[1], &["SET", "{06S}", "two"]);
     let census = Census::take(ports[0]).unwrap();
-    assert_eq!((census.doubled.len(), census.astray.len()), (1, 1), "{census:?}");
+    assert_eq!((census.doubled.len(), census.astray.len()), (1, 1), "{census}");
     assert_eq!(census.open_slots.len(), 1);
     assert!(!census.is_clean());
 }

@@ -1,0 +1,89 @@
+//! `kill -9` of the tool at any moment.
+
+use std::thread;
+use std::time::Duration;
+
+use redistrib_benches::census::Census;
+use redistrib_benches::fill;
+use redistrib_benches::load::{Dice, Load, Options};
+use redistrib_benches::stage::{Plan, Stage};
+use redistrib_cluster_model::SlotSet;
+use redistrib_ops::lab::TestServer;
+
+use crate::tool::{Ended, fix, reshard, start, trib};
+use crate::{redis_7, rounds, stage};
+
+const KEYS: usize = 4000;
+const SLOTS: usize = 1000;
+
+fn filled(server: &TestServer) -> Stage {
+    let stage = stage(server, &Plan::even(3, 3));
+    fill::plain(stage.port(0), &SlotSet::full(), KEYS, 64).unwrap();
+    stage
+}
+
+/// Kills the tool again and again while it moves slots between the first two masters, and has the cluster
+/// mended by `fix` and by the same command in turn.
+fn kill_and_mend(server: &TestServer, count: usize) {
+    let stage = filled(server);
+    let load = Load::start(stage.ports(), Options { keys: 300, ..Options::default() });
+    let whole = trib(&reshard(&stage, 0, 1, SLOTS)).succeeded().took;
+    let mut dice = Dice::new(0xF1FE);
+    let mut killed = 0;
+    for round in 0..count {
+        let (from, to) = if round % 2 == 0 { (1, 0) } else { (0, 1) };
+        let command = reshard(&stage, from, to, SLOTS);
+        let running = start(&command);
+        thread::sleep(whole.mul_f64(dice.below(1200) as f64 / 1000.0));
+        let ended = running.kill();
+        killed += usize::from(ended.code.is_none());
+        mend(&stage, round, &ended);
+    }
+    let outcome = load.finish();
+    assert_eq!(outcome.complaints, Vec::<String>::new());
+    assert!(killed > 0, "the tool was always faster");
+    println!("{}: killed {killed} of {count} times in {whole:?}, {outcome:?}", server.name);
+}
+
+/// Another run mends what is open; then every key is there.
+fn mend(stage: &Stage, round: usize, ended: &Ended) {
+    let mender = match round % 4 {
+        // A run that moves slots finishes first what it finds open.
+        3 => trib(&reshard(stage, 2, 1, 1)),
+        _ => trib(&fix(&stage.address(round % 3))),
+    };
+    assert_eq!(mender.code, Some(0), "round {round}: {}\nafter: {}", mender.text, ended.text);
+    let census = Census::take(stage.port(0)).unwrap();
+    let plain = census.keys.keys().filter(|key| key.starts_with(b"key:")).count();
+    assert!(
+        census.is_clean() && plain == KEYS,
+        "round {round}: {plain} of {KEYS} keys; {census}\nthe mender: {}\nthe killed: {}",
+        mender.text,
+        ended.text,
+    );
+}
+
+#[test]
+fn a_killed_tool_leaves_what_another_run_mends() {
+    kill_and_mend(&redis_7(), rounds(8, 200));
+}
+
+#[test]
+fn a_killed_tool_leaves_what_another_run_mends_with_atomic_migration() {
+    kill_and_mend(&TestServer::named("valkey-9.1").unwrap(), rounds(6, 200));
+}
+
+#[test]
+fn the_second_run_may_be_killed_too() {
+    let stage = filled(&redis_7());
+    let mut dice = Dice::new(2);
+    for _ in 0..rounds(3, 50) {
+        for command in [reshard(&stage, 0, 1, SLOTS), fix(&stage.address(1))] {
+            let running = start(&command);
+            thread::sleep(Duration::from_millis(dice.below(250) as u64));
+            running.kill();
+        }
+    }
+    trib(&fix(&stage.address(2))).succeeded();
+    crate::assert_sound(&stage, KEYS);
+}
