@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
-use redistrib_ops::migrate::{Atomic, MigrateOptions};
+use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate};
 use redistrib_ops::model::Slot;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
@@ -199,6 +199,40 @@ on_each_test_server! {
         let error = move_slots(&mut cluster, &moves, &by_migrate()).unwrap_err().to_string();
         assert!(error.contains("OOM"), "{error}");
         assert!(dumps(&lab) == before);
+    }
+
+    /// A value that alone takes longer than the budget goes over all the same, and is named with its size.
+    fn a_large_key_is_named(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut cluster = discover(&lab);
+        fill(&mut cluster, [Command::new("SETRANGE").arg("huge").arg(30_000_000).arg("x")]);
+        fill(&mut cluster, (0..50).map(|n| Command::new("SET").arg(format!("{{huge}}{n}")).arg(n)));
+        let slot = Slot::of_key(b"huge");
+        let from = cluster.owner(slot).unwrap().id();
+        let to = masters(&cluster).into_iter().find(|id| *id != from).unwrap();
+        let moves = [step(&cluster, from, to, &slot.to_string())];
+        let cancel = Cancel::new();
+        let watcher = Watcher::new(&cancel, |_| 0);
+        let done = move_slots_with(&mut cluster, &moves, &by_migrate(), &watcher, &cancel).unwrap();
+        assert_eq!(done.keys, 51);
+        let events = format!("{:?}", watcher.events.lock().unwrap());
+        assert!(events.contains("key \\\"huge\\\" of 3"), "{events}");
+        assert_settled(&lab);
+    }
+
+    /// No more keys a second than are allowed.
+    fn a_rate_is_kept(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 1200);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        let moves = [step(&cluster, a, b, "0-16383")];
+        let moves = [redistrib_ops::model::Move { slots: moves[0].slots.clone().take_first(5000), ..moves[0].clone() }];
+        let options = MigrateOptions { rate: Some(Rate::Keys(400)), ..by_migrate() };
+        let done = move_slots(&mut cluster, &moves, &options).unwrap();
+        // The first burst goes at once.
+        assert!(done.keys > 300, "{done:?}");
+        assert!(done.took > Duration::from_millis((done.keys - 100) * 1000 / 400), "{done:?}");
     }
 
     /// A target that hangs for a while holds the migration up, and no more.

@@ -130,18 +130,29 @@ impl PairWork<'_> {
             };
             let trouble = reply.view().as_error().map(Trouble::of);
             if trouble.is_none() {
-                self.tell_moved(u64::from(reply.view().is_ok()), 0, started.elapsed());
-                let is_gone = !reply.view().is_ok();
-                return match copy.filter(|_| is_gone) {
-                    Some(copy) => self.remove_copy(key, &copy),
-                    None => Ok(()),
-                };
+                return self.moved_alone(key, reply.view().is_ok(), copy, started.elapsed());
             }
             if trouble != Some(Trouble::Doubtful) || timeout >= self.options().timeout {
                 return self.source.accept(&command, reply).map(drop);
             }
             timeout = (timeout * 4).min(self.options().timeout);
             doubled = self.exist_at_target(keys)?.contains(&true);
+        }
+    }
+
+    /// A MIGRATE of one key went through; the key moved, or was no longer there.
+    fn moved_alone(
+        &mut self,
+        key: &Bytes,
+        moved: bool,
+        copy: Option<Bytes>,
+        hold_up: Duration,
+    ) -> Result<()> {
+        self.tell_moved(u64::from(moved), 0, hold_up);
+        match copy {
+            Some(copy) if !moved => self.remove_copy(key, &copy),
+            _ if self.is_over(hold_up) => self.name_large_key(std::slice::from_ref(key), hold_up),
+            _ => Ok(()),
         }
     }
 
