@@ -239,8 +239,33 @@ impl Error {
                 "is this the port of a Redis or Valkey server? one that expects TLS needs --tls",
             ),
             Self::Refused { reply, .. } => remedy_for_refusal(reply),
+            Self::Tls { reason, .. } => remedy_for_tls(reason),
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionReset => {
+                Some("a port that expects TLS does so; give --tls then")
+            }
+            Self::Io { source, .. } => remedy_for_tls(&source.to_string()),
             _ => None,
         }
+    }
+}
+
+/// By the words of rustls for what it finds, and for the alerts a server sends.
+fn remedy_for_tls(reason: &str) -> Option<&'static str> {
+    let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if has(&["UnknownIssuer", "BadSignature"]) {
+        Some(
+            "the authority that signed the server's certificate is not trusted: name it with --cacert",
+        )
+    } else if has(&["not valid for name"]) {
+        Some("connect by a name that the certificate has, or give that with --sni")
+    } else if has(&["CertificateRequired"]) {
+        Some("the server asks for a certificate of yours: give --cert and --key")
+    } else if has(&["UnknownCA", "BadCertificate"]) {
+        Some("the server does not trust the authority that signed your certificate")
+    } else if has(&["InvalidContentType", "no handshake in time"]) {
+        Some("if this port does not speak TLS, leave --tls out")
+    } else {
+        None
     }
 }
 

@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 
 pub(super) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
+/// What is said of a peer that does not answer the handshake.
+const NO_HANDSHAKE: &str = "no handshake in time";
+
 /// What a TLS connection needs: built once from files, then shared by all connections.
 #[derive(Clone)]
 pub struct TlsSettings {
@@ -94,7 +97,11 @@ impl TlsSettings {
         let connection = ClientConnection::new(self.config.clone(), name)
             .map_err(|error| failed(error.to_string()))?;
         let mut stream = StreamOwned::new(connection, tcp);
-        shake_hands(&mut stream, wait).map_err(|error| failed(error.to_string()))?;
+        shake_hands(&mut stream, wait).map_err(|error| match error.kind() {
+            // So a socket says that its time is up.
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => failed(NO_HANDSHAKE.into()),
+            _ => failed(error.to_string()),
+        })?;
         Ok(stream)
     }
 }
@@ -105,7 +112,7 @@ fn shake_hands(stream: &mut TlsStream, wait: Duration) -> io::Result<()> {
     while stream.conn.is_handshaking() {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "no whole handshake in time"));
+            return Err(io::ErrorKind::TimedOut.into());
         }
         stream.sock.set_read_timeout(Some(left))?;
         stream.sock.set_write_timeout(Some(left))?;

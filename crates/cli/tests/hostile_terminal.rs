@@ -1,0 +1,151 @@
+//! Servers that lie, stall or attack the terminal: a clear word, and the session goes on.
+#![allow(clippy::unwrap_used)]
+
+mod replay;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+use redistrib_ops::Secret;
+use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use replay::{options, redis_cli, run};
+
+/// A server that answers each connection's first words with `answer` and closes then.
+fn serve(answer: &'static [u8]) -> Vec<String> {
+    serve_with(move |mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(answer);
+        // What is still unread would make the system break the connection off.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    })
+}
+
+fn serve_with(script: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> Vec<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let script = script.clone();
+            thread::spawn(move || script(stream));
+        }
+    });
+    options(&format!("-p {port}"))
+}
+
+/// What two commands and a line for the session print: the last shows that the session has gone on.
+fn printed(args: &[String]) -> (String, String) {
+    let output = run(redis_cli(args), b"GET a\n:next\n");
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(out.contains("unknown redis-cli internal command ':next'"), "{out}");
+    (out, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn what_is_no_reply_is_told_and_the_session_goes_on() {
+    for (answer, word) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "not the Redis protocol"),
+        (b"$-5\r\n", "not the Redis protocol"),
+        (b"*2\r\n:1\r\n", "closed the connection"),
+        (b"$100\r\nshort", "closed the connection"),
+        (b"", "closed the connection"),
+        (b"$99999999999999\r\n", "longer than the limit"),
+    ] {
+        let (_, complaint) = printed(&serve(answer));
+        assert!(complaint.contains(word), "{}: {complaint}", answer.escape_ascii());
+    }
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    let deep: &'static [u8] = "*1\r\n".repeat(100_000).leak().as_bytes();
+    let (_, complaint) = printed(&serve(deep));
+    assert!(complaint.contains("deeper than the limit"), "{complaint}");
+}
+
+#[test]
+fn a_line_without_end_is_refused() {
+    let args = serve_with(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"+");
+        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    });
+    let (_, complaint) = printed(&args);
+    assert!(complaint.contains("line longer than the limit"), "{complaint}");
+}
+
+#[test]
+fn no_reply_reaches_the_terminal_as_a_command_to_it() {
+    for (answer, shown) in [
+        (&b"$5\r\n\x1b[2Ja\r\n"[..], r#""\x1b[2Ja""#),
+        (b"+\x1b]0;owned\x07\r\n", r"\x1b]0;owned\x07"),
+        (b"-ERR \x1b[31mred\r\n", r"(error) ERR \x1b[31mred"),
+        (b"=8\r\ntxt:\x1b[2J\r\n", r"\x1b[2J"),
+        (b"%1\r\n+\x1bk\r\n!3\r\n\x9b1m\r\n", r"1# \x1bk => (error) \x9b1m"),
+        (b"-MOVED 1 \x1b[31m:7000\r\n", r"(error) MOVED 1 \x1b[31m:7000"),
+    ] {
+        let (out, complaint) = printed(&serve(answer));
+        assert!(out.contains(shown), "{out}");
+        let drives = |text: &str| text.chars().any(|c| c.is_control() && c != '\n');
+        assert!(!drives(&out) && !drives(&complaint), "{out:?} {complaint:?}");
+    }
+}
+
+#[test]
+fn a_hostile_redirection_is_shown_harmless() {
+    let mut args = serve(b"-MOVED 1 \x1b[31m:1\r\n");
+    args.push("-c".into());
+    let (out, complaint) = printed(&args);
+    assert!(out.contains(r"located at \x1b[31m:1"), "{out}");
+    assert!(!complaint.contains('\x1b'), "{complaint:?}");
+}
+
+#[test]
+fn a_wrong_password_is_told_and_never_repeated() {
+    let lab = TempLab::up(Options {
+        nodes: Some(1),
+        layout: Some(Layout::Plain),
+        password: Some(Secret::new("rightpass")),
+        server: Some(TestServer::named("redis-7.0").unwrap().program),
+        ..Options::default()
+    })
+    .unwrap();
+    let port = lab.endpoints()[0].port().unwrap();
+    for line in ["-a s3cret", "--user bob --pass s3cret", "-u redis://bob:s3cret@127.0.0.1"] {
+        let output = run(redis_cli(&options(&format!("{line} -p {port}"))), b"GET a\n");
+        let (out, complaint) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(complaint.contains("AUTH failed: WRONGPASS"), "{line}: {complaint}");
+        assert!(complaint.contains("Warning: Using a password"), "{line}: {complaint}");
+        assert_eq!(out, "(error) NOAUTH Authentication required.\n");
+        assert!(!complaint.contains("s3cret"), "{complaint}");
+    }
+    let right = run(redis_cli(&options(&format!("-a rightpass -p {port} ping"))), b"");
+    assert_eq!(right.stdout, b"PONG\n");
+}
+
+#[test]
+fn a_restarted_server_is_found_again() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    let lab = TempLab::plain(&server, 1).unwrap();
+    let args = options(&format!("-p {}", lab.endpoints()[0].port().unwrap()));
+    let mut child = redis_cli(&args).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut say = |line: &str, answer: &str| {
+        input.write_all(line.as_bytes()).unwrap();
+        let mut got = vec![0; answer.len()];
+        out.read_exact(&mut got).unwrap();
+        assert_eq!(String::from_utf8_lossy(&got), answer);
+    };
+    say("ping\n", "PONG\n");
+    lab.kill(0);
+    say("ping\n:next\n", "unknown redis-cli internal command ':next'\n");
+    lab.restart(0).unwrap();
+    say("ping\n", "PONG\n");
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.starts_with("Could not connect to Redis at 127.0.0.1:"), "{complaint}");
+}

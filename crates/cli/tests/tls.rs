@@ -1,0 +1,173 @@
+//! Servers that speak TLS alone, with certificates made here.
+#![allow(clippy::unwrap_used)]
+
+mod replay;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
+use replay::{options, redis_cli, replay, run};
+
+/// An authority, a certificate for servers on this machine and one for clients.
+struct Certificates {
+    folder: tempfile::TempDir,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Of its own, or OpenSSL takes what it signs for self-signed.
+        params.distinguished_name.push(DnType::CommonName, "authority of a test");
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        fs::write(folder.path().join("ca.crt"), authority.pem()).unwrap();
+        for (file, names) in [("server", &["localhost", "127.0.0.1"][..]), ("client", &["tom"])] {
+            let key = KeyPair::generate().unwrap();
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            let params = CertificateParams::new(names).unwrap();
+            let certificate = params.signed_by(&key, &authority).unwrap();
+            fs::write(folder.path().join(format!("{file}.crt")), certificate.pem()).unwrap();
+            fs::write(folder.path().join(format!("{file}.key")), key.serialize_pem()).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// redis-cli's options for a client that has all it needs.
+    fn trusted(&self) -> String {
+        format!(
+            "--tls --cacert {} --cert {} --key {}",
+            self.text("ca.crt"),
+            self.text("client.crt"),
+            self.text("client.key")
+        )
+    }
+
+    fn lab(&self, layout: Layout, nodes: usize) -> TempLab {
+        let config = [
+            "port 0".to_owned(),
+            "tls-port {port}".to_owned(),
+            format!("tls-cert-file {}", self.text("server.crt")),
+            format!("tls-key-file {}", self.text("server.key")),
+            format!("tls-ca-cert-file {}", self.text("ca.crt")),
+            "tls-cluster yes".to_owned(),
+            "tls-replication yes".to_owned(),
+        ];
+        let tls = TlsOptions {
+            cacert: Some(self.path("ca.crt")),
+            cert: Some(self.path("client.crt")),
+            key: Some(self.path("client.key")),
+            ..TlsOptions::default()
+        };
+        let settings = Settings {
+            tls: Some(TlsSettings::load(&tls).unwrap()),
+            credentials: Some(Credentials { user: None, password: Secret::new("mypass") }),
+            ..Settings::default()
+        };
+        let lab = Options {
+            nodes: Some(nodes),
+            replicas: Some(0),
+            layout: Some(layout),
+            server: Some(TestServer::named("redis-7.0").unwrap().program),
+            password: Some(Secret::new("mypass")),
+            config: config.to_vec(),
+            ..Options::default()
+        };
+        TempLab::up_with(lab, &settings).unwrap()
+    }
+}
+
+fn port(lab: &TempLab, index: usize) -> u16 {
+    lab.endpoints()[index].port().unwrap()
+}
+
+/// What a PING brings.
+fn ping(line: &str) -> (String, String) {
+    let output = run(redis_cli(&options(&format!("{line} -a mypass --no-auth-warning ping"))), b"");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn trust_and_names_are_checked_and_told() {
+    let certificates = Certificates::new();
+    let lab = certificates.lab(Layout::Plain, 1);
+    let (trusted, at) = (certificates.trusted(), format!("-p {}", port(&lab, 0)));
+    assert_eq!(ping(&format!("{trusted} {at}")).0, "PONG\n");
+    assert_eq!(ping(&format!("{trusted} -h localhost {at}")).0, "PONG\n");
+    let (cert, key) = (certificates.text("client.crt"), certificates.text("client.key"));
+    let mine = format!("--cert {cert} --key {key}");
+    assert_eq!(ping(&format!("--tls --insecure {mine} {at}")).0, "PONG\n");
+    let folder = Path::new(&certificates.text("authorities")).to_owned();
+    fs::create_dir(&folder).unwrap();
+    fs::copy(certificates.path("ca.crt"), folder.join("ca.crt")).unwrap();
+    let cacertdir = format!("--tls --cacertdir {} {mine} {at}", folder.display());
+    assert_eq!(ping(&cacertdir).0, "PONG\n");
+
+    let other = Certificates::new();
+    for (line, word) in [
+        (
+            format!("--tls --cacert {} {mine} {at}", other.text("ca.crt")),
+            "not trusted: name it with --cacert",
+        ),
+        (format!("{trusted} --sni wrong.example {at}"), "give that with --sni"),
+        (format!("--tls --cacert {} {at}", certificates.text("ca.crt")), "give --cert and --key"),
+        (format!("--tls --cacert /nosuch.crt {at}"), "/nosuch.crt"),
+        (at.clone(), "give --tls"),
+    ] {
+        let (out, complaint) = ping(&line);
+        assert_eq!(out, "", "{line}");
+        assert!(complaint.contains(word), "{line}: {complaint}");
+    }
+}
+
+#[test]
+fn a_tls_port_is_not_a_plain_one() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    let lab = TempLab::plain(&server, 1).unwrap();
+    let (_, complaint) = ping(&format!("--tls --insecure -p {}", port(&lab, 0)));
+    assert!(complaint.contains("leave --tls out"), "{complaint}");
+}
+
+#[test]
+fn a_cluster_behind_tls_and_a_password_is_followed_and_checked() {
+    let certificates = Certificates::new();
+    let lab = certificates.lab(Layout::Cluster, 3);
+    let [a, b, c] = [0, 1, 2].map(|index| port(&lab, index));
+    let line = format!("-c -p {a} -a mypass --no-auth-warning {}", certificates.trusted());
+    replay(
+        &options(&line),
+        &format!(
+            "
+        > set foo bar
+        -> Redirected to slot [12182] located at 127.0.0.1:{c}
+        OK
+        > set weather nice
+        -> Redirected to slot [8949] located at 127.0.0.1:{b}
+        OK
+        > get foo
+        -> Redirected to slot [12182] located at 127.0.0.1:{c}
+        \"bar\"
+        "
+        ),
+    );
+    let commands: String = (0..500).map(|n| format!("SET key:{n} {n}\r\n")).collect();
+    let output = run(redis_cli(&options(&format!("{line} --pipe"))), commands.as_bytes());
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(out.ends_with("errors: 0, replies: 500\n"), "{out}");
+    let connect = format!("-a mypass --no-auth-warning {}", certificates.trusted());
+    let check = run(redis_cli(&options(&format!("--cluster check 127.0.0.1:{a} {connect}"))), b"");
+    let out = String::from_utf8_lossy(&check.stdout);
+    assert!(out.contains("[OK] All 16384 slots covered."), "{out}");
+}
