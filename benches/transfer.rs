@@ -73,6 +73,9 @@ fn copy(server: &TestServer) -> Outcome<()> {
     theirs.print("redis-benchmark -P 100 -t set -r 1000000", COPIED);
     ours.print("ours", COPIED);
     println!("  ratio {:.2} (asked: at least 0.5)", theirs.seconds() / ours.seconds());
+    if let Some(memory) = peak_memory() {
+        println!("  this process with all its threads took at most {memory} of memory");
+    }
     Ok(())
 }
 
@@ -139,6 +142,13 @@ fn time(work: impl FnOnce() -> Outcome<()>) -> Outcome<Duration> {
     let start = Instant::now();
     work()?;
     Ok(start.elapsed())
+}
+
+/// The most memory that this process has had, as Linux tells it.
+fn peak_memory() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().to_owned())
 }
 
 /// The shortest of several times.
