@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use redistrib_cli::args::{Cli, Verb, parse};
+use redistrib_cli::args::{Cli, LabVerb, Verb, parse};
 use redistrib_cli::dialect::translate;
 use redistrib_ops::reshard::Sources;
 
@@ -301,6 +301,22 @@ fn words_that_are_no_text_are_complaints() {
         for verb in ["reshard", "\u{e9}"] {
             let line = vec!["redis-trib".into(), verb.into(), odd.clone(), odd.clone()];
             assert!(parse(line).is_err(), "{bytes:?}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn paths_may_be_any_bytes_and_read_back() {
+    use std::os::unix::ffi::OsStringExt;
+    for words in [&[&b"--dir"[..], b"\xff=\xfe"][..], &[b"--dir=\xff=\xfe"]] {
+        let words = words.iter().map(|word| OsString::from_vec(word.to_vec()));
+        let mut line: Vec<OsString> = ["redis-trib", "lab", "status"].map(Into::into).to_vec();
+        line.extend(words);
+        for line in [line.clone(), translate(line).unwrap().argv()] {
+            let Verb::Lab(args) = parse(line).unwrap().verb else { panic!() };
+            let LabVerb::Status(args) = args.verb else { panic!() };
+            assert_eq!(args.dir.into_os_string().into_vec(), b"\xff=\xfe");
         }
     }
 }

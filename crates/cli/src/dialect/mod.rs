@@ -15,6 +15,7 @@ mod trib;
 mod uri;
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -63,13 +64,13 @@ fn hyphenated(name: &str) -> String {
     name.replace('_', "-")
 }
 
-/// Splits `--name=value`. A name that is no text is nobody's.
+/// Splits `--name=value`. A name that is no text is nobody's; a value, such as a path, may be any bytes.
 fn split_long(word: &OsStr) -> Option<(String, Option<OsString>)> {
-    let text = word.to_str()?.strip_prefix("--").filter(|rest| !rest.is_empty())?;
-    Some(match text.split_once('=') {
-        Some((name, value)) => (name.to_owned(), Some(value.into())),
-        None => (text.to_owned(), None),
-    })
+    let rest = word.as_bytes().strip_prefix(b"--").filter(|rest| !rest.is_empty())?;
+    let mut parts = rest.splitn(2, |byte| *byte == b'=');
+    let name = str::from_utf8(parts.next()?).ok()?;
+    let value = parts.next().map(|value| OsStr::from_bytes(value).to_owned());
+    Some((name.to_owned(), value))
 }
 
 /// Whether a word is an option rather than a value: a hyphen with something behind it.
