@@ -73,13 +73,16 @@ impl fmt::Display for Endpoint {
 impl FromStr for Endpoint {
     type Err = Error;
 
-    /// Reads `host:port`, `[v6]:port`, `v6:port` (the last colon divides) or `/path/of/socket`.
+    /// Reads `host:port`, `[v6]:port`, `v6:port` (the last colon divides) or `/path/of/socket`. A bus port behind
+    /// it, as in `host:port@cport`, is taken and not used: the node itself tells which one it has.
     fn from_str(text: &str) -> Result<Self> {
         if text.starts_with('/') {
             return Ok(Self::Unix(text.into()));
         }
         let malformed = || Error::Address { text: text.to_owned() };
-        let (host, port) = text.rsplit_once(':').ok_or_else(malformed)?;
+        let (address, bus_port) = text.split_once('@').unwrap_or((text, "0"));
+        bus_port.parse::<u16>().map_err(|_| malformed())?;
+        let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
         let host = host.strip_prefix('[').map_or(Some(host), |rest| rest.strip_suffix(']'));
         let host = host.filter(|host| is_plausible_host(host)).ok_or_else(malformed)?;
         match port.parse() {
@@ -111,6 +114,9 @@ mod tests {
             "host:7000x",
             ":7000",
             "[::1:7000",
+            "h:7000@",
+            "h:7000@x",
+            "h@1:7000",
             "a b:1",
         ] {
             let error = text.parse::<Endpoint>().unwrap_err().to_string();
@@ -122,6 +128,7 @@ mod tests {
     fn the_last_colon_divides_host_and_port() {
         assert_eq!("::1:7000".parse::<Endpoint>().unwrap(), Endpoint::tcp("::1", 7000));
         assert_eq!("node-1.example:6379".parse::<Endpoint>().unwrap().port(), Some(6379));
+        assert_eq!("h:7000@17000".parse::<Endpoint>().unwrap(), Endpoint::tcp("h", 7000));
         assert_eq!("/run/redis.sock".parse::<Endpoint>().unwrap().port(), None);
     }
 }

@@ -149,7 +149,8 @@ impl Snapshot {
                 flags.push(flag);
             }
         };
-        for node in self.own_lines() {
+        // Replicas of Valkey 9 repeat their master's flags.
+        for node in self.own_lines().filter(|node| node.is_master()) {
             for (slot, peer) in &node.migrating {
                 add(&mut flagged.entry(*slot).or_default().migrating, (node.id, *peer));
             }
