@@ -13,7 +13,7 @@ use redistrib_resp::Command;
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
 use crate::wait::until_settled;
-use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, repair};
+use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, lost, repair};
 
 /// A cluster that is healing by itself looks ill for a moment: what is found has to stay for this long.
 const STEADY: Duration = Duration::from_secs(1);
@@ -38,12 +38,17 @@ const MOST_ROUNDS: usize = 4;
 /// ```
 ///
 /// # Errors
-/// Those of [`crate::Connection::call`] for masters that answered before; [`Error::Cancelled`].
+/// Those of [`crate::Connection::call`] for masters that answered before; [`Error::Cancelled`]. Where slots may be taken
+/// from silent masters, [`Error::Precondition`] for one that answers with a refusal, and [`Error::NotSettled`] for one
+/// that other nodes see well.
 pub fn plan_cluster_fix(
     cluster: &mut Cluster,
     options: FixOptions,
     context: Context<'_>,
 ) -> Result<FixPlan> {
+    if options.take_from_silent_masters {
+        lost::confirm(cluster, context)?;
+    }
     let started = Instant::now();
     let mut plan = plan_once(cluster, options)?;
     let mut since = Instant::now();

@@ -24,6 +24,7 @@ mod join;
 pub mod lab;
 mod list;
 pub mod lock;
+mod lost;
 pub mod migrate;
 mod migrate_slots;
 mod observer;

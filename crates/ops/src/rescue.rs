@@ -6,7 +6,7 @@ use redistrib_cluster_model::{NodeId, SlotSet};
 
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
-use crate::{Cluster, Context, Endpoint, NewRole, Settings, Step, add_node, fix, repair};
+use crate::{Cluster, Context, Endpoint, NewRole, Settings, Step, add_node, fix, lost, repair};
 
 /// The slots that nobody serves: those without an owner, and those whose master does not answer.
 ///
@@ -43,7 +43,8 @@ pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
 /// ```
 ///
 /// # Errors
-/// Those of [`lost_slots`] and [`add_node`]; [`Error::Precondition`] where no slot is lost.
+/// Those of [`lost_slots`] and [`add_node`]; [`Error::Precondition`] where no slot is lost, and for a master that answers,
+/// though with a refusal; [`Error::NotSettled`] for one that other nodes see well.
 pub fn rescue_cluster(
     existing: &Endpoint,
     spare: &Endpoint,
@@ -55,6 +56,7 @@ pub fn rescue_cluster(
     if lost.is_empty() {
         return Err(Error::Precondition(format!("the cluster of {existing} has lost no slots")));
     }
+    lost::confirm(&mut cluster, context)?;
     let id = add_node(&mut cluster, spare, NewRole::Master, context)?;
     let mut cluster = Cluster::discover(existing, settings)?;
     claim(&mut cluster, id, &lost, context)?;

@@ -6,8 +6,9 @@ use redistrib_ops::lab::TempLab;
 use redistrib_ops::model::{NodeId, plan::create::CreateError};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Cancel, Candidates, Cluster, Connection, Context, Departure, Error, NewRole, Settings, Silent,
-    add_node, inspect, rescue_cluster,
+    Cancel, Candidates, Cluster, Connection, Context, Departure, Error, FixOptions, NewRole,
+    Settings, Silent, add_node, inspect, plan_cluster_fix, rescue_cluster, shutdown_cluster,
+    start_cluster,
 };
 
 fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
@@ -192,6 +193,35 @@ redistrib_ops::on_each_test_server! {
                 server.name
             );
             std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+redistrib_ops::on_each_test_server! {
+    fn a_master_that_answers_others_is_not_robbed(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let spare = TempLab::nodes(server, 1).unwrap();
+        let (nodes, spare) = (lab.endpoints(), &spare.endpoints()[0]);
+        let guarded = Command::from_args(["CONFIG", "SET", "requirepass", "other"]);
+        Connection::open(&nodes[1], lab.settings()).unwrap().call(&guarded).unwrap();
+
+        let rescued =
+            with_context(|context| rescue_cluster(&nodes[0], spare, lab.settings(), context));
+        let refused = rescued.unwrap_err().to_string();
+        assert!(refused.contains("is alive") && refused.contains("NOAUTH"), "{refused}");
+        let options = FixOptions { take_from_silent_masters: true };
+        let mut cluster = discover(&lab);
+        let planned = with_context(|context| plan_cluster_fix(&mut cluster, options, context));
+        let refused = planned.unwrap_err().to_string();
+        assert!(refused.contains("is alive"), "{refused}");
+    }
+
+    fn nodes_of_an_ended_cluster_form_another(server) {
+        let lab = TempLab::nodes(server, 1).unwrap();
+        let node = &lab.endpoints()[0];
+        for _ in 0..2 {
+            with_context(|context| start_cluster(node, lab.settings(), context)).unwrap();
+            shutdown_cluster(node, lab.settings()).unwrap();
         }
     }
 }
