@@ -30,7 +30,10 @@ impl Candidate {
         let keys = text_of(&keyspace).map_or(0, count_keys);
         let reason = match (topology.nodes.len() - 1, keys) {
             (0, 0) if node.slots.is_empty() => return Ok(Self { connection, node }),
-            (0, 0) => format!("it owns {} slots already", node.slots.len()),
+            (0, 0) => {
+                let slots = node.slots.len();
+                format!("it owns {slots} slots already: CLUSTER RESET if it is not to serve them")
+            }
             (0, keys) => format!("it holds {keys} keys: FLUSHALL if they are not needed"),
             (others, _) => {
                 format!("it knows {others} other nodes: CLUSTER RESET if it is to leave them")

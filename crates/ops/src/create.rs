@@ -138,9 +138,13 @@ impl Candidates {
         Ok(())
     }
 
-    /// Distinct epochs from the start spare the nodes the resolution of collisions.
+    /// Distinct epochs from the start spare the nodes the resolution of collisions. A node that was in a cluster
+    /// before may still have its epoch from there, and no server lets that be set.
     fn assign_epochs(&mut self) -> Result<()> {
         for (position, candidate) in self.nodes.iter_mut().enumerate() {
+            if candidate.node.config_epoch > 0 {
+                continue;
+            }
             let command = Command::new("CLUSTER").arg("SET-CONFIG-EPOCH").arg(position as u64 + 1);
             candidate.connection.call(&command)?;
         }
