@@ -195,10 +195,11 @@ impl Cluster {
         Snapshot { views: views.collect() }
     }
 
-    /// Asks every node again how it sees the cluster. A node that does not answer becomes unreachable.
+    /// Asks every node again how it sees the cluster. A node that does not answer becomes unreachable, and one that
+    /// was unreachable before stays so.
     pub fn refresh(&mut self) {
         let command = cluster_nodes();
-        let answers = self.broadcast(|_| true, std::slice::from_ref(&command));
+        let answers = self.broadcast(|member| member.link.is_ok(), std::slice::from_ref(&command));
         for (member, answer) in self.members.iter_mut().zip(answers) {
             let Some(answer) = answer else { continue };
             let parsed = answer.and_then(|replies| match replies.first() {
@@ -302,9 +303,14 @@ pub(crate) fn endpoint_of(node: &Node, seed: &Endpoint) -> Endpoint {
 
 /// Connects to all nodes at the same time.
 fn connect_all(nodes: Vec<(Node, Endpoint)>, settings: &Settings) -> Vec<Member> {
-    let links = in_parallel(&nodes, |(_, endpoint)| {
+    let links = in_parallel(&nodes, |(told, endpoint)| {
         let mut connection = Connection::open(endpoint, settings)?;
         let (node, topology) = read_topology(&mut connection)?;
+        // The address of a node that is gone may be another cluster's by now.
+        if node.id != told.id {
+            let what = format!("node {} was expected there, and {} answers", told.id, node.id);
+            return Err(connection.unexpected(&cluster_nodes(), what));
+        }
         Ok((node, Link { connection, topology }))
     });
     nodes

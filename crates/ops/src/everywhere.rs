@@ -51,6 +51,10 @@ pub fn call(
     let mut told = Vec::new();
     for (member, answer) in cluster.members().iter().zip(answers) {
         let Some(answer) = answer else { continue };
+        let answer = match member.failure() {
+            None => answer,
+            Some(failure) => Err(Error::Precondition(failure.to_string())),
+        };
         let reply = answer.and_then(|mut replies| {
             replies.pop().ok_or_else(|| Error::Closed {
                 node: member.endpoint().clone(),

@@ -110,6 +110,24 @@ fn cluster_nodes_of_a_hostile_server_is_refused_without_harm() {
 }
 
 #[test]
+fn who_else_answers_at_the_address_of_a_node_is_no_member() {
+    let [seed, gone, stranger] = ["a", "b", "c"].map(|digit| digit.repeat(40));
+    let nodes = |lines: String| format!("${}\r\n{lines}\r\n", lines.len()).into_bytes();
+    let line = |id: &str, port: u16, flags: &str| {
+        format!("{id} 127.0.0.1:{port}@1 {flags} - 0 0 1 connected\n")
+    };
+    let (other, _end) = serve(answer(nodes(line(&stranger, 1, "myself,master")).leak()));
+    let port = other.port().unwrap();
+    let told = line(&seed, 2, "myself,master") + &line(&gone, port, "master");
+    let (endpoint, _end) = serve(answer(nodes(told).leak()));
+    let cluster = Cluster::discover(&endpoint, &hasty()).unwrap();
+    let member = cluster.member(gone.parse().unwrap()).unwrap();
+    let failure = member.failure().unwrap().to_string();
+    assert!(failure.contains(&gone) && failure.contains(&stranger), "{failure}");
+    assert!(cluster.member(stranger.parse().unwrap()).is_err());
+}
+
+#[test]
 fn nobody_at_the_port_is_told_with_the_address() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = Endpoint::tcp("127.0.0.1", listener.local_addr().unwrap().port());
