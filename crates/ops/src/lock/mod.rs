@@ -6,9 +6,9 @@
 
 mod holder;
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::NodeId;
 use redistrib_resp::{Command, Reply};
@@ -20,6 +20,8 @@ use crate::{Cluster, Connection, Context, Endpoint, Settings};
 
 /// How often the connections are used, so that no server closes them as idle.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How long a wait for an answer is before it is looked whether the lock is to be let go.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Holds a cluster until it is dropped.
 ///
@@ -128,9 +130,25 @@ fn client_list(exec: &Reply) -> Option<String> {
 
 /// Keeps the connections in use until the lock is dropped.
 fn keep(mut held: Vec<Connection>, released: &Receiver<()>) {
-    let ping = Command::new("PING");
     while released.recv_timeout(KEEP_ALIVE) == Err(RecvTimeoutError::Timeout) {
         // A node that has died is held by nobody; it is missed soon enough by those who need it.
-        held.retain_mut(|connection| connection.request(&ping).is_ok());
+        held.retain_mut(|connection| use_once(connection, released).is_ok());
     }
+}
+
+/// Has the server answer once, unless the lock is dropped meanwhile: nobody is to wait for a server that hangs only to
+/// let go of it.
+fn use_once(connection: &mut Connection, released: &Receiver<()>) -> Result<()> {
+    let ping = Command::new("PING");
+    connection.send(std::slice::from_ref(&ping))?;
+    let started = Instant::now();
+    while connection.receive_within(&ping, LOOK)?.is_none() {
+        if released.try_recv() == Err(TryRecvError::Disconnected) {
+            return Ok(());
+        }
+        if started.elapsed() > connection.timeout() {
+            return Err(connection.give_up(&ping, connection.timeout()));
+        }
+    }
+    Ok(())
 }
