@@ -28,7 +28,7 @@ pub struct Saved {
 ///
 /// # Errors
 /// [`Error::Precondition`] for a master that cannot be reached, before anything is written; [`Error::File`]; those of
-/// [`crate::Connection::dump`].
+/// [`crate::Connection::dump`]. The files that were complete by then stay.
 pub fn backup(cluster: &Cluster, into: &Path, context: Context<'_>) -> Result<Vec<Saved>> {
     for master in cluster.masters() {
         if let Some(failure) = master.failure() {
@@ -45,7 +45,7 @@ pub fn backup(cluster: &Cluster, into: &Path, context: Context<'_>) -> Result<Ve
         let connection = cluster.connect(master.id())?;
         let mut bytes = 0;
         write_whole(&file, |sink| {
-            bytes = connection.dump(sink)?;
+            bytes = connection.dump(sink, context.cancel)?;
             Ok(())
         })?;
         saved.push(Saved { node: master.id(), file, bytes });
