@@ -280,7 +280,7 @@ fn remedy_for_refusal(reply: &str) -> Option<&'static str> {
         }
         "CLUSTERDOWN" => Some("run `redis-trib check` to see what the cluster lacks"),
         "NOREPLICAS" => Some(
-            "the target has no replica to acknowledge the change; see cluster-allow-replica-migration and its replicas",
+            "no replica of the node acknowledged the change in time: see whether its replicas are up and in sync",
         ),
         _ if reply.contains("invalid password") => Some("check the password"),
         _ => None,

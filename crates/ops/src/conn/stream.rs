@@ -38,7 +38,7 @@ impl Stream {
         }
     }
 
-    /// A second handle on the same stream; TLS has none.
+    /// Ends the stream both ways, so that nothing that comes late is read. It may have ended already.
     pub(super) fn shutdown(&self) {
         let how = std::net::Shutdown::Both;
         let _ = match self {
