@@ -2,6 +2,8 @@
 
 use redistrib_ops::{Cancel, Stop};
 
+use crate::output::tell_error;
+
 /// From now on the first Ctrl-C asks the operation to finish what is under way, the second to stop at once.
 /// Until this is called, at prompts above all, Ctrl-C just ends the program.
 ///
@@ -12,7 +14,7 @@ pub fn install(cancel: &Cancel) -> Result<(), ctrlc::Error> {
     ctrlc::set_handler(move || {
         cancel.press();
         if cancel.wish() == Stop::Finish {
-            eprintln!("\nFinishing what is under way; press Ctrl-C again to stop at once.");
+            tell_error("\nFinishing what is under way; press Ctrl-C again to stop at once.");
         }
     })
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use redistrib_cli::args::{self, UsageError};
 use redistrib_cli::commands::{self, Outcome};
+use redistrib_cli::output::tell_error;
 use redistrib_cli::{dialect, secrets};
 
 fn main() -> ExitCode {
@@ -18,7 +19,9 @@ fn run() -> Result<Outcome, UsageError> {
     let line = dialect::translate(std::env::args_os().collect())?;
     let cli = args::parse_translated(&line)?;
     if let Err(error) = secrets::hide(&line) {
-        eprintln!("Warning: the password stays visible in the process list: {error}");
+        tell_error(format_args!(
+            "Warning: the password stays visible in the process list: {error}"
+        ));
     }
     Ok(commands::run(cli.verb))
 }

@@ -10,6 +10,11 @@ use serde::Serialize;
 use crate::escape::Escaped;
 use crate::style::Style;
 
+/// Prints a line on standard error. As with [`Output`], nothing fails for want of a reader.
+pub fn tell_error(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Standard output as the user wants it: lines for people, or JSON alone.
 ///
 /// Nothing fails for want of a reader: when standard output is closed, the operation goes on in silence.

@@ -7,6 +7,7 @@ use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
 
 use crate::args::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, SourceArgs};
 use crate::dialect::Translated;
+use crate::output::tell_error;
 
 /// The options that carry a password, each with the environment variable that carries it instead.
 const SECRET_OPTIONS: [(&str, &str); 2] =
@@ -28,7 +29,7 @@ pub fn hide(line: &Translated) -> io::Result<()> {
         return Ok(());
     }
     if !line.has("no-auth-warning") && !line.has("askpass") {
-        eprintln!("{WARNING}");
+        tell_error(WARNING);
     }
     let mut hidden = line.clone();
     let mut variables = Vec::new();

@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use crate::args::{ChangeArgs, ReportArgs, UsageError, Verb};
 use crate::escape::Escaped;
-use crate::output::Output;
+use crate::output::{Output, tell_error};
 use crate::prompt::Prompt;
 use crate::report::Reporter;
 use crate::style::Style;
@@ -57,7 +57,7 @@ pub fn tell_usage(usage: &UsageError) -> ExitCode {
         // As everywhere: nobody reading is no failure.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
     } else {
-        text.lines().for_each(|line| eprintln!("{}", Escaped(line)));
+        text.lines().for_each(|line| tell_error(Escaped(line)));
     }
     ExitCode::from(usage.exit_code())
 }
@@ -103,7 +103,7 @@ pub fn run(verb: Verb) -> Outcome {
         if json {
             Output::new(true).document(&FailedDocument { event: "failed", error: &text });
         }
-        eprintln!("{}", Style::of_stderr().line(format_args!("[ERR] {}", Escaped(&text))));
+        tell_error(Style::of_stderr().line(format_args!("[ERR] {}", Escaped(&text))));
         Outcome::Failed
     })
 }
