@@ -220,6 +220,13 @@ fn servers_that_cannot_be_the_ends_are_refused_by_name() {
         Settings::default(),
     );
     assert!(refusal(&from, &itself).contains("source and target in one"));
+    let twice = Transfer::new(
+        Source::Servers(vec![from.clone()]),
+        Target::Fleet(vec![to.clone(), Server::new(to.endpoint.clone(), Settings::default())]),
+    );
+    let context = Context::new(&Silent, &cancel);
+    let refused = twice.run(&TransferOptions::default(), context).unwrap_err().to_string();
+    assert!(refused.contains("is named twice"), "{refused}");
     call(&mut connect(&from), &["REPLICAOF", "127.0.0.1", &port]);
     assert!(refusal(&to, &from).contains("is a replica"));
     let node = TempLab::nodes(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();

@@ -86,6 +86,11 @@ impl Ends {
                 return Err(unfit(&end.server, why));
             }
         }
+        for (number, end) in self.targets.iter().enumerate() {
+            if position(&self.targets, end).is_some_and(|first| first != number) {
+                return Err(unfit(&end.server, "is named twice among the targets"));
+            }
+        }
         let fleet = matches!(target, Target::Fleet(_));
         let itself = self.sources.iter().zip(&self.same).find(|(_, same)| same.is_some());
         match itself {

@@ -60,12 +60,14 @@ impl<'a> Lane<'a> {
             let bytes = fetched.entries.iter().map(|entry| entry.payload.len() as u64).sum();
             let stop = || self.job.stops_now();
             self.job.pace.pass(fetched.entries.len() as u64, bytes, stop);
-            let delivered = self.deliver(&fetched.entries);
-            if delivered.is_err() {
-                for entry in fetched.entries {
-                    self.leave(entry.key, Reason::Unconfirmed);
+            match self.deliver(&fetched.entries) {
+                Ok(again) => keys.extend(again),
+                Err(error) => {
+                    for entry in fetched.entries {
+                        self.leave(entry.key, Reason::Unconfirmed);
+                    }
+                    return Err(error);
                 }
-                return delivered;
             }
             self.job.count(std::mem::take(&mut self.counted));
         }
@@ -73,8 +75,8 @@ impl<'a> Lane<'a> {
     }
 
     /// Writes entries, sees to those that the target had already, and removes what has arrived where that
-    /// is wanted.
-    fn deliver(&mut self, entries: &[Entry]) -> Result<()> {
+    /// is wanted. Answers with keys that have to be looked at again.
+    fn deliver(&mut self, entries: &[Entry]) -> Result<Vec<Bytes>> {
         let options = self.job.options;
         let mut outcomes = self.writer.write(entries, options.replace)?;
         let check: Vec<usize> = (0..entries.len())
@@ -103,33 +105,38 @@ impl<'a> Lane<'a> {
         self.settle(entries, outcomes, &equal)
     }
 
-    /// Counts what became of the entries, and removes from the source what the target has.
-    fn settle(&mut self, entries: &[Entry], outcomes: Vec<Outcome>, equal: &[bool]) -> Result<()> {
-        let mut arrived = Vec::new();
+    /// Counts what became of the entries, and removes from the source what the target has. Where a key has
+    /// been changed meanwhile nothing is removed: what we have written is copied anew, what the target had
+    /// already has to be looked at again.
+    fn settle(
+        &mut self,
+        entries: &[Entry],
+        outcomes: Vec<Outcome>,
+        equal: &[bool],
+    ) -> Result<Vec<Bytes>> {
+        let (mut written, mut same) = (Vec::new(), Vec::new());
+        let mut bytes = 0;
         for ((entry, outcome), &equal) in entries.iter().zip(outcomes).zip(equal) {
             match outcome {
                 Outcome::Written => {
-                    self.counted.copied += 1;
-                    self.counted.bytes += entry.payload.len() as u64;
-                    arrived.push(&entry.key);
+                    bytes += entry.payload.len() as u64;
+                    written.push(entry.key.clone());
                 }
-                Outcome::Busy => {
-                    self.counted.same += 1;
-                    arrived.push(&entry.key);
-                }
+                Outcome::Busy => same.push(entry.key.clone()),
                 Outcome::Failed(reason) => self.leave(entry.key.clone(), reason),
             }
             self.counted.verified += u64::from(equal && self.job.options.verify);
         }
-        if !self.job.options.remove {
-            return Ok(());
+        self.counted.copied += written.len() as u64;
+        self.counted.bytes += bytes;
+        let removed = self.job.options.remove && self.reader.remove(written.iter().chain(&same))?;
+        if removed || !self.job.options.remove {
+            self.counted.same += same.len() as u64;
+            self.counted.removed += if removed { (written.len() + same.len()) as u64 } else { 0 };
+            return Ok(Vec::new());
         }
-        if self.reader.remove(arrived.iter().copied())? {
-            self.counted.removed += arrived.len() as u64;
-            return Ok(());
-        }
-        let arrived: Vec<Bytes> = arrived.into_iter().cloned().collect();
-        arrived.into_iter().try_for_each(|key| self.copy_again(key))
+        written.into_iter().try_for_each(|key| self.copy_again(key))?;
+        Ok(same)
     }
 
     /// Copies and removes one key that may have been changed since it was copied. What the target has under
