@@ -67,7 +67,7 @@ pub(super) struct Placed {
 ///
 /// let fleet = Fleet::from_arguments(&["node_1=127.0.0.1:63791", "node_2=127.0.0.1:63792"], &[])?;
 /// let mut client = FleetClient::new(fleet, &Settings::default(), FleetOptions::default());
-/// if let Answer::One(reply) = client.execute(&[b"MGET", b"foo", b"bar{foo}"])? {
+/// if let Answer::One(reply) = client.execute(&["MGET", "foo", "bar{foo}"])? {
 ///     println!("{:?}", reply.view());
 /// }
 /// # Ok::<(), redistrib_ops::Error>(())
