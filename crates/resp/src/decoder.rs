@@ -134,9 +134,9 @@ impl Decoder {
     pub fn next_reply(&mut self) -> Result<Option<Reply>, DecodeError> {
         let bytes = &self.buffer[self.start..self.filled];
         let Some((len, index)) = self.parser.find(bytes)? else { return Ok(None) };
-        if let Some(reply) = Reply::short(bytes, len, index) {
+        if let ([entry], ..=Reply::SHORT) = (index, len) {
             self.start += len;
-            return Ok(Some(reply));
+            return Ok(Some(Reply::short(bytes, len, *entry)));
         }
         self.buffer.advance(self.start);
         self.filled -= self.start + len;
@@ -164,6 +164,7 @@ impl Decoder {
     ///
     /// # Errors
     /// As for [`Decoder::next_reply`].
+    #[inline]
     pub fn next_view(&mut self) -> Result<Option<View<'_>>, DecodeError> {
         let mut rest = &self.buffer[self.start..self.filled];
         let before = rest.len();

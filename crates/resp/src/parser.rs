@@ -86,7 +86,8 @@ impl Parser {
     ///
     /// # Errors
     /// The bytes are not RESP or break a limit; the same error comes until [`Parser::reset`].
-    #[inline]
+    // Inlined for sure: what has to be built in memory costs more than finding a scalar does.
+    #[inline(always)]
     pub fn next_view<'a, 'bytes: 'a>(
         &'a mut self,
         bytes: &mut &'bytes [u8],
@@ -110,10 +111,11 @@ impl Parser {
     ///
     /// # Errors
     /// As for [`Parser::next_view`].
-    #[inline]
+    #[inline(always)]
     pub fn next_reply(&mut self, bytes: &mut Bytes) -> Result<Option<Reply>, DecodeError> {
         let Some((len, index)) = self.find(bytes)? else { return Ok(None) };
-        if let Some(reply) = Reply::short(bytes, len, index) {
+        if let ([entry], ..=Reply::SHORT) = (index, len) {
+            let reply = Reply::short(bytes, len, *entry);
             bytes.advance(len);
             return Ok(Some(reply));
         }

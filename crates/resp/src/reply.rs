@@ -49,25 +49,20 @@ impl Reply {
     /// Scalars of up to this many bytes on the wire are kept without allocating or sharing.
     pub const SHORT: usize = 32;
 
-    /// The first `len` of `bytes` as a reply that shares nothing with them, if it is a short scalar.
+    /// The scalar that the first `len` of `bytes` are, at most [`Reply::SHORT`], sharing nothing.
     #[inline(always)]
-    pub(crate) fn short(bytes: &[u8], len: usize, index: &[Entry]) -> Option<Reply> {
-        let [entry] = index else { return None };
-        let wire = match bytes.first_chunk() {
-            _ if len > Reply::SHORT => return None,
-            // Copying as many bytes every time is faster than copying as many as are needed.
-            Some(bytes) => *bytes,
-            None => {
-                let mut wire = [0; Reply::SHORT];
-                wire[..len].copy_from_slice(&bytes[..len]);
-                wire
-            }
-        };
-        Some(Reply { form: Form::Short { entry: [*entry], len: len as u8, wire } })
+    pub(crate) fn short(bytes: &[u8], len: usize, entry: Entry) -> Reply {
+        // Copying as many bytes every time is faster than copying as many as are needed.
+        let wire = bytes.first_chunk().copied().unwrap_or_else(|| {
+            let mut wire = [0; Reply::SHORT];
+            wire[..len].copy_from_slice(&bytes[..len]);
+            wire
+        });
+        Reply { form: Form::Short { entry: [entry], len: len as u8, wire } }
     }
 
     /// The reply that `wire` is; `index` is its index and not empty.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn sharing(wire: Bytes, index: &[Entry]) -> Reply {
         let form = match index {
             [entry] => Form::Scalar { entry: [*entry], wire },
