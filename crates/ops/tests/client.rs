@@ -168,7 +168,14 @@ fn insertion_survives_slots_that_move() {
 
 #[test]
 fn insertion_routes_every_kind_of_command_and_refuses_what_it_cannot() {
-    let lab = TempLab::cluster(&server(), 3, 0).unwrap();
+    for server in TestServer::all().unwrap() {
+        insert_every_kind(&server);
+    }
+}
+
+/// By what each version says of its commands.
+fn insert_every_kind(server: &TestServer) {
+    let lab = TempLab::cluster(server, 3, 0).unwrap();
     let seed = &lab.endpoints()[0];
     let mut texts = Vec::new();
     let mut run = |input: &str| {
@@ -181,7 +188,7 @@ fn insertion_routes_every_kind_of_command_and_refuses_what_it_cannot() {
          XADD s * f v\r\nXGROUP CREATE s g 0\r\nXREADGROUP GROUP g c STREAMS s >\r\nGET {x}1\r\n\
          MEMORY USAGE {x}2\r\nMSET {x}1 a {y}1 b\r\nNOSUCH\r\n")
         .unwrap();
-    assert_eq!((tally.replies, tally.errors), (10, 2));
+    assert_eq!((tally.replies, tally.errors), (10, 2), "{}", server.name);
     let broken = run("SET a 1\r\n*1\r\n:3\r\n").unwrap_err().to_string();
     assert!(broken.contains("command 2"), "{broken}");
     let stateful = run("MULTI\r\n").unwrap_err().to_string();

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Endpoint, Settings, Stop};
 
 /// How many commands, and how many bytes of them, are under way at a time.
-const MOST_COMMANDS: usize = 4096;
+const MOST_COMMANDS: usize = 16_384;
 const MOST_BYTES: usize = 4 << 20;
 /// How long commands that nobody takes are tried again.
 const PATIENCE: Duration = Duration::from_secs(30);

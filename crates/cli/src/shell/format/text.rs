@@ -19,7 +19,7 @@ fn write_escaped(bytes: &[u8], out: &mut dyn Write) -> io::Result<()> {
         let Some((&byte, after)) = special.split_first() else { break };
         match short_escape(byte) {
             Some(letter) => out.write_all(&[b'\\', letter])?,
-            None => write!(out, "\\x{byte:02x}")?,
+            None => out.write_all(&hex_escape(byte))?,
         }
         rest = after;
     }
@@ -82,7 +82,13 @@ fn is_harmless(character: char, rest: &str, lines: Lines) -> bool {
 }
 
 fn write_hex(bytes: &[u8], out: &mut dyn Write) -> io::Result<()> {
-    bytes.iter().try_for_each(|byte| write!(out, "\\x{byte:02x}"))
+    bytes.iter().try_for_each(|byte| out.write_all(&hex_escape(*byte)))
+}
+
+/// `\xHH`. Not by the formatter, whose ways are long for half a gigabyte.
+fn hex_escape(byte: u8) -> [u8; 4] {
+    let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+    [b'\\', b'x', digit(byte >> 4), digit(byte & 15)]
 }
 
 #[cfg(test)]

@@ -1,0 +1,135 @@
+//! The prompt on a terminal of its own, which util-linux's `script` makes.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::{Connection, resp};
+
+/// A user at a terminal.
+struct User {
+    child: Child,
+    keyboard: ChildStdin,
+    screen: Arc<Mutex<String>>,
+    /// How much of the screen has been read.
+    read: usize,
+}
+
+impl User {
+    /// Sits down before `redis-trib shell`; `None` where there is no `script`.
+    fn sit_down(arguments: &str, history: &std::path::Path) -> Option<Self> {
+        let program = env!("CARGO_BIN_EXE_redis-trib");
+        let mut child = Command::new("script")
+            .args(["-qefc", &format!("{program} shell {arguments}"), "/dev/null"])
+            .env("TERM", "xterm")
+            .env("REDISCLI_HISTFILE", history)
+            .env_remove("REDISCLI_AUTH")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let keyboard = child.stdin.take().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        let screen = Arc::new(Mutex::new(String::new()));
+        let shown = screen.clone();
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = output.read(&mut bytes) {
+                shown.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        Some(Self { child, keyboard, screen, read: 0 })
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until this is shown, behind what was seen before.
+    fn sees(&mut self, text: &str) {
+        let since = Instant::now();
+        loop {
+            let screen = self.screen.lock().unwrap().clone();
+            if let Some(at) = screen[self.read..].find(text) {
+                self.read += at + text.len();
+                return;
+            }
+            assert!(since.elapsed() < Duration::from_secs(20), "no {text:?} in {screen:?}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until the server holds a client up.
+fn await_blocked(lab: &TempLab) {
+    let mut link = Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
+    let since = Instant::now();
+    loop {
+        let info = link.call(&resp::Command::new("INFO").arg("clients")).unwrap();
+        if info.view().as_str().unwrap().contains("blocked_clients:1") {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(20), "nobody is blocked");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_session_at_the_prompt() {
+    let lab = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let history = folder.path().join("history");
+    let node = lab.endpoints()[0].to_string();
+    let Some(mut user) = User::sit_down(&format!("{node} -n 1"), &history) else { return };
+    let prompt = format!("{node}[1]> ");
+    user.sees(&prompt);
+    user.types("set a 1\r");
+    user.sees("OK");
+    user.sees(&prompt);
+    // The server's own words complete and hint.
+    user.types("lran\t");
+    user.sees("lrange");
+    user.types(" k");
+    user.sees("start stop");
+    // Ctrl-C gives up the line, and a wait, but not the session.
+    user.types("\x03");
+    user.sees(&prompt);
+    user.types("blpop nolist 0\r");
+    await_blocked(&lab);
+    user.types("\x03");
+    user.sees("interrupted");
+    user.sees(&prompt);
+    user.types("auth s3cret\r");
+    user.sees("(error) ERR AUTH");
+    user.types("multi\r");
+    user.sees(&format!("{node}[1](TX)> "));
+    user.types("get a\r");
+    user.sees("QUEUED");
+    user.types("exec\r");
+    user.sees("1) \"1\"");
+    user.sees(&prompt);
+    lab.kill(0);
+    user.types("get a\r");
+    user.sees("Could not connect");
+    user.sees("not connected> ");
+    lab.restart(0).unwrap();
+    user.types("get a\r");
+    user.sees("(nil)");
+    user.sees(&prompt);
+    user.types("quit\r");
+    assert!(user.child.wait().unwrap().success());
+    let lines = fs::read_to_string(&history).unwrap();
+    assert!(lines.contains("set a 1\n") && !lines.contains("s3cret"), "{lines}");
+}
