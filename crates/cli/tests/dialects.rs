@@ -188,9 +188,10 @@ fn what_is_unknown_is_named_with_the_nearest() {
         ),
         (
             "redis-trib reshard --slot=5 h:1",
-            "unknown option --slot=5 for reshard; the nearest is --slots",
+            "unknown option --slot for reshard; the nearest is --slots",
         ),
         ("redis-trib reshard -z h:1", "unknown option -z for reshard"),
+        ("redis-cli -as3cret ping", "unknown option -a;"),
         ("redis-trib reshard --cluster-from all h:1", "the nearest is --from"),
         ("redis-trib create h:1 --replica 1", "the nearest is --replicas"),
         (

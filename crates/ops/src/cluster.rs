@@ -1,6 +1,7 @@
 //! All nodes of a cluster, reached from one of them.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{Address, Node, NodeId, NodeView, Slot, SlotSet, Snapshot, Topology};
 use redistrib_resp::{Command, Reply};
@@ -8,6 +9,9 @@ use redistrib_resp::{Command, Reply};
 use crate::conn::describe;
 use crate::error::{Error, Result};
 use crate::{Connection, Endpoint, Settings};
+
+/// How long a node that was asked beside others is waited for when the time is up for one of them.
+const LEAST_WAIT: Duration = Duration::from_millis(50);
 
 /// The nodes of a cluster with a connection to each that can be reached.
 ///
@@ -233,9 +237,20 @@ impl Cluster {
             .iter_mut()
             .map(|member| which(member).then(|| member.connection()?.send(commands)))
             .collect();
+        let started = Instant::now();
         let collect = |member: &mut Member| {
             let connection = member.connection()?;
-            commands.iter().map(|command| connection.receive(command)).collect()
+            // Nodes are silent side by side: the first answer of each has had the time of all before it.
+            let left = connection.timeout().saturating_sub(started.elapsed()).max(LEAST_WAIT);
+            let mut wait = Some(left);
+            let receive = |command| match wait.take() {
+                None => connection.receive(command),
+                Some(wait) => match connection.receive_within(command, wait)? {
+                    Some(reply) => Ok(reply),
+                    None => Err(connection.give_up(command, connection.timeout())),
+                },
+            };
+            commands.iter().map(receive).collect()
         };
         self.members
             .iter_mut()

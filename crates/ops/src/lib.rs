@@ -42,7 +42,9 @@ pub use add_node::{NewRole, add_node};
 pub use backup::{Saved, backup};
 pub use cancel::{Cancel, Stop};
 pub use cluster::{Cluster, Member};
-pub use conn::{Connection, Credentials, Secret, Settings, TlsOptions, TlsSettings};
+pub use conn::{
+    Connection, Credentials, Secret, Settings, TlsOptions, TlsSettings, without_secrets,
+};
 pub use create::Candidates;
 pub use del_node::Departure;
 pub use endpoint::Endpoint;

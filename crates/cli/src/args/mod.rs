@@ -151,7 +151,10 @@ impl UsageError {
         Self::new(format!("option {name} needs a value"))
     }
 
+    /// What stands in the option's own word as its value may be a password, and stays out.
     pub(crate) fn unknown_option(word: &str, verb: &str, nearest: Option<String>) -> Self {
+        let word = if word.starts_with("-a") { "-a" } else { word };
+        let word = word.split('=').next().unwrap_or(word);
         let verb = if verb.is_empty() { String::new() } else { format!(" for {verb}") };
         let hint = nearest.map(|name| format!("; the nearest is --{name}")).unwrap_or_default();
         Self::new(format!("unknown option {word}{verb}{hint}"))

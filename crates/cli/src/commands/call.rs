@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use redistrib_ops::resp::{Command, Reply};
-use redistrib_ops::{Endpoint, Result, call as ask};
+use redistrib_ops::{Endpoint, Result, call as ask, without_secrets};
 
 use super::{Outcome, Session};
 use crate::args::CallArgs;
@@ -13,10 +13,8 @@ use crate::shell::format::{Lines, write_harmless, write_lossless, write_raw};
 pub(super) fn call(args: &CallArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_report(&args.report)?;
     let mut cluster = session.discover(&args.seed.node)?;
-    let words: Vec<String> =
-        args.command.iter().map(|it| it.to_string_lossy().into_owned()).collect();
-    session.output.line(format_args!(">>> Calling {}", words.join(" ")));
     let command = Command::from_args(args.command.iter().map(|word| word.as_encoded_bytes()));
+    session.output.line(format_args!(">>> Calling {}", without_secrets(&command)));
     let mut out = io::stdout().lock();
     let mut fine = true;
     for (node, answer) in ask(&mut cluster, args.which(), &command) {

@@ -11,13 +11,9 @@ const GUARDED: [(&str, usize); 6] =
 
 /// The command's first words, at most 60 bytes; of those that carry passwords only the harmless ones.
 pub(crate) fn describe(command: &Command) -> String {
-    let guarded =
-        GUARDED.iter().find(|(name, _)| command.name().eq_ignore_ascii_case(name.as_bytes()));
-    let most = guarded.map_or(MOST_WORDS, |(_, words)| *words);
     let mut text = String::new();
-    for word in command.args().take(most) {
-        let password_follows = guarded.is_none() && matches!(word, b"AUTH" | b"AUTH2");
-        if password_follows || text.len() + word.len() > MOST_BYTES {
+    for word in harmless(command).take(MOST_WORDS) {
+        if text.len() + word.len() > MOST_BYTES {
             break;
         }
         if !text.is_empty() {
@@ -26,6 +22,34 @@ pub(crate) fn describe(command: &Command) -> String {
         text.push_str(&String::from_utf8_lossy(word));
     }
     text
+}
+
+/// The whole command in words, but for what may be a secret: `***` stands for that and all that follows.
+///
+/// ```
+/// use redistrib_ops::{resp::Command, without_secrets};
+/// let command = Command::from_args(["CONFIG", "SET", "requirepass", "s3cret"]);
+/// assert_eq!(without_secrets(&command), "CONFIG SET requirepass ***");
+/// assert_eq!(without_secrets(&Command::from_args(["GET", "foo"])), "GET foo");
+/// ```
+pub fn without_secrets(command: &Command) -> String {
+    let mut words: Vec<_> = harmless(command).map(String::from_utf8_lossy).collect();
+    if words.len() < command.args().count() {
+        words.push("***".into());
+    }
+    words.join(" ")
+}
+
+/// The words up to the first that may be a secret.
+fn harmless(command: &Command) -> impl Iterator<Item = &[u8]> {
+    let named = |name: &str| command.name().eq_ignore_ascii_case(name.as_bytes());
+    let guarded = GUARDED.iter().find(|(name, _)| named(name)).map(|(_, words)| *words);
+    let password_follows =
+        move |word: &&[u8]| guarded.is_none() && matches!(*word, b"AUTH" | b"AUTH2");
+    command
+        .args()
+        .take(guarded.unwrap_or(usize::MAX))
+        .take_while(move |word| !password_follows(word))
 }
 
 #[cfg(test)]

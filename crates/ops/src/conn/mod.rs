@@ -16,6 +16,7 @@ use crate::Endpoint;
 use crate::error::{Error, Result};
 
 pub(crate) use describe::describe;
+pub use describe::without_secrets;
 pub use secret::{Credentials, Secret};
 pub use settings::Settings;
 use stream::{Deadline, Stream};

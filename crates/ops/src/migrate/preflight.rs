@@ -25,6 +25,7 @@ pub(super) fn check(
         require_master(cluster, step.from)?;
         require_master(cluster, step.to)?;
     }
+    refuse_silent_masters(cluster)?;
     let targets: BTreeSet<NodeId> = moves.iter().map(|step| step.to).collect();
     let both: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
     let mut first = true;
@@ -68,6 +69,19 @@ fn require_master(cluster: &Cluster, id: NodeId) -> Result<()> {
     match member.failure() {
         None => Ok(()),
         Some(error) => Err(Error::Precondition(format!("node {id} is needed, and {error}"))),
+    }
+}
+
+/// A master that serves slots has to hear of the new owners. One that was not reached will not be by waiting.
+fn refuse_silent_masters(cluster: &Cluster) -> Result<()> {
+    let silent =
+        cluster.masters().find(|master| !master.is_up() && !master.node().slots.is_empty());
+    match silent.and_then(|master| Some((master, master.failure()?))) {
+        None => Ok(()),
+        Some((master, error)) => {
+            let what = format!("master {} is needed before slots can move: {error}", master.id());
+            Err(Error::Precondition(what))
+        }
     }
 }
 
