@@ -5,9 +5,10 @@ use redistrib_benches::router::Router;
 use redistrib_benches::stage::Plan;
 use redistrib_benches::zoo::{Size, Zoo};
 use redistrib_cluster_model::{Slot, SlotSet};
+use redistrib_ops::lab::TestServer;
 use redistrib_ops::on_each_test_server;
 
-use crate::tool::{reshard, trib};
+use crate::tool::{reshard, trib, with};
 use crate::{redis_7, rounds, stage};
 
 /// Nearly all slots with the first node: so nearly every key has to move.
@@ -25,9 +26,18 @@ on_each_test_server! {
         let mut router = Router::new(stage.ports(), false);
         let size = Size { elements: 2000, bytes: rounds(4 << 20, 64 << 20) };
         let zoo = Zoo::plant(&mut router, size).unwrap();
-        trib(&reshard(&stage, 0, 1, 16381)).succeeded();
+        trib(&with(reshard(&stage, 0, 1, 16381), &["--atomic", "never"])).succeeded();
         assert_eq!(zoo.check(&mut router).unwrap(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn keys_of_every_sort_arrive_by_atomic_migration() {
+    let stage = stage(&TestServer::named("valkey-9.1").unwrap(), &lopsided());
+    let mut router = Router::new(stage.ports(), false);
+    let zoo = Zoo::plant(&mut router, Size { elements: 2000, bytes: 4 << 20 }).unwrap();
+    trib(&with(reshard(&stage, 0, 1, 16381), &["--atomic", "always"])).succeeded();
+    assert_eq!(zoo.check_content(&mut router).unwrap(), Vec::<String>::new());
 }
 
 #[test]

@@ -21,7 +21,9 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let stage = stage(&redis_7(), &Plan::even(2, 3));
+    // A node whose last slots go back must stay a master, to which they can go again.
+    let config = vec!["cluster-allow-replica-migration no".to_owned()];
+    let stage = stage(&redis_7(), &Plan { config, ..Plan::even(2, 3) });
     fill::plain(stage.port(0), &SlotSet::full(), KEYS, 64).unwrap();
     let line = Line::to(stage.ports(), Duration::ZERO).unwrap();
     let seed = format!("127.0.0.1:{}", line.port_of(stage.port(0)).unwrap());
