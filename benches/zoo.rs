@@ -154,7 +154,7 @@ fn look(router: &mut Router, name: &[u8]) -> Result<Option<Likeness>, Error> {
         b"stream" => {
             let entries = send(router, name, &ask("XRANGE").arg("-").arg("+"))?;
             let groups = send(router, name, &Command::new("XINFO").arg("GROUPS").arg(name))?;
-            self::digest(&[&entries.wire()[..], &groups.wire()[..]].concat())
+            self::digest(&[entries.wire(), groups.wire()].concat())
         }
         _ => digest,
     };
