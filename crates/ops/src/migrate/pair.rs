@@ -97,7 +97,8 @@ impl<'a> PairWork<'a> {
         self.open = batch.clone();
         let filled = self.open_slots(batch)?;
         Copy::new(self, filled).run()?;
-        self.shared.commit(self.pair, batch, &mut self.target, &mut self.source)?;
+        let (target, source) = (&mut self.target, &mut self.source);
+        self.shared.commit(self.pair, batch, target, source, self.round_trip)?;
         self.open = SlotSet::new();
         self.shared.context.tell(Event::SlotsMoved { pair: self.pair, slots: batch.clone() });
         Ok(())

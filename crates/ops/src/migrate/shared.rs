@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::SlotSet;
 use redistrib_resp::{Command, Reply};
@@ -105,10 +106,37 @@ impl<'a> Shared<'a> {
         (slots, self.keys.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
     }
 
-    /// Gives emptied slots to the target: it is told first, so that at every moment somebody serves
-    /// them; then the source, then all other masters at once. One pair at a time, since the target
-    /// raises its config epoch, and two that do so at once would raise it to the same.
+    /// Gives emptied slots to the target, no more at a time than the pause budget allows.
+    ///
+    /// For each slot that a target takes, it sends its whole slot map to every node, and each node compares
+    /// that with its own in one go with all that have arrived: a thousand slots at once hold all nodes up
+    /// for some 100 ms. Waiting for the answers of all masters after a few keeps that short.
     pub(super) fn commit(
+        &self,
+        pair: Pair,
+        slots: &SlotSet,
+        target: &mut Link<'_>,
+        source: &mut Link<'_>,
+        round_trip: Duration,
+    ) -> Result<()> {
+        let mut left = slots.clone();
+        let mut size = if self.options.max_pause.is_some() { LEAST_COMMIT } else { left.len() };
+        while !left.is_empty() {
+            let some = left.take_first(size);
+            let started = Instant::now();
+            self.commit_some(pair, &some, target, source)?;
+            if let Some(budget) = self.options.max_pause {
+                let hold_up = started.elapsed().saturating_sub(2 * round_trip);
+                size = next_commit(size, hold_up, budget);
+            }
+        }
+        Ok(())
+    }
+
+    /// The target is told first, so that at every moment somebody serves the slots; then the source, then
+    /// all other masters at once. One pair at a time, since the target raises its config epoch, and two that
+    /// do so at once would raise it to the same.
+    fn commit_some(
         &self,
         pair: Pair,
         slots: &SlotSet,
@@ -122,9 +150,11 @@ impl<'a> Shared<'a> {
         // What the target refused must not be given to it by the others.
         let (given, refused) = part(assign, replies);
         // From here on the target owns them: whatever becomes of the source, the others are told.
-        let told = source.pipeline(&given);
+        let sent = source.send(&given);
         self.tell_others(&mut cluster, pair, &given);
-        for (command, reply) in given.iter().zip(told?) {
+        sent?;
+        for command in &given {
+            let reply = source.receive(command)?;
             if !has_become_replica(&reply) {
                 source.accept(command, reply)?;
             }
@@ -157,6 +187,15 @@ impl<'a> Shared<'a> {
                 .warn(format!("{node} could not be told the new owner of slots: {trouble}"));
         }
     }
+}
+
+/// How many slots are given away in one go at least: they cost each node some 2 ms.
+const LEAST_COMMIT: usize = 32;
+
+/// How many slots to give away next after `size` of them took `hold_up`.
+fn next_commit(size: usize, hold_up: Duration, budget: Duration) -> usize {
+    let fitting = size as f64 * budget.as_secs_f64() / hold_up.as_secs_f64().max(1e-6);
+    (fitting as usize).clamp(LEAST_COMMIT, 2 * size.max(LEAST_COMMIT))
 }
 
 /// A source that hears from the target itself that its last slot has gone turns into the target's replica, and
