@@ -40,6 +40,8 @@ pub(crate) struct Job {
     pub(crate) ours: &'static [&'static str],
     /// Whether source and target are probed, which slows each tool a little.
     pub(crate) watched: bool,
+    /// Whether the servers' own atomic migration is compared.
+    pub(crate) atomic: bool,
     /// How many times faster than redis-cli ours should be.
     pub(crate) asked: f64,
 }

@@ -58,7 +58,8 @@ fn main() -> anyhow::Result<()> {
             continue;
         }
         let ours = Tool::ours(&program, job.ours);
-        let tools: Vec<Tool> = peers.iter().cloned().chain([ours]).collect();
+        let others = if job.atomic { Tool::bare().into_iter().collect() } else { peers.clone() };
+        let tools: Vec<Tool> = others.into_iter().chain([ours]).collect();
         let row = compare(&job, &tools, options.rounds)?;
         row.print();
         rows.push(row);
@@ -78,6 +79,7 @@ fn jobs(options: &Options) -> Vec<Job> {
         rtt: Duration::ZERO,
         ours,
         watched: false,
+        atomic: false,
         asked,
     };
     let jobs = vec![
@@ -88,6 +90,11 @@ fn jobs(options: &Options) -> Vec<Job> {
         job("unbounded", Kind::Reshard, 500_000, &["--max-pause", "0"], 4.0),
         job("rebalance", Kind::Rebalance, 300_000, &[], 8.0),
         job("import", Kind::Import, 100_000, &[], 10.0),
+        Job {
+            server: "valkey-9.1",
+            atomic: true,
+            ..job("atomic", Kind::Reshard, 500_000, &["--atomic", "always"], 1.0)
+        },
         Job { rtt, ..job("distant", Kind::Reshard, 75_000, &[], 20.0) },
     ];
     jobs.into_iter().map(|job| Job { what: describe(&job), ..job }).collect()
@@ -100,6 +107,7 @@ fn describe(job: &Job) -> String {
         Kind::Rebalance => format!("3 masters to 6, {keys} keys"),
         Kind::Import => format!("{keys} keys into 3 masters"),
     };
+    let what = if job.atomic { format!("{what}, atomic, Valkey 9.1") } else { what };
     match job.rtt.is_zero() {
         true => what,
         false => format!("{what}, admin {} ms away", job.rtt.as_secs_f64() * 1000.0),

@@ -19,6 +19,8 @@ pub(crate) struct Tool {
 enum Dialect {
     /// redis-cli's, which valkey-cli shares.
     Cli(PathBuf),
+    /// The server's own command for atomic migration, sent by redis-cli: all that valkey-cli 9 does.
+    Bare(PathBuf),
     Ours(PathBuf),
 }
 
@@ -47,6 +49,13 @@ impl Tool {
         found.collect()
     }
 
+    /// The atomic migration that the servers themselves do, without a tool around it.
+    pub(crate) fn bare() -> Option<Self> {
+        let cli = TestServer::named("redis-7.0").ok()?.tool("redis-cli")?;
+        let name = "bare CLUSTER MIGRATESLOTS".to_owned();
+        Some(Self { name, dialect: Dialect::Bare(cli), extra: Vec::new() })
+    }
+
     /// Ours, with options beyond the defaults.
     pub(crate) fn ours(program: &Path, extra: &[&str]) -> Self {
         let name = [&["redis-trib"], extra].concat().join(" ");
@@ -63,6 +72,7 @@ impl Tool {
         let (program, words) = match &self.dialect {
             Dialect::Cli(program) => (program, cli_words(task, seed)),
             Dialect::Ours(program) => (program, our_words(task, seed)),
+            Dialect::Bare(program) => return bare_command(program, task, seed),
         };
         let mut command = Command::new(program);
         command.args(words).args(&self.extra);
@@ -81,6 +91,21 @@ fn cli_words(task: &Task, seed: &str) -> Vec<String> {
         }
     };
     line.split(' ').map(str::to_owned).collect()
+}
+
+/// Moves the first slots and waits until the server says that it has.
+fn bare_command(program: &Path, task: &Task, seed: &str) -> Command {
+    const SCRIPT: &str = r#"
+        port=${2#*:}
+        "$1" -p "$port" CLUSTER MIGRATESLOTS SLOTSRANGE 0 "$4" NODE "$3" | grep -q OK || exit 1
+        until "$1" -p "$port" CLUSTER GETSLOTMIGRATIONS | grep -q success; do sleep 0.01; done
+    "#;
+    let mut command = Command::new("sh");
+    command.args(["-c", SCRIPT, "sh"]).arg(program).arg(seed);
+    if let Task::Reshard { to, slots, .. } = task {
+        command.arg(to).arg(slots.saturating_sub(1).to_string());
+    }
+    command
 }
 
 fn our_words(task: &Task, seed: &str) -> Vec<String> {
