@@ -226,9 +226,13 @@ impl<'a> PairWork<'a> {
         }
     }
 
-    /// Looks for a large key among those of a burst that took too long.
-    pub(super) fn look_for_large_key(&mut self, burst: &Burst, hold_up: Duration) -> Result<()> {
-        let keys = burst.items.iter().filter_map(|item| match item {
+    /// Looks for a large key among those of bursts that took too long.
+    pub(super) fn look_for_large_key<'b>(
+        &mut self,
+        bursts: impl Iterator<Item = &'b Burst>,
+        hold_up: Duration,
+    ) -> Result<()> {
+        let keys = bursts.flat_map(|burst| &burst.items).filter_map(|item| match item {
             Item::Move { keys, .. } => Some(keys),
             _ => None,
         });
