@@ -29,7 +29,7 @@ pub struct FleetArgs {
     /// Which of the nodes is the replica of which master; a master without one is paired with itself
     #[arg(long, value_name = "MASTER=REPLICA", conflicts_with = "fleet")]
     pub master_of: Vec<String>,
-    /// A TOML file that describes the fleet: [nodes], and optionally [master_of], user, password, db
+    /// A TOML file that describes the fleet: `nodes`, and optionally `master_of`, user, password, db
     #[arg(long, value_name = "FILE")]
     pub fleet: Option<PathBuf>,
     /// The database at each server
