@@ -129,7 +129,7 @@ fn a_session_at_the_prompt() {
     user.sees("(nil)");
     user.sees(&prompt);
     user.types("quit\r");
-    user.child.wait().unwrap();
+    assert!(user.child.wait().unwrap().success());
     let lines = fs::read_to_string(&history).unwrap();
     assert!(lines.contains("set a 1\n") && !lines.contains("s3cret"), "{lines}");
 }

@@ -93,7 +93,7 @@ pub struct TransferArgs {
     #[arg(long, value_name = "KEYS|BYTES", value_parser = rate)]
     pub rate: Option<Rate>,
     /// Connections to each source
-    #[arg(long, value_name = "COUNT", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub connections: u16,
 }
 

@@ -13,7 +13,7 @@ use crate::inspect::text_of;
 
 /// The keys asked for at a time: at first, and at most.
 const FIRST_BURST: usize = 32;
-const MOST_KEYS: usize = 1024;
+const MOST_KEYS: usize = 512;
 /// By how much a burst may outgrow the one before.
 const GROWTH: usize = 4;
 

@@ -23,7 +23,7 @@ pub struct TransferOptions {
     pub verify: bool,
     /// The most that is copied a second, over all connections; bytes are those of DUMP's payloads.
     pub rate: Option<Rate>,
-    /// Connections to each source, each with its own to the targets. At least 1; default 4.
+    /// Connections to each source, each with its own to the targets. At least 1; default 8.
     pub connections: usize,
     /// The bytes of payload that each connection holds at most at a time, but for a single value that
     /// is larger. Default 2 MiB.
@@ -38,7 +38,7 @@ impl Default for TransferOptions {
             remove: false,
             verify: false,
             rate: None,
-            connections: 4,
+            connections: 8,
             window: 2 << 20,
         }
     }
