@@ -7,9 +7,8 @@ use clap::{Args, Subcommand};
 use redistrib_ops::fleet::{Fleet, FleetOptions};
 use redistrib_ops::{Endpoint, Result};
 
-use super::common::ChangeArgs;
 use super::terminal::OutputArgs;
-use super::transfer::{SourceArgs, TransferArgs};
+use super::transfer::TransferArgs;
 use super::values::endpoint;
 use super::{ConnectArgs, ReportArgs};
 
@@ -195,13 +194,7 @@ pub struct ReshardFleetArgs {
     /// hash tags that decide where such keys belong
     #[arg(long, value_name = "FILE")]
     pub tags: Option<PathBuf>,
-    /// Who we are at the source.
-    #[command(flatten)]
-    pub source: SourceArgs,
     /// Which keys, and how.
     #[command(flatten)]
     pub transfer: TransferArgs,
-    /// How to go about it.
-    #[command(flatten)]
-    pub change: ChangeArgs,
 }

@@ -24,15 +24,9 @@ pub struct ImportArgs {
     /// The database of the server
     #[arg(long, value_name = "NUMBER")]
     pub db: Option<u32>,
-    /// Who we are at the server.
-    #[command(flatten)]
-    pub source: SourceArgs,
     /// Which keys, and how.
     #[command(flatten)]
     pub transfer: TransferArgs,
-    /// How to go about it.
-    #[command(flatten)]
-    pub change: ChangeArgs,
 }
 
 /// Arguments of `copy`.
@@ -50,15 +44,9 @@ pub struct CopyArgs {
     /// The database of the target, where it is another
     #[arg(long, value_name = "NUMBER")]
     pub to_db: Option<u32>,
-    /// Who we are at the source.
-    #[command(flatten)]
-    pub source: SourceArgs,
     /// Which keys, and how.
     #[command(flatten)]
     pub transfer: TransferArgs,
-    /// How to go about it.
-    #[command(flatten)]
-    pub change: ChangeArgs,
 }
 
 /// Who we are at the server that keys come from.
@@ -95,6 +83,12 @@ pub struct TransferArgs {
     /// Connections to each source
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub connections: u16,
+    /// Who we are at the source.
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
 }
 
 impl TransferArgs {

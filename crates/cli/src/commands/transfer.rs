@@ -14,8 +14,8 @@ use crate::report::Reporter;
 use crate::{render, secrets};
 
 pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.change)?;
-    let from = Origin::new(&session, &args.from, args.db, &args.source)?;
+    let session = Session::for_change(&args.transfer.change)?;
+    let from = Origin::new(&session, &args.from, args.db, &args.transfer.source)?;
     let to = Server::new(args.seed.node.clone(), session.settings.clone());
     session.output.line(format_args!(">>> Importing data from {} to cluster {to}", from.name));
     if let Source::Servers(servers) = &from.source {
@@ -30,8 +30,8 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
 }
 
 pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.change)?;
-    let settings = source_settings(&session, &args.source)?;
+    let session = Session::for_change(&args.transfer.change)?;
+    let settings = source_settings(&session, &args.transfer.source)?;
     let from = Server::new(args.from.clone(), settings).at_db(args.db);
     let to = Server::new(args.to.clone(), session.settings.clone());
     let to = to.at_db(args.to_db.unwrap_or(args.db));
@@ -41,9 +41,9 @@ pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
 }
 
 pub(super) fn reshard_fleet(args: &ReshardFleetArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.change)?;
+    let session = Session::for_change(&args.transfer.change)?;
     let fleet = args.fleet.fleet()?;
-    let from = Origin::new(&session, &args.from, args.fleet.db, &args.source)?;
+    let from = Origin::new(&session, &args.from, args.fleet.db, &args.transfer.source)?;
     let masters = fleet.masters().len();
     let text = format!(">>> Resharding from {} to a fleet of {masters} masters", from.name);
     session.output.line(text);
