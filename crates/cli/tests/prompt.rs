@@ -21,18 +21,22 @@ struct User {
 }
 
 impl User {
-    /// Sits down before `redis-trib shell`; `None` where there is no `script`.
-    fn sit_down(arguments: &str, history: &std::path::Path) -> Option<Self> {
+    /// Sits down before `redis-trib shell`.
+    ///
+    /// The shell that `script` starts makes way by `exec`: one that stays on the terminal gets the Ctrl-C too,
+    /// and some (dash) end with it.
+    fn sit_down(arguments: &str, history: &std::path::Path) -> Self {
         let program = env!("CARGO_BIN_EXE_redis-trib");
         let mut child = Command::new("script")
-            .args(["-qefc", &format!("{program} shell {arguments}"), "/dev/null"])
+            .args(["-qefc", &format!("exec {program} shell {arguments}"), "/dev/null"])
+            .env("SHELL", "/bin/sh")
             .env("TERM", "xterm")
             .env("REDISCLI_HISTFILE", history)
             .env_remove("REDISCLI_AUTH")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .ok()?;
+            .unwrap_or_else(|error| panic!("these tests need util-linux's `script`: {error}"));
         let keyboard = child.stdin.take().unwrap();
         let mut output = child.stdout.take().unwrap();
         let screen = Arc::new(Mutex::new(String::new()));
@@ -43,11 +47,31 @@ impl User {
                 shown.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
-        Some(Self { child, keyboard, screen, read: 0 })
+        Self { child, keyboard, screen, read: 0 }
     }
 
     fn types(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until a line is asked for. Every key draws the prompt anew, but only a new line begins with
+    /// turning bracketed paste on; what is typed together with the Ctrl-C before it is lost.
+    fn is_asked(&mut self, prompt: &str) {
+        self.sees("\x1b[?2004h");
+        self.sees(prompt);
+    }
+
+    /// Sends the program a SIGINT that is no key.
+    fn signals(&self) {
+        let script = self.child.id();
+        let children = fs::read_to_string(format!("/proc/{script}/task/{script}/children"));
+        let kill = Command::new("kill").arg("-INT").arg(children.unwrap().trim()).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Waits until the program has ended, and tells whether it says that all went well.
+    fn leaves(&mut self) -> bool {
+        self.child.wait().unwrap().success()
     }
 
     /// Waits until this is shown, behind what was seen before.
@@ -92,12 +116,12 @@ fn a_session_at_the_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let history = folder.path().join("history");
     let node = lab.endpoints()[0].to_string();
-    let Some(mut user) = User::sit_down(&format!("{node} -n 1"), &history) else { return };
+    let mut user = User::sit_down(&format!("{node} -n 1"), &history);
     let prompt = format!("{node}[1]> ");
-    user.sees(&prompt);
+    user.is_asked(&prompt);
     user.types("set a 1\r");
     user.sees("OK");
-    user.sees(&prompt);
+    user.is_asked(&prompt);
     // The server's own words complete and hint.
     user.types("lran\t");
     user.sees("lrange");
@@ -105,31 +129,35 @@ fn a_session_at_the_prompt() {
     user.sees("start stop");
     // Ctrl-C gives up the line, and a wait, but not the session.
     user.types("\x03");
-    user.sees(&prompt);
+    user.is_asked(&prompt);
+    user.signals();
+    user.is_asked(&prompt);
     user.types("blpop nolist 0\r");
     await_blocked(&lab);
     user.types("\x03");
     user.sees("interrupted");
-    user.sees(&prompt);
+    user.is_asked(&prompt);
     user.types("auth s3cret\r");
     user.sees("(error) ERR AUTH");
+    user.is_asked(&prompt);
     user.types("multi\r");
-    user.sees(&format!("{node}[1](TX)> "));
+    user.is_asked(&format!("{node}[1](TX)> "));
     user.types("get a\r");
     user.sees("QUEUED");
+    user.is_asked(&format!("{node}[1](TX)> "));
     user.types("exec\r");
     user.sees("1) \"1\"");
-    user.sees(&prompt);
+    user.is_asked(&prompt);
     lab.kill(0);
     user.types("get a\r");
     user.sees("Could not connect");
-    user.sees("not connected> ");
+    user.is_asked("not connected> ");
     lab.restart(0).unwrap();
     user.types("get a\r");
     user.sees("(nil)");
-    user.sees(&prompt);
+    user.is_asked(&prompt);
     user.types("quit\r");
-    assert!(user.child.wait().unwrap().success());
+    assert!(user.leaves());
     let lines = fs::read_to_string(&history).unwrap();
     assert!(lines.contains("set a 1\n") && !lines.contains("s3cret"), "{lines}");
 }

@@ -75,8 +75,8 @@ impl<'a> Prompt<'a> {
                         return Ok(true);
                     }
                 }
-                // The line is given up, not the session.
-                Err(ReadlineError::Interrupted) => {}
+                // The line is given up, not the session, whether by the key or by a signal from outside.
+                Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {}
                 Err(ReadlineError::Eof) => return Ok(true),
                 Err(error) => return Err(error.into()),
             }
