@@ -16,6 +16,7 @@ pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let seed = &args.seed.node;
     let mut cluster = session.discover(seed)?;
+    await_servers(&session, &mut cluster)?;
     let report = inspect(&mut cluster);
     session.output.lines(render::check(&report, seed, args.search_multiple_owners));
     if session.dry_run {
@@ -61,10 +62,7 @@ pub(super) fn recover(
     cluster: &mut Cluster,
     migration: &MigrationArgs,
 ) -> anyhow::Result<bool> {
-    if !session.dry_run {
-        let reporter = Reporter::naming(&session.output, cluster);
-        session.act(&reporter, |context| finish_running(cluster, context))?;
-    }
+    await_servers(session, cluster)?;
     let mut open = cluster.snapshot().findings();
     open.retain(|finding| matches!(finding, Finding::OpenSlots(_)));
     if open.is_empty() {
@@ -81,4 +79,13 @@ pub(super) fn recover(
     repair(session, verb, cluster, FixOptions::default(), migration)?;
     cluster.refresh();
     Ok(true)
+}
+
+/// Waits for the atomic migrations that servers go on with after the tool that began them has died.
+fn await_servers(session: &Session, cluster: &mut Cluster) -> anyhow::Result<()> {
+    if !session.dry_run {
+        let reporter = Reporter::naming(&session.output, cluster);
+        session.act(&reporter, |context| finish_running(cluster, context))?;
+    }
+    Ok(())
 }
