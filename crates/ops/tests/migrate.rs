@@ -260,6 +260,45 @@ on_each_test_server! {
     }
 }
 
+on_each_test_server! {
+    /// Replicas hear of their masters' new slots; servers that make a SETSLOT wait for replicas survive it.
+    fn replicas_follow(server) {
+        let lab = TempLab::cluster(server, 3, 1).unwrap();
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 500);
+        let [a, b, c] = masters(&cluster)[..] else { panic!() };
+        let moves = [step(&cluster, a, b, "0-299"), step(&cluster, b, c, "6000")];
+        move_slots(&mut cluster, &moves, &by_migrate()).unwrap();
+        assert_settled(&lab);
+        for id in [a, b, c] {
+            let role = call(&mut connect(&lab, &cluster, id), "ROLE");
+            assert_eq!(role.view().elements().next().unwrap().as_str(), Some("master"));
+        }
+    }
+}
+
+/// A target of Redis tells everybody of each slot that it takes while it imports it: not so here.
+#[test]
+fn the_news_do_not_grow_with_the_slots() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let mut cluster = discover(&lab);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let mut target = connect(&lab, &cluster, b);
+    let mut told = || {
+        let info = call(&mut target, "CLUSTER INFO");
+        let line = info.view().as_str().unwrap().lines().find_map(|line| {
+            line.strip_prefix("cluster_stats_messages_pong_sent:").map(str::to_owned)
+        });
+        line.unwrap().trim().parse::<u32>().unwrap()
+    };
+    let before = told();
+    let moves = [step(&cluster, a, b, "0-1999")];
+    move_slots(&mut cluster, &moves, &by_migrate()).unwrap();
+    let news = told() - before;
+    assert!(news < 200, "{news} messages about 2000 slots");
+    assert_settled(&lab);
+}
+
 /// Puts a key where it does not belong, as an interrupted migration may have.
 fn plant(
     node: &mut Connection,

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_resp::{Command, Reply};
+use redistrib_resp::{Command, Reply, View};
 
+use crate::conn::describe;
 use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Endpoint, Stop};
 
@@ -118,6 +119,16 @@ impl<'a> Link<'a> {
     /// The connection's words for a reply that is an error.
     pub(super) fn accept(&self, command: &Command, reply: Reply) -> Result<Reply> {
         self.connection.accept(command, reply)
+    }
+
+    /// The error that a part of a reply is, if it is one.
+    pub(super) fn refusal(&self, command: &Command, reply: View<'_>) -> Option<Error> {
+        let text = reply.as_error()?;
+        Some(Error::Refused {
+            node: self.endpoint().clone(),
+            command: describe(command),
+            reply: String::from_utf8_lossy(text).into_owned(),
+        })
     }
 
     /// The connection's words for a reply of another form than the documented.

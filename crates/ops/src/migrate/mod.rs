@@ -8,6 +8,7 @@
 mod atomic;
 mod burst;
 mod commands;
+mod commit;
 mod copy;
 mod limiter;
 mod link;
@@ -19,6 +20,7 @@ mod queue;
 mod settle;
 mod shared;
 mod stale;
+mod taking;
 mod trouble;
 
 use std::collections::BTreeSet;

@@ -14,6 +14,7 @@ use super::copy::Copy;
 use super::link::Link;
 use super::options::MigrateOptions;
 use super::shared::Shared;
+use super::taking::Taking;
 use crate::error::{Error, Result};
 use crate::{Event, Pair};
 
@@ -39,10 +40,12 @@ const MOST_WINDOW: u32 = 8;
 /// The work on one pair, with connections of its own.
 #[derive(Debug)]
 pub(super) struct PairWork<'a> {
-    shared: &'a Shared<'a>,
+    pub(super) shared: &'a Shared<'a>,
     pub(super) pair: Pair,
     pub(super) source: Link<'a>,
     pub(super) target: Link<'a>,
+    /// How the target takes its slots.
+    pub(super) taking: Taking,
     to: MigrateTo,
     steering: Steering,
     /// The round trip between the tool and the source, without any work.
@@ -66,11 +69,14 @@ impl<'a> PairWork<'a> {
         let patience = source.timeout() + 2 * shared.options.timeout;
         let mut source = Link::new(source, cancel).with_patience(patience);
         let round_trip = source.round_trip()?;
+        let mut target = Link::new(target, cancel);
+        let taking = Taking::ask(&mut target)?;
         Ok(Self {
             shared,
             pair,
             source,
-            target: Link::new(target, cancel),
+            target,
+            taking,
             to,
             steering: Steering::new(limits(shared.options)),
             round_trip,
@@ -97,8 +103,7 @@ impl<'a> PairWork<'a> {
         self.open = batch.clone();
         let filled = self.open_slots(batch)?;
         Copy::new(self, filled).run()?;
-        let (target, source) = (&mut self.target, &mut self.source);
-        self.shared.commit(self.pair, batch, target, source, self.round_trip)?;
+        self.commit(batch)?;
         self.open = SlotSet::new();
         self.shared.context.tell(Event::SlotsMoved { pair: self.pair, slots: batch.clone() });
         Ok(())

@@ -1,0 +1,110 @@
+//! Emptied slots change hands: the target is told first, so that at every moment somebody serves them; then
+//! the source, then all other masters at once.
+//!
+//! One pair at a time, since the target raises its config epoch, and two that do so at once would raise it to
+//! the same. And no more slots at a time than the pause budget allows.
+
+use std::time::{Duration, Instant};
+
+use redistrib_cluster_model::SlotSet;
+use redistrib_resp::{Command, Reply};
+
+use super::commands;
+use super::pair::PairWork;
+use super::taking::Taking;
+use crate::error::Result;
+use crate::{Cluster, Context, Pair};
+
+/// How many slots are given away in one go at least: they cost each node some 2 ms.
+const LEAST_COMMIT: usize = 32;
+/// What a slot costs each node, and the same again in reserve, where a target takes them together: a SETSLOT or two
+/// and a line in the nodes' files.
+const SLOT_COST: Duration = Duration::from_micros(10);
+
+impl PairWork<'_> {
+    /// Gives emptied slots to the target.
+    pub(super) fn commit(&mut self, slots: &SlotSet) -> Result<()> {
+        let mut left = slots.clone();
+        let mut size = self.first_commit();
+        while !left.is_empty() {
+            let some = left.take_first(size);
+            let started = Instant::now();
+            self.commit_some(&some)?;
+            size = self.next_commit(size, started.elapsed());
+        }
+        Ok(())
+    }
+
+    fn commit_some(&mut self, slots: &SlotSet) -> Result<()> {
+        let shared = self.shared;
+        let mut cluster = shared.cluster();
+        // What the target refused must not be given to it by the others.
+        let taken = self.taking.take(&mut self.target, slots, self.pair.to)?;
+        // From here on the target owns them: whatever becomes of the source, the others are told.
+        let assign: Vec<Command> =
+            taken.slots.iter().map(|slot| commands::assign(slot, self.pair.to)).collect();
+        let sent = self.source.send(&assign);
+        tell_others(&mut cluster, shared.context, self.pair, &assign);
+        sent?;
+        for command in &assign {
+            let reply = self.source.receive(command)?;
+            if !has_become_replica(&reply) {
+                self.source.accept(command, reply)?;
+            }
+        }
+        shared.add_slots(taken.slots.len());
+        taken.refusal.map_or(Ok(()), Err)
+    }
+
+    fn first_commit(&self) -> usize {
+        match (self.options().max_pause, self.taking) {
+            (None, _) => usize::MAX,
+            (Some(budget), Taking::Together) => {
+                let fitting = budget.as_micros() / SLOT_COST.as_micros();
+                usize::try_from(fitting).unwrap_or(usize::MAX).max(LEAST_COMMIT)
+            }
+            (Some(_), Taking::OneByOne) => LEAST_COMMIT,
+        }
+    }
+
+    /// How many slots to give away after `size` of them took so long. Where a target takes them one by one, it may
+    /// send its whole slot map to every node for each, and the nodes compare that with theirs.
+    fn next_commit(&self, size: usize, took: Duration) -> usize {
+        match (self.options().max_pause, self.taking) {
+            (Some(budget), Taking::OneByOne) => {
+                let hold_up = took.saturating_sub(2 * self.round_trip).as_secs_f64().max(1e-6);
+                let fitting = size as f64 * budget.as_secs_f64() / hold_up;
+                (fitting as usize).clamp(LEAST_COMMIT, 2 * size)
+            }
+            _ => size,
+        }
+    }
+}
+
+/// The other masters would learn it from the target anyway: one that does not answer is no failure.
+fn tell_others(cluster: &mut Cluster, context: Context<'_>, pair: Pair, assign: &[Command]) {
+    let is_other = |id| id != pair.from && id != pair.to;
+    let answers = cluster.broadcast(
+        |member| member.is_up() && member.node().is_master() && is_other(member.id()),
+        assign,
+    );
+    for (member, answer) in cluster.members().iter().zip(answers) {
+        let trouble = match answer {
+            None => continue,
+            Some(Err(error)) => error.to_string(),
+            Some(Ok(replies)) => match replies.iter().find_map(|r| r.view().as_error()) {
+                None => continue,
+                Some(text) => String::from_utf8_lossy(text).into_owned(),
+            },
+        };
+        let node = member.endpoint();
+        context.warn(format!("{node} could not be told the new owner of slots: {trouble}"));
+    }
+}
+
+/// A source that hears from the target itself that its last slot has gone turns into the target's replica, and
+/// needs no telling any more.
+fn has_become_replica(reply: &Reply) -> bool {
+    let refusal = reply.view().as_error().unwrap_or_default();
+    String::from_utf8_lossy(refusal).contains("only with masters")
+}
