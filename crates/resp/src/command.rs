@@ -117,8 +117,7 @@ impl Command {
     /// assert_eq!(command.name(), b"CONFIG");
     /// ```
     pub fn from_args<A: Arg>(args: impl IntoIterator<Item = A>) -> Command {
-        let empty = Command { count: 0, encoded: Vec::new() };
-        args.into_iter().fold(empty, Command::arg)
+        Command { count: 0, encoded: Vec::new() }.args_from(args)
     }
 
     /// Adds an argument.
@@ -142,8 +141,14 @@ impl Command {
     /// assert_eq!(command.args().last(), Some(&b"b"[..]));
     /// ```
     #[must_use]
-    pub fn args_from<A: Arg>(self, args: impl IntoIterator<Item = A>) -> Command {
-        args.into_iter().fold(self, Command::arg)
+    pub fn args_from<A: Arg>(mut self, args: impl IntoIterator<Item = A>) -> Command {
+        let mut bulks = Bulks::behind(&mut self.encoded);
+        for arg in args {
+            arg.with_bytes(|bytes| bulks.push(bytes));
+            self.count += 1;
+        }
+        bulks.finish();
+        self
     }
 
     /// Adds an argument in place.
@@ -262,11 +267,12 @@ impl Pipeline {
     /// ```
     #[inline]
     pub fn command(&mut self, args: &[&[u8]]) {
-        self.encoded.reserve(HEADER + args.iter().map(|arg| bulk_len(arg)).sum::<usize>());
+        let len: usize = args.iter().map(|arg| bulk_len(arg)).sum();
+        self.encoded.reserve(HEADER + len + BLOCK);
         write_header(&mut self.encoded, b'*', args.len());
-        for arg in args {
-            write_bulk(&mut self.encoded, arg);
-        }
+        let mut bulks = Bulks::behind(&mut self.encoded);
+        args.iter().for_each(|arg| bulks.push(arg));
+        bulks.finish();
         self.commands += 1;
     }
 
@@ -361,6 +367,95 @@ pub(crate) fn write_bulk(out: &mut Vec<u8>, bytes: &[u8]) {
     write_header(out, b'$', bytes.len());
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Bulk strings of up to this many bytes are short.
+const SHORT: usize = 32;
+
+/// Room for any short bulk string with its header and CRLF.
+const FRAME: usize = 40;
+
+/// Room for several short bulk strings.
+const BLOCK: usize = 256;
+
+/// Appends bulk strings, the short ones in blocks.
+///
+/// Room of a size known beforehand is made for several at once, and what is left over of it is given
+/// back: each store, too, has a size known beforehand, and so few bytes are not worth calls.
+struct Bulks<'a> {
+    out: &'a mut Vec<u8>,
+    /// Where what has been written ends, and the room begins.
+    end: usize,
+}
+
+impl<'a> Bulks<'a> {
+    #[inline]
+    fn behind(out: &'a mut Vec<u8>) -> Bulks<'a> {
+        let end = out.len();
+        Bulks { out, end }
+    }
+
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        if bytes.len() > SHORT {
+            self.out.truncate(self.end);
+            write_bulk(self.out, bytes);
+            self.end = self.out.len();
+            return;
+        }
+        if self.out.len() - self.end < FRAME {
+            self.out.truncate(self.end);
+            self.out.extend_from_slice(&[0; BLOCK]);
+        }
+        let frame = &mut self.out[self.end..self.end + FRAME];
+        self.end += write_short(frame, bytes);
+    }
+
+    /// Gives back the room that is left.
+    #[inline]
+    fn finish(self) {
+        self.out.truncate(self.end);
+    }
+}
+
+/// Writes a short bulk string to the front of a frame; answers with its length on the wire.
+#[inline]
+fn write_short(frame: &mut [u8], bytes: &[u8]) -> usize {
+    frame[..8].copy_from_slice(&HEADERS[bytes.len()]);
+    let from = if bytes.len() < 10 { 4 } else { 5 };
+    let text = &mut frame[from..];
+    match bytes.len() {
+        16.. => copy_ends::<16>(bytes, text),
+        8.. => copy_ends::<8>(bytes, text),
+        4.. => copy_ends::<4>(bytes, text),
+        _ => bytes.iter().zip(text).for_each(|(from, to)| *to = *from),
+    }
+    let end = from + bytes.len();
+    frame[end..end + 2].copy_from_slice(b"\r\n");
+    end + 2
+}
+
+/// The headers of short bulk strings, by their length.
+const HEADERS: [[u8; 8]; SHORT + 1] = {
+    let mut headers = [*b"$0\r\n    "; SHORT + 1];
+    let mut len = 0;
+    while len <= SHORT {
+        let (tens, units) = (b'0' + len as u8 / 10, b'0' + len as u8 % 10);
+        headers[len] = match len {
+            0..10 => [b'$', units, b'\r', b'\n', 0, 0, 0, 0],
+            _ => [b'$', tens, units, b'\r', b'\n', 0, 0, 0],
+        };
+        len += 1;
+    }
+    headers
+};
+
+/// Copies `N` to twice `N` bytes as their first and their last `N`, which may overlap.
+#[inline(always)]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
+    let last = from.len() - N;
+    to[..N].copy_from_slice(&from[..N]);
+    to[last..][..N].copy_from_slice(&from[last..]);
 }
 
 /// The most bytes that a type byte with a length takes.
