@@ -1,10 +1,10 @@
 use std::io;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::DecodeError;
 use crate::limits::Limits;
-use crate::parser::Parser;
+use crate::parser::{Parser, Step};
 use crate::reply::Reply;
 use crate::view::View;
 
@@ -131,19 +131,28 @@ impl Decoder {
     ///
     /// # Errors
     /// The stream is not RESP or breaks a limit; the same error comes until [`Decoder::reset`].
+    #[inline]
     pub fn next_reply(&mut self) -> Result<Option<Reply>, DecodeError> {
         let bytes = &self.buffer[self.start..self.filled];
-        let Some((len, index)) = self.parser.find(bytes)? else { return Ok(None) };
-        if let ([entry], ..=Reply::SHORT) = (index, len) {
-            self.start += len;
-            return Ok(Some(Reply::short(bytes, len, *entry)));
-        }
-        self.buffer.advance(self.start);
-        self.filled -= self.start + len;
-        self.start = 0;
-        let reply = Reply::sharing(self.buffer.split_to(len).freeze(), index);
-        self.parser.release();
-        Ok(Some(reply))
+        Ok(match self.parser.step(bytes)? {
+            Step::Scalar(entry, len) if len <= Reply::SHORT => {
+                self.start += len;
+                Some(Reply::short(bytes, len, entry))
+            }
+            Step::Scalar(entry, len) => Some(Reply::scalar(self.take(len), entry)),
+            Step::Indexed(len) => {
+                let wire = self.take(len);
+                Some(self.parser.reply(wire))
+            }
+            Step::Starved => None,
+        })
+    }
+
+    /// Takes the first bytes that were not given out out of the buffer, which they go on sharing.
+    fn take(&mut self, len: usize) -> Bytes {
+        self.drop_given();
+        self.filled -= len;
+        self.buffer.split_to(len).freeze()
     }
 
     /// The next reply as a view that borrows from the decoder, or `None` if more bytes are needed.

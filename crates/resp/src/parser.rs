@@ -37,6 +37,16 @@ pub struct Parser {
     failed: Option<DecodeError>,
 }
 
+/// How far the reply at the front is found.
+pub(crate) enum Step {
+    /// It is this one element, a scalar or an empty aggregate, of so many bytes.
+    Scalar(Entry, usize),
+    /// It has more elements and so many bytes; the scanner has its index.
+    Indexed(usize),
+    /// More bytes are needed.
+    Starved,
+}
+
 impl Default for Parser {
     fn default() -> Parser {
         Parser::new()
@@ -113,39 +123,55 @@ impl Parser {
     /// As for [`Parser::next_view`].
     #[inline(always)]
     pub fn next_reply(&mut self, bytes: &mut Bytes) -> Result<Option<Reply>, DecodeError> {
-        let Some((len, index)) = self.find(bytes)? else { return Ok(None) };
-        if let ([entry], ..=Reply::SHORT) = (index, len) {
-            let reply = Reply::short(bytes, len, *entry);
-            bytes.advance(len);
-            return Ok(Some(reply));
-        }
-        let reply = Reply::sharing(bytes.split_to(len), index);
-        self.release();
-        Ok(Some(reply))
+        Ok(match self.step(bytes)? {
+            Step::Scalar(entry, len) if len <= Reply::SHORT => {
+                let reply = Reply::short(bytes, len, entry);
+                bytes.advance(len);
+                Some(reply)
+            }
+            Step::Scalar(entry, len) => Some(Reply::scalar(bytes.split_to(len), entry)),
+            Step::Indexed(len) => Some(self.reply(bytes.split_to(len))),
+            Step::Starved => None,
+        })
     }
 
-    /// Lets go of the index of the reply found last, once a reply of its own has a copy.
-    pub(crate) fn release(&mut self) {
+    /// The reply that `wire` is, of more than one element and found just now; the scanner lets go of its index.
+    #[inline(never)]
+    pub(crate) fn reply(&mut self, wire: Bytes) -> Reply {
+        let reply = Reply::aggregate(wire, self.scanner.index());
         self.scanner.release();
+        reply
     }
 
     /// Looks for the end of the reply at the front of `bytes`: its length and index, if all of it
     /// is there.
     #[inline(always)]
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Result<Option<(usize, &[Entry])>, DecodeError> {
+        Ok(match self.step(bytes)? {
+            Step::Scalar(entry, len) => {
+                self.scalar = [entry];
+                Some((len, &self.scalar))
+            }
+            Step::Indexed(len) => Some((len, self.scanner.index())),
+            Step::Starved => None,
+        })
+    }
+
+    /// Goes on with the reply at the front of `bytes`.
+    #[inline(always)]
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step, DecodeError> {
         if self.between
             && let Some((entry, len)) = self.scanner.scalar(bytes)
         {
-            self.scalar = [entry];
             self.passed += len as u64;
-            return Ok(Some((len, &self.scalar)));
+            return Ok(Step::Scalar(entry, len));
         }
-        Ok(self.scan(bytes)?.map(|len| (len, self.scanner.index())))
+        self.scan(bytes)
     }
 
-    /// As [`Parser::find`], for all that is not taken in one step.
+    /// As [`Parser::step`], for all that is not taken in one step.
     #[inline(never)]
-    fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, DecodeError> {
+    fn scan(&mut self, bytes: &[u8]) -> Result<Step, DecodeError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -160,7 +186,11 @@ impl Parser {
         })?;
         self.between = found.is_some();
         self.passed += found.unwrap_or(0) as u64;
-        Ok(found)
+        Ok(match (found, self.scanner.index()) {
+            (Some(len), &[entry]) => Step::Scalar(entry, len),
+            (Some(len), _) => Step::Indexed(len),
+            (None, _) => Step::Starved,
+        })
     }
 
     /// Forgets the reply under way, and the error. The offsets of errors to come count from here.

@@ -32,8 +32,8 @@ enum Form {
     /// The first `len` bytes of `wire`; what is behind them has no meaning.
     Short {
         entry: [Entry; 1],
-        len: u8,
-        wire: [u8; Reply::SHORT],
+        len: usize,
+        wire: ShortWire,
     },
     Scalar {
         entry: [Entry; 1],
@@ -44,6 +44,14 @@ enum Form {
         wire: Bytes,
     },
 }
+
+/// Aligned as its neighbours are: otherwise a reply is moved in pieces that straddle those in which
+/// it was written, and the processor waits until they are in the cache.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct ShortWire([u8; Reply::SHORT]);
+
+const _: () = assert!(size_of::<Reply>() == 64);
 
 impl Reply {
     /// Scalars of up to this many bytes on the wire are kept without allocating or sharing.
@@ -58,17 +66,18 @@ impl Reply {
             wire[..len].copy_from_slice(&bytes[..len]);
             wire
         });
-        Reply { form: Form::Short { entry: [entry], len: len as u8, wire } }
+        Reply { form: Form::Short { entry: [entry], len, wire: ShortWire(wire) } }
     }
 
-    /// The reply that `wire` is; `index` is its index and not empty.
-    #[inline(never)]
-    pub(crate) fn sharing(wire: Bytes, index: &[Entry]) -> Reply {
-        let form = match index {
-            [entry] => Form::Scalar { entry: [*entry], wire },
-            index => Form::Aggregate { index: index.into(), wire },
-        };
-        Reply { form }
+    /// The scalar that `wire` is.
+    #[inline]
+    pub(crate) fn scalar(wire: Bytes, entry: Entry) -> Reply {
+        Reply { form: Form::Scalar { entry: [entry], wire } }
+    }
+
+    /// The reply that `wire` is, with an index of more than one entry.
+    pub(crate) fn aggregate(wire: Bytes, index: &[Entry]) -> Reply {
+        Reply { form: Form::Aggregate { index: index.into(), wire } }
     }
 
     /// The reply's value.
@@ -84,7 +93,7 @@ impl Reply {
     #[inline]
     pub fn view(&self) -> View<'_> {
         match &self.form {
-            Form::Short { entry, len, wire } => View::of_reply(&wire[..usize::from(*len)], entry),
+            Form::Short { entry, len, wire } => View::of_reply(&wire.0[..*len], entry),
             Form::Scalar { entry, wire } => View::of_reply(wire, entry),
             Form::Aggregate { index, wire } => View::of_reply(wire, index),
         }
@@ -118,7 +127,7 @@ impl Reply {
     #[inline]
     pub fn wire(&self) -> &[u8] {
         match &self.form {
-            Form::Short { len, wire, .. } => &wire[..usize::from(*len)],
+            Form::Short { len, wire, .. } => &wire.0[..*len],
             Form::Scalar { wire, .. } | Form::Aggregate { wire, .. } => wire,
         }
     }
