@@ -45,17 +45,41 @@ const HANDSHAKE: u8 = 1 << 5;
 const NO_ADDRESS: u8 = 1 << 6;
 const NO_FAILOVER: u8 = 1 << 7;
 
+/// The flag that a word stands for.
+fn known(word: &[u8]) -> Option<u8> {
+    Some(match word {
+        b"myself" => MYSELF,
+        b"master" => MASTER,
+        b"slave" => REPLICA,
+        b"fail?" => SUSPECTED,
+        b"fail" => FAILED,
+        b"handshake" => HANDSHAKE,
+        b"noaddr" => NO_ADDRESS,
+        b"nofailover" => NO_FAILOVER,
+        _ => return None,
+    })
+}
+
 impl Flags {
     /// The flags named in a comma-separated list; `noflags` and the empty text mean none.
     pub fn parse(text: &str) -> Flags {
         let mut flags = Flags::default();
         for word in text.split(',').filter(|word| !word.is_empty() && *word != "noflags") {
-            match WORDS.iter().position(|known| *known == word) {
-                Some(bit) => flags.known |= 1 << bit,
+            match known(word.as_bytes()) {
+                Some(flag) => flags.known |= flag,
                 None => flags.keep_unknown(word),
             }
         }
         flags
+    }
+
+    /// As [`Flags::parse`]; none if the text is not UTF-8.
+    #[inline]
+    pub(crate) fn parse_bytes(text: &[u8]) -> Option<Flags> {
+        match known(text) {
+            Some(known) => Some(Flags { known, unknown: None }),
+            None => Some(Flags::parse(str::from_utf8(text).ok()?)),
+        }
     }
 
     fn keep_unknown(&mut self, word: &str) {
@@ -160,6 +184,13 @@ mod tests {
         }
         assert_eq!(Flags::parse("").to_string(), "noflags");
         assert_eq!(Flags::parse("handshake").role(), None);
+    }
+
+    #[test]
+    fn every_word_is_known() {
+        for (bit, word) in WORDS.iter().enumerate() {
+            assert_eq!(known(word.as_bytes()), Some(1 << bit), "{word}");
+        }
     }
 
     #[test]

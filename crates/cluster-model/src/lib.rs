@@ -27,7 +27,8 @@ mod slot_set;
 mod snapshot;
 #[cfg(test)]
 mod testing;
-pub mod topology;
+pub mod text;
+mod topology;
 
 pub use address::{Address, AddressError};
 pub use findings::{Finding, Member, OpenKind, OpenSlots, OpenState, Opinion, Severity, Way};

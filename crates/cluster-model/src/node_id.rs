@@ -43,33 +43,29 @@ impl NodeId {
 
     /// The id written in these 40 digits of either case.
     pub fn from_hex(digits: &[u8]) -> Result<NodeId, NodeIdError> {
-        let (pairs, []) = digits.as_chunks::<2>() else { return Err(NodeIdError) };
+        let digits: &[u8; 40] = digits.try_into().map_err(|_| NodeIdError)?;
+        // Whether all are digits is asked at the end: without a way out the loops become a few
+        // vector instructions.
+        let values = digits.map(value);
         let mut bytes = [0; 20];
-        if pairs.len() != bytes.len() {
-            return Err(NodeIdError);
-        }
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            let (high, low) = (VALUES[usize::from(*high)], VALUES[usize::from(*low)]);
-            if high | low > 15 {
-                return Err(NodeIdError);
-            }
+        for (byte, [high, low]) in bytes.iter_mut().zip(values.as_chunks().0) {
             *byte = high << 4 | low;
         }
-        Ok(NodeId(bytes))
+        if values.iter().fold(0, |all, value| all | value) < 16 {
+            Ok(NodeId(bytes))
+        } else {
+            Err(NodeIdError)
+        }
     }
 }
 
-/// The value of each hexadecimal digit, 255 for all other bytes.
-const VALUES: [u8; 256] = {
-    let mut values = [255; 256];
-    let mut value = 0;
-    while value < 16 {
-        values[DIGITS[value] as usize] = value as u8;
-        values[DIGITS[value].to_ascii_uppercase() as usize] = value as u8;
-        value += 1;
-    }
-    values
-};
+/// The value of a hexadecimal digit, 255 for all other bytes.
+#[inline(always)]
+fn value(digit: u8) -> u8 {
+    let (number, letter) = (digit.wrapping_sub(b'0'), (digit | 0x20).wrapping_sub(b'a'));
+    let letter = if letter < 6 { letter + 10 } else { 255 };
+    if number < 10 { number } else { letter }
+}
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 

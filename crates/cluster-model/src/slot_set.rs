@@ -65,7 +65,7 @@ impl SlotRange {
 
     /// `5` or `0-5460`, as servers print them.
     pub(crate) fn parse(text: &[u8]) -> Option<SlotRange> {
-        match memchr::memchr(b'-', text) {
+        match text.iter().position(|byte| *byte == b'-') {
             None => parse_slot(text).map(SlotRange::from),
             Some(dash) => {
                 SlotRange::new(parse_slot(&text[..dash])?, parse_slot(&text[dash + 1..])?)

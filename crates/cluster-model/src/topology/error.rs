@@ -52,6 +52,7 @@ pub enum Problem {
 }
 
 impl Problem {
+    #[cold]
     pub(super) fn malformed(field: &[u8]) -> Problem {
         let end = field.len().min(40);
         Problem::Malformed(String::from_utf8_lossy(&field[..end]).into_owned())

@@ -9,10 +9,11 @@
 //! where slots are `5`, `0-5460`, `[93-<-id]` or `[77->-id]`. Source: the `CLUSTER NODES` page and
 //! the text of servers from 3.0 to Redis 8 and Valkey 9.
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::memchr_iter;
 
 use super::{Field, ParseError, Problem, Topology};
 use crate::slot::parse_slot;
+use crate::text::find;
 use crate::{Address, Aux, Flags, Node, NodeId, Slot, SlotRange, SlotSet};
 
 /// Whether a line that starts with `vars` is the epochs of nodes.conf or an error.
@@ -36,7 +37,7 @@ pub(super) fn topology(text: &[u8], vars: Vars) -> Result<Topology, ParseError> 
         }
         let read = match line.strip_prefix(b"vars ") {
             Some(rest) if vars == Vars::Allowed => read_vars(rest, &mut topology),
-            _ => read_node(line).map(|node| topology.nodes.push(node)),
+            _ => read_node(line, &mut topology.nodes),
         };
         read.map_err(|(field, problem)| ParseError { line: index + 1, field, problem })?;
     }
@@ -58,9 +59,10 @@ impl<'a> Split<'a> {
 impl<'a> Iterator for Split<'a> {
     type Item = &'a [u8];
 
+    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest?;
-        let (piece, rest) = match memchr(self.at, rest) {
+        let (piece, rest) = match find(rest, self.at) {
             Some(at) => (&rest[..at], Some(&rest[at + 1..])),
             None => (rest, None),
         };
@@ -77,47 +79,78 @@ impl<'a> Fields<'a> {
         Fields(Split::new(line, b' '))
     }
 
+    /// The next field.
+    #[inline]
+    fn text(&mut self) -> Option<&'a [u8]> {
+        self.0.find(|text| !text.is_empty())
+    }
+
     /// The next field, read by `read`; an error that names it if it is missing or `read` refuses it.
+    #[inline(always)]
     fn next<T>(
         &mut self,
         field: Field,
         read: impl FnOnce(&'a [u8]) -> Option<T>,
     ) -> Result<T, Wrong> {
-        let text = self.0.find(|text| !text.is_empty()).ok_or((field, Problem::Missing))?;
-        read(text).ok_or_else(|| (field, Problem::malformed(text)))
+        let Some(text) = self.text() else { return Err((field, Problem::Missing)) };
+        match read(text) {
+            Some(value) => Ok(value),
+            None => Err((field, Problem::malformed(text))),
+        }
     }
 }
 
-fn read_node(line: &[u8]) -> Result<Node, Wrong> {
+/// Reads a line and adds the node that it describes.
+fn read_node(line: &[u8], nodes: &mut Vec<Node>) -> Result<(), Wrong> {
     let mut fields = Fields::of(line);
     let id = fields.next(Field::Id, node_id)?;
     let (address, aux) = fields.next(Field::Address, address)?;
-    let mut node = Node {
+    let flags = fields.next(Field::Flags, Flags::parse_bytes)?;
+    let master = fields.next(Field::Master, master)?;
+    let ping_sent = fields.next(Field::PingSent, time)?;
+    let pong_received = fields.next(Field::PongReceived, time)?;
+    let config_epoch = fields.next(Field::ConfigEpoch, number)?;
+    let link_connected = fields.next(Field::Link, link)?;
+    let Slots { owned: slots, migrating, importing } = read_slots(fields)?;
+    nodes.push(Node {
         id,
         address,
         aux,
-        flags: fields.next(Field::Flags, |text| Some(Flags::parse(str::from_utf8(text).ok()?)))?,
-        master: fields.next(Field::Master, master)?,
-        ping_sent: fields.next(Field::PingSent, time)?,
-        pong_received: fields.next(Field::PongReceived, time)?,
-        config_epoch: fields.next(Field::ConfigEpoch, number)?,
-        link_connected: fields.next(Field::Link, link)?,
-        slots: SlotSet::new(),
-        migrating: Vec::new(),
-        importing: Vec::new(),
-    };
-    for text in fields.0.filter(|text| !text.is_empty()) {
+        flags,
+        master,
+        ping_sent,
+        pong_received,
+        config_epoch,
+        link_connected,
+        slots,
+        migrating,
+        importing,
+    });
+    Ok(())
+}
+
+/// What the end of a line says of slots.
+#[derive(Default)]
+struct Slots {
+    owned: SlotSet,
+    migrating: Vec<(Slot, NodeId)>,
+    importing: Vec<(Slot, NodeId)>,
+}
+
+fn read_slots(mut fields: Fields<'_>) -> Result<Slots, Wrong> {
+    let mut slots = Slots::default();
+    while let Some(text) = fields.text() {
         let read = if text.starts_with(b"[") {
-            open_slot(text, &mut node).ok_or(Field::OpenSlot)
+            open_slot(text, &mut slots).ok_or(Field::OpenSlot)
         } else {
-            SlotRange::parse(text).map(|range| node.slots.insert_range(range)).ok_or(Field::Slots)
+            SlotRange::parse(text).map(|range| slots.owned.insert_range(range)).ok_or(Field::Slots)
         };
         read.map_err(|field| (field, Problem::malformed(text)))?;
     }
     // Servers print them in this order; a text by other hands may not.
-    node.migrating.sort_unstable();
-    node.importing.sort_unstable();
-    Ok(node)
+    slots.migrating.sort_unstable();
+    slots.importing.sort_unstable();
+    Ok(slots)
 }
 
 fn node_id(text: &[u8]) -> Option<NodeId> {
@@ -130,21 +163,25 @@ fn master(text: &[u8]) -> Option<Option<NodeId>> {
 
 /// `host:port[@bus][,hostname[,name=value]*]`. The host may be empty, and its colons may be
 /// those of an IPv6 address.
+#[inline]
 fn address(text: &[u8]) -> Option<(Address, Vec<Aux>)> {
     let mut parts = Split::new(text, b',');
     let first = parts.next()?;
-    let (place, bus_port) = match memrchr(b'@', first) {
+    let (place, bus_port) = match first.iter().rposition(|byte| *byte == b'@') {
         Some(at) => (&first[..at], Some(port(&first[at + 1..])?)),
         None => (first, None),
     };
-    let colon = memrchr(b':', place)?;
-    let host = String::from_utf8(place[..colon].to_vec()).ok()?;
+    let colon = place.iter().rposition(|byte| *byte == b':')?;
+    let host = str::from_utf8(&place[..colon]).ok()?.to_owned();
     let hostname = match parts.next() {
         None | Some(b"") => None,
         Some(name) => Some(str::from_utf8(name).ok()?.to_owned()),
     };
-    let aux = parts.map(aux).collect::<Option<Vec<_>>>()?;
-    Some((Address { host, port: port(&place[colon + 1..])?, bus_port, hostname }, aux))
+    let mut further = Vec::new();
+    for part in parts {
+        further.push(aux(part)?);
+    }
+    Some((Address { host, port: port(&place[colon + 1..])?, bus_port, hostname }, further))
 }
 
 fn aux(text: &[u8]) -> Option<Aux> {
@@ -168,13 +205,23 @@ fn time(text: &[u8]) -> Option<i64> {
 }
 
 fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
+    // Nineteen digits always fit.
+    if !(1..20).contains(&digits.len()) {
+        return long_number(digits);
     }
-    digits.iter().try_fold(0u64, |number, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
+    let (mut number, mut wrong) = (0, false);
+    for digit in digits {
+        let digit = digit.wrapping_sub(b'0');
+        wrong |= digit > 9;
+        number = u64::wrapping_add(u64::wrapping_mul(number, 10), digit.into());
+    }
+    (!wrong).then_some(number)
+}
+
+#[cold]
+fn long_number(digits: &[u8]) -> Option<u64> {
+    let all_digits = digits.iter().all(u8::is_ascii_digit);
+    str::from_utf8(digits).ok().filter(|_| all_digits)?.parse().ok()
 }
 
 fn link(text: &[u8]) -> Option<bool> {
@@ -186,14 +233,14 @@ fn link(text: &[u8]) -> Option<bool> {
 }
 
 /// `[slot->-id]` or `[slot-<-id]`.
-fn open_slot(text: &[u8], node: &mut Node) -> Option<()> {
+fn open_slot(text: &[u8], slots: &mut Slots) -> Option<()> {
     let inner = text.strip_prefix(b"[")?.strip_suffix(b"]")?;
-    let (digits, rest) = inner.split_at(memchr(b'-', inner)?);
+    let (digits, rest) = inner.split_at(find(inner, b'-')?);
     let (arrow, peer) = rest.split_at_checked(3)?;
     let open: (Slot, NodeId) = (parse_slot(digits)?, node_id(peer)?);
     match arrow {
-        b"->-" => node.migrating.push(open),
-        b"-<-" => node.importing.push(open),
+        b"->-" => slots.migrating.push(open),
+        b"-<-" => slots.importing.push(open),
         _ => return None,
     }
     Some(())
@@ -202,7 +249,7 @@ fn open_slot(text: &[u8], node: &mut Node) -> Option<()> {
 /// `currentEpoch 6 lastVoteEpoch 0`. Variables that are not known are passed over, as servers do.
 fn read_vars(text: &[u8], topology: &mut Topology) -> Result<(), Wrong> {
     let mut fields = Fields::of(text);
-    while let Some(name) = fields.0.find(|name| !name.is_empty()) {
+    while let Some(name) = fields.text() {
         let variable = match name {
             b"currentEpoch" => &mut topology.current_epoch,
             b"lastVoteEpoch" => &mut topology.last_vote_epoch,
