@@ -53,12 +53,14 @@ pub(crate) fn trib_with(answers: &str, args: &[&str]) -> Run {
 
 impl Run {
     /// Fails the test unless the run ended with this code.
+    #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
     /// Fails the test unless these stand on standard output, one after the other.
+    #[track_caller]
     pub(crate) fn shows(self, expected: &[&str]) -> Self {
         let mut rest = self.stdout.as_str();
         for text in expected {
@@ -71,6 +73,7 @@ impl Run {
     }
 
     /// Fails the test unless standard error is one line with all of these in it.
+    #[track_caller]
     pub(crate) fn complains(self, expected: &[&str]) -> Self {
         assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
         for text in expected {

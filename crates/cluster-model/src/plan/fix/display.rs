@@ -61,7 +61,7 @@ impl Display for Blocked {
             Blocked::OwnerSilent { owner } => {
                 write!(
                     f,
-                    "their owner {owner} does not answer; start it, or allow its slots to be taken"
+                    "their owner {owner} does not answer; start it, or give its slots to others (--fix-with-unreachable-masters)"
                 )
             }
             Blocked::TargetSilent { target } => write!(

@@ -1,0 +1,409 @@
+//! The whole list of verbs on servers of every version: each used rightly and wrongly, in every dialect that spells it
+//! in its own way. What one part of the walk leaves behind the next begins with.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+mod support;
+
+use std::os::unix::process::CommandExt;
+
+use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::on_each_test_server;
+use support::{Run, program, trib};
+
+const NOBODY: &str = "0123456789012345678901234567890123456789";
+
+on_each_test_server! {
+    fn redis_clis_verbs_from_create_to_import(server) {
+        let field = Field::new(server, 6);
+        creating(&field);
+        looking(&field);
+        telling_all(&field);
+        resharding(&field);
+        rebalancing(&field);
+        fixing(&field);
+        adding(&field);
+        deleting(&field);
+        importing(&field);
+    }
+
+    fn redis_trib_pys_verbs_from_start_to_shutdown(server) {
+        let field = Field::new(server, 6);
+        starting(&field);
+        joining(&field);
+        migrating(&field);
+        leaving(&field);
+        rescuing(&field);
+    }
+}
+
+/// Servers in cluster mode that know nobody yet, and one that is not in cluster mode.
+struct Field {
+    lab: TempLab,
+    nodes: Vec<String>,
+    plain: String,
+    _plain: TempLab,
+}
+
+impl Field {
+    fn new(server: &TestServer, nodes: usize) -> Self {
+        let (lab, plain) =
+            (TempLab::nodes(server, nodes).unwrap(), TempLab::plain(server, 1).unwrap());
+        let nodes = lab.endpoints().iter().map(ToString::to_string).collect();
+        Self { nodes, plain: plain.endpoints()[0].to_string(), lab, _plain: plain }
+    }
+}
+
+/// Runs a line, its words parted by blanks, under the name of redis-cli where it begins with that.
+fn run(line: &str) -> Run {
+    let mut words = line.split_whitespace().peekable();
+    let mut command = program();
+    if let Some(name) = words.next_if(|word| matches!(*word, "redis-cli" | "valkey-cli")) {
+        command.arg0(name);
+    }
+    command.args(words).output().unwrap().into()
+}
+
+#[track_caller]
+fn right(line: impl AsRef<str>, shown: &[&str]) -> Run {
+    run(line.as_ref()).expect(0).shows(shown)
+}
+
+#[track_caller]
+fn wrong(line: impl AsRef<str>, complaint: &[&str]) {
+    run(line.as_ref()).expect(1).complains(complaint);
+}
+
+fn id(node: &str) -> String {
+    right(format!("exec {node} CLUSTER MYID"), &[]).stdout.trim().to_owned()
+}
+
+/// How many slots the nodes of a cluster own, as `list` tells it.
+fn slots<const N: usize>(nodes: [&str; N]) -> [u64; N] {
+    let told = right(format!("list {} --json", nodes[0]), &[]).stdout;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    nodes.map(|address| {
+        let mut listed = told["nodes"].as_array().unwrap().iter();
+        let node = listed.find(|node| node["address"] == address);
+        node.map_or(0, |node| node["slot_count"].as_u64().unwrap())
+    })
+}
+
+fn is_well(seed: &str) {
+    right(format!("check {seed}"), &["[OK] All nodes agree", "[OK] All 16384 slots covered."]);
+}
+
+/// Makes a node that has left a cluster a stranger to it.
+fn renew(node: &str) {
+    right(format!("exec {node} CLUSTER RESET HARD"), &["OK"]);
+}
+
+fn creating(field: &Field) {
+    let [a, b, c, ..] = field.nodes.as_slice() else { unreachable!() };
+    let plain = &field.plain;
+    wrong(format!("create {a} {b} --yes"), &["at least 3 nodes"]);
+    wrong(format!("create {a} {b} {plain} --yes"), &[plain, "not in cluster mode"]);
+    wrong(format!("create {a} {b} {a} --yes"), &[a, "twice"]);
+    wrong(
+        format!("redis-cli --cluster create {a} {b} {c} --cluster-replicas 1 --cluster-yes"),
+        &["at least 6 nodes"],
+    );
+    right(format!("create {a} {b} {c} --dry-run"), &["Master[2] -> Slots 10923 - 16383"]);
+    right(
+        format!("redis-cli --cluster create {a} {b} {c} --cluster-replicas 0 --cluster-yes"),
+        &[">>> Performing hash slots allocation on 3 nodes...", "[OK] All 16384 slots covered."],
+    );
+    wrong(format!("create {a} {b} {c} --yes"), &["is not empty"]);
+    is_well(c);
+}
+
+fn looking(field: &Field) {
+    let [a, b, ..] = field.nodes.as_slice() else { unreachable!() };
+    let (host, port) = b.split_once(':').unwrap();
+    for line in [
+        format!("check {a}"),
+        format!("check {host} {port}"),
+        format!("check --search-multiple-owners {a}"),
+        format!("--cluster check {a} --cluster-search-multiple-owners"),
+        format!("valkey-cli --cluster check {host} {port}"),
+    ] {
+        right(line, &["[OK] 0 keys in 3 masters.", "M: ", "[OK] All 16384 slots covered."]);
+    }
+    for line in [format!("info {a}"), format!("redis-cli -h {host} -p {port} --cluster info")] {
+        right(line, &[b, "5462 slots | 0 slaves.", "[OK] 0 keys in 3 masters."]);
+    }
+    for line in [format!("list {a}"), format!("list --addr {a}")] {
+        right(line, &["Total 3 nodes, 3 masters, 0 fail", "[5461-10922]"]);
+    }
+    for verb in ["check", "info", "list"] {
+        wrong(format!("{verb} {}", field.plain), &[&field.plain, "not in cluster mode"]);
+        wrong(format!("{verb} 127.0.0.1:1"), &["127.0.0.1:1: cannot connect"]);
+    }
+}
+
+fn telling_all(field: &Field) {
+    let [a, ..] = field.nodes.as_slice() else { unreachable!() };
+    for line in [
+        format!("call {a} PING"),
+        format!("call --only-masters {a} PING"),
+        format!("execute --addr {a} --master-only PING"),
+        format!("redis-cli --cluster call {a} PING --cluster-only-masters"),
+        format!("valkey-cli --cluster call {a} PING --cluster-only-primaries"),
+    ] {
+        assert_eq!(right(&line, &[]).stdout.matches(": PONG\n").count(), 3, "{line}");
+    }
+    let none = right(format!("--cluster call {a} PING --cluster-only-replicas"), &[]).stdout;
+    assert!(!none.contains("PONG"), "{none}");
+    run(&format!("call {a} NOSUCH")).expect(1).shows(&["ERR unknown command"]);
+
+    right(format!("set-timeout {a} 3000"), &["*** New timeout set for ", "3 OK, 0 ERR."]);
+    right(format!("call {a} CONFIG GET cluster-node-timeout"), &["3000\n", "3000\n", "3000\n"]);
+    right(format!("redis-cli --cluster set-timeout {a} 2000"), &["3 OK, 0 ERR."]);
+    wrong(format!("set-timeout {a} 99"), &["100 milliseconds"]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    right(format!("--cluster backup {a} {path}"), &["[OK] Backup created into: "]);
+    let files = std::fs::read_dir(path).unwrap().count();
+    assert_eq!(files, 4, "an RDB file for each master, and nodes.json");
+    wrong(format!("backup {a} {path}/none"), &["none", "is no folder"]);
+}
+
+fn resharding(field: &Field) {
+    let [a, b, c, ..] = field.nodes.as_slice() else { unreachable!() };
+    let [from, to] = [id(a), id(b)];
+    right(format!("exec -c {a} SET foo bar"), &["OK"]);
+    right(
+        format!("reshard {a} --from {from} --to {to} --slots 100 --yes"),
+        &["Ready to move 100 slots.", "[OK] Moved 100 slots"],
+    );
+    right(
+        format!(
+            "redis-cli --cluster reshard {c} --cluster-from all --cluster-to {from} --cluster-slots 50 --cluster-yes \
+             --cluster-pipeline 20 --cluster-timeout 5000 --cluster-replace"
+        ),
+        &["Ready to move 50 slots.", "[OK] Moved 50 slots"],
+    );
+    // 25 of 5562 slots and 25 of 5461, by their proportion.
+    assert_eq!(slots([a, b, c]), [5411, 5536, 5437]);
+    wrong(format!("reshard {a} --from {from} --to {from} --slots 1 --yes"), &["target"]);
+    wrong(format!("reshard {a} --from {from} --to {to} --slots 9999 --yes"), &["9999", "5411"]);
+    wrong(format!("reshard {a} --from all --to {NOBODY} --slots 1 --yes"), &[NOBODY, "not known"]);
+    wrong(format!("--cluster reshard {a} --cluster-to {to}"), &["nobody answers"]);
+    right(format!("exec -c {a} GET foo"), &["bar"]);
+    is_well(a);
+}
+
+fn rebalancing(field: &Field) {
+    let [a, b, c, ..] = field.nodes.as_slice() else { unreachable!() };
+    let short = &id(c)[..12];
+    right(format!("rebalance {a} --simulate --threshold 0"), &["Total weight = 3.00", "Moving "]);
+    right(format!("rebalance {a} --threshold 0"), &["Total weight = 3.00", "[OK] Moved "]);
+    right(format!("rebalance {a}"), &["*** No rebalancing needed!"]);
+    right(
+        format!(
+            "valkey-cli --cluster rebalance {a} --cluster-weight {short}=2 --cluster-use-empty-primaries"
+        ),
+        &["Total weight = 4.00", "[OK] Moved "],
+    );
+    assert_eq!(slots([a, b, c]), [4096, 4096, 8192]);
+    wrong(format!("rebalance {a} --weight zz=1"), &["no such master node zz"]);
+    run(&format!("rebalance {a} --weight {short}=-1")).expect(2);
+}
+
+fn fixing(field: &Field) {
+    let [a, b, ..] = field.nodes.as_slice() else { unreachable!() };
+    let slot = right(format!("exec {a} CLUSTER KEYSLOT foo"), &[]).stdout;
+    let slot = slot.trim();
+    let owner =
+        field.nodes.iter().find(|node| run(&format!("exec {node} GET foo")).stdout.trim() == "bar");
+    let owner = owner.unwrap();
+    let other = if owner == b { a } else { b };
+    for line in [
+        format!("fix {a}"),
+        format!("fix --addr {a}"),
+        format!(
+            "redis-cli --cluster fix {a} --cluster-search-multiple-owners --cluster-timeout 5000"
+        ),
+        format!("valkey-cli --cluster fix {a} --cluster-fix-with-unreachable-primaries"),
+    ] {
+        right(format!("exec {owner} CLUSTER SETSLOT {slot} MIGRATING {}", id(other)), &["OK"]);
+        run(&format!("check {a}")).expect(1).shows(&[&format!("slots are open: {slot}.")]);
+        right(format!("fix {a} --dry-run"), &[&format!("*** slot {slot}: ")]);
+        right(line, &[&format!("*** slot {slot}: "), "[OK] All 16384 slots covered."]);
+    }
+    right(format!("fix {a}"), &["[OK] Nothing to mend."]);
+    right(format!("exec {owner} GET foo"), &["bar"]);
+    wrong(format!("fix {}", field.plain), &["not in cluster mode"]);
+}
+
+fn adding(field: &Field) {
+    let [a, b, _, d, e, f] = field.nodes.as_slice() else { unreachable!() };
+    let (plain, master) = (&field.plain, id(b));
+    wrong(format!("add-node {plain} {a}"), &[plain, "not in cluster mode"]);
+    wrong(format!("add-node {d} {a} --replica --master-id {NOBODY}"), &[NOBODY]);
+    right(format!("add-node {d} {a} --dry-run"), &["would become an empty master"]);
+    right(format!("add-node {d} {a}"), &[">>> Adding node ", "[OK] New node added correctly."]);
+    wrong(format!("add-node {d} {a}"), &["is not empty"]);
+    right(
+        format!(
+            "redis-cli --cluster add-node {e} {a} --cluster-slave --cluster-master-id {master}"
+        ),
+        &["[OK] New node added correctly."],
+    );
+    right(
+        format!("add_node --new-addr {f} --existing-addr {a} --slave"),
+        &["Automatically selected master ", "[OK] New node added correctly."],
+    );
+    right(format!("list {a}"), &["Total 6 nodes, 4 masters, 0 fail"]);
+    right(format!("list {e}"), &["S "]);
+    let told = right(format!("list {a} --json"), &[]).stdout;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let replica = told["nodes"].as_array().unwrap().iter().find(|it| it["address"] == e.as_str());
+    assert_eq!(replica.unwrap()["master"], master);
+}
+
+fn deleting(field: &Field) {
+    let [a, b, c, d, e, f] = field.nodes.as_slice() else { unreachable!() };
+    wrong(format!("del-node {a} {}", id(b)), &["is not empty", "4096 slots", "--drain"]);
+    wrong(format!("redis-cli --cluster del-node {a} {NOBODY}"), &[NOBODY, "redis-trib list"]);
+    right(
+        format!("redis-cli --cluster del-node {a} {}", id(d)),
+        &["CLUSTER FORGET", "CLUSTER RESET SOFT"],
+    );
+    right(format!("del_node --addr {e}"), &["CLUSTER FORGET"]);
+    right(format!("list {a}"), &["Total 4 nodes, 3 masters, 0 fail"]);
+    right(format!("del-node {a} {} --drain --dry-run", id(b)), &["Moving "]);
+    right(format!("del-node {a} {} --drain", id(b)), &["[OK] Node ", "has left the cluster."]);
+    assert_eq!(slots([a, c, b, d, e]), [8192, 8192, 0, 0, 0]);
+    right(format!("exec {b} CLUSTER INFO"), &["cluster_known_nodes:1"]);
+    right(format!("list {a}"), &["Total 3 nodes, 2 masters, 0 fail", f]);
+    is_well(a);
+}
+
+fn importing(field: &Field) {
+    let [a, ..] = field.nodes.as_slice() else { unreachable!() };
+    let plain = &field.plain;
+    for key in ["foo", "k1", "k2"] {
+        right(format!("exec {plain} SET {key} theirs"), &["OK"]);
+    }
+    right(format!("import {a} --from {plain} --dry-run"), &["3 keys looked at"]);
+    let line = format!("redis-cli --cluster import {a} --cluster-from {plain} --cluster-copy");
+    run(&line).expect(1).shows(&[
+        "*** Importing 3 keys from DB 0",
+        "1 keys were not copied",
+        "foo",
+    ]);
+    right(format!("exec -c {a} GET foo"), &["bar"]);
+    right(format!("{line} --cluster-replace"), &["[OK] "]);
+    right(format!("exec -c {a} GET foo"), &["theirs"]);
+    right(format!("import --from {plain} {a}"), &["3 were removed from the source"]);
+    right(format!("exec {plain} DBSIZE"), &["0"]);
+    wrong(format!("import {a} --from 127.0.0.1:1"), &["127.0.0.1:1: cannot connect"]);
+    wrong(format!("import {plain} --from {plain}"), &["not in cluster mode"]);
+}
+
+fn starting(field: &Field) {
+    let [a, .., e, f] = field.nodes.as_slice() else { unreachable!() };
+    wrong(format!("start {}", field.plain), &["not in cluster mode"]);
+    right(format!("start {a}"), &["[OK] All 16384 slots covered."]);
+    wrong(format!("start {a}"), &["is not empty"]);
+    wrong(format!("start_multi {e} {a}"), &[a, "is not empty"]);
+    right(format!("start_multi {e} {f}"), &["[OK] All 16384 slots covered."]);
+    assert_eq!(slots([a, e, f]), [16384, 0, 0]);
+    assert_eq!(slots([e, f]), [8192, 8192]);
+}
+
+fn joining(field: &Field) {
+    let [a, b, c, d, e, _] = field.nodes.as_slice() else { unreachable!() };
+    right(format!("join {a} {b}"), &["[OK] Moved 8192 slots"]);
+    assert_eq!(slots([a, b]), [8192, 8192]);
+    right(format!("join_no_load {a} {c}"), &["[OK] New node added"]);
+    right(format!("replicate --master-addr {b} --slave-addr {d}"), &["[OK] New node added"]);
+    right(format!("list {a}"), &["Total 4 nodes, 3 masters, 0 fail"]);
+    wrong(format!("join {a} {e}"), &[e, "is not empty"]);
+    wrong(format!("join_no_load {a} {}", field.plain), &["not in cluster mode"]);
+    wrong(format!("replicate {d} {e}"), &["is a replica itself"]);
+}
+
+fn migrating(field: &Field) {
+    let [a, b, c, _, e, _] = field.nodes.as_slice() else { unreachable!() };
+    right(format!("migrate --src-addr {a} --dst-addr {c} 8192 8194-8197"), &["[OK] Moved 5 slots"]);
+    right(format!("migrate_slots {c} {b} 8192 8194"), &["[OK] Moved 2 slots"]);
+    wrong(format!("migrate_slots {a} {c} 8192"), &["does not own slots 8192"]);
+    wrong(format!("migrate_slots {a} {e} 9000"), &["not in the same cluster"]);
+    assert_eq!(slots([a, b, c]), [8187, 8194, 3]);
+}
+
+fn leaving(field: &Field) {
+    let [a, b, c, d, e, _] = field.nodes.as_slice() else { unreachable!() };
+    wrong(format!("shutdown {a}"), &["has 3 other nodes"]);
+    right(format!("quit {d}"), &["has left the cluster."]);
+    right(format!("quit {c}"), &["has left the cluster."]);
+    right(format!("quit {b}"), &["has left the cluster."]);
+    wrong(format!("quit {a}"), &["the last master"]);
+    wrong(format!("shutdown --addr {e}"), &["has 1 other nodes"]);
+    assert_eq!(slots([a]), [16384]);
+    right(format!("exec {a} SET foo bar"), &["OK"]);
+    wrong(format!("shutdown {a}"), &["holds 1 keys"]);
+    right(format!("exec {a} FLUSHALL"), &["OK"]);
+    right(format!("shutdown --addr {a}"), &["has ended"]);
+    right(format!("exec {a} CLUSTER INFO"), &["cluster_slots_assigned:0"]);
+}
+
+fn rescuing(field: &Field) {
+    let [a, .., e, f] = field.nodes.as_slice() else { unreachable!() };
+    renew(a);
+    wrong(format!("rescue {e} {a}"), &["has lost no slots"]);
+    field.lab.kill(5);
+    run(&format!("check {e}")).expect(1).shows(&[f, "does not answer"]);
+    run(&format!("info {e}")).expect(1);
+    run(&format!("fix {e}"))
+        .expect(1)
+        .shows(&["does not answer", "--fix-with-unreachable-masters"]);
+    wrong(format!("rescue {e} {}", field.plain), &["not in cluster mode"]);
+    right(
+        format!("rescue --existing-addr {e} --new-addr {a} --max-slots 1024"),
+        &["has taken over 8192 slots: "],
+    );
+    assert_eq!(slots([e, a]), [8192, 8192]);
+}
+
+/// What is missing from a line is told before any server is asked.
+#[test]
+fn a_verb_without_its_arguments_is_wrong_usage() {
+    for verb in [
+        "create",
+        "check",
+        "info",
+        "list",
+        "fix",
+        "reshard",
+        "rebalance",
+        "add-node",
+        "del-node",
+        "set-timeout",
+        "call",
+        "import",
+        "backup",
+        "start",
+        "start_multi",
+        "join",
+        "join_no_load",
+        "replicate",
+        "quit",
+        "shutdown",
+        "migrate_slots",
+        "migrate",
+        "rescue",
+        "execute",
+    ] {
+        let told = trib(&[verb]).expect(2);
+        assert!(told.stderr.contains("error: "), "{verb}: {}", told.stderr);
+        trib(&["--cluster", verb]).expect(2);
+        trib(&["help", verb]).expect(0).shows(&["Usage: redis-trib "]);
+        trib(&[verb, "127.0.0.1:7000", "--no-such-option"])
+            .expect(2)
+            .complains(&["--no-such-option"]);
+    }
+}
