@@ -16,6 +16,10 @@ pub struct NodeView {
     pub asked: Address,
     /// Its answer, or why there is none: one line that ends without a stop.
     pub answer: Result<Topology, String>,
+    /// How much of its master's writes it has, as the offset of the replication stream in bytes. Only where it was
+    /// asked for that (`slave_repl_offset` of `INFO replication`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication_offset: Option<u64>,
 }
 
 /// The views of all nodes of a cluster, taken at about the same time.
@@ -40,12 +44,13 @@ pub struct Snapshot {
 impl NodeView {
     /// The view of a node that answered; its id is the one it calls its own.
     pub fn answered(asked: Address, topology: Topology) -> NodeView {
-        NodeView { id: topology.myself().map(|node| node.id), asked, answer: Ok(topology) }
+        let id = topology.myself().map(|node| node.id);
+        NodeView { id, asked, answer: Ok(topology), replication_offset: None }
     }
 
     /// The view of a node that did not answer.
     pub fn unreachable(id: Option<NodeId>, asked: Address, reason: impl Into<String>) -> NodeView {
-        NodeView { id, asked, answer: Err(reason.into()) }
+        NodeView { id, asked, answer: Err(reason.into()), replication_offset: None }
     }
 
     /// What the node says, if it answered.

@@ -1,16 +1,17 @@
 //! `fix`: what is wrong with a cluster's slots is found, told and mended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::fix::{
     FixOptions, FixPlan, KeyCounts, plan_fix, slots_to_count,
 };
-use redistrib_cluster_model::{NodeId, Slot, SlotSet};
+use redistrib_cluster_model::{NodeId, Slot, SlotSet, Snapshot};
 use redistrib_resp::Command;
 
 use crate::error::{Error, Result};
+use crate::inspect::{info_field, text_of};
 use crate::migrate::MigrateOptions;
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, lost, repair};
@@ -67,9 +68,28 @@ pub fn plan_cluster_fix(
 }
 
 fn plan_once(cluster: &mut Cluster, options: FixOptions) -> Result<FixPlan> {
-    let snapshot = cluster.snapshot();
+    let mut snapshot = cluster.snapshot();
+    if options.take_from_silent_masters {
+        note_offsets(cluster, &mut snapshot);
+    }
     let keys = count_keys(cluster, &slots_to_count(&snapshot))?;
     Ok(plan_fix(&snapshot, &keys, options))
+}
+
+/// Enters how far the replicas of masters that do not answer have come: the one that has most is to take over.
+fn note_offsets(cluster: &mut Cluster, snapshot: &mut Snapshot) {
+    let silent = cluster.masters().filter(|master| !master.is_up()).map(Member::id);
+    let silent: BTreeSet<NodeId> = silent.collect();
+    let is_heir = |member: &Member| {
+        member.is_up() && member.node().master.is_some_and(|master| silent.contains(&master))
+    };
+    let answers = cluster.broadcast(is_heir, &[Command::new("INFO").arg("replication")]);
+    for (view, answer) in snapshot.views.iter_mut().zip(answers) {
+        let replies = answer.and_then(Result::ok).unwrap_or_default();
+        let offset = replies.first().and_then(text_of);
+        let offset = offset.and_then(|text| info_field(text, "slave_repl_offset"));
+        view.replication_offset = offset.and_then(|offset| offset.parse().ok());
+    }
 }
 
 /// How many keys of these slots each master holds.

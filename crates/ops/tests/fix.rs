@@ -10,8 +10,8 @@ use redistrib_ops::migrate::MigrateOptions;
 use redistrib_ops::model::{Finding, NodeId, Severity, Slot};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
-    Cancel, Cluster, Connection, Context, Error, FixOptions, FixPlan, Settings, Silent, fix,
-    fix_migrating, inspect, plan_cluster_fix,
+    Cancel, Cluster, Connection, Context, Endpoint, Error, FixOptions, FixPlan, Settings, Silent,
+    fix, fix_migrating, inspect, plan_cluster_fix, replicate, start_cluster,
 };
 
 const KEYS: usize = 12;
@@ -128,6 +128,15 @@ impl Field {
         let mut wanted = vec![0; 3];
         wanted[place] = keys;
         assert_eq!(found, wanted, "{state}: keys on owner, target and the other");
+    }
+}
+
+/// Waits until the node takes its cluster to be well.
+fn serves(node: &mut Connection) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !text(&call(node, &["CLUSTER", "INFO"])).contains("cluster_state:ok") {
+        assert!(Instant::now() < deadline, "the cluster does not come up");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -271,6 +280,47 @@ redistrib_ops::on_each_test_server! {
         field.fix(taking, false).unwrap();
         let owner = field.discover().owner(Slot::MIN).unwrap().id();
         assert_ne!(owner, field.ids[OWNER], "{}", server.name);
+    }
+}
+
+redistrib_ops::on_each_test_server! {
+    /// Whichever the cluster names first, the replica that heard the last write becomes the master.
+    fn the_replica_with_the_most_writes_takes_over(server) {
+        let lab = TempLab::nodes(server, 3).unwrap();
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
+        let nodes = lab.endpoints();
+        start_cluster(&nodes[0], lab.settings(), context).unwrap();
+        for replica in &nodes[1..] {
+            replicate(&nodes[0], replica, lab.settings(), context).unwrap();
+        }
+        let seed = Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap();
+        let master = seed.owner(Slot::MIN).unwrap();
+        let place = |node: &Endpoint| lab.endpoints().iter().position(|it| it == node).unwrap();
+        let replicas: Vec<usize> =
+            seed.replicas_of(master.id()).map(|it| place(it.endpoint())).collect();
+        let link = |at: usize| Connection::open(&lab.endpoints()[at], lab.settings()).unwrap();
+        let lost = place(master.endpoint());
+        let mut writer = link(lost);
+        serves(&mut writer);
+        call(&mut writer, &["SET", "early", "value"]);
+        assert_eq!(call(&mut writer, &["WAIT", "2", "10000"]).view().as_int(), Some(2));
+        lab.pause(replicas[0]).unwrap();
+        call(&mut writer, &["SET", "late", "value"]);
+        assert_eq!(call(&mut writer, &["WAIT", "1", "10000"]).view().as_int(), Some(1));
+        assert!(lab.kill(lost));
+        // What its master sent has reached the paused one's socket. It must not read that.
+        lab.kill(replicas[0]);
+        lab.restart(replicas[0]).unwrap();
+
+        let endpoint = &nodes[replicas[0]];
+        let mut cluster = Cluster::discover(endpoint, lab.settings()).unwrap();
+        let taking = FixOptions { take_from_silent_masters: true };
+        let plan = plan_cluster_fix(&mut cluster, taking, context).unwrap();
+        fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
+        let heir = Cluster::discover(endpoint, lab.settings()).unwrap();
+        let heir = heir.owner(Slot::MIN).unwrap().endpoint().clone();
+        assert_eq!(place(&heir), replicas[1], "{}", server.name);
     }
 }
 

@@ -204,8 +204,9 @@ pub fn slots_to_count(snapshot: &Snapshot) -> SlotSet {
 /// - Of several owners the target of a migration, or else the one with most keys, or else the one of the
 ///   highest epoch, keeps the slot; the keys of the others are moved to it before they hear of it, since a
 ///   server that learns of a better claim drops its keys.
-/// - Slots of a master that does not answer are left alone unless the options say otherwise. Then its
-///   replica takes over, or if none answers, its slots are treated as having no owner.
+/// - Slots of a master that does not answer are left alone unless the options say otherwise. Then the replica of
+///   the highest [replication offset](crate::NodeView::replication_offset) takes over, or if none answers, its slots
+///   are treated as having no owner.
 /// - Owners that not all masters have heard of are announced.
 ///
 /// A cluster that is healing by itself looks ill for a moment, so the snapshot should be one that
@@ -245,6 +246,7 @@ pub fn plan_fix(snapshot: &Snapshot, keys: &KeyCounts, options: FixOptions) -> F
 
 /// What decisions are made from.
 struct Ground<'a> {
+    snapshot: &'a Snapshot,
     survey: Survey<'a>,
     keys: &'a KeyCounts,
     options: FixOptions,
@@ -272,7 +274,7 @@ impl<'a> Ground<'a> {
         let survey = Survey::new(snapshot);
         let own = survey.nodes.iter().filter(|node| node.is_master() && survey.answers(node.id));
         let masters = own.map(|node| survey.member(node.id)).collect();
-        Ground { survey, keys, options, masters }
+        Ground { snapshot, survey, keys, options, masters }
     }
 
     fn keys(&self, node: &Member, slot: Slot) -> u64 {
@@ -285,12 +287,14 @@ impl<'a> Ground<'a> {
         self.keys.counts.keys().filter(held).map(|(_, slot)| *slot).collect()
     }
 
-    /// The replicas of this node that answer.
-    fn replicas_of(&self, master: &Member) -> Vec<Member> {
+    /// Of the replicas of this node that answer, the one that has most of its writes; the first of equals.
+    fn heir_of(&self, master: &Member) -> Option<Member> {
         let replicas = self.survey.nodes.iter().filter(|node| {
             node.is_replica() && node.master == Some(master.id) && self.survey.answers(node.id)
         });
-        replicas.map(|node| self.survey.member(node.id)).collect()
+        let offset = |id| self.snapshot.view(id).and_then(|view| view.replication_offset);
+        let heir = replicas.rev().max_by_key(|node| offset(node.id))?;
+        Some(self.survey.member(heir.id))
     }
 }
 

@@ -191,7 +191,7 @@ impl<'a> Case<'a> {
         if !self.ground.options.take_from_silent_masters {
             return Err(Blocked::OwnerSilent { owner });
         }
-        match self.ground.replicas_of(&owner).into_iter().next() {
+        match self.ground.heir_of(&owner) {
             Some(replica) => Err(Blocked::AwaitsTakeOver { replica }),
             None => self.elect(),
         }

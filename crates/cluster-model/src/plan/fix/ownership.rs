@@ -23,7 +23,7 @@ pub(super) fn silent(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outco
         let owner = ground.survey.member(owner);
         let decision = if !ground.options.take_from_silent_masters {
             Err(Blocked::OwnerSilent { owner })
-        } else if let Some(replica) = ground.replicas_of(&owner).into_iter().next() {
+        } else if let Some(replica) = ground.heir_of(&owner) {
             let actions = vec![Action::TakeOver { replica }];
             Ok(Decision { reason: Reason::SilentMaster, may_conflict: false, actions })
         } else {

@@ -294,6 +294,27 @@ fn slots_of_a_silent_master_are_left_alone_unless_allowed() {
 }
 
 #[test]
+fn the_replica_with_most_of_the_writes_takes_over() {
+    let mut nodes = three_masters();
+    nodes.extend([replica(4, 2), replica(5, 2), replica(6, 2), replica(7, 2)]);
+    let mut lost = snapshot(&nodes);
+    silence(&mut lost, 1);
+    let taking = FixOptions { take_from_silent_masters: true };
+    let heir = |lost: &Snapshot| match &plan_fix(lost, &KeyCounts::new(), taking).repairs[..] {
+        [Repair { actions, .. }] => match &actions[..] {
+            [Action::TakeOver { replica }] => replica.id,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(heir(&lost), id(4), "of equals the first");
+    for (view, offset) in [(4, 100), (5, 300), (6, 300)] {
+        lost.views[view].replication_offset = Some(offset);
+    }
+    assert_eq!(heir(&lost), id(6));
+}
+
+#[test]
 fn a_silent_target_is_waited_for_unless_allowed() {
     let mut nodes = three_masters();
     nodes[0].migrating.push((slot(SLOT), id(2)));
