@@ -1,8 +1,10 @@
 //! One operation at a time: a lock that needs no key in the user's data and dies with its holder.
 //!
-//! On a connection to each master, in the order of node ids, the tool names itself and looks at the names
-//! of all clients, in one transaction. Of two tools, the second sees the first on the first master that
-//! both have.
+//! On a connection to each master the tool names itself and looks at the names of all clients, in one
+//! transaction. So of two tools, on every master that both have, the second sees the first. The master with the
+//! lowest node id comes before the others: two tools that know the same masters meet there, and one of them goes on. The
+//! others are taken side by side. Tools that do not agree on which one is the lowest may both see each other, and
+//! then both let go.
 
 mod holder;
 
@@ -15,6 +17,7 @@ use redistrib_resp::{Command, Reply};
 
 pub use holder::Holder;
 
+use crate::cluster::in_parallel;
 use crate::error::{Error, Result};
 use crate::{Cluster, Connection, Context, Endpoint, Settings};
 
@@ -22,6 +25,9 @@ use crate::{Cluster, Connection, Context, Endpoint, Settings};
 const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// How long a wait for an answer is before it is looked whether the lock is to be let go.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How long servers are waited for when the lock is let go.
+const LET_GO: Duration = Duration::from_millis(250);
 
 /// Holds a cluster until it is dropped.
 ///
@@ -65,12 +71,13 @@ impl Lock {
     ) -> Result<Self> {
         nodes.sort();
         let me = Holder::new(verb);
-        let mut held = Vec::with_capacity(nodes.len());
-        for (_, node) in nodes {
-            let mut connection = Connection::open(&node, settings)?;
-            claim(&mut connection, &me, context)?;
-            held.push(connection);
-        }
+        let take = |(_, node): &(NodeId, Endpoint)| {
+            let mut connection = Connection::open(node, settings)?;
+            claim(&mut connection, &me, context).map(|()| connection)
+        };
+        let (arbiter, others) = nodes.split_at(nodes.len().min(1));
+        let mut held = arbiter.iter().map(take).collect::<Result<Vec<_>>>()?;
+        held.extend(in_parallel(others, take).into_iter().collect::<Result<Vec<_>>>()?);
         let (release, released) = mpsc::channel();
         let keeper = thread::spawn(move || keep(held, &released));
         Ok(Self { release: Some(release), keeper: Some(keeper) })
@@ -133,6 +140,23 @@ fn keep(mut held: Vec<Connection>, released: &Receiver<()>) {
     while released.recv_timeout(KEEP_ALIVE) == Err(RecvTimeoutError::Timeout) {
         // A node that has died is held by nobody; it is missed soon enough by those who need it.
         held.retain_mut(|connection| use_once(connection, released).is_ok());
+    }
+    let_go(held);
+}
+
+/// Takes the names off, and gives the servers a moment to have heard of it: whoever takes the lock next may be this
+/// very process.
+fn let_go(mut held: Vec<Connection>) {
+    let unname = Command::new("CLIENT").arg("SETNAME").arg("");
+    held.retain_mut(|connection| connection.send(std::slice::from_ref(&unname)).is_ok());
+    let started = Instant::now();
+    for mut connection in held {
+        let left = LET_GO.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        // Without an answer the connection's end says the same.
+        let _ = connection.receive_within(&unname, left);
     }
 }
 
