@@ -1,7 +1,7 @@
 //! A cluster's data and shape in a folder: an RDB file for each master, and `nodes.json`.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use redistrib_cluster_model::NodeId;
@@ -22,7 +22,7 @@ pub struct Saved {
 }
 
 /// Saves the data of every master and the shape of the cluster into the folder `into`, which must exist.
-/// Each file is complete or absent: it is written beside its place and renamed at the end.
+/// Each file is complete or absent: it is written beside its place and renamed at the end. Only its owner may read it.
 ///
 /// The files are each consistent in themselves, not with one another: writes go on in between.
 ///
@@ -69,7 +69,7 @@ fn file_name(endpoint: &Endpoint, id: NodeId) -> String {
 fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
     let partial = path.with_extension("part");
     let failed = |source| file_error(path, source);
-    let mut sink = BufWriter::new(File::create(&partial).map_err(failed)?);
+    let mut sink = BufWriter::new(create_private(&partial).map_err(failed)?);
     let filled = fill(&mut sink);
     if filled.is_err() {
         let _ = fs::remove_file(&partial);
@@ -78,6 +78,20 @@ fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()
     let file = sink.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
     fs::rename(&partial, path).map_err(failed)
+}
+
+/// A new file that only its owner may read: what it gets is all that the cluster knows. One that an interrupted backup
+/// has left is not written to, since others may read that.
+fn create_private(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn file_error(path: &Path, source: std::io::Error) -> Error {
