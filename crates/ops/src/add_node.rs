@@ -82,10 +82,20 @@ pub fn add_node(
     let joined = join(cluster, &mut new, master, context);
     if joined.is_err() {
         context.warn(format!("taking {endpoint} out of the cluster again"));
-        let _ = forget(cluster, id);
-        let _ = new.connection.call(&Command::new("CLUSTER").arg("RESET").arg("HARD"));
+        take_back(cluster, &mut new, context);
     }
     joined.map(|()| id)
+}
+
+/// Undoes what can be undone, and names what the user has to undo.
+fn take_back(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) {
+    let id = new.node.id;
+    for error in forget(cluster, id) {
+        context.warn(format!("{error}: make that node forget {id} (CLUSTER FORGET)"));
+    }
+    if let Err(error) = new.connection.call(&Command::new("CLUSTER").arg("RESET").arg("HARD")) {
+        context.warn(format!("{error}: reset this node before you try again (CLUSTER RESET HARD)"));
+    }
 }
 
 fn join(
@@ -151,46 +161,53 @@ fn seen_by_all(
     }))
 }
 
-/// Makes every reachable node but the one concerned forget it.
-///
-/// # Errors
-/// The first refusal; nodes that have forgotten it already are no error.
-pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Result<()> {
+/// Makes every reachable node but the one concerned forget it. Returns why some have not; nodes that have forgotten it
+/// already are no error.
+pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Vec<Error> {
     let command = Command::new("CLUSTER").arg("FORGET").arg(id.to_string());
     let answers = cluster
         .broadcast(|member| member.is_up() && member.id() != id, std::slice::from_ref(&command));
+    let mut failures = Vec::new();
     for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
-        let Some(replies) = answer else { continue };
-        for reply in replies? {
-            match member.connection()?.accept(&command, reply) {
-                Err(error) if error.refusal().is_some_and(|text| text.contains("Unknown node")) => {
-                }
-                other => drop(other?),
-            }
-        }
+        let Some(answer) = answer else { continue };
+        let forgotten = answer.and_then(|replies| {
+            let connection = member.connection()?;
+            replies.into_iter().try_for_each(|reply| connection.accept(&command, reply).map(drop))
+        });
+        let knew =
+            |error: &Error| error.refusal().is_none_or(|text| !text.contains("Unknown node"));
+        failures.extend(forgotten.err().filter(knew));
     }
-    Ok(())
+    failures
 }
 
-/// Copies the cluster's functions (Redis 7 and later) to the new node; older servers have none.
+/// Copies the cluster's functions (Redis 7 and later), if it has any, to the new node; older servers have none.
 fn carry_functions(
     cluster: &mut Cluster,
     new: &mut Connection,
     context: Context<'_>,
 ) -> Result<()> {
-    let dump = Command::new("FUNCTION").arg("DUMP");
     let Some(source) =
         cluster.members_mut().iter_mut().find(|member| member.is_up() && member.node().is_master())
     else {
         return Ok(());
     };
-    let payload = match source.connection()?.call(&dump) {
-        Ok(payload) => payload,
+    match source.connection()?.call(&Command::new("FUNCTION").arg("LIST")) {
+        Ok(functions) if functions.view().elements().len() == 0 => return Ok(()),
+        Ok(_) => {}
         Err(error) if error.refusal().is_some() => return Ok(()),
         Err(error) => return Err(error),
-    };
+    }
+    let payload = source.connection()?.call(&Command::new("FUNCTION").arg("DUMP"))?;
     let Some(payload) = payload.view().as_bytes() else { return Ok(()) };
     context.step(Step::Other { text: format!("Send FUNCTION RESTORE to {}", new.endpoint()) });
-    new.call(&Command::new("FUNCTION").arg("RESTORE").arg(payload))?;
-    Ok(())
+    let restore = Command::new("FUNCTION").arg("RESTORE").arg(payload);
+    new.call(&restore).map(drop).map_err(|error| match error.refusal() {
+        Some(text) if text.contains("unknown command") => Error::Precondition(format!(
+            "{}: the cluster has functions, and this server is too old to take them: delete them (FUNCTION FLUSH) \
+             or add a newer server",
+            new.endpoint()
+        )),
+        _ => error,
+    })
 }

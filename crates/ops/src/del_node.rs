@@ -1,11 +1,18 @@
 //! A node leaves a cluster for good.
 
+use std::time::Duration;
+
 use redistrib_cluster_model::NodeId;
 use redistrib_resp::Command;
 
 use crate::add_node::{forget, poorest_master};
 use crate::error::{Error, Result};
+use crate::inspect::{count_keys, text_of};
+use crate::wait::until_settled;
 use crate::{Cluster, Context, Member, Step};
+
+/// How long a server may take to drop the keys of slots that it has given away.
+const DROP_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What has to be done for a node to leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +58,10 @@ impl Departure {
     /// A node that is down is just forgotten.
     ///
     /// # Errors
-    /// Those of [`crate::Connection::call`].
+    /// [`Error::NotSettled`] for a master that holds keys, before anything has changed; [`Error::Precondition`] for
+    /// nodes that would not forget it, when all else is done; those of [`crate::Connection::call`].
     pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+        self.refuse_keys(cluster, context)?;
         for (replica, master) in &self.reassigned {
             let connection = cluster.member_mut(*replica)?.connection()?;
             context.step(Step::Other {
@@ -62,7 +71,43 @@ impl Departure {
         }
         context
             .step(Step::Other { text: "Sending CLUSTER FORGET messages to the cluster...".into() });
-        forget(cluster, self.node)?;
+        let failures = forget(cluster, self.node);
+        self.reset(cluster, context)?;
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let told: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        Err(Error::Precondition(format!(
+            "node {} has left, but not all others have forgotten it, and gossip may bring its name back: {}; send them \
+             CLUSTER FORGET {}",
+            self.node,
+            told.join("; "),
+            self.node
+        )))
+    }
+
+    /// A master with keys cannot be reset. Where it owns no slot, no client can read them either; servers may take a
+    /// moment to drop those of slots that they have just given away.
+    fn refuse_keys(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+        let leaving = cluster.member_mut(self.node)?;
+        if !leaving.is_up() || !leaving.is_master() {
+            return Ok(());
+        }
+        let node = leaving.endpoint().clone();
+        let connection = leaving.connection()?;
+        until_settled(DROP_DEADLINE, context.cancel, || {
+            let keyspace = connection.call(&Command::new("INFO").arg("keyspace"))?;
+            let keys = text_of(&keyspace).map_or(0, count_keys);
+            Ok((keys > 0).then(|| {
+                format!(
+                    "Node {node} is not empty! It holds {keys} keys of slots that it does not own, which no client can \
+                     read: remove them if they are not needed (FLUSHALL on that node) and try again"
+                )
+            }))
+        })
+    }
+
+    fn reset(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
         let leaving = cluster.member_mut(self.node)?;
         if !leaving.is_up() {
             context.warn(format!(
