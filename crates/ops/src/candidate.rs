@@ -39,10 +39,7 @@ impl Candidate {
                 format!("it knows {others} other nodes: CLUSTER RESET if it is to leave them")
             }
         };
-        Err(Error::Precondition(format!(
-            "Node {endpoint} is not empty. Either the node already knows other nodes (check with CLUSTER NODES) \
-             or contains some key in database 0: {reason}"
-        )))
+        Err(Error::NotEmpty { node: endpoint.clone(), reason, keys })
     }
 }
 

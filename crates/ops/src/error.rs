@@ -115,6 +115,19 @@ pub enum Error {
         /// The server.
         node: Endpoint,
     },
+    /// A node that is to join a cluster owns slots, knows other nodes or holds keys.
+    #[error(
+        "Node {node} is not empty. Either the node already knows other nodes (check with CLUSTER NODES) or contains \
+         some key in database 0: {reason}"
+    )]
+    NotEmpty {
+        /// The node.
+        node: Endpoint,
+        /// What it has, and what to do about it.
+        reason: String,
+        /// How many keys it holds.
+        keys: u64,
+    },
     /// No node of the cluster has this id.
     #[error(
         "no node {id} in the cluster of {seed}: see `redis-trib list {seed}` for the ids it has"
@@ -213,6 +226,15 @@ impl Error {
         match self {
             Self::Refused { reply, .. } => Some(reply),
             _ => None,
+        }
+    }
+
+    /// Whether this is about keys with two values, of which one has to be chosen.
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::KeysInBothPlaces { .. } => true,
+            Self::LeftOpen { source, .. } => source.is_conflict(),
+            _ => false,
         }
     }
 
