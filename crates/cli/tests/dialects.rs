@@ -207,6 +207,43 @@ fn what_is_unknown_is_named_with_the_nearest() {
 }
 
 #[test]
+fn complaints_name_options_as_the_user_spells_them() {
+    let id = "0123456789012345678901234567890123456789";
+    for (line, told, not_told) in [
+        (
+            "redis-cli --cluster reshard h:1 --cluster-slots x".to_owned(),
+            "'--cluster-slots <",
+            "'--slots",
+        ),
+        (
+            format!("redis-trib --cluster add-node h:1 h:2 --cluster-master-id {id}"),
+            "--cluster-replica\n",
+            "redis-trib add-node",
+        ),
+        (
+            "valkey-cli --cluster call h:1 --cluster-only-primaries --cluster-only-replicas PING"
+                .to_owned(),
+            "'--cluster-only-primaries' cannot be used with '--cluster-only-replicas'",
+            "masters",
+        ),
+        (
+            "redis-cli --cluster fix h:1 --connect-timeout x".to_owned(),
+            "'--connect-timeout <",
+            "--cluster-c",
+        ),
+        (
+            "redis-trib execute --addr h:1 --master-only --slave-only PING".to_owned(),
+            "'--master-only' cannot be used with '--slave-only'",
+            "--only-",
+        ),
+        ("redis-trib reshard h:1 --slots x".to_owned(), "'--slots <", "--cluster-"),
+    ] {
+        let complaint = complaint(&line);
+        assert!(complaint.contains(told) && !complaint.contains(not_told), "{line}: {complaint}");
+    }
+}
+
+#[test]
 fn wrong_use_is_told_before_anything_is_asked() {
     for (line, expected) in [
         ("redis-trib check", "HOST:PORT"),
@@ -230,7 +267,7 @@ fn wrong_use_is_told_before_anything_is_asked() {
         ("redis-trib migrate-slots h:1 h:2 16384", "16384"),
         ("redis-trib check h:1 --cacert f", "--tls"),
         ("redis-cli --cluster", "--cluster needs a verb"),
-        ("redis-cli --cluster check --cluster-from", "option --from needs a value"),
+        ("redis-cli --cluster check --cluster-from", "option --cluster-from needs a value"),
     ] {
         let text = complaint(line);
         assert!(text.contains(expected), "{line}: {text}");

@@ -176,12 +176,6 @@ impl UsageError {
     }
 }
 
-impl From<clap::Error> for UsageError {
-    fn from(error: clap::Error) -> Self {
-        Self { text: error.render().to_string(), wanted: error.exit_code() == 0 }
-    }
-}
-
 /// Reads a command line, the program's name first, in any of the dialects. Pure: no environment, no files.
 ///
 /// ```
@@ -203,7 +197,11 @@ pub fn parse(argv: Vec<OsString>) -> Result<Cli, UsageError> {
 /// # Errors
 /// [`UsageError`].
 pub fn parse_translated(line: &Translated) -> Result<Cli, UsageError> {
-    Ok(Cli::try_parse_from(line.argv())?)
+    Cli::try_parse_from(line.argv()).map_err(|error| {
+        let wanted = error.exit_code() == 0;
+        let text = error.render().to_string();
+        UsageError { text: if wanted { text } else { line.as_spelt(&text) }, wanted }
+    })
 }
 
 /// The model as clap's own description: for completions, the man page and the dialects.

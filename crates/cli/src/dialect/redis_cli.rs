@@ -73,7 +73,7 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn new(root: &'a Command, verb: &'a Command, words: Vec<OsString>) -> Self {
-        let line = Translated::new(vec![verb.get_name().to_owned()]);
+        let line = Translated::prefixed(vec![verb.get_name().to_owned()]);
         let rest = words.into_iter();
         Self { root, verb, rest, line, words: Vec::new(), host: None, port: None }
     }
@@ -106,28 +106,35 @@ impl<'a> Scan<'a> {
         let mut letters = word.to_str().unwrap_or_default().chars().skip(1);
         if let (Some(letter), None) = (letters.next(), letters.next()) {
             let option = model::short(self.verb, letter).ok_or_else(|| self.unknown(word))?;
-            return self.take_value(option, None);
+            let name = format!("-{letter}");
+            return self.take_value(option, &name, None);
         }
         let (name, value) = split_long(word).ok_or_else(|| self.unknown(word))?;
         let bare = name.strip_prefix("cluster-");
         if let Some(option) = model::long(self.verb, bare.unwrap_or(&name)) {
-            return self.take_value(option, value);
+            self.line.spell(&option, &name);
+            return self.take_value(option, &name, value);
         }
         // redis-cli takes an option of one verb on every other, and makes nothing of it.
         match bare.and_then(|name| model::long_anywhere(self.root, name)) {
-            Some(option) => self.skip_value(&option, value),
+            Some(option) => self.skip_value(&option, &name, value),
             None => Err(self.unknown(word)),
         }
     }
 
-    fn take_value(&mut self, option: Opt, inline: Option<OsString>) -> Result<(), UsageError> {
+    fn take_value(
+        &mut self,
+        option: Opt,
+        name: &str,
+        inline: Option<OsString>,
+    ) -> Result<(), UsageError> {
         if option.arity == Arity::None {
             self.line.option(&option, None);
             return Ok(());
         }
         let value = match inline {
             Some(value) => value,
-            None => self.value(&option.name)?,
+            None => self.value(name)?,
         };
         self.line.option(&option, Some(value));
         if option.arity == Arity::Pairs {
@@ -138,9 +145,14 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn skip_value(&mut self, option: &Opt, inline: Option<OsString>) -> Result<(), UsageError> {
+    fn skip_value(
+        &mut self,
+        option: &Opt,
+        name: &str,
+        inline: Option<OsString>,
+    ) -> Result<(), UsageError> {
         if option.arity != Arity::None && inline.is_none() {
-            self.value(&option.name)?;
+            self.value(name)?;
         }
         if option.arity == Arity::Pairs {
             take_pairs(&mut self.rest);
@@ -179,8 +191,8 @@ impl<'a> Scan<'a> {
 
 /// Whether an option is spelt without `cluster-` here too: those that redis-cli has for everything, and
 /// those that only we have.
-fn is_shared(name: &str) -> bool {
-    const SHARED: [&str; 16] = [
+pub(super) fn is_shared(name: &str) -> bool {
+    const SHARED: [&str; 17] = [
         "answer-timeout",
         "askpass",
         "cacert",
@@ -188,6 +200,7 @@ fn is_shared(name: &str) -> bool {
         "cert",
         "connect-timeout",
         "dry-run",
+        "help",
         "insecure",
         "json",
         "key",

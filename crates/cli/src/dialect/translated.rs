@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::model::Opt;
+use super::redis_cli::is_shared;
 
 /// A command line that has been understood as far as its words go: verb, options, positionals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,11 +11,52 @@ pub struct Translated {
     verbs: Vec<String>,
     options: Vec<(String, Option<OsString>)>,
     words: Vec<OsString>,
+    /// How the user wrote options that have another name here: ours, then theirs.
+    spelt: Vec<(String, String)>,
+    /// Whether options have `cluster-` before their names where the user comes from.
+    prefixed: bool,
 }
 
 impl Translated {
     pub(super) fn new(verbs: Vec<String>) -> Self {
         Self { verbs, ..Self::default() }
+    }
+
+    /// A line in the dialect of redis-cli.
+    pub(super) fn prefixed(verbs: Vec<String>) -> Self {
+        Self { verbs, prefixed: true, ..Self::default() }
+    }
+
+    /// Remembers that the user wrote an option in this way.
+    pub(super) fn spell(&mut self, option: &Opt, theirs: &str) {
+        self.spelt.push((option.name.clone(), theirs.to_owned()));
+    }
+
+    /// A complaint about this line in the user's words: options as they were written, or would be in that dialect.
+    pub fn as_spelt(&self, complaint: &str) -> String {
+        let mut told = String::with_capacity(complaint.len());
+        let mut rest = complaint;
+        while let Some((before, after)) = rest.split_once("--") {
+            let is_end = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
+            let (name, tail) = after.split_at(after.find(is_end).unwrap_or(after.len()));
+            told += before;
+            told += "--";
+            match self.spelt.iter().find(|(ours, _)| ours == name) {
+                Some((_, theirs)) => told += theirs,
+                None if self.prefixed && !name.is_empty() && !is_shared(name) => {
+                    told += "cluster-";
+                    told += name;
+                }
+                None => told += name,
+            }
+            rest = tail;
+        }
+        told += rest;
+        if self.prefixed {
+            told.replace("Usage: redis-trib ", "Usage: redis-trib --cluster ")
+        } else {
+            told
+        }
     }
 
     pub(super) fn flag(&mut self, name: &str) {

@@ -32,6 +32,7 @@ pub(super) fn translate(root: &Command, words: Vec<OsString>) -> Result<Translat
         rest: words.into_iter(),
         verbs: Vec::new(),
         options: Vec::new(),
+        spelt: Vec::new(),
         addresses: Vec::new(),
         words: Vec::new(),
         help: false,
@@ -50,6 +51,8 @@ struct Scan<'a> {
     rest: IntoIter<OsString>,
     verbs: Vec<String>,
     options: Vec<(Opt, Option<OsString>)>,
+    /// Options as they were written.
+    spelt: Vec<(Opt, String)>,
     /// Addresses given by name.
     addresses: Vec<(&'static str, OsString)>,
     words: Vec<OsString>,
@@ -109,7 +112,10 @@ impl Scan<'_> {
             "help" => self.help = true,
             "version" => self.options.push((flag("version"), None)),
             _ => match (self.find_long(&name), self.address_name(&name)) {
-                (Some(option), _) => self.take_value(option, value)?,
+                (Some(option), _) => {
+                    self.spelt.push((option.clone(), name));
+                    self.take_value(option, value)?;
+                }
                 (None, Some(place)) => {
                     let value = value.or_else(|| self.rest.next());
                     let value = value.ok_or_else(|| UsageError::without_value(&name))?;
@@ -206,6 +212,9 @@ impl Scan<'_> {
         if self.help {
             line.flag("help");
             return Ok(line);
+        }
+        for (option, theirs) in self.spelt {
+            line.spell(&option, &theirs);
         }
         for (option, value) in self.options {
             line.option(&option, value);
