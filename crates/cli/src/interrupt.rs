@@ -1,20 +1,55 @@
 //! Ctrl-C, in two steps.
 
+use std::cell::Cell;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use redistrib_ops::{Cancel, Stop};
 
 use crate::output::tell_error;
 
-/// From now on the first Ctrl-C asks the operation to finish what is under way, the second to stop at once.
-/// Until this is called, at prompts above all, Ctrl-C just ends the program.
-///
-/// # Errors
-/// Those of the signal handler's installation.
-pub fn install(cancel: &Cancel) -> Result<(), ctrlc::Error> {
-    let cancel = cancel.clone();
-    ctrlc::set_handler(move || {
-        cancel.press();
-        if cancel.wish() == Stop::Finish {
-            tell_error("\nFinishing what is under way; press Ctrl-C again to stop at once.");
+/// What shells report of a program that Ctrl-C has ended.
+const ENDED: i32 = 130;
+
+/// What Ctrl-C does: ends the program where it waits for the user, and has two steps where it works.
+#[derive(Debug, Default)]
+pub struct Interrupts {
+    cancel: Cancel,
+    working: Arc<AtomicBool>,
+    installed: Cell<bool>,
+}
+
+impl Interrupts {
+    /// The wish of the user for whatever works.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Runs work that the first Ctrl-C asks to finish what is under way, and the second to stop at once.
+    ///
+    /// # Errors
+    /// Those of the signal handler's installation; nothing has been done then.
+    pub fn during<T>(&self, work: impl FnOnce(&Cancel) -> T) -> Result<T, ctrlc::Error> {
+        self.working.store(true, Ordering::SeqCst);
+        if !self.installed.replace(true) {
+            self.install()?;
         }
-    })
+        let result = work(&self.cancel);
+        self.working.store(false, Ordering::SeqCst);
+        Ok(result)
+    }
+
+    fn install(&self) -> Result<(), ctrlc::Error> {
+        let (cancel, working) = (self.cancel.clone(), self.working.clone());
+        ctrlc::set_handler(move || {
+            if !working.load(Ordering::SeqCst) {
+                process::exit(ENDED);
+            }
+            cancel.press();
+            if cancel.wish() == Stop::Finish {
+                tell_error("\nFinishing what is under way; press Ctrl-C again to stop at once.");
+            }
+        })
+    }
 }

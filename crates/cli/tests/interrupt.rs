@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use redistrib_ops::lab::{TempLab, TestServer};
@@ -56,6 +56,35 @@ fn press_ctrl_c(child: &Child) {
     assert!(
         Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
     );
+}
+
+/// A program that has mended something, and had its two steps of Ctrl-C for that, asks as any other.
+#[test]
+fn pressed_at_a_prompt_it_ends_the_program() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let mut node = Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
+    let peer = Connection::open(&lab.endpoints()[1], lab.settings());
+    let peer = peer.unwrap().call(&resp::Command::new("CLUSTER").arg("MYID")).unwrap();
+    let peer = peer.view().as_bytes().unwrap();
+    let open = resp::Command::new("CLUSTER").arg("SETSLOT").arg(7).arg("MIGRATING").arg(peer);
+    node.call(&open).unwrap();
+    let mut child = program()
+        .args(["reshard", &lab.endpoints()[0].to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut answers = child.stdin.take().unwrap();
+    answers.write_all(b"yes\n").unwrap();
+    let mut told = child.stdout.take().unwrap();
+    let mut seen = String::new();
+    while !seen.contains("How many slots") {
+        let mut byte = [0];
+        told.read_exact(&mut byte).unwrap();
+        seen.push(char::from(byte[0]));
+    }
+    press_ctrl_c(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{seen}");
 }
 
 #[test]

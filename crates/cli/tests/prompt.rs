@@ -21,14 +21,14 @@ struct User {
 }
 
 impl User {
-    /// Sits down before `redis-trib shell`.
+    /// Sits down before the program with these arguments.
     ///
     /// The shell that `script` starts makes way by `exec`: one that stays on the terminal gets the Ctrl-C too,
     /// and some (dash) end with it.
     fn sit_down(arguments: &str, history: &std::path::Path) -> Self {
         let program = env!("CARGO_BIN_EXE_redis-trib");
         let mut child = Command::new("script")
-            .args(["-qefc", &format!("exec {program} shell {arguments}"), "/dev/null"])
+            .args(["-qefc", &format!("exec {program} {arguments}"), "/dev/null"])
             .env("SHELL", "/bin/sh")
             .env("TERM", "xterm")
             .env("REDISCLI_HISTFILE", history)
@@ -116,7 +116,7 @@ fn a_session_at_the_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let history = folder.path().join("history");
     let node = lab.endpoints()[0].to_string();
-    let mut user = User::sit_down(&format!("{node} -n 1"), &history);
+    let mut user = User::sit_down(&format!("shell {node} -n 1"), &history);
     let prompt = format!("{node}[1]> ");
     user.is_asked(&prompt);
     user.types("set a 1\r");
@@ -160,4 +160,36 @@ fn a_session_at_the_prompt() {
     assert!(user.leaves());
     let lines = fs::read_to_string(&history).unwrap();
     assert!(lines.contains("set a 1\n") && !lines.contains("s3cret"), "{lines}");
+}
+
+/// `fix` never chooses between two values by itself; at a terminal the user may.
+#[test]
+fn of_two_values_of_a_key_the_user_chooses() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let [mut source, mut target] =
+        [0, 1].map(|at: usize| Connection::open(&lab.endpoints()[at], lab.settings()).unwrap());
+    let mut say = |at: usize, line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let node = if at == 0 { &mut source } else { &mut target };
+        node.call(&resp::Command::from_args(&words)).unwrap().view().as_str().unwrap().to_owned()
+    };
+    let ids = [0, 1].map(|at| say(at, "CLUSTER MYID"));
+    // The slot of `bar` is 5061, which the first master owns.
+    say(0, "SET bar source");
+    say(1, &format!("CLUSTER SETSLOT 5061 IMPORTING {}", ids[0]));
+    say(0, &format!("CLUSTER SETSLOT 5061 MIGRATING {}", ids[1]));
+    say(1, "ASKING");
+    say(1, "SET bar target");
+
+    let folder = tempfile::tempdir().unwrap();
+    let line = format!("fix {} --yes", lab.endpoints()[0]);
+    for (answer, code) in [("no\r", 1), ("yes\r", 0)] {
+        let mut user = User::sit_down(&line, &folder.path().join("history"));
+        user.sees("have one value at the source and another at the target: \"bar\"");
+        user.sees("Overwrite the values at the target");
+        user.types(answer);
+        assert_eq!(user.child.wait().unwrap().code(), Some(code), "{answer}");
+    }
+    say(1, "READONLY");
+    assert_eq!(say(1, "GET bar"), "source");
 }

@@ -332,6 +332,11 @@ fn two_tools_do_not_change_one_cluster_at_once() {
     trib(&line).expect(1).complains(&["`rebalance` is changing this cluster", "--no-lock"]);
     trib(&["check", seed]).expect(0);
     trib(&[&line[..], &["--no-lock"]].concat()).expect(0);
+    // What is open may be the other's work: nobody is asked whether to mend it.
+    let open = ["exec", seed, "CLUSTER", "SETSLOT", "5000", "MIGRATING", &ids[1]];
+    trib(&open).expect(0);
+    let told = trib_with("yes\n", &line).expect(1).complains(&["is changing this cluster"]);
+    assert!(!told.stdout.contains("Can I mend"), "{}", told.stdout);
     drop(held);
     trib(&line).expect(0);
 }

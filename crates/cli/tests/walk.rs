@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use redistrib_ops::lab::{TempLab, TestServer};
@@ -113,7 +114,10 @@ fn creating(field: &Field) {
         format!("redis-cli --cluster create {a} {b} {c} --cluster-replicas 0 --cluster-yes"),
         &[">>> Performing hash slots allocation on 3 nodes...", "[OK] All 16384 slots covered."],
     );
-    wrong(format!("create {a} {b} {c} --yes"), &["is not empty"]);
+    // What an attempt that was killed leaves looks the same: the way out is told for all nodes at once.
+    let way_out =
+        format!("for node in {a} {b} {c}; do redis-trib exec $node CLUSTER RESET HARD; done");
+    wrong(format!("create {a} {b} {c} --yes"), &["is not empty", &way_out]);
     is_well(c);
 }
 
@@ -166,6 +170,10 @@ fn telling_all(field: &Field) {
     right(format!("--cluster backup {a} {path}"), &["[OK] Backup created into: "]);
     let files = std::fs::read_dir(path).unwrap().count();
     assert_eq!(files, 4, "an RDB file for each master, and nodes.json");
+    for file in std::fs::read_dir(path).unwrap() {
+        let mode = file.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "nobody else may read it");
+    }
     wrong(format!("backup {a} {path}/none"), &["none", "is no folder"]);
 }
 
@@ -317,6 +325,8 @@ fn starting(field: &Field) {
 fn joining(field: &Field) {
     let [a, b, c, d, e, _] = field.nodes.as_slice() else { unreachable!() };
     right(format!("join {a} {b}"), &["[OK] Moved 8192 slots"]);
+    // As after a join that was interrupted.
+    right(format!("join {a} {b}"), &["[OK] Moved 0 slots"]);
     assert_eq!(slots([a, b]), [8192, 8192]);
     right(format!("join_no_load {a} {c}"), &["[OK] New node added"]);
     right(format!("replicate --master-addr {b} --slave-addr {d}"), &["[OK] New node added"]);
@@ -367,6 +377,13 @@ fn rescuing(field: &Field) {
         &["has taken over 8192 slots: "],
     );
     assert_eq!(slots([e, a]), [8192, 8192]);
+    right(
+        format!("quit {a} --max-pause 0 --rate 100000 --atomic never"),
+        &["has left the cluster."],
+    );
+    wrong(format!("shutdown {e}"), &["has 1 other nodes", "--ignore-failed"]);
+    right(format!("shutdown --addr {e} --ignore-failed --dry-run"), &["would be reset"]);
+    right(format!("shutdown --addr {e} --ignore-failed"), &["has ended"]);
 }
 
 /// What is missing from a line is told before any server is asked.

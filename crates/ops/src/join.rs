@@ -10,7 +10,7 @@ use crate::migrate::{MigrateOptions, Migrated, migrate};
 use crate::{Cluster, Context, Endpoint, Member, NewRole, Settings, add_node};
 
 /// Adds the empty node `new` to the cluster of `existing` and moves slots to it until all masters have
-/// equally many.
+/// equally many. A node that is a member already, after a join that was interrupted, gets what it lacks.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Context, Settings, Silent, join_cluster};
@@ -31,20 +31,23 @@ pub fn join_cluster(
     let plan = |masters: &[&Node]| {
         balance_plan(masters, &EvenBalancer).map_err(|error| Error::Precondition(error.to_string()))
     };
-    join_cluster_with(existing, new, settings, plan, context)
+    join_cluster_with(existing, new, settings, plan, &MigrateOptions::default(), context)
 }
 
-/// [`join_cluster`] with a balance plan of the caller's own: which master gives how many slots to which,
-/// once the new node is one of the masters. With a [`Balancer`] of one's own, [`balanced_by`] makes it.
+/// [`join_cluster`] with options, and with a balance plan of the caller's own: which master gives how many slots to
+/// which, once the new node is one of the masters. With a [`Balancer`] of one's own, [`balanced_by`] makes it.
 ///
 /// ```no_run
+/// use redistrib_ops::migrate::MigrateOptions;
 /// use redistrib_ops::{Cancel, Context, Settings, Silent, balanced_by, join_cluster_with};
 /// use redistrib_ops::model::Node;
+/// let options = MigrateOptions::default();
 /// let cancel = Cancel::new();
 /// let context = Context::new(&Silent, &cancel);
 /// // The machine on port 7001 is twice as large as the others.
 /// let plan = balanced_by(|node: &Node| if node.address.port == 7001 { 2.0 } else { 1.0 });
-/// join_cluster_with(&"127.0.0.1:7000".parse()?, &"127.0.0.1:7001".parse()?, &Settings::default(), plan, context)?;
+/// let (existing, new) = ("127.0.0.1:7000".parse()?, "127.0.0.1:7001".parse()?);
+/// join_cluster_with(&existing, &new, &Settings::default(), plan, &options, context)?;
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 ///
@@ -56,15 +59,19 @@ pub fn join_cluster_with(
     new: &Endpoint,
     settings: &Settings,
     plan: impl FnOnce(&[&Node]) -> Result<Vec<Transfer>>,
+    options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<Migrated> {
-    join_no_load(existing, new, settings, context)?;
     let mut cluster = Cluster::discover(existing, settings)?;
+    if !cluster.masters().any(|master| master.endpoint() == new) {
+        add_node(&mut cluster, new, NewRole::Master, context)?;
+        cluster = Cluster::discover(existing, settings)?;
+    }
     let masters: Vec<&Node> = cluster.masters().map(Member::node).collect();
     let transfers = plan(&masters)?;
     let moves =
         moves_of(&masters, &transfers).map_err(|error| Error::Precondition(error.to_string()))?;
-    migrate(&mut cluster, &moves, &MigrateOptions::default(), context)
+    migrate(&mut cluster, &moves, options, context)
 }
 
 /// The balance plan after which each master's slots stand in proportion to its weight.

@@ -56,7 +56,7 @@ pub use join::{balanced_by, join_cluster, join_cluster_with, join_no_load, repli
 pub use list::{ClusterNode, list_masters, list_nodes};
 pub use migrate_slots::{migrate_slots, plan_migrate_slots};
 pub use observer::{Context, Event, Method, Observer, Pair, Silent, Step};
-pub use quit::{plan_drain, quit_cluster, shutdown_cluster};
+pub use quit::{plan_drain, quit_cluster, require_end, shutdown_cluster};
 pub use rebalance::{By, RebalanceOptions, plan_cluster_rebalance};
 pub use redistrib_cluster_model as model;
 pub use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan};

@@ -54,22 +54,47 @@ pub fn quit_cluster(endpoint: &Endpoint, settings: &Settings, context: Context<'
     Departure::plan(&cluster, id)?.apply(&mut cluster, context)
 }
 
-/// Ends a cluster of which the node at `endpoint` is the last one and holds no key: the node is reset.
+/// Ends a cluster of which the node at `endpoint` is the last one and holds no key: the node is reset. With
+/// `ignore_failed`, nodes that it takes for dead and that do not answer us either do not count.
 ///
 /// ```no_run
 /// use redistrib_ops::{Settings, shutdown_cluster};
-/// shutdown_cluster(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// shutdown_cluster(&"127.0.0.1:7000".parse()?, &Settings::default(), false)?;
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 ///
 /// # Errors
 /// [`Error::Precondition`] while there are other nodes or keys.
-pub fn shutdown_cluster(endpoint: &Endpoint, settings: &Settings) -> Result<()> {
+pub fn shutdown_cluster(
+    endpoint: &Endpoint,
+    settings: &Settings,
+    ignore_failed: bool,
+) -> Result<()> {
     let mut cluster = Cluster::discover(endpoint, settings)?;
+    require_end(&mut cluster, ignore_failed)?;
+    let reset = Command::new("CLUSTER").arg("RESET").arg("SOFT");
+    cluster.myself_mut().connection()?.call(&reset).map(drop)
+}
+
+/// Makes sure that [`shutdown_cluster`] may end the cluster at its seed. Changes nothing.
+///
+/// # Errors
+/// Those of [`shutdown_cluster`].
+pub fn require_end(cluster: &mut Cluster, ignore_failed: bool) -> Result<()> {
+    let endpoint = cluster.seed().clone();
+    let is_dead = |member: &&Member| {
+        let seen = cluster.myself().topology().and_then(|topology| topology.node(member.id()));
+        let missed = seen.is_some_and(|it| it.flags.is_failed() || it.flags.is_suspected());
+        missed && !member.is_up()
+    };
     let others = cluster.members().len() - 1;
-    if others > 0 {
-        let what =
+    let dead = cluster.members().iter().filter(is_dead).count();
+    if others > if ignore_failed { dead } else { 0 } {
+        let mut what =
             format!("the cluster of {endpoint} has {others} other nodes: make them quit first");
+        if dead > 0 && !ignore_failed {
+            what += &format!(", or give --ignore-failed: {dead} of them have failed");
+        }
         return Err(Error::Precondition(what));
     }
     let connection = cluster.myself_mut().connection()?;
@@ -81,6 +106,5 @@ pub fn shutdown_cluster(endpoint: &Endpoint, settings: &Settings) -> Result<()> 
         );
         return Err(Error::Precondition(what));
     }
-    connection.call(&Command::new("CLUSTER").arg("RESET").arg("SOFT"))?;
     Ok(())
 }

@@ -6,7 +6,9 @@ use redistrib_cluster_model::{NodeId, SlotSet};
 
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
-use crate::{Cluster, Context, Endpoint, NewRole, Settings, Step, add_node, fix, lost, repair};
+use crate::{
+    Cluster, Context, Endpoint, Member, NewRole, Settings, Step, add_node, fix, lost, repair,
+};
 
 /// The slots that nobody serves: those without an owner, and those whose master does not answer.
 ///
@@ -30,7 +32,8 @@ pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
 }
 
 /// Adds the empty node `spare` to the cluster of `existing` and makes it the owner of all lost slots. What
-/// their masters held stays lost. Returns the slots.
+/// their masters held stays lost. Returns the slots. A spare that is a master without slots already, after a rescue
+/// that was interrupted, is taken as it is.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Context, Settings, Silent, rescue_cluster};
@@ -57,7 +60,12 @@ pub fn rescue_cluster(
         return Err(Error::Precondition(format!("the cluster of {existing} has lost no slots")));
     }
     lost::confirm(&mut cluster, context)?;
-    let id = add_node(&mut cluster, spare, NewRole::Master, context)?;
+    let is_spare = |member: &&Member| member.endpoint() == spare && member.node().slots.is_empty();
+    let member = cluster.masters().find(is_spare).map(Member::id);
+    let id = match member {
+        Some(id) => id,
+        None => add_node(&mut cluster, spare, NewRole::Master, context)?,
+    };
     let mut cluster = Cluster::discover(existing, settings)?;
     claim(&mut cluster, id, &lost, context)?;
     Ok(lost)

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use redistrib_ops::lab::TempLab;
+use std::time::{Duration, Instant};
+
+use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::{NodeId, plan::create::CreateError};
-use redistrib_ops::resp::Command;
+use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
     Cancel, Candidates, Cluster, Connection, Context, Departure, Error, FixOptions, NewRole,
     Settings, Silent, add_node, inspect, plan_cluster_fix, rescue_cluster, shutdown_cluster,
@@ -221,7 +223,70 @@ redistrib_ops::on_each_test_server! {
         let node = &lab.endpoints()[0];
         for _ in 0..2 {
             with_context(|context| start_cluster(node, lab.settings(), context)).unwrap();
-            shutdown_cluster(node, lab.settings()).unwrap();
+            shutdown_cluster(node, lab.settings(), false).unwrap();
         }
     }
+}
+
+redistrib_ops::on_each_test_server! {
+    fn a_master_without_slots_but_with_keys_does_not_leave(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let fresh = TempLab::nodes(server, 1).unwrap();
+        let mut cluster = discover(&lab);
+        let node = &fresh.endpoints()[0];
+        let id = with_context(|context| add_node(&mut cluster, node, NewRole::Master, context));
+        let (id, owner) = (id.unwrap(), id_of(&lab, 0).to_string());
+        let mut stray = Connection::open(node, lab.settings()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let info = Command::new("CLUSTER").arg("INFO");
+        let is_ok = |reply: Reply| reply.view().as_str().unwrap().contains("cluster_state:ok");
+        while !is_ok(stray.call(&info).unwrap()) {
+            assert!(Instant::now() < deadline, "the new node does not find the cluster well");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let slot = redistrib_ops::model::Slot::of_key(b"foo").to_string();
+        for words in [
+            &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &owner][..],
+            &["ASKING"],
+            &["SET", "foo", "bar"],
+            &["CLUSTER", "SETSLOT", &slot, "STABLE"],
+        ] {
+            stray.call(&Command::from_args(words)).unwrap();
+        }
+        let mut cluster = discover(&lab);
+        let departure = Departure::plan(&cluster, id).unwrap();
+        let refused = with_context(|context| departure.apply(&mut cluster, context));
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("1 keys") && refused.contains("FLUSHALL"), "{refused}");
+        assert!(discover(&lab).member(id).is_ok(), "nobody has forgotten it");
+
+        stray.call(&Command::new("FLUSHALL")).unwrap();
+        with_context(|context| departure.apply(&mut cluster, context)).unwrap();
+        assert!(discover(&lab).member(id).is_err());
+    }
+}
+
+/// Functions came with Redis 7: an older server cannot take them, and need not where there are none.
+#[test]
+fn an_older_server_joins_unless_there_are_functions() {
+    let [new, old] = ["redis-7.0", "redis-6.2"].map(|name| TestServer::named(name).unwrap());
+    let lab = TempLab::cluster(&new, 3, 0).unwrap();
+    let fresh = TempLab::nodes(&old, 1).unwrap();
+    let node = &fresh.endpoints()[0];
+    let say = |words: &[&str]| {
+        for endpoint in lab.endpoints() {
+            let mut link = Connection::open(&endpoint, lab.settings()).unwrap();
+            link.call(&Command::from_args(words)).unwrap();
+        }
+    };
+    let code = "#!lua name=lib\nredis.register_function('one', function() return 1 end)";
+    say(&["FUNCTION", "LOAD", code]);
+    let add =
+        || with_context(|context| add_node(&mut discover(&lab), node, NewRole::Master, context));
+    let refused = add().unwrap_err().to_string();
+    assert!(refused.contains("too old") && refused.contains(&node.to_string()), "{refused}");
+    assert_eq!(discover(&lab).members().len(), 3);
+    say(&["FUNCTION", "FLUSH"]);
+    add().unwrap();
+    assert_eq!(discover(&lab).members().len(), 4);
 }

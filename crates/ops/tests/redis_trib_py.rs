@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use redistrib_ops::lab::TempLab;
+use redistrib_ops::migrate::MigrateOptions;
 use redistrib_ops::model::{Node, Role, Slot};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
@@ -56,10 +57,10 @@ redistrib_ops::on_each_test_server! {
         let last = quit_cluster(&nodes[1], settings, context).unwrap_err().to_string();
         assert!(last.contains("last master"), "{last}");
 
-        let keys = shutdown_cluster(&nodes[1], settings).unwrap_err().to_string();
+        let keys = shutdown_cluster(&nodes[1], settings, false).unwrap_err().to_string();
         assert!(keys.contains("200 keys"), "{keys}");
         call(&nodes[1], &["FLUSHALL"]);
-        shutdown_cluster(&nodes[1], settings).unwrap();
+        shutdown_cluster(&nodes[1], settings, false).unwrap();
         assert_eq!(slots_of(&nodes[1]), 0);
     }
 }
@@ -72,7 +73,7 @@ redistrib_ops::on_each_test_server! {
         let context = Context::new(&Silent, &cancel);
         let settings = lab.settings();
         start_cluster_on_multi(&nodes[..2], settings, context).unwrap();
-        let others = shutdown_cluster(&nodes[0], settings).unwrap_err().to_string();
+        let others = shutdown_cluster(&nodes[0], settings, false).unwrap_err().to_string();
         assert!(others.contains("1 other nodes"), "{others}");
 
         let some = "0 2 4-7".parse().unwrap();
@@ -89,7 +90,8 @@ redistrib_ops::on_each_test_server! {
         let weight = balanced_by(
             |node: &Node| if Some(node.address.port) == twice_as_large { 2.0 } else { 1.0 },
         );
-        join_cluster_with(&nodes[0], &nodes[2], settings, weight, context).unwrap();
+        let options = MigrateOptions::default();
+        join_cluster_with(&nodes[0], &nodes[2], settings, weight, &options, context).unwrap();
         assert_eq!(slots_of(&nodes[2]), 8192);
         join_no_load(&nodes[0], &nodes[3], settings, context).unwrap();
         assert_eq!(slots_of(&nodes[3]), 0);

@@ -28,10 +28,22 @@ pub struct ReportArgs {
     pub connect: ConnectArgs,
 }
 
-/// Options of verbs that change something.
+/// Options of verbs that change a cluster.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Operation")]
 pub struct ChangeArgs {
+    /// Do not look whether another redis-trib is changing the cluster, and do not keep others away
+    #[arg(long)]
+    pub no_lock: bool,
+    /// As for all that writes.
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+/// Options of verbs that write something: keys, files, or the shape of a cluster.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Operation")]
+pub struct WorkArgs {
     /// Do not ask, go on
     #[arg(long)]
     pub yes: bool,
@@ -41,9 +53,6 @@ pub struct ChangeArgs {
     /// Print JSON events, one a line
     #[arg(long)]
     pub json: bool,
-    /// Do not look whether another redis-trib is changing the cluster, and do not keep others away
-    #[arg(long)]
-    pub no_lock: bool,
     /// How to connect.
     #[command(flatten)]
     pub connect: ConnectArgs,

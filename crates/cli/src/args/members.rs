@@ -8,7 +8,7 @@ use redistrib_ops::Endpoint;
 use redistrib_ops::model::NodeId;
 
 use super::MigrationArgs;
-use super::common::{ChangeArgs, SeedArgs};
+use super::common::{ChangeArgs, SeedArgs, WorkArgs};
 use super::values::{endpoint, millis, node_id};
 
 /// Arguments of `add-node`.
@@ -82,5 +82,5 @@ pub struct BackupArgs {
     pub directory: PathBuf,
     /// How to go about it.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub work: WorkArgs,
 }

@@ -24,7 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use bench::BenchArgs;
 pub use call::CallArgs;
-pub use common::{ChangeArgs, ReportArgs, SeedArgs};
+pub use common::{ChangeArgs, ReportArgs, SeedArgs, WorkArgs};
 pub use connect::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE};
 pub use create::CreateArgs;
 pub use fix::FixArgs;
@@ -35,7 +35,9 @@ pub use fleet::{
 pub use inspect::{CheckArgs, InfoArgs, ListArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
 pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, SetTimeoutArgs};
-pub use python::{JoinArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs};
+pub use python::{
+    JoinArgs, JoinNoLoadArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs,
+};
 pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs};
 pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
@@ -111,7 +113,7 @@ pub enum Verb {
     /// Bring a new master into the cluster and give it its part of the slots
     Join(JoinArgs),
     /// Bring a new master into the cluster, without slots
-    JoinNoLoad(JoinArgs),
+    JoinNoLoad(JoinNoLoadArgs),
     /// Bring a new replica of a master into the cluster
     Replicate(ReplicateArgs),
     /// Move a node's slots away and take it out of the cluster

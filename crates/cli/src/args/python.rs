@@ -19,7 +19,21 @@ pub struct StartArgs {
     pub change: ChangeArgs,
 }
 
-/// Arguments of `join`, `join-no-load` and `rescue`.
+/// Arguments of `join-no-load`.
+#[derive(Clone, Debug, Args)]
+pub struct JoinNoLoadArgs {
+    /// Any node of the cluster
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
+    pub node: Endpoint,
+    /// The new node
+    #[arg(value_name = "NEW-HOST:PORT", value_parser = endpoint)]
+    pub new: Endpoint,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// Arguments of `join` and `rescue`.
 #[derive(Clone, Debug, Args)]
 pub struct JoinArgs {
     /// Any node of the cluster
@@ -31,6 +45,9 @@ pub struct JoinArgs {
     /// Slots in one command, as redis-trib.py bounds them; servers take all of them in one
     #[arg(long, value_name = "COUNT", hide = true)]
     pub max_slots: Option<u16>,
+    /// How slots move.
+    #[command(flatten)]
+    pub migration: MigrationArgs,
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,
@@ -70,6 +87,9 @@ pub struct ShutdownArgs {
     /// The last node.
     #[command(flatten)]
     pub seed: SeedArgs,
+    /// Do not count nodes that have failed
+    #[arg(long)]
+    pub ignore_failed: bool,
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,

@@ -5,7 +5,7 @@ use redistrib_ops::migrate::Rate;
 use redistrib_ops::transfer::TransferOptions;
 use redistrib_ops::{Endpoint, Secret};
 
-use super::common::{ChangeArgs, SeedArgs};
+use super::common::{SeedArgs, WorkArgs};
 use super::fleet::FromArgs;
 use super::values::{endpoint, rate, secret};
 
@@ -88,7 +88,7 @@ pub struct TransferArgs {
     pub source: SourceArgs,
     /// How to go about it.
     #[command(flatten)]
-    pub change: ChangeArgs,
+    pub work: WorkArgs,
 }
 
 impl TransferArgs {

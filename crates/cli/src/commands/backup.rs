@@ -1,23 +1,37 @@
 //! `backup`.
 
+use std::path::Path;
+
 use redistrib_ops::backup as save;
+use serde::Serialize;
 
 use super::{Outcome, Session};
 use crate::args::BackupArgs;
 use crate::render::bytes;
 use crate::report::Reporter;
 
+/// The plan of `backup`.
+#[derive(Serialize)]
+struct PlanDocument<'a> {
+    event: &'static str,
+    directory: &'a Path,
+    /// The masters that would be saved.
+    nodes: Vec<String>,
+}
+
 pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.change)?;
+    let session = Session::for_work(&args.work)?;
     let output = &session.output;
     let into = &args.directory;
     anyhow::ensure!(into.is_dir(), "{}: is no folder: make it first", into.display());
     let cluster = session.discover(&args.seed.node)?;
     output.line(">>> Creating a backup of all masters");
     if session.dry_run {
-        for master in cluster.masters() {
-            output.line(format_args!("{} would be saved in {}", master.endpoint(), into.display()));
-        }
+        let nodes: Vec<String> =
+            cluster.masters().map(|master| master.endpoint().to_string()).collect();
+        output
+            .lines(nodes.iter().map(|node| format!("{node} would be saved in {}", into.display())));
+        output.document(&PlanDocument { event: "plan", directory: into, nodes });
         return Ok(Outcome::Done);
     }
     let reporter = Reporter::new(output);

@@ -14,7 +14,6 @@ use crate::plot;
 use crate::prompt::Prompt;
 use crate::render;
 use crate::render::json::MovesDocument;
-use crate::report::Reporter;
 
 /// Enough for a source, a target and a bystander.
 const LAB_MASTERS: usize = 3;
@@ -70,8 +69,8 @@ fn on_cluster(
     if ask && !session.may(Prompt::proceeds)? {
         return Ok(Outcome::Failed);
     }
-    let reporter = Reporter::naming(&session.output, &cluster);
-    let report = session.act(&reporter, |context| measure(&mut cluster, &options, context))?;
+    let report = session
+        .change("bench", &mut cluster, |cluster, context| measure(cluster, &options, context))?;
     session.output.lines(table(&report));
     session.output.document(&report);
     if let Some(path) = &args.plot {

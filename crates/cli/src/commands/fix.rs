@@ -1,6 +1,8 @@
 //! `fix`, and the mending that other verbs begin with.
 
-use redistrib_ops::migrate::finish_running;
+use std::io::{self, IsTerminal};
+
+use redistrib_ops::migrate::{MigrateOptions, finish_running};
 use redistrib_ops::model::Finding;
 use redistrib_ops::{
     Cluster, Context, FixOptions, FixPlan, Silent, fix as mend, inspect, plan_cluster_fix,
@@ -8,19 +10,19 @@ use redistrib_ops::{
 
 use super::{Outcome, Session};
 use crate::args::{FixArgs, MigrationArgs};
+use crate::prompt::Prompt;
 use crate::render;
 use crate::render::json::is_healthy;
-use crate::report::Reporter;
 
 pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let seed = &args.seed.node;
     let mut cluster = session.discover(seed)?;
-    await_servers(&session, &mut cluster)?;
+    await_servers(&session, "fix", &mut cluster)?;
     let report = inspect(&mut cluster);
     session.output.lines(render::check(&report, seed, args.search_multiple_owners));
     if session.dry_run {
-        let context = Context::new(&Silent, &session.cancel);
+        let context = Context::new(&Silent, session.interrupts.cancel());
         let plan = plan_cluster_fix(&mut cluster, args.options(), context)?;
         session.output.lines(render::fix(&plan));
         session.output.document(&plan);
@@ -34,7 +36,8 @@ pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     Ok(if mended && is_healthy(&report) { Outcome::Done } else { Outcome::Failed })
 }
 
-/// Says what will be mended and why, then mends it. Returns what could not be.
+/// Says what will be mended and why, then mends it. Where keys have two values, the user at a terminal may choose.
+/// Returns what could not be mended.
 fn repair(
     session: &Session,
     verb: &str,
@@ -42,16 +45,41 @@ fn repair(
     options: FixOptions,
     migration: &MigrationArgs,
 ) -> anyhow::Result<FixPlan> {
-    let migration = migration.options();
-    let left = session.change(verb, cluster, |cluster, context| {
-        let plan = plan_cluster_fix(cluster, options, context)?;
-        session.output.lines(render::fix(&plan));
-        mend(cluster, plan, options, &migration, context)
-    })?;
+    let mut migration = migration.options();
+    let mut work = |migration: &MigrateOptions| {
+        session.change(verb, cluster, |cluster, context| {
+            let plan = plan_cluster_fix(cluster, options, context)?;
+            session.output.lines(render::fix(&plan));
+            mend(cluster, plan, options, migration, context)
+        })
+    };
+    let left = match work(&migration) {
+        Err(error) if lets_overwrite(session, &error)? => {
+            migration.replace = true;
+            work(&migration)
+        }
+        outcome => outcome,
+    }?;
     if !left.blocked.is_empty() {
         session.output.lines(render::fix(&left));
     }
     Ok(left)
+}
+
+/// Asks, if this is about keys with two values and somebody is there to answer. That nobody is to be asked (`--yes`)
+/// does not say which value is right.
+fn lets_overwrite(session: &Session, error: &anyhow::Error) -> anyhow::Result<bool> {
+    let known = error.downcast_ref::<redistrib_ops::Error>();
+    if session.output.is_json()
+        || !io::stdin().is_terminal()
+        || !known.is_some_and(redistrib_ops::Error::is_conflict)
+    {
+        return Ok(false);
+    }
+    session.output.line(format_args!("[WARNING] {error}"));
+    let question =
+        "Overwrite the values at the target, of these keys and of any others that have two?";
+    Ok(Prompt::standard().accepts(question)?)
 }
 
 /// Finishes what an interrupted migration has left open, if the user agrees, so that running the same
@@ -62,7 +90,7 @@ pub(super) fn recover(
     cluster: &mut Cluster,
     migration: &MigrationArgs,
 ) -> anyhow::Result<bool> {
-    await_servers(session, cluster)?;
+    await_servers(session, verb, cluster)?;
     let mut open = cluster.snapshot().findings();
     open.retain(|finding| matches!(finding, Finding::OpenSlots(_)));
     if open.is_empty() {
@@ -81,11 +109,11 @@ pub(super) fn recover(
     Ok(true)
 }
 
-/// Waits for the atomic migrations that servers go on with after the tool that began them has died.
-fn await_servers(session: &Session, cluster: &mut Cluster) -> anyhow::Result<()> {
+/// Waits for the atomic migrations that servers go on with after the tool that began them has died. If it has not, its
+/// lock tells: nobody is asked about another tool's work under way.
+fn await_servers(session: &Session, verb: &str, cluster: &mut Cluster) -> anyhow::Result<()> {
     if !session.dry_run {
-        let reporter = Reporter::naming(&session.output, cluster);
-        session.act(&reporter, |context| finish_running(cluster, context))?;
+        session.change(verb, cluster, finish_running)?;
     }
     Ok(())
 }

@@ -1,14 +1,16 @@
 //! Nodes that come into a cluster, in the words of redis-trib.py: `join`, `join-no-load`, `replicate`, `rescue`.
 
 use redistrib_ops::model::NodeId;
+use redistrib_ops::model::plan::balance::EvenBalancer;
 use redistrib_ops::{
-    Cluster, Context, Endpoint, Error, Member, NewRole, Result, add_node, join_cluster, lost_slots,
-    rescue_cluster,
+    Cluster, Context, Endpoint, Error, Member, NewRole, Result, add_node, balanced_by,
+    join_cluster_with, lost_slots, rescue_cluster,
 };
 use serde::Serialize;
 
+use super::fix::recover;
 use super::{Outcome, Session};
-use crate::args::{ChangeArgs, JoinArgs, ReplicateArgs};
+use crate::args::{ChangeArgs, JoinArgs, JoinNoLoadArgs, ReplicateArgs};
 use crate::render;
 use crate::render::json::MigratedDocument;
 
@@ -26,15 +28,19 @@ pub(super) fn join(args: &JoinArgs) -> anyhow::Result<Outcome> {
     let Some(mut cluster) = begin(&session, &args.node, &args.new, plan)? else {
         return Ok(Outcome::Done);
     };
+    if !recover(&session, "join", &mut cluster, &args.migration)? {
+        return Ok(Outcome::Failed);
+    }
+    let (options, balance) = (args.migration.options(), balanced_by(EvenBalancer));
     let done = session.change("join", &mut cluster, |_, context| {
-        join_cluster(&args.node, &args.new, &session.settings, context)
+        join_cluster_with(&args.node, &args.new, &session.settings, balance, &options, context)
     })?;
     session.output.line(render::migrated(&done));
     session.output.document(&MigratedDocument::new(&done));
     Ok(Outcome::Done)
 }
 
-pub(super) fn join_no_load(args: &JoinArgs) -> anyhow::Result<Outcome> {
+pub(super) fn join_no_load(args: &JoinNoLoadArgs) -> anyhow::Result<Outcome> {
     bring_in(&args.change, "join-no-load", &args.node, &args.new, |_| Ok(NewRole::Master))
 }
 
@@ -105,6 +111,9 @@ pub(super) fn rescue(args: &JoinArgs) -> anyhow::Result<Outcome> {
         ));
         session.output.document(&lost);
         return Ok(Outcome::Done);
+    }
+    if !recover(&session, "rescue", &mut cluster, &args.migration)? {
+        return Ok(Outcome::Failed);
     }
     let lost = session.change("rescue", &mut cluster, |_, context| {
         rescue_cluster(&args.node, &args.new, &session.settings, context)

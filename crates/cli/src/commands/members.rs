@@ -3,7 +3,8 @@
 use redistrib_ops::migrate::migrate;
 use redistrib_ops::model::{Move, NodeId};
 use redistrib_ops::{
-    Cluster, Departure, NewRole, add_node as add, plan_drain, set_node_timeout, shutdown_cluster,
+    Cluster, Departure, NewRole, add_node as add, plan_drain, require_end, set_node_timeout,
+    shutdown_cluster,
 };
 use serde::Serialize;
 
@@ -132,17 +133,37 @@ fn take_out(
     Ok(Outcome::Done)
 }
 
+/// What `shutdown` ends with under `--json`, and its plan under `--dry-run`.
+#[derive(Serialize)]
+struct EndedDocument {
+    event: &'static str,
+    node: String,
+}
+
 pub(super) fn shutdown(args: &ShutdownArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    let seed = &args.seed.node;
+    let (seed, node) = (&args.seed.node, args.seed.node.to_string());
+    let mut cluster = session.discover(seed)?;
     if session.dry_run {
-        session.output.line(format_args!("{seed} would be reset if it is alone and empty"));
+        require_end(&mut cluster, args.ignore_failed)?;
+        session.output.line(format_args!("{seed} would be reset: it is alone and empty"));
+        session.output.document(&EndedDocument { event: "plan", node });
         return Ok(Outcome::Done);
     }
-    let mut cluster = session.discover(seed)?;
-    session.change("shutdown", &mut cluster, |_, _| shutdown_cluster(seed, &session.settings))?;
+    session.change("shutdown", &mut cluster, |_, _| {
+        shutdown_cluster(seed, &session.settings, args.ignore_failed)
+    })?;
     session.output.line(format_args!("[OK] The cluster of {seed} has ended."));
+    session.output.document(&EndedDocument { event: "ended", node });
     Ok(Outcome::Done)
+}
+
+/// The plan of `set-timeout`.
+#[derive(Serialize)]
+struct TimeoutPlanDocument {
+    event: &'static str,
+    timeout_ms: u128,
+    nodes: Vec<String>,
 }
 
 /// One node's answer to `set-timeout`.
@@ -158,13 +179,11 @@ pub(super) fn set_timeout(args: &SetTimeoutArgs) -> anyhow::Result<Outcome> {
     let mut cluster = session.discover(&args.seed.node)?;
     output.line(">>> Reconfiguring node timeout in every cluster node...");
     if session.dry_run {
-        for member in cluster.members() {
-            output.line(format_args!(
-                "{} would get {} ms",
-                member.endpoint(),
-                args.timeout.as_millis()
-            ));
-        }
+        let timeout_ms = args.timeout.as_millis();
+        let nodes: Vec<String> =
+            cluster.members().iter().map(|member| member.endpoint().to_string()).collect();
+        output.lines(nodes.iter().map(|node| format!("{node} would get {timeout_ms} ms")));
+        output.document(&TimeoutPlanDocument { event: "plan", timeout_ms, nodes });
         return Ok(Outcome::Done);
     }
     let answers = session.change("set-timeout", &mut cluster, |cluster, _| {

@@ -17,20 +17,20 @@ mod terminal;
 mod tools;
 mod transfer;
 
-use std::cell::Cell;
 use std::process::ExitCode;
 
 use redistrib_ops::lock::Lock;
-use redistrib_ops::{Cancel, Cluster, Context, Endpoint, Settings};
+use redistrib_ops::{Cluster, Context, Endpoint, Settings};
 use serde::Serialize;
 
-use crate::args::{ChangeArgs, ReportArgs, UsageError, Verb};
+use crate::args::{ChangeArgs, ReportArgs, UsageError, Verb, WorkArgs};
 use crate::escape::Escaped;
+use crate::interrupt::Interrupts;
 use crate::output::{Output, tell_error};
 use crate::prompt::Prompt;
 use crate::report::Reporter;
+use crate::secrets;
 use crate::style::Style;
-use crate::{interrupt, secrets};
 
 /// How a verb ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,32 +65,32 @@ pub fn tell_usage(usage: &UsageError) -> ExitCode {
 /// Does what the verb says, and prints the error if that fails.
 pub fn run(verb: Verb) -> Outcome {
     let (json, result) = match verb {
-        Verb::Create(args) => (args.change.json, create::create(&args)),
+        Verb::Create(args) => (args.change.work.json, create::create(&args)),
         Verb::Check(args) => (args.report.json, inspect::check(&args)),
         Verb::Info(args) => (args.report.json, inspect::info(&args)),
         Verb::List(args) => (args.report.json, inspect::list(&args)),
-        Verb::Fix(args) => (args.change.json, fix::fix(&args)),
-        Verb::Reshard(args) => (args.change.json, reshard::reshard(&args)),
-        Verb::Rebalance(args) => (args.change.json, rebalance::rebalance(&args)),
-        Verb::MigrateSlots(args) => (args.change.json, reshard::migrate_slots(&args)),
-        Verb::AddNode(args) => (args.change.json, members::add_node(&args)),
-        Verb::DelNode(args) => (args.change.json, members::del_node(&args)),
-        Verb::SetTimeout(args) => (args.change.json, members::set_timeout(&args)),
+        Verb::Fix(args) => (args.change.work.json, fix::fix(&args)),
+        Verb::Reshard(args) => (args.change.work.json, reshard::reshard(&args)),
+        Verb::Rebalance(args) => (args.change.work.json, rebalance::rebalance(&args)),
+        Verb::MigrateSlots(args) => (args.change.work.json, reshard::migrate_slots(&args)),
+        Verb::AddNode(args) => (args.change.work.json, members::add_node(&args)),
+        Verb::DelNode(args) => (args.change.work.json, members::del_node(&args)),
+        Verb::SetTimeout(args) => (args.change.work.json, members::set_timeout(&args)),
         Verb::Call(args) => (args.report.json, call::call(&args)),
-        Verb::Backup(args) => (args.change.json, backup::backup(&args)),
-        Verb::Bench(args) => (args.change.json, bench::bench(&args)),
-        Verb::Import(args) => (args.transfer.change.json, transfer::import(&args)),
-        Verb::Copy(args) => (args.transfer.change.json, transfer::copy(&args)),
-        Verb::ReshardFleet(args) => (args.transfer.change.json, transfer::reshard_fleet(&args)),
+        Verb::Backup(args) => (args.work.json, backup::backup(&args)),
+        Verb::Bench(args) => (args.change.work.json, bench::bench(&args)),
+        Verb::Import(args) => (args.transfer.work.json, transfer::import(&args)),
+        Verb::Copy(args) => (args.transfer.work.json, transfer::copy(&args)),
+        Verb::ReshardFleet(args) => (args.transfer.work.json, transfer::reshard_fleet(&args)),
         Verb::Sharded(args) => (args.verb.is_json(), sharded::sharded(&args.verb)),
-        Verb::Start(args) => (args.change.json, create::start(&args)),
-        Verb::StartMulti(args) => (args.change.json, create::start(&args)),
-        Verb::Join(args) => (args.change.json, join::join(&args)),
-        Verb::JoinNoLoad(args) => (args.change.json, join::join_no_load(&args)),
-        Verb::Replicate(args) => (args.change.json, join::replicate(&args)),
-        Verb::Quit(args) => (args.change.json, members::quit(&args)),
-        Verb::Shutdown(args) => (args.change.json, members::shutdown(&args)),
-        Verb::Rescue(args) => (args.change.json, join::rescue(&args)),
+        Verb::Start(args) => (args.change.work.json, create::start(&args)),
+        Verb::StartMulti(args) => (args.change.work.json, create::start(&args)),
+        Verb::Join(args) => (args.change.work.json, join::join(&args)),
+        Verb::JoinNoLoad(args) => (args.change.work.json, join::join_no_load(&args)),
+        Verb::Replicate(args) => (args.change.work.json, join::replicate(&args)),
+        Verb::Quit(args) => (args.change.work.json, members::quit(&args)),
+        Verb::Shutdown(args) => (args.change.work.json, members::shutdown(&args)),
+        Verb::Rescue(args) => (args.change.work.json, join::rescue(&args)),
         Verb::Shell(args) => (false, terminal::shell(&args)),
         Verb::Exec(args) => (false, terminal::exec(&args)),
         Verb::Keyslot(args) => (false, terminal::keyslot(&args)),
@@ -131,14 +131,13 @@ fn describe(error: &anyhow::Error) -> String {
 struct Session {
     output: Output,
     settings: Settings,
-    cancel: Cancel,
+    /// What Ctrl-C does.
+    interrupts: Interrupts,
     /// Whether the user has agreed beforehand.
     yes: bool,
     dry_run: bool,
     /// Whether to keep others away from the cluster.
     lock: bool,
-    /// Whether Ctrl-C has its two steps already.
-    interruptible: Cell<bool>,
 }
 
 impl Session {
@@ -146,24 +145,26 @@ impl Session {
         Ok(Self {
             output: Output::new(args.json),
             settings: secrets::settings(&args.connect)?,
-            cancel: Cancel::new(),
+            interrupts: Interrupts::default(),
             yes: args.yes,
             dry_run: false,
             lock: false,
-            interruptible: Cell::new(false),
+        })
+    }
+
+    fn for_work(args: &WorkArgs) -> anyhow::Result<Self> {
+        Ok(Self {
+            output: Output::new(args.json),
+            settings: secrets::settings(&args.connect)?,
+            interrupts: Interrupts::default(),
+            yes: args.yes,
+            dry_run: args.dry_run,
+            lock: false,
         })
     }
 
     fn for_change(args: &ChangeArgs) -> anyhow::Result<Self> {
-        Ok(Self {
-            output: Output::new(args.json),
-            settings: secrets::settings(&args.connect)?,
-            cancel: Cancel::new(),
-            yes: args.yes,
-            dry_run: args.dry_run,
-            lock: !args.no_lock,
-            interruptible: Cell::new(false),
-        })
+        Ok(Self { lock: !args.no_lock, ..Self::for_work(&args.work)? })
     }
 
     fn discover(&self, seed: &Endpoint) -> anyhow::Result<Cluster> {
@@ -202,17 +203,14 @@ impl Session {
         })
     }
 
-    /// Runs work with a reporter, from where on Ctrl-C has its two steps.
+    /// Runs work with a reporter, in which Ctrl-C has its two steps.
     fn act<T>(
         &self,
         reporter: &Reporter<'_>,
         work: impl FnOnce(Context<'_>) -> redistrib_ops::Result<T>,
     ) -> anyhow::Result<T> {
-        if !self.interruptible.replace(true) {
-            interrupt::install(&self.cancel)?;
-        }
-        let result = work(Context::new(reporter, &self.cancel));
+        let result = self.interrupts.during(|cancel| work(Context::new(reporter, cancel)));
         reporter.close();
-        Ok(result?)
+        Ok(result??)
     }
 }

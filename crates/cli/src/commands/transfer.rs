@@ -14,7 +14,7 @@ use crate::report::Reporter;
 use crate::{render, secrets};
 
 pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.transfer.change)?;
+    let session = Session::for_work(&args.transfer.work)?;
     let from = Origin::new(&session, &args.from, args.db, &args.transfer.source)?;
     let to = Server::new(args.seed.node.clone(), session.settings.clone());
     session.output.line(format_args!(">>> Importing data from {} to cluster {to}", from.name));
@@ -30,7 +30,7 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
 }
 
 pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.transfer.change)?;
+    let session = Session::for_work(&args.transfer.work)?;
     let settings = source_settings(&session, &args.transfer.source)?;
     let from = Server::new(args.from.clone(), settings).at_db(args.db);
     let to = Server::new(args.to.clone(), session.settings.clone());
@@ -41,7 +41,7 @@ pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
 }
 
 pub(super) fn reshard_fleet(args: &ReshardFleetArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.transfer.change)?;
+    let session = Session::for_work(&args.transfer.work)?;
     let fleet = args.fleet.fleet()?;
     let from = Origin::new(&session, &args.from, args.fleet.db, &args.transfer.source)?;
     let masters = fleet.masters().len();
