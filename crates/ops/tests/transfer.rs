@@ -233,6 +233,55 @@ fn servers_that_cannot_be_the_ends_are_refused_by_name() {
     assert!(refusal(&to, &server(&node, 0)).contains("redis-trib import"));
 }
 
+#[test]
+fn keys_are_only_copied_from_where_they_cannot_be_removed() {
+    let test_server = TestServer::named("valkey-8.1").unwrap();
+    let lab = TempLab::plain(&test_server, 2).unwrap();
+    let cluster = TempLab::cluster(&test_server, 3, 0).unwrap();
+    let (replica, to) = (server(&lab, 0), server(&lab, 1));
+    let cancel = Cancel::new();
+    let context = Context::new(&Silent, &cancel);
+    let moving = TransferOptions { remove: true, ..Default::default() };
+    let of_cluster = copy(&server(&cluster, 0), &to);
+    let refused = of_cluster.run(&moving, context).unwrap_err().to_string();
+    assert!(refused.contains("is a node of a cluster"), "{refused}");
+    assert!(run(&of_cluster, &TransferOptions::default()).is_complete());
+
+    let master = server(&lab, 1).endpoint.port().unwrap().to_string();
+    call(&mut connect(&replica), &["REPLICAOF", "127.0.0.1", &master]);
+    let import =
+        Transfer::new(Source::Servers(vec![replica]), Target::Cluster(server(&cluster, 0)));
+    let refused = import.survey(&moving, context).unwrap_err().to_string();
+    assert!(refused.contains("is a replica"), "{refused}");
+}
+
+#[test]
+fn a_key_of_a_slot_on_the_move_is_verified_where_it_is() {
+    let test_server = TestServer::named("redis-7.0").unwrap();
+    let lab = TempLab::cluster(&test_server, 3, 0).unwrap();
+    let source = TempLab::plain(&test_server, 1).unwrap();
+    let from = server(&source, 0);
+    call(&mut connect(&from), &["SET", "foo", "bar", "EX", "1000"]);
+    let mut nodes: Vec<_> = lab.endpoints().iter().map(open).collect();
+    // The slot of foo is one of the last master's.
+    let (other, owner) = (0, 2);
+    let mut id = |node: usize| {
+        call(&mut nodes[node], &["CLUSTER", "MYID"]).view().as_str().unwrap().to_owned()
+    };
+    let (owner_id, other_id) = (id(owner), id(other));
+    call(&mut nodes[other], &["CLUSTER", "SETSLOT", "12182", "IMPORTING", &owner_id]);
+    call(&mut nodes[owner], &["CLUSTER", "SETSLOT", "12182", "MIGRATING", &other_id]);
+
+    let import = Transfer::new(Source::Servers(vec![from]), Target::Cluster(server(&lab, 0)));
+    let options = TransferOptions { verify: true, ..Default::default() };
+    for (copied, same) in [(1, 0), (0, 1)] {
+        let report = run(&import, &options);
+        assert!(report.is_complete(), "{report:?}");
+        assert_eq!((report.copied, report.same, report.verified), (copied, same, 1));
+    }
+    assert_eq!(size(&server(&lab, other)), 1);
+}
+
 /// Moves slots from the first master to the second, one after another, the way tools do, until told to stop.
 fn reshard(lab: &TempLab, done: &AtomicBool) -> usize {
     let mut nodes: Vec<_> = lab.endpoints().iter().map(open).collect();

@@ -14,8 +14,6 @@ pub enum Source {
     Servers(Vec<Server>),
     /// The masters of a fleet, `node_1` first: a key's place among them matters.
     Fleet(Vec<Server>),
-    /// The masters of the cluster that this server is a node of.
-    Cluster(Server),
 }
 
 /// Where keys are copied to, which decides where each key goes.
@@ -48,20 +46,19 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// Asks all the servers what they are.
+    /// Asks all the servers what they are. `remove` tells whether keys are to be removed from their source.
     ///
     /// # Errors
     /// Those of connecting, and [`Error::Precondition`] for servers between which this transfer cannot be.
-    pub(super) fn find(source: &Source, target: &Target) -> Result<Self> {
+    pub(super) fn find(source: &Source, target: &Target, remove: bool) -> Result<Self> {
         let sources = match source {
             Source::Servers(servers) | Source::Fleet(servers) => ask(servers)?,
-            Source::Cluster(seed) => ask(&masters(&discover(seed)?, seed))?,
         };
         let (targets, owners) = match target {
             Target::Server(server) => (ask(std::slice::from_ref(server))?, None),
             Target::Fleet(servers) => (ask(servers)?, None),
             Target::Cluster(seed) => {
-                let cluster = discover(seed)?;
+                let cluster = Cluster::discover(&seed.endpoint, &seed.settings)?;
                 let targets = ask(&masters(&cluster, seed))?;
                 let owners = owners(&cluster, &targets);
                 (targets, Some(owners))
@@ -73,7 +70,27 @@ impl Ends {
         let same = sources.iter().map(|end| position(&targets, end)).collect();
         let ends = Self { sources, targets, owners, same };
         ends.check(target)?;
+        if remove {
+            ends.check_removal()?;
+        }
         Ok(ends)
+    }
+
+    /// Whether keys can be removed from all sources.
+    fn check_removal(&self) -> Result<()> {
+        for End { server, facts } in &self.sources {
+            if !facts.is_master {
+                let why = "is a replica, where keys cannot be removed: name its master, or --copy";
+                return Err(unfit(server, why));
+            }
+            if facts.in_cluster_mode {
+                return Err(unfit(
+                    server,
+                    "is a node of a cluster: its keys can only be copied, with --copy",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn check(&self, target: &Target) -> Result<()> {
@@ -116,10 +133,6 @@ fn position(ends: &[End], wanted: &End) -> Option<usize> {
     ends.iter().position(|end| {
         end.facts.is_same_server(&wanted.facts) && end.server.db == wanted.server.db
     })
-}
-
-fn discover(seed: &Server) -> Result<Cluster> {
-    Cluster::discover(&seed.endpoint, &seed.settings)
 }
 
 /// The masters that own slots.

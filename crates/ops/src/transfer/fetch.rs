@@ -103,7 +103,7 @@ impl Reader {
         let asked: Vec<Bytes> = keys.drain(..count).collect();
         self.ask(&asked)?;
         if self.watch {
-            self.accept_one()?;
+            self.accept_one(&Command::new("WATCH"))?;
         }
         let surely = self.expiring;
         let mut perhaps = !surely && self.receive_expiring()?;
@@ -146,13 +146,13 @@ impl Reader {
         }
     }
 
-    fn accept_one(&mut self) -> Result<Reply> {
-        let reply = self.connection.receive(&self.dump)?;
-        self.connection.accept(&self.dump, reply)
+    fn accept_one(&mut self, command: &Command) -> Result<Reply> {
+        let reply = self.connection.receive(command)?;
+        self.connection.accept(command, reply)
     }
 
     fn receive_expiring(&mut self) -> Result<bool> {
-        let reply = self.accept_one()?;
+        let reply = self.accept_one(&Command::new("INFO").arg("keyspace"))?;
         Ok(text_of(&reply).is_none_or(|text| has_expiring_keys(text, self.db)))
     }
 
@@ -185,9 +185,10 @@ impl Reader {
 
     /// When each key expires by the source's clock.
     fn receive_expiry(&mut self, keys: &[Bytes]) -> Result<Vec<Expiry>> {
-        let time = self.accept_one()?;
+        let command = Command::new("TIME");
+        let time = self.accept_one(&command)?;
         let now = read_time(&time.view())
-            .ok_or_else(|| self.connection.unexpected(&Command::new("TIME"), "no time"))?;
+            .ok_or_else(|| self.connection.unexpected(&command, "no time"))?;
         let from = if self.tells_expiry_time { 0 } else { now };
         let receive = |_| {
             let reply = self.connection.receive(&self.dump)?;

@@ -78,7 +78,8 @@ impl<'a> Lane<'a> {
     /// is wanted. Answers with keys that have to be looked at again.
     fn deliver(&mut self, entries: &[Entry]) -> Result<Vec<Bytes>> {
         let options = self.job.options;
-        let mut outcomes = self.writer.write(entries, options.replace)?;
+        let stop = || self.job.stops_now();
+        let mut outcomes = self.writer.write(entries, options.replace, stop)?;
         let check: Vec<usize> = (0..entries.len())
             .filter(|&number| match outcomes[number] {
                 Outcome::Busy => true,
@@ -144,13 +145,19 @@ impl<'a> Lane<'a> {
     fn copy_again(&mut self, key: Bytes) -> Result<()> {
         for _ in 0..TRIES {
             let fetched = self.reader.fetch(&mut Chunk::from([key.clone()]), 1)?;
+            if let Some((key, reply)) = fetched.unreadable.into_iter().next() {
+                self.reader.remove(std::iter::empty())?;
+                self.leave(key, Reason::Unreadable { reply });
+                return Ok(());
+            }
             let Some(entry) = fetched.entries.first() else {
                 self.reader.remove(std::iter::empty())?;
                 self.writer.ask(&key, &Command::new("DEL").arg(&key))?;
                 self.counted.vanished += 1;
                 return Ok(());
             };
-            let outcomes = self.writer.write(std::slice::from_ref(entry), true)?;
+            let stop = || self.job.stops_now();
+            let outcomes = self.writer.write(std::slice::from_ref(entry), true, stop)?;
             if let Some(Outcome::Failed(reason)) = outcomes.into_iter().next() {
                 self.reader.remove(std::iter::empty())?;
                 self.leave(key, reason);
@@ -176,13 +183,18 @@ impl<'a> Lane<'a> {
         seen.into_iter().map(judge).collect()
     }
 
-    fn judge(&mut self, entry: &Entry, seen: Seen) -> Result<Option<String>> {
+    fn judge(&mut self, entry: &Entry, mut seen: Seen) -> Result<Option<String>> {
         let expires_in = match entry.expires {
             Some(time) => Some(self.writer.left(&entry.key, time)?),
             None => None,
         };
         if expires_in.is_some_and(|left| left <= EXPIRY_TOLERANCE_MS) {
             return Ok(None);
+        }
+        if seen.is_refused {
+            // Its slot is on the move: asked alone it is followed.
+            let mut ask = |name| self.writer.ask(&entry.key, &Command::new(name).arg(&entry.key));
+            seen = Seen::of(entry, &ask("DUMP")?, &ask("PTTL")?);
         }
         if !seen.same_payload {
             let writer = &mut self.writer;
@@ -208,6 +220,8 @@ impl<'a> Lane<'a> {
 
 /// What the target says of an entry.
 struct Seen {
+    /// Whether it says anything, instead of sending us elsewhere.
+    is_refused: bool,
     same_payload: bool,
     missing: Option<String>,
     expires_in: Option<i64>,
@@ -217,6 +231,7 @@ impl Seen {
     fn of(entry: &Entry, dump: &Reply, ttl: &Reply) -> Self {
         let theirs = dump.view().as_bytes();
         Self {
+            is_refused: [dump, ttl].iter().any(|reply| reply.view().as_error().is_some()),
             same_payload: theirs.is_some_and(|theirs| same_payload(&entry.payload, theirs)),
             missing: describe_missing(dump),
             expires_in: ttl.view().as_int().filter(|&left| left >= 0),

@@ -85,7 +85,7 @@ impl Transfer {
     /// What prevents its beginning: those of connecting to all the servers, and
     /// [`Error::Precondition`](crate::Error::Precondition) for servers between which it cannot be.
     pub fn run(&self, options: &TransferOptions, context: Context<'_>) -> Result<TransferReport> {
-        let ends = Ends::find(&self.source, &self.target)?;
+        let ends = Ends::find(&self.source, &self.target, options.remove)?;
         context.tell(Event::TransferStarted { keys: ends.keys() });
         let job = Job::new(&ends, self.places(&ends), options, context);
         thread::scope(|scope| {
@@ -109,7 +109,7 @@ impl Transfer {
     /// # Errors
     /// Those of [`Transfer::run`], and those of connections while it looks.
     pub fn survey(&self, options: &TransferOptions, context: Context<'_>) -> Result<Survey> {
-        let ends = Ends::find(&self.source, &self.target)?;
+        let ends = Ends::find(&self.source, &self.target, options.remove)?;
         survey::take(&Job::new(&ends, self.places(&ends), options, context))
     }
 

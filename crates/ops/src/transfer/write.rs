@@ -44,16 +44,24 @@ pub(super) struct Writer<'a> {
     restore: Command,
 }
 
-/// The tries that are to be made next, and whether to wait before.
+/// The tries that are to be made next.
 #[derive(Debug, Default)]
 struct Next {
     attempts: Vec<Attempt>,
-    pause: bool,
+    /// What a server said that is not ready for some of them: to be waited for.
+    unready: Option<Error>,
 }
 
 /// Where a command on one key goes next.
 enum Way {
-    To { node: usize, asking: bool, pause: bool },
+    To {
+        node: usize,
+        asking: bool,
+    },
+    /// There, once the server is ready.
+    Later {
+        node: usize,
+    },
     Ends(Outcome),
 }
 
@@ -70,18 +78,27 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes all entries and tells what became of each, in their order.
+    /// Writes all entries and tells what became of each, in their order. Gives up waiting when `stop` says so.
     ///
     /// # Errors
     /// Those of connections, after which nothing is known of any of the entries; [`Error::Refused`] where a
-    /// server refuses all writes.
-    pub(super) fn write(&mut self, entries: &[Entry], replace: bool) -> Result<Vec<Outcome>> {
+    /// server refuses all writes, or does not become ready for them in time.
+    pub(super) fn write(
+        &mut self,
+        entries: &[Entry],
+        replace: bool,
+        stop: impl Fn() -> bool,
+    ) -> Result<Vec<Outcome>> {
         let mut outcomes = vec![Outcome::Failed(Reason::NoOwner); entries.len()];
         let mut next = self.first_attempts(entries);
         let until = Instant::now() + PATIENCE;
         let mut rounds = 0;
-        while !next.attempts.is_empty() && (rounds == 0 || Instant::now() < until) {
-            if next.pause || rounds > HOPS_IN_A_ROW {
+        while !next.attempts.is_empty() && (rounds == 0 || !stop()) {
+            if Instant::now() > until {
+                // Each further key would have to wait as long.
+                return next.unready.map_or(Ok(outcomes), Err);
+            }
+            if next.unready.is_some() || rounds > HOPS_IN_A_ROW {
                 thread::sleep(PAUSE);
             }
             rounds += 1;
@@ -96,7 +113,7 @@ impl<'a> Writer<'a> {
             let node = self.places.of(self.source, &content.key)?;
             Some(Attempt { entry, node, asking: false })
         };
-        Next { attempts: entries.iter().enumerate().filter_map(attempt).collect(), pause: false }
+        Next { attempts: entries.iter().enumerate().filter_map(attempt).collect(), unready: None }
     }
 
     /// Sends each node its share.
@@ -129,14 +146,19 @@ impl<'a> Writer<'a> {
                     outcomes[attempt.entry] = Outcome::Written;
                     continue;
                 }
-                match self.way(number, &entries[attempt.entry].key, &reply)? {
-                    Way::Ends(outcome) => outcomes[attempt.entry] = outcome,
-                    Way::To { node, asking, pause } => {
-                        outcomes[attempt.entry] = Outcome::Failed(self.refused(number, &reply));
-                        next.attempts.push(Attempt { node, asking, ..attempt });
-                        next.pause |= pause;
+                let (node, asking) = match self.way(number, &entries[attempt.entry].key, &reply)? {
+                    Way::Ends(outcome) => {
+                        outcomes[attempt.entry] = outcome;
+                        continue;
                     }
-                }
+                    Way::To { node, asking } => (node, asking),
+                    Way::Later { node } => {
+                        next.unready = Some(self.refusal(number, error_text(&reply)));
+                        (node, false)
+                    }
+                };
+                outcomes[attempt.entry] = Outcome::Failed(self.refused(number, &reply));
+                next.attempts.push(Attempt { node, asking, ..attempt });
             }
         }
         Ok(next)
@@ -160,12 +182,9 @@ impl<'a> Writer<'a> {
                 if !ask {
                     self.places.learn(slot, node);
                 }
-                Way::To { node, asking: ask, pause: false }
+                Way::To { node, asking: ask }
             }
-            Hint::Later => {
-                let node = self.places.of(self.source, key).unwrap_or(number);
-                Way::To { node, asking: false, pause: true }
-            }
+            Hint::Later => Way::Later { node: self.places.of(self.source, key).unwrap_or(number) },
             Hint::Busy => Way::Ends(Outcome::Busy),
             Hint::Payload => Way::Ends(Outcome::Failed(Reason::Payload {
                 from: self.from_version.clone(),
@@ -173,12 +192,14 @@ impl<'a> Writer<'a> {
                 to: node.version().to_owned(),
                 reply: text,
             })),
-            Hint::Hopeless => {
-                let node = node.server.endpoint.clone();
-                return Err(Error::Refused { node, command: "RESTORE".into(), reply: text });
-            }
+            Hint::Hopeless => return Err(self.refusal(number, text)),
             Hint::Refused => Way::Ends(Outcome::Failed(self.refused(number, reply))),
         })
+    }
+
+    fn refusal(&self, number: usize, reply: String) -> Error {
+        let node = self.nodes[number].server.endpoint.clone();
+        Error::Refused { node, command: "RESTORE".into(), reply }
     }
 
     fn refused(&self, number: usize, reply: &Reply) -> Reason {
@@ -261,11 +282,10 @@ impl<'a> Writer<'a> {
             }
             match self.way(number, key, &reply)? {
                 Way::Ends(_) => return Ok(reply),
-                Way::To { node, asking: ask, pause } => {
-                    (number, asking) = (node, ask);
-                    if pause {
-                        thread::sleep(PAUSE);
-                    }
+                Way::To { node, asking: ask } => (number, asking) = (node, ask),
+                Way::Later { node } => {
+                    (number, asking) = (node, false);
+                    thread::sleep(PAUSE);
                 }
             }
         }
