@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
 use super::{Fleet, FleetError, FleetNode};
 use crate::error::{Error, Result};
@@ -13,6 +14,7 @@ use crate::{Credentials, Endpoint, Secret};
 #[serde(deny_unknown_fields)]
 struct File {
     user: Option<String>,
+    #[serde(default, deserialize_with = "password")]
     password: Option<String>,
     #[serde(default)]
     db: u32,
@@ -27,7 +29,16 @@ struct NodeTable {
     host: String,
     port: u16,
     user: Option<String>,
+    #[serde(default, deserialize_with = "password")]
     password: Option<String>,
+}
+
+/// Reads a password without telling what was there in its place, as the library's own error would.
+fn password<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
+    match toml::Value::deserialize(input)? {
+        toml::Value::String(text) => Ok(Some(text)),
+        _ => Err(D::Error::custom("a password is a text: write it in quotes")),
+    }
 }
 
 impl Fleet {
@@ -71,46 +82,55 @@ impl Fleet {
     /// # Errors
     /// [`FleetError`] in [`Error::Fleet`].
     pub fn from_toml(text: &str, path: &str) -> Result<Self> {
-        let wrong = |error: toml::de::Error, line| FleetError::File {
-            path: path.to_owned(),
-            line,
-            what: error.message().to_owned(),
-        };
+        let wrong = |line, what| FleetError::File { path: path.to_owned(), line, what };
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
-            wrong(error, line)
+            wrong(line, error.message().to_owned())
         })?;
-        let common = credentials(file.user, file.password);
+        let common = credentials(file.user, file.password).map_err(|what| wrong(None, what))?;
         let mut nodes = Vec::new();
         for (name, value) in file.nodes {
-            let node = match value {
-                toml::Value::String(address) => FleetNode {
-                    credentials: common.clone(),
-                    ..FleetNode::new(name, address.parse()?)
-                },
-                other => {
-                    let table: NodeTable =
-                        other.try_into().map_err(|error: toml::de::Error| FleetError::File {
-                            path: path.to_owned(),
-                            line: None,
-                            what: format!("nodes.{name}: {}", error.message()),
-                        })?;
-                    let own = credentials(table.user, table.password);
-                    FleetNode {
-                        credentials: own.or_else(|| common.clone()),
-                        ..FleetNode::new(name, Endpoint::tcp(table.host, table.port))
-                    }
-                }
-            };
-            nodes.push(node);
+            let node = read_node(&name, value, common.as_ref());
+            nodes.push(node.map_err(|what| wrong(None, format!("nodes.{name}: {what}")))?);
         }
         let fleet = Self::new(nodes, file.master_of.into_iter().collect())?;
         Ok(fleet.at_db(file.db))
     }
 }
 
-fn credentials(user: Option<String>, password: Option<String>) -> Option<Credentials> {
-    password.map(|password| Credentials { user, password: Secret::new(password) })
+/// Reads an address, or a table that has one, and else tells what is wrong with it.
+fn read_node(
+    name: &str,
+    value: toml::Value,
+    common: Option<&Credentials>,
+) -> Result<FleetNode, String> {
+    let (endpoint, own) = match value {
+        // The text may be a password whose field was misspelt.
+        toml::Value::String(address) => {
+            let endpoint = address.parse().map_err(|_| "is not an address: write HOST:PORT")?;
+            (endpoint, None)
+        }
+        other => {
+            let table: NodeTable =
+                other.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+            let own = credentials(table.user, table.password)?;
+            (Endpoint::tcp(table.host, table.port), own)
+        }
+    };
+    let credentials = own.or_else(|| common.cloned());
+    Ok(FleetNode { credentials, ..FleetNode::new(name, endpoint) })
+}
+
+fn credentials(
+    user: Option<String>,
+    password: Option<String>,
+) -> Result<Option<Credentials>, String> {
+    match (user, password) {
+        (Some(_), None) => Err("a user without a password".into()),
+        (user, password) => {
+            Ok(password.map(|password| Credentials { user, password: Secret::new(password) }))
+        }
+    }
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -144,7 +164,11 @@ mod tests {
     fn what_is_wrong_in_a_file_is_told_with_its_place_and_without_its_text() {
         for (text, told) in [
             ("password = 'hush\n", "fleet.toml, line 1"),
-            ("[nodes]\nnode_1 = 'h:1'\n\npasword = 'hush'\n", "no port"),
+            ("[nodes]\nnode_1 = 'h:1'\n\npasword = 'hush'\n", "nodes.pasword: is not an address"),
+            ("password = 4711\n[nodes]\nnode_1 = 'h:1'\n", "line 1: a password is a text"),
+            ("[nodes]\nnode_1 = { host = 'h', port = 1, password = 4711 }\n", "nodes.node_1"),
+            ("user = 'bob'\n[nodes]\nnode_1 = 'h:1'\n", "a user without a password"),
+            ("[nodes]\nnode_1 = { host = 'h', port = 1, user = 'bob' }\n", "nodes.node_1: a user"),
             ("pasword = 'hush'\n[nodes]\nnode_1 = 'h:1'\n", "unknown field `pasword`"),
             ("[nodes]\nnode_1 = { host = 'h', port = 1, pasword = 'hush' }\n", "nodes.node_1"),
             ("[nodes]\nnode_1 = 7\n", "nodes.node_1"),
@@ -154,10 +178,8 @@ mod tests {
             ("[nodes]\nnode_1 = 'h:1'\nnode_3 = 'h:2'\n", "there is no node_2"),
         ] {
             let error = Fleet::from_toml(text, "fleet.toml").unwrap_err().to_string();
-            if told != "no port" {
-                assert!(error.contains(told), "{text:?}: {error}");
-            }
-            assert!(!error.contains("hush\n"), "{error}");
+            assert!(error.contains(told), "{text:?}: {error}");
+            assert!(!error.contains("hush") && !error.contains("4711"), "{error}");
         }
     }
 }
