@@ -44,8 +44,10 @@ pub fn without_secrets(command: &Command) -> String {
 fn harmless(command: &Command) -> impl Iterator<Item = &[u8]> {
     let named = |name: &str| command.name().eq_ignore_ascii_case(name.as_bytes());
     let guarded = GUARDED.iter().find(|(name, _)| named(name)).map(|(_, words)| *words);
-    let password_follows =
-        move |word: &&[u8]| guarded.is_none() && matches!(*word, b"AUTH" | b"AUTH2");
+    let password_follows = move |word: &&[u8]| {
+        guarded.is_none()
+            && ["AUTH", "AUTH2"].iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+    };
     command
         .args()
         .take(guarded.unwrap_or(usize::MAX))
@@ -66,6 +68,7 @@ mod tests {
             &["ACL", "SETUSER", "bob", ">s3cret"],
             &["EVAL", "return 's3cret'"],
             &["MIGRATE", "h", "7000", "AUTH", "s3cret"],
+            &["migrate", "h", "7000", "auth2", "bob", "s3cret"],
         ] {
             let command = Command::from_args(words);
             assert!(!describe(&command).contains("s3cret"), "{}", describe(&command));
