@@ -227,11 +227,7 @@ impl FleetClient {
 
     /// Sends a command to one server, to read or to write there.
     pub(super) fn send(&mut self, server: usize, command: &Command, reads: bool) -> Result<Reply> {
-        let link = if reads {
-            self.links.reader(&self.fleet, server)?
-        } else {
-            self.links.master(&self.fleet, server)?
-        };
+        let link = self.link(server, reads)?;
         let waits = WAITING.iter().any(|name| command.name().eq_ignore_ascii_case(name.as_bytes()));
         let usual = link.timeout();
         if waits {
@@ -251,8 +247,9 @@ impl FleetClient {
         for (server, command) in commands {
             self.link(*server, reads)?.send(std::slice::from_ref(command))?;
         }
-        let receive =
-            |(server, command): &(usize, Command)| self.link(*server, reads)?.receive(command);
+        let receive = |(server, command): &(usize, Command)| {
+            self.links.begun(&self.fleet, *server, reads, command)?.receive(command)
+        };
         commands.iter().map(receive).collect()
     }
 

@@ -3,7 +3,8 @@
 use redistrib_resp::{Command, Reply};
 
 use super::{Fleet, FleetNode};
-use crate::error::Result;
+use crate::conn::describe;
+use crate::error::{Error, Result};
 use crate::inspect::{info_field, text_of};
 use crate::transfer::Server;
 use crate::{Connection, Endpoint, Settings};
@@ -63,6 +64,25 @@ impl Links {
             Some(connection) => Ok(self.replicas[index].insert(connection)),
             None => self.master(fleet, index),
         }
+    }
+
+    /// The connection over which `command` was begun, to the master or to where it is read. Never a new one,
+    /// which would know nothing of it: neither the answers under way nor the keys watched.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub(super) fn begun(
+        &mut self,
+        fleet: &Fleet,
+        index: usize,
+        reads: bool,
+        command: &Command,
+    ) -> Result<&mut Connection> {
+        let replica = self.replicas[index].as_mut().filter(|_| reads);
+        replica.or(self.masters[index].as_mut()).ok_or_else(|| Error::Closed {
+            node: fleet.masters()[index].endpoint.clone(),
+            command: describe(command),
+        })
     }
 
     /// A replica that is in step with its master: the one that is named, else one that the master names.

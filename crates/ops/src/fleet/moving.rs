@@ -1,5 +1,5 @@
-//! Commands that take something from a key at one server to a key at another, so that nothing is lost
-//! whatever happens in between.
+//! Commands that take something from a key at one server to a key at another. It is written first and removed
+//! then, so that nothing is lost whatever happens in between; but what is popped from a list is on its way.
 
 use redistrib_resp::{Command, Reply};
 
@@ -90,7 +90,9 @@ impl FleetClient {
     fn remove_unchanged(&mut self, key: &Placed) -> Result<bool> {
         let delete = Command::new("DEL").arg(&key.name);
         let commands = [Command::new("MULTI"), delete, Command::new("EXEC")];
-        let replies = self.links.master(&self.fleet, key.server)?.call_all(&commands)?;
+        // Over another connection nothing would be watched, and a change meanwhile go unnoticed.
+        let link = self.links.begun(&self.fleet, key.server, false, &commands[1])?;
+        let replies = link.call_all(&commands)?;
         Ok(replies.last().is_some_and(|reply| !reply.view().is_null()))
     }
 

@@ -210,7 +210,8 @@ pub const RULES: &[Rule] = &[
 const READ_SETS: &str = "each set is read at its own moment";
 const STORE_SETS: &str = "the result replaces what was there in one step";
 const RENAME_NOTE: &str = "DUMP and RESTORE with the time of expiry; removed from its old place once it has arrived unchanged";
-const POP_NOTE: &str = "an element that cannot be pushed is put back";
+const POP_NOTE: &str =
+    "an element that cannot be pushed is put back; it is lost if this program dies between the two";
 
 const fn rule(
     commands: &'static [&'static str],
