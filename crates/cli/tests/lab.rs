@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use redistrib_ops::lab::{TestServer, free_ports};
@@ -81,4 +83,16 @@ fn what_stands_in_the_way_is_named() {
     place.lab("up", &["--server", "/no/such/server"]).expect(1).complains(&["/no/such/server"]);
     place.lab("down", &[]).expect(1).complains(&["there is no lab in", "lab up"]);
     assert!(!place.folder.path().join("lab").exists());
+}
+
+#[test]
+fn a_server_that_dies_at_its_start_shows_the_end_of_its_log() {
+    let place = Place::new(3);
+    let server = place.folder.path().join("server");
+    fs::write(&server, "#!/bin/sh\necho first\nprintf 'sec\\033[2Jond\\n'\nexit 3\n").unwrap();
+    fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).unwrap();
+    let (port, server) = (place.port.to_string(), server.to_str().unwrap().to_owned());
+    let run = place.lab("up", &["--nodes", "3", "--port", &port, "--server", &server]).expect(1);
+    let log = "(exit status: 3); the end of its log:\n  first\n  sec\\x1b[2Jond\n";
+    assert!(run.stderr.ends_with(log), "{}", run.stderr);
 }

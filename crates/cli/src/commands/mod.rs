@@ -103,9 +103,19 @@ pub fn run(verb: Verb) -> Outcome {
         if json {
             Output::new(true).document(&FailedDocument { event: "failed", error: &text });
         }
-        tell_error(Style::of_stderr().line(format_args!("[ERR] {}", Escaped(&text))));
+        tell_failure(&error, &text);
         Outcome::Failed
     })
+}
+
+/// Prints an error on one line, whatever a server has put into it. Only a local server's log has lines of its own.
+fn tell_failure(error: &anyhow::Error, text: &str) {
+    let (first, rest) = match error.downcast_ref() {
+        Some(redistrib_ops::Error::Lab(_)) => text.split_once('\n').unwrap_or((text, "")),
+        _ => (text, ""),
+    };
+    tell_error(Style::of_stderr().line(format_args!("[ERR] {}", Escaped(first))));
+    rest.lines().for_each(|line| tell_error(format_args!("  {}", Escaped(line))));
 }
 
 /// The last line that a verb prints with `--json` when it fails.
@@ -115,7 +125,7 @@ struct FailedDocument<'a> {
     error: &'a str,
 }
 
-/// The error and its remedy, on one line.
+/// The error and its remedy.
 fn describe(error: &anyhow::Error) -> String {
     // Our own errors tell their causes themselves.
     let Some(known) = error.downcast_ref::<redistrib_ops::Error>() else {
