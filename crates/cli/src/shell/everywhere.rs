@@ -1,5 +1,6 @@
 //! One command on many nodes.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use anyhow::Result;
@@ -47,7 +48,8 @@ fn print_text(
     }
 }
 
-fn print_json(node: &Endpoint, answer: Result<&Reply, &Error>) -> io::Result<()> {
+/// An object with `node` and `reply` or `failure`, on a line of its own.
+pub(super) fn print_json(node: impl Display, answer: Result<&Reply, &Error>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     write!(out, "{{\"node\":{},", serde_json::to_string(&node.to_string())?)?;
     match answer {

@@ -3,12 +3,16 @@
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use anyhow::Result;
+use redistrib_ops::Error;
 use redistrib_ops::fleet::{Answer, FleetClient};
+use redistrib_ops::resp::Reply;
 use redistrib_ops::words::split;
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 
+use super::everywhere::print_json;
 use super::failure::explain;
+use super::format::Form;
 use super::lines::is_sensitive;
 use super::options::Output;
 use super::printer::Printer;
@@ -46,20 +50,28 @@ impl FleetSession {
             Answer::Each(answers) => {
                 let mut fine = true;
                 for (name, answer) in answers {
-                    self.printer.line(&format!("{}:", Escaped(name)))?;
-                    match answer {
-                        Ok(reply) => {
-                            fine &= reply.view().as_error().is_none();
-                            self.printer.reply(words, reply.view())?;
-                        }
-                        Err(error) => {
-                            fine = false;
-                            writeln!(io::stderr(), "{}", explain(&error))?;
-                        }
-                    }
+                    fine &= answer.as_ref().is_ok_and(|reply| reply.view().as_error().is_none());
+                    self.print_of(&name, words, answer.as_ref())?;
                 }
                 Ok(fine)
             }
+        }
+    }
+
+    /// Prints one server's own answer.
+    fn print_of(
+        &self,
+        name: &str,
+        words: &[Vec<u8>],
+        answer: Result<&Reply, &Error>,
+    ) -> io::Result<()> {
+        if self.printer.form() == Form::Lossless {
+            return print_json(name, answer);
+        }
+        self.printer.line(&format!("{}:", Escaped(name)))?;
+        match answer {
+            Ok(reply) => self.printer.reply(words, reply.view()),
+            Err(error) => writeln!(io::stderr(), "{}", explain(error)),
         }
     }
 
