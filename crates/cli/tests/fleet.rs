@@ -61,6 +61,11 @@ fn a_fleet_is_used_as_one_server() {
     run(&["exec", "MSET", "foo", "1", "bar", "2", "-x", "--yes"]).expect(0).shows(&["OK"]);
     run(&["exec", "MGET", "bar", "foo", "-x"]).expect(0).shows(&["2\n1\n--yes\n"]);
     run(&["exec", "PING"]).expect(0).shows(&["node_1:\nPONG\nnode_2:\nPONG"]);
+    run(&["exec", "--json", "TYPE", "foo"]).expect(0).shows(&["{\"simple\":\"string\"}"]);
+    let lines = run(&["exec", "--json", "PING"]).expect(0).stdout;
+    let [one, two] = ["node_1", "node_2"]
+        .map(|node| format!(r#"{{"node":"{node}","reply":{{"simple":"PONG"}}}}"#));
+    assert_eq!(lines, format!("{one}\n{two}\n"));
     run(&["exec", "MULTI"]).expect(1).shows(&["MULTI is not for a fleet"]);
     run(&["exec", "--no-raw", "DBSIZE"]).expect(0).shows(&["(integer) 3"]);
     trib_with(
@@ -127,7 +132,10 @@ fn one_server_becomes_a_fleet_becomes_a_larger_one_becomes_a_cluster() {
     let import = ["import", node.as_str(), "--copy", "--verify", "--json", "--from-node"];
     let run = trib(&with_nodes(&import, &three, &[])).expect(0);
     let last = run.stdout.lines().last().unwrap();
-    assert!(last.starts_with(r#"{"event":"report","seen":2000,"copied":2000"#), "{last}");
+    assert!(
+        last.starts_with(r#"{"event":"report","expected":2000,"seen":2000,"copied":2000"#),
+        "{last}"
+    );
     assert_eq!(cluster.endpoints().iter().map(size).sum::<i64>(), 2000);
 }
 
@@ -157,6 +165,21 @@ fn a_killed_move_is_completed_by_the_same_command() {
     trib(&import).expect(0).shows(&["[OK] Copied"]);
     assert_eq!(size(&at[0]), 0);
     assert_eq!(cluster.endpoints().iter().map(size).sum::<i64>(), 30_000);
+}
+
+#[test]
+fn a_transfer_that_ends_early_tells_how_to_go_on() {
+    let lab = plain(2);
+    let at = lab.endpoints();
+    fill(&at[0], 5000);
+    call(&at[1], &["CONFIG", "SET", "maxmemory", "1mb"]);
+    let (from, to) = (at[0].to_string(), at[1].to_string());
+    trib(&["copy", &from, &to]).expect(1).shows(&[
+        "OOM command not allowed",
+        "Ended early",
+        "of about 5000 keys",
+        "run the same command again",
+    ]);
 }
 
 #[test]

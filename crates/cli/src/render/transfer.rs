@@ -19,6 +19,11 @@ pub fn transferred(report: &TransferReport, took: Duration) -> Vec<String> {
     }
     if report.interrupted {
         lines.push("[WARNING] Interrupted: run the same command again to copy the rest".into());
+    } else if report.failure.is_some() {
+        lines.push(format!(
+            "[WARNING] Ended early, after {} of about {} keys had been found: run the same command again to copy the rest",
+            report.seen, report.expected
+        ));
     }
     let mark = if report.is_complete() { "[OK]" } else { "[WARNING]" };
     let mut summary = format!("{mark} Copied {} keys ({})", report.copied, bytes(report.bytes));

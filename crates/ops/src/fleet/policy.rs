@@ -84,9 +84,9 @@ pub struct Rule {
     pub note: &'static str,
 }
 
-const ONE_SERVER: &str = "its state belongs to one connection to one server: use `redis-trib --cluster` or a client there";
-const STREAMING: &str = "it never ends: use redis-cli at the server that is meant";
-const ADMIN: &str = "it concerns one server: use redis-cli at the server that is meant";
+const ONE_SERVER: &str = "its state belongs to one connection to one server: use `redis-trib shell` at the server that is meant";
+const STREAMING: &str = "it never ends: use `redis-trib shell` at the server that is meant";
+const ADMIN: &str = "it concerns one server: use `redis-trib exec` at the server that is meant";
 
 /// The table. A command that is not in it goes to the server of its keys, if that is one server.
 pub const RULES: &[Rule] = &[

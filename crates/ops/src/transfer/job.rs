@@ -61,13 +61,11 @@ impl<'a> Job<'a> {
 
     /// Adds to the report and tells the observer.
     pub(super) fn count(&self, counted: TransferReport) {
-        let event = Event::KeysTransferred {
-            keys: counted.handled(),
-            copied: counted.copied,
-            bytes: counted.bytes,
-        };
+        let (keys, copied, bytes) = (counted.handled(), counted.copied, counted.bytes);
         self.report.lock().unwrap_or_else(PoisonError::into_inner).add(counted);
-        self.context.tell(event);
+        if keys > 0 {
+            self.context.tell(Event::KeysTransferred { keys, copied, bytes });
+        }
     }
 
     /// Notes what ends the transfer; the other threads finish what they have begun.
@@ -79,6 +77,7 @@ impl<'a> Job<'a> {
 
     pub(super) fn into_report(self) -> TransferReport {
         let mut report = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.expected = self.ends.keys();
         report.interrupted = self.context.cancel.wish() != Stop::No;
         report
     }

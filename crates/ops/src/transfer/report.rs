@@ -13,6 +13,8 @@ pub const MOST_NAMED: usize = 1000;
 /// What became of the keys, counted, and those that were left, named.
 #[derive(Debug, Default, Serialize)]
 pub struct TransferReport {
+    /// Keys that the sources had when it began, by their own count.
+    pub expected: u64,
     /// Keys that the sources showed.
     pub seen: u64,
     /// Keys written to the target.
