@@ -18,9 +18,8 @@ impl Connection {
     /// within about a second after `cancel` was pressed, too.
     ///
     /// # Errors
-    /// [`Error::Cancelled`];
-    /// Those of [`Connection::call`]; [`Error::Unexpected`] for a server that answers in another form;
-    /// [`Error::Io`] for a sink that does not take the bytes.
+    /// Those of [`Connection::call`]; [`Error::Cancelled`]; [`Error::Unexpected`] for a server that answers in
+    /// another form; [`Error::Io`] for a sink that does not take the bytes.
     pub fn dump(mut self, sink: &mut impl Write, cancel: &Cancel) -> Result<u64> {
         let sync = Command::new("SYNC");
         self.send(std::slice::from_ref(&sync))?;

@@ -87,7 +87,7 @@ impl Fleet {
             let line = error.span().map(|span| line_of(text, span.start));
             wrong(line, error.message().to_owned())
         })?;
-        let common = credentials(file.user, file.password).map_err(|what| wrong(None, what))?;
+        let common = credentials(file.user, file.password);
         let mut nodes = Vec::new();
         for (name, value) in file.nodes {
             let node = read_node(&name, value, common.as_ref());
@@ -113,7 +113,7 @@ fn read_node(
         other => {
             let table: NodeTable =
                 other.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
-            let own = credentials(table.user, table.password)?;
+            let own = credentials(table.user, table.password);
             (Endpoint::tcp(table.host, table.port), own)
         }
     };
@@ -121,16 +121,11 @@ fn read_node(
     Ok(FleetNode { credentials, ..FleetNode::new(name, endpoint) })
 }
 
-fn credentials(
-    user: Option<String>,
-    password: Option<String>,
-) -> Result<Option<Credentials>, String> {
-    match (user, password) {
-        (Some(_), None) => Err("a user without a password".into()),
-        (user, password) => {
-            Ok(password.map(|password| Credentials { user, password: Secret::new(password) }))
-        }
-    }
+/// A user without a password is one that needs none, and takes any.
+fn credentials(user: Option<String>, password: Option<String>) -> Option<Credentials> {
+    let is_given = user.is_some() || password.is_some();
+    let password = Secret::new(password.unwrap_or_default());
+    is_given.then_some(Credentials { user, password })
 }
 
 fn line_of(text: &str, at: usize) -> usize {
@@ -158,6 +153,9 @@ mod tests {
             node.credentials.as_ref().unwrap().password.reveal().to_owned()
         };
         assert_eq!((password(0).as_str(), password(1).as_str()), ("hush", "own"));
+        let passwordless = Fleet::from_toml("user = 'bob'\n[nodes]\nnode_1 = 'h:1'\n", "f");
+        let login = passwordless.unwrap().masters()[0].credentials.clone().unwrap();
+        assert_eq!((login.user.as_deref(), login.password.reveal()), (Some("bob"), ""));
     }
 
     #[test]
@@ -167,8 +165,6 @@ mod tests {
             ("[nodes]\nnode_1 = 'h:1'\n\npasword = 'hush'\n", "nodes.pasword: is not an address"),
             ("password = 4711\n[nodes]\nnode_1 = 'h:1'\n", "line 1: a password is a text"),
             ("[nodes]\nnode_1 = { host = 'h', port = 1, password = 4711 }\n", "nodes.node_1"),
-            ("user = 'bob'\n[nodes]\nnode_1 = 'h:1'\n", "a user without a password"),
-            ("[nodes]\nnode_1 = { host = 'h', port = 1, user = 'bob' }\n", "nodes.node_1: a user"),
             ("pasword = 'hush'\n[nodes]\nnode_1 = 'h:1'\n", "unknown field `pasword`"),
             ("[nodes]\nnode_1 = { host = 'h', port = 1, pasword = 'hush' }\n", "nodes.node_1"),
             ("[nodes]\nnode_1 = 7\n", "nodes.node_1"),
