@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 
+use anyhow::Context as _;
 use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
 
 use crate::args::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, SourceArgs};
@@ -80,7 +81,9 @@ fn login(
     variable: &str,
 ) -> anyhow::Result<Option<Credentials>> {
     let password = if ask {
-        Some(Secret::new(rpassword::prompt_password(question)?))
+        let typed = rpassword::prompt_password(question);
+        let failed = || format!("cannot ask for the password, give it in {variable} instead");
+        Some(Secret::new(typed.with_context(failed)?))
     } else {
         let inherited = || std::env::var(variable).ok().filter(|it| !it.is_empty());
         password.clone().or_else(|| inherited().map(Secret::new))

@@ -232,7 +232,8 @@ fn what_was_left_open_is_mended_before_slots_move() {
     let line = ["reshard", &nodes[0], "--from", &ids[0], "--to", &ids[2], "--slots", "5"];
     trib_with("no\n", &line)
         .expect(1)
-        .shows(&["[ERR] slot 100 open", "Can I mend the open slots first?"]);
+        .shows(&["[ERR] slot 100 open", "Can I mend the open slots first?"])
+        .complains(&["Not without a yes", "--yes"]);
     trib_with("yes\nyes\n", &line).expect(0).shows(&[
         "*** slot 100: a migration was interrupted",
         "[OK] All nodes agree about slots configuration.",

@@ -181,7 +181,8 @@ impl Session {
         Ok(Cluster::discover(seed, &self.settings)?)
     }
 
-    /// Whether to go on: agreed beforehand, or asked and answered. With `--json` nobody is asked.
+    /// Whether to go on: agreed beforehand, or asked and answered; a no is confirmed. With `--json` nobody is
+    /// asked.
     fn may(
         &self,
         ask: impl FnOnce(
@@ -192,7 +193,11 @@ impl Session {
             return Ok(true);
         }
         anyhow::ensure!(!self.output.is_json(), "nobody can be asked with --json: give --yes");
-        Ok(ask(&mut Prompt::standard())?)
+        let agreed = ask(&mut Prompt::standard())?;
+        if !agreed {
+            tell_error("[ERR] Not without a yes, typed or given as --yes: this has not been begun");
+        }
+        Ok(agreed)
     }
 
     /// Runs the part of a verb that changes a cluster: others are kept away from it, and Ctrl-C has its two steps.
