@@ -1,10 +1,13 @@
 //! Where a server listens.
 
-use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{fmt, io, thread};
 
+use crate::Settings;
 use crate::error::{Error, Result};
 
 /// The place a server is reached at: a host and port, or the path of a Unix socket.
@@ -51,14 +54,38 @@ impl Endpoint {
         }
     }
 
-    /// The socket addresses the host's name stands for.
+    /// The socket addresses the host's name stands for, waited for as long as for a connection.
     pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>> {
-        let Self::Tcp { host, port } = self else { return Ok(Vec::new()) };
-        let found = (host.as_str(), *port)
-            .to_socket_addrs()
-            .map_err(|source| Error::Resolve { node: self.clone(), source })?;
-        Ok(found.collect())
+        self.resolve_within(Settings::default().connect_timeout)
     }
+
+    /// The socket addresses the host's name stands for, if they are known within `patience`.
+    pub(crate) fn resolve_within(&self, patience: Duration) -> Result<Vec<SocketAddr>> {
+        let Self::Tcp { host, port } = self else { return Ok(Vec::new()) };
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, *port)]);
+        }
+        let name = (host.clone(), *port);
+        let ask = move || name.to_socket_addrs().map(Iterator::collect);
+        within(patience, ask).map_err(|source| Error::Resolve { node: self.clone(), source })
+    }
+}
+
+/// Asks the system's resolver, which takes no deadline, on a thread of its own. One that comes too late is
+/// left to end by itself.
+fn within<T: Send + 'static>(
+    patience: Duration,
+    ask: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (answer, answered) = mpsc::channel();
+    thread::Builder::new().name("resolver".into()).spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = answer.send(ask());
+    })?;
+    answered.recv_timeout(patience).unwrap_or_else(|_| {
+        let text = format!("no answer from the resolver within {} ms", patience.as_millis());
+        Err(io::Error::new(io::ErrorKind::TimedOut, text))
+    })
 }
 
 impl fmt::Display for Endpoint {
@@ -130,5 +157,19 @@ mod tests {
         assert_eq!("node-1.example:6379".parse::<Endpoint>().unwrap().port(), Some(6379));
         assert_eq!("h:7000@17000".parse::<Endpoint>().unwrap(), Endpoint::tcp("h", 7000));
         assert_eq!("/run/redis.sock".parse::<Endpoint>().unwrap().port(), None);
+    }
+
+    #[test]
+    fn a_resolver_that_hangs_is_not_waited_for() {
+        let (release, held) = mpsc::channel::<()>();
+        let error = within(Duration::from_millis(20), move || {
+            let _ = held.recv();
+            Ok(())
+        })
+        .unwrap_err();
+        assert_eq!(error.to_string(), "no answer from the resolver within 20 ms");
+        drop(release);
+        let found = Endpoint::tcp("localhost", 1).resolve().unwrap();
+        assert!(found.iter().all(|address| address.ip().is_loopback()) && !found.is_empty());
     }
 }

@@ -25,6 +25,7 @@ impl Stream {
     /// Connects, trying each of the host's addresses until one answers.
     pub(super) fn open(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
         if let Endpoint::Unix(path) = endpoint {
+            // The system answers at once, unless the server lives and has left its queue full.
             let connected = UnixStream::connect(path);
             return connected.map(Self::Unix).map_err(|source| connect_error(endpoint, source));
         }
@@ -105,7 +106,7 @@ fn connect_error(endpoint: &Endpoint, source: io::Error) -> Error {
 
 fn connect_tcp(endpoint: &Endpoint, timeout: Duration) -> Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-    for address in endpoint.resolve()? {
+    for address in endpoint.resolve_within(timeout)? {
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(tcp) => return Ok(tcp),
             Err(error) => last = error,
