@@ -87,7 +87,6 @@ pub(super) fn hottest(options: &Options, scan: &Scan) -> Result<bool> {
         let mut done = 0;
         while let Some(keys) = cursor.next(&mut session)? {
             let names: Vec<Vec<u8>> = keys.elements().filter_map(name).collect();
-            done += names.len() as u64;
             let asked = names.iter().map(|key| Command::new("OBJECT").arg("FREQ").arg(key));
             for (key, reply) in names.iter().zip(all(&mut session, asked.collect())?) {
                 let Some(counter) = counter(&session, key, &reply)? else { continue };
@@ -103,6 +102,7 @@ pub(super) fn hottest(options: &Options, scan: &Scan) -> Result<bool> {
                     hot.truncate(HOT_KEYS);
                 }
             }
+            done += names.len() as u64;
             pause(&cursor, scan);
         }
         sampled += done;
@@ -124,7 +124,7 @@ fn print_hot(session: &Session, sampled: u64, hot: &[(i64, Vec<u8>)]) -> Result<
 fn counter(session: &Session, key: &[u8], reply: &Reply) -> Result<Option<i64>> {
     let view = reply.view();
     if let Some(text) = view.as_error() {
-        anyhow::bail!("{}", String::from_utf8_lossy(text));
+        anyhow::bail!("Error: {}", String::from_utf8_lossy(text));
     }
     if view.as_int().is_none() {
         let key = quoted(key);
@@ -220,9 +220,10 @@ impl Found {
         Ok(true)
     }
 
-    /// redis-cli's order of types, then those of modules.
+    /// redis-cli's order of types, those without a key too, then those of modules.
     fn in_order(&self) -> impl Iterator<Item = (&str, &Kind)> {
-        let common = TYPES.iter().filter_map(|(name, ..)| Some((*name, self.kinds.get(*name)?)));
+        const NONE: &Kind = &Kind { keys: 0, total: 0, biggest: None };
+        let common = TYPES.iter().map(|(name, ..)| (*name, self.kinds.get(*name).unwrap_or(NONE)));
         let known = |kind: &str| TYPES.iter().any(|(name, ..)| *name == kind);
         let others = self.kinds.iter().filter(move |(kind, _)| !known(kind));
         common.chain(others.map(|(kind, found)| (kind.as_str(), found)))

@@ -53,7 +53,7 @@ impl Row {
 }
 
 /// Measures without end, on a terminal with the figures so far in one line, which every `history` begins anew.
-/// Elsewhere measures for `interval`, prints one line and ends.
+/// Elsewhere prints one line and ends after `interval`, or prints a line every `history`.
 pub(super) fn run(
     options: &Options,
     history: Option<Duration>,
@@ -61,23 +61,28 @@ pub(super) fn run(
 ) -> Result<bool> {
     let mut session = session_with(options, &options.endpoint)?;
     let form = session.printer.form();
-    let (begun, mut row_begun) = (Instant::now(), Instant::now());
-    let mut row = Row::default();
+    let (mut row, mut begun) = (Row::default(), Instant::now());
     loop {
         row.add(ping(&mut session)?);
         let mut out = io::stdout().lock();
         if form == Form::Terminal {
-            // Carriage return and "erase line" keep the figures in place.
-            write!(out, "\r\x1b[0G\x1b[2K{}", row.text(form))?;
-            if history.is_some_and(|history| row_begun.elapsed() > history) {
-                writeln!(out, " -- {:.2} seconds range", row_begun.elapsed().as_secs_f64())?;
-                (row, row_begun) = (Row::default(), Instant::now());
-            }
-            out.flush()?;
-        } else if begun.elapsed() > interval {
+            // "First column" and "erase line" keep the figures in place.
+            write!(out, "\x1b[0G\x1b[2K{}", row.text(form))?;
+        }
+        let took = begun.elapsed();
+        if let Some(history) = history
+            && took > history
+        {
+            let text = if form == Form::Terminal { String::new() } else { row.text(form) };
+            let range = format!(" -- {:.2} seconds range", took.as_secs_f64());
+            let is_for_people = matches!(form, Form::Terminal | Form::Raw);
+            writeln!(out, "{text}{}", if is_for_people { &range } else { "" })?;
+            (row, begun) = (Row::default(), Instant::now());
+        } else if history.is_none() && form != Form::Terminal && took > interval {
             writeln!(out, "{}", row.text(form))?;
             return Ok(true);
         }
+        out.flush()?;
         drop(out);
         thread::sleep(EVERY);
     }
