@@ -53,27 +53,30 @@ pub struct SessionArgs {
     pub connect: ConnectArgs,
 }
 
+/// The forms of replies: the last one given counts.
+const FORMS: [&str; 6] = ["raw", "no_raw", "csv", "json", "plain_json", "quoted_json"];
+
 /// How replies look.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// Print the values alone, as is the default where the output is no terminal
-    #[arg(long)]
+    #[arg(long, overrides_with_all = FORMS)]
     pub raw: bool,
     /// Print for people, even where the output is no terminal
-    #[arg(long, overrides_with = "raw")]
+    #[arg(long, overrides_with_all = FORMS)]
     pub no_raw: bool,
     /// Print lines with commas
-    #[arg(long)]
+    #[arg(long, overrides_with_all = FORMS)]
     pub csv: bool,
     /// Print JSON that keeps every type apart
-    #[arg(long)]
+    #[arg(long, overrides_with_all = FORMS)]
     pub json: bool,
     /// Print the JSON of redis-cli's --json
-    #[arg(long)]
+    #[arg(long, overrides_with_all = FORMS)]
     pub plain_json: bool,
     /// Print the JSON of redis-cli's --quoted-json, ASCII only
-    #[arg(long)]
+    #[arg(long, overrides_with_all = FORMS)]
     pub quoted_json: bool,
     /// Between the elements of a reply, with --raw
     #[arg(short = 'd', long, value_name = "TEXT", allow_hyphen_values = true)]

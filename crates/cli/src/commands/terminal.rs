@@ -29,7 +29,9 @@ pub(super) fn exec(args: &ExecArgs) -> Result<Outcome> {
     if args.session.quoted_input {
         words = words.iter().map(|word| unquote(word)).collect::<Result<_>>()?;
     }
-    if args.stdin_last {
+    if words.is_empty() {
+        // Lines on standard input are commands then, also for redis-cli.
+    } else if args.stdin_last {
         shell::fill_in(&mut words, &FromStdin::Last)?;
     } else if let Some(tag) = &args.stdin_tag {
         shell::fill_in(&mut words, &FromStdin::Tag(bytes(tag)))?;

@@ -80,6 +80,8 @@ impl Scan<'_> {
             return Ok(());
         }
         match text.as_str() {
+            // redis-cli without a host explains itself.
+            "-h" if self.rest.len() == 0 => self.help = Some("help"),
             "-h" => self.host = Some(self.value("-h")?),
             "-p" => self.port = Some(self.value("-p")?),
             "-u" => self.take_uri()?,

@@ -12,6 +12,11 @@ pub(super) fn explain(error: &Error) -> String {
             let reason = source.split(" (os error").next().unwrap_or_default();
             return format!("Could not connect to Redis at {}: {reason}", Escaped(node));
         }
+        Error::Resolve { node, source } => {
+            let source = source.to_string();
+            let reason = source.rsplit("address information: ").next().unwrap_or_default();
+            return format!("Could not connect to Redis at {}: {reason}", Escaped(node));
+        }
         Error::Closed { node, .. } => format!(
             "Error: Server closed the connection ({}; whether the command was executed is not known)",
             Escaped(node)

@@ -55,7 +55,7 @@ fn connect(words: &[Vec<u8>]) -> Line {
 
 /// A number before a command says how often.
 fn repeated(mut words: Vec<Vec<u8>>) -> Line {
-    let number = words.first().filter(|word| word.iter().all(u8::is_ascii_digit));
+    let number = words.first().filter(|word| is_number(word));
     let Some(number) = number.filter(|_| words.len() > 1) else {
         return Line::Command { words, times: 1 };
     };
@@ -63,6 +63,12 @@ fn repeated(mut words: Vec<Vec<u8>>) -> Line {
         Some(times) if times > 0 => Line::Command { words: words.split_off(1), times },
         _ => Line::Wrong("Invalid redis-cli repeat command option value.".into()),
     }
+}
+
+/// Whether a word is digits behind at most one sign.
+fn is_number(word: &[u8]) -> bool {
+    let digits = word.strip_prefix(b"-").or_else(|| word.strip_prefix(b"+")).unwrap_or(word);
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// Whether a line may not go into the history, because it can hold a secret. What cannot be split is judged
@@ -77,7 +83,7 @@ pub(super) fn is_sensitive(line: &str) -> bool {
             .map(|word| word.trim_matches(['"', '\'']).to_lowercase())
             .collect(),
     };
-    let repeat = words.first().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let repeat = words.first().is_some_and(|word| is_number(word.as_bytes()));
     let words: Vec<&str> = words.iter().skip(usize::from(repeat)).map(String::as_str).collect();
     let has = |names: &[&str]| words.iter().any(|word| names.contains(word));
     match words.as_slice() {
@@ -112,7 +118,10 @@ mod tests {
         assert!(matches!(read("connect h 0"), Line::Wrong(_)));
         assert_eq!(read("5 ping"), Line::Command { words: words("ping"), times: 5 });
         assert_eq!(read("5"), Line::Command { words: words("5"), times: 1 });
-        assert!(matches!(read("0 ping"), Line::Wrong(_)));
+        for wrong in ["0 ping", "-1 ping", "99999999999999999999 ping"] {
+            assert!(matches!(read(wrong), Line::Wrong(_)), "{wrong}");
+        }
+        assert_eq!(read("- 1"), Line::Command { words: words("- 1"), times: 1 });
         assert_eq!(read(":set hints"), Line::Preference(words(":set hints")));
         assert_eq!(read("quit now"), Line::Command { words: words("quit now"), times: 1 });
     }

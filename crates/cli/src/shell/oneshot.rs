@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use super::options::Repeat;
 use super::session::Session;
@@ -38,7 +38,11 @@ pub(super) fn run(
 /// # Errors
 /// The file cannot be read.
 pub(super) fn eval_words(file: &Path, words: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
-    let script = fs::read(file).with_context(|| format!("Can't open file '{}'", file.display()))?;
+    let script = fs::read(file).map_err(|error| {
+        let text = error.to_string();
+        let reason = text.split(" (os error").next().unwrap_or_default();
+        anyhow!("Can't open file '{}': {reason}", file.display())
+    })?;
     let comma = words.iter().position(|word| word == b",");
     let (keys, arguments) = words.split_at(comma.unwrap_or(words.len()));
     let mut all = vec![b"EVAL".to_vec(), script, keys.len().to_string().into_bytes()];

@@ -46,6 +46,10 @@ impl<'a> Prompt<'a> {
 
     /// Lines from standard input, as redis-cli reads them: an error ends nothing.
     fn read_all(&mut self) -> Result<bool> {
+        // Before the first line is there: that no server is may be all there is to learn.
+        if let Err(error) = self.session.connect() {
+            self.session.complain(&error.into());
+        }
         let mut input = io::stdin().lock();
         let mut line = Vec::new();
         while input.read_until(b'\n', &mut line)? > 0 {
