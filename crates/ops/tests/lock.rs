@@ -4,7 +4,9 @@
 
 mod support;
 
-use redistrib_ops::lab::TempLab;
+use std::time::{Duration, Instant};
+
+use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::lock::Lock;
 use redistrib_ops::{Cancel, Context, Error, Silent, on_each_test_server};
 use support::{call, connect, discover, masters};
@@ -55,5 +57,23 @@ on_each_test_server! {
         let cancel = Cancel::new();
         Lock::take(&cluster, "fix", Context::new(&Warnings(&warned), &cancel)).unwrap();
         assert_eq!(warned.lock().unwrap().len(), 3);
+    }
+}
+
+/// Servers that close idle connections must not end a lock that its holder has not let go.
+#[test]
+fn it_is_held_where_servers_close_idle_connections() {
+    let lab = TempLab::cluster(&TestServer::named("valkey-9.1").unwrap(), 3, 0).unwrap();
+    let cluster = discover(&lab);
+    for id in masters(&cluster) {
+        call(&mut connect(&lab, &cluster, id), "CONFIG SET timeout 1");
+    }
+    let cancel = Cancel::new();
+    let context = Context::new(&Silent, &cancel);
+    let _held = Lock::take(&cluster, "reshard", context).unwrap();
+    let until = Instant::now() + Duration::from_secs(4);
+    while Instant::now() < until {
+        assert!(matches!(Lock::take(&cluster, "fix", context), Err(Error::Locked { .. })));
+        std::thread::sleep(Duration::from_millis(200));
     }
 }

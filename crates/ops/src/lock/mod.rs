@@ -21,8 +21,8 @@ use crate::cluster::in_parallel;
 use crate::error::{Error, Result};
 use crate::{Cluster, Connection, Context, Endpoint, Settings};
 
-/// How often the connections are used, so that no server closes them as idle.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How often the connections are used, so that no server closes them as idle (its `timeout`, in whole seconds).
+const KEEP_ALIVE: Duration = Duration::from_millis(800);
 /// How long a wait for an answer is before it is looked whether the lock is to be let go.
 const LOOK: Duration = Duration::from_millis(50);
 
