@@ -8,6 +8,26 @@ use serde::Serialize;
 use crate::Cancel;
 
 /// Takes the events of an operation, from any of its threads.
+///
+/// ```
+/// use redistrib_ops::{Cancel, Context, Event, Observer};
+/// use std::sync::Mutex;
+///
+/// #[derive(Default)]
+/// struct Warnings(Mutex<Vec<String>>);
+///
+/// impl Observer for Warnings {
+///     fn event(&self, event: &Event) {
+///         if let (Event::Warning { text }, Ok(mut seen)) = (event, self.0.lock()) {
+///             seen.push(text.clone());
+///         }
+///     }
+/// }
+///
+/// let (warnings, cancel) = (Warnings::default(), Cancel::new());
+/// Context::new(&warnings, &cancel).warn("a node is slow");
+/// assert_eq!(warnings.0.into_inner().unwrap(), ["a node is slow"]);
+/// ```
 pub trait Observer: Sync {
     /// Something happened.
     fn event(&self, event: &Event);
