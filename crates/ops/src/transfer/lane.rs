@@ -206,7 +206,9 @@ impl<'a> Lane<'a> {
         }
         let same_expiry = match (expires_in, seen.expires_in) {
             (None, None) => true,
-            (Some(one), Some(other)) => (one - other).abs() <= EXPIRY_TOLERANCE_MS,
+            (Some(one), Some(other)) => {
+                one.saturating_sub(other).saturating_abs() <= EXPIRY_TOLERANCE_MS
+            }
             _ => false,
         };
         Ok((!same_expiry).then(|| "its time of expiry".to_owned()))

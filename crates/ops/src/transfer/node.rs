@@ -78,8 +78,8 @@ impl Node {
         let takes_expiry_time = self.facts.insert(facts).takes_expiry_time();
         let mut connection = self.server.connect()?;
         let clock = clock_offset(&mut connection)?;
-        let skew = clock - source_clock;
-        let skew = if skew.abs() < SAME_CLOCK_MS { 0 } else { skew };
+        let skew = clock.saturating_sub(source_clock);
+        let skew = if skew.saturating_abs() < SAME_CLOCK_MS { 0 } else { skew };
         Ok(Link { connection, clock, skew, takes_expiry_time })
     }
 
@@ -125,14 +125,17 @@ impl Link {
     fn expiry(&self, expires: Option<i64>) -> (String, bool) {
         match expires {
             None => ("0".to_owned(), false),
-            // 0 would mean never.
-            Some(time) if self.takes_expiry_time => ((time + self.skew).max(1).to_string(), true),
+            // 0 would mean never. Somebody may mean that by the last moment there is.
+            Some(time) if self.takes_expiry_time => {
+                (time.saturating_add(self.skew).max(1).to_string(), true)
+            }
             Some(time) => (self.left(time).max(1).to_string(), false),
         }
     }
 
     /// How many milliseconds are left until a time by the source's clock.
     pub(super) fn left(&self, time: i64) -> i64 {
-        time + self.skew - (unix_time_ms() + self.clock)
+        let now = unix_time_ms().saturating_add(self.clock);
+        time.saturating_add(self.skew).saturating_sub(now)
     }
 }

@@ -152,7 +152,7 @@ pub(crate) fn clock_offset(connection: &mut Connection) -> Result<i64> {
     let half_way = i64::try_from(asked.elapsed().as_millis() / 2).unwrap_or(0);
     let there = read_time(&reply.view());
     let there = there.ok_or_else(|| connection.unexpected(&command, "no time"))?;
-    Ok(there - clock - half_way)
+    Ok(there.saturating_sub(clock).saturating_sub(half_way))
 }
 
 /// The milliseconds since 1970 in a reply to TIME.
