@@ -1,5 +1,6 @@
 //! All nodes of a cluster, reached from one of them.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,9 @@ use crate::{Connection, Endpoint, Settings};
 
 /// How long a node that was asked beside others is waited for when the time is up for one of them.
 const LEAST_WAIT: Duration = Duration::from_millis(50);
+/// How many items are worked on side by side. More nodes than that only a liar names, or a cluster so large
+/// that its nodes may wait for one another.
+const MOST_THREADS: usize = 512;
 
 /// The nodes of a cluster with a connection to each that can be reached.
 ///
@@ -338,13 +342,46 @@ fn connect_all(nodes: Vec<(Node, Endpoint)>, settings: &Settings) -> Vec<Member>
         .collect()
 }
 
-/// Runs `work` on each item in a thread of its own; results stand in the items' order.
+/// Runs `work` on all items side by side; results stand in the items' order.
 pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = items.iter().map(|item| scope.spawn(|| work(item))).collect();
+    let queue = Mutex::new(items.iter().enumerate());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let run = || -> Vec<(usize, R)> {
+        std::iter::from_fn(&next).map(|(place, item)| (place, work(item))).collect()
+    };
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let threads = (0..items.len().min(MOST_THREADS)).map(|_| scope.spawn(run));
+        let threads: Vec<_> = threads.collect();
         threads
             .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .flat_map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
-    })
+    });
+    done.sort_unstable_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_items_than_threads_are_all_worked_on_in_their_order() {
+        let items: Vec<usize> = (0..10 * MOST_THREADS).collect();
+        let (now, most) = (Mutex::new(0), Mutex::new(0));
+        let doubled = in_parallel(&items, |item| {
+            let at_work = {
+                let mut now = now.lock().unwrap();
+                *now += 1;
+                *now
+            };
+            let mut most = most.lock().unwrap();
+            *most = at_work.max(*most);
+            drop(most);
+            *now.lock().unwrap() -= 1;
+            item * 2
+        });
+        assert!(doubled.iter().enumerate().all(|(place, double)| *double == place * 2));
+        assert!(doubled.len() == items.len() && *most.lock().unwrap() <= MOST_THREADS);
+    }
 }
