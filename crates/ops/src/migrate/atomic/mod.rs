@@ -142,30 +142,48 @@ pub(super) fn run<'a>(
     Ok(outcome)
 }
 
-/// Looks at the job until it has ended.
+/// Why a job was asked to end.
+enum TakenBack {
+    /// The caller wished to stop.
+    Wish,
+    /// It has failed for too long, in the server's words.
+    Hopeless(String),
+}
+
+/// Looks at the job until it has ended. One that is taken back may be through all the same: how it ended, the
+/// servers say.
 fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<Outcome> {
     let started = Instant::now();
-    let mut cancelled = false;
+    let mut taken_back: Option<TakenBack> = None;
     let mut failing_since: Option<Instant> = None;
     let mut sent = Meter::new(job);
     loop {
+        let mut failing = None;
         match job.look()? {
             Progress::Done => return Ok(Outcome::Moved),
-            Progress::Failed(_) if cancelled => return Ok(Outcome::Stopped),
-            Progress::Failed(what) => return Ok(Outcome::Impossible(failure(pair, &what))),
+            Progress::Failed(what) => {
+                return Ok(match taken_back {
+                    None => Outcome::Impossible(failure(pair, &what)),
+                    Some(TakenBack::Wish) => Outcome::Stopped,
+                    Some(TakenBack::Hopeless(what)) => Outcome::Impossible(failure(pair, &what)),
+                });
+            }
             Progress::Running(None) => failing_since = None,
             Progress::Running(Some(what)) => {
                 let since = *failing_since.get_or_insert_with(Instant::now);
-                if since.elapsed() > shared.options.settle {
-                    job.cancel()?;
-                    return Ok(Outcome::Impossible(failure(pair, &what)));
-                }
+                failing = (since.elapsed() > shared.options.settle).then_some(what);
             }
         }
-        if !cancelled && shared.context.cancel.wish() != Stop::No {
-            job.cancel()?;
-            cancelled = true;
-            continue;
+        if taken_back.is_none() {
+            let wish = shared.context.cancel.wish() != Stop::No;
+            taken_back = match failing {
+                _ if wish => Some(TakenBack::Wish),
+                failing => failing.map(TakenBack::Hopeless),
+            };
+            if taken_back.is_some() {
+                job.cancel()?;
+                continue;
+            }
         }
         sent.tell(shared, pair, job);
         thread::sleep((started.elapsed() / PART_OF_WAIT).clamp(FIRST_LOOK, LAST_LOOK));

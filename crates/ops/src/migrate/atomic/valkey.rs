@@ -65,7 +65,9 @@ impl Job for Export<'_> {
     }
 
     fn cancel(&mut self) -> Result<()> {
-        // An error says that there is nothing to cancel any more.
+        // It ends all exports of this source: there is no way to name one. A migration has one at a time from a
+        // source, and waits for those of others before it begins. An error says that there is nothing to
+        // cancel any more.
         self.source.pipeline(&[Command::new("CLUSTER").arg("CANCELSLOTMIGRATIONS")]).map(drop)
     }
 
