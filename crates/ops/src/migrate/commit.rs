@@ -9,15 +9,15 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::SlotSet;
 use redistrib_resp::{Command, Reply};
 
-use super::commands;
 use super::pair::PairWork;
 use super::taking::Taking;
+use super::{commands, others};
+use crate::Cluster;
 use crate::error::Result;
-use crate::{Cluster, Context, Pair};
 
 /// How many slots are given away in one go at least: they cost each node some 2 ms.
 const LEAST_COMMIT: usize = 32;
-/// What a slot costs each node, and the same again in reserve, where a target takes them together: a SETSLOT or two
+/// What a slot costs each node, and the same again in reserve, where the news of them go out together: a SETSLOT or two
 /// and a line in the nodes' files.
 const SLOT_COST: Duration = Duration::from_micros(10);
 
@@ -43,11 +43,8 @@ impl PairWork<'_> {
         // From here on the target owns them: whatever becomes of the source, the others are told.
         let assign: Vec<Command> =
             taken.slots.iter().map(|slot| commands::assign(slot, self.pair.to)).collect();
-        let sent = self.source.send(&assign);
-        tell_others(&mut cluster, shared.context, self.pair, &assign);
-        sent?;
-        for command in &assign {
-            let reply = self.source.receive(command)?;
+        let replies = self.tell_source_and_others(&mut cluster, &assign)?;
+        for (command, reply) in assign.iter().zip(replies) {
             if !has_become_replica(&reply) {
                 self.source.accept(command, reply)?;
             }
@@ -56,10 +53,47 @@ impl PairWork<'_> {
         taken.refusal.map_or(Ok(()), Err)
     }
 
+    /// Returns what the source says. The others are told even if it says nothing.
+    fn tell_source_and_others(
+        &mut self,
+        cluster: &mut Cluster,
+        assign: &[Command],
+    ) -> Result<Vec<Reply>> {
+        if self.taking == Taking::Replicated {
+            let groups: Vec<Vec<Command>> = assign.iter().map(|one| vec![one.clone()]).collect();
+            let replies = self.source.set_slots(&groups);
+            self.tell_others(cluster, assign);
+            return Ok(replies?.concat());
+        }
+        let sent = self.source.send(assign);
+        self.tell_others(cluster, assign);
+        sent?;
+        assign.iter().map(|command| self.source.receive(command)).collect()
+    }
+
+    /// They would learn it from the target anyway: one that does not answer is no failure.
+    fn tell_others(&self, cluster: &mut Cluster, assign: &[Command]) {
+        let answers = match self.taking {
+            Taking::Replicated => self.shared.others().tell(cluster, self.pair, assign),
+            Taking::Together | Taking::OneByOne => others::tell(cluster, self.pair, assign),
+        };
+        for (node, answer) in answers {
+            let trouble = match answer {
+                Err(error) => error.to_string(),
+                Ok(replies) => match replies.iter().find_map(|reply| reply.view().as_error()) {
+                    None => continue,
+                    Some(text) => String::from_utf8_lossy(text).into_owned(),
+                },
+            };
+            let what = format!("{node} could not be told the new owner of slots: {trouble}");
+            self.shared.context.warn(what);
+        }
+    }
+
     fn first_commit(&self) -> usize {
         match (self.options().max_pause, self.taking) {
             (None, _) => usize::MAX,
-            (Some(budget), Taking::Together) => {
+            (Some(budget), Taking::Together | Taking::Replicated) => {
                 let fitting = budget.as_micros() / SLOT_COST.as_micros();
                 usize::try_from(fitting).unwrap_or(usize::MAX).max(LEAST_COMMIT)
             }
@@ -78,27 +112,6 @@ impl PairWork<'_> {
             }
             _ => size,
         }
-    }
-}
-
-/// The other masters would learn it from the target anyway: one that does not answer is no failure.
-fn tell_others(cluster: &mut Cluster, context: Context<'_>, pair: Pair, assign: &[Command]) {
-    let is_other = |id| id != pair.from && id != pair.to;
-    let answers = cluster.broadcast(
-        |member| member.is_up() && member.node().is_master() && is_other(member.id()),
-        assign,
-    );
-    for (member, answer) in cluster.members().iter().zip(answers) {
-        let trouble = match answer {
-            None => continue,
-            Some(Err(error)) => error.to_string(),
-            Some(Ok(replies)) => match replies.iter().find_map(|r| r.view().as_error()) {
-                None => continue,
-                Some(text) => String::from_utf8_lossy(text).into_owned(),
-            },
-        };
-        let node = member.endpoint();
-        context.warn(format!("{node} could not be told the new owner of slots: {trouble}"));
     }
 }
 

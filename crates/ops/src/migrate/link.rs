@@ -19,6 +19,7 @@ pub(super) struct Link<'a> {
     patience: Duration,
     /// More connections to the same server, for [`Link::set_slots`].
     lanes: Vec<Link<'a>>,
+    most_lanes: usize,
 }
 
 /// A server that takes longer than this over a SETSLOT waits for its replicas each time.
@@ -31,12 +32,18 @@ const MOST_LANES: usize = 32;
 impl<'a> Link<'a> {
     pub(super) fn new(connection: Connection, cancel: &'a Cancel) -> Self {
         let patience = connection.timeout();
-        Self { connection, cancel, patience, lanes: Vec::new() }
+        Self { connection, cancel, patience, lanes: Vec::new(), most_lanes: MOST_LANES }
     }
 
     /// For commands that the server may take longer over than usual.
     pub(super) fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// For servers that share a number of connections with others; 32 unless told, at least this one.
+    pub(super) fn with_most_lanes(mut self, most: usize) -> Self {
+        self.most_lanes = most.clamp(1, MOST_LANES);
         self
     }
 
@@ -87,18 +94,19 @@ impl<'a> Link<'a> {
             replies.push(group.iter().map(|command| link.receive(command)).collect::<Result<_>>()?);
         }
         if groups.len() >= ENOUGH && started.elapsed() > SLOW * groups.len() as u32 {
-            self.widen()?;
+            self.widen();
         }
         Ok(replies)
     }
 
-    /// Twice as many connections, up to a bound.
-    fn widen(&mut self) -> Result<()> {
-        for _ in 0..(self.lanes.len() + 1).min(MOST_LANES - 1 - self.lanes.len()) {
-            let lane = Link::new(self.connection.another()?, self.cancel);
+    /// Four times as many connections, up to a bound, or as many as the server lets in.
+    fn widen(&mut self) {
+        let wanted = (4 * (self.lanes.len() + 1)).min(self.most_lanes);
+        while self.lanes.len() + 1 < wanted {
+            let Ok(connection) = self.connection.another() else { return };
+            let lane = Link::new(connection, self.cancel);
             self.lanes.push(lane.with_patience(self.patience));
         }
-        Ok(())
     }
 
     /// This connection, or one of those beside it.

@@ -14,6 +14,7 @@ mod limiter;
 mod link;
 pub(crate) mod mend;
 mod options;
+mod others;
 mod pair;
 mod preflight;
 mod queue;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::commands::MigrateTo;
 use super::limiter::Limiter;
 use super::options::MigrateOptions;
+use super::others::Others;
 use crate::cluster::endpoint_of;
 use crate::error::Result;
 use crate::{Cluster, Connection, Context, Endpoint, Pair, Stop};
@@ -14,6 +15,7 @@ use crate::{Cluster, Connection, Context, Endpoint, Pair, Stop};
 pub(super) struct Shared<'a> {
     /// Whoever holds it commits, or asks the cluster something: one at a time.
     cluster: Mutex<&'a mut Cluster>,
+    others: Mutex<Others<'a>>,
     pub(super) seed: Endpoint,
     pub(super) options: &'a MigrateOptions,
     pub(super) context: Context<'a>,
@@ -39,6 +41,7 @@ impl<'a> Shared<'a> {
         Self {
             seed: cluster.seed().clone(),
             cluster: Mutex::new(cluster),
+            others: Mutex::new(Others::new(context.cancel)),
             options,
             context,
             limiter: Limiter::new(options.rate),
@@ -51,6 +54,10 @@ impl<'a> Shared<'a> {
 
     pub(super) fn cluster(&self) -> MutexGuard<'_, &'a mut Cluster> {
         self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn others(&self) -> MutexGuard<'_, Others<'a>> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Connections to the source and the target of a pair, and how the one reaches the other.

@@ -20,6 +20,9 @@ pub(super) enum Taking {
     Together,
     /// A SETSLOT for each.
     OneByOne,
+    /// A SETSLOT for each, for which the server waits until its replicas have it. It tells the other nodes of
+    /// many at once.
+    Replicated,
 }
 
 /// What came of it.
@@ -37,7 +40,7 @@ impl Taking {
     /// Since version 8 Valkey's masters block each SETSLOT until their replicas have it, and in a transaction
     /// they crash over that (seen on 8.1 and 9.1). What tells these servers is the time limit for that wait,
     /// which the command's own documentation names. Servers before Redis 7.0 know no documentation, nor anything of
-    /// subcommands. Whoever says neither is taken to be of the first kind.
+    /// subcommands. Whoever says nothing of that kind is sent nothing but plain SETSLOTs.
     pub(super) fn ask(target: &mut Link<'_>) -> Result<Self> {
         let about = |what: &str| Command::new("COMMAND").arg(what).arg("cluster|setslot");
         let questions = [about("INFO"), about("DOCS"), Command::new("MULTI"), Command::new("EXEC")];
@@ -46,9 +49,12 @@ impl Taking {
         let is_old = info.view().elements().next().is_some_and(|about| about.is_null());
         let docs = docs.view().wire();
         let has = |word: &[u8]| docs.windows(word.len()).any(|at| at.eq_ignore_ascii_case(word));
-        let never_waits = is_old || (has(b"importing") && !has(b"timeout"));
         let has_transactions = exec.view().as_error().is_none();
-        Ok(if never_waits && has_transactions { Self::Together } else { Self::OneByOne })
+        Ok(match (has(b"importing"), has(b"timeout")) {
+            (true, true) => Self::Replicated,
+            (documented, false) if (documented || is_old) && has_transactions => Self::Together,
+            _ => Self::OneByOne,
+        })
     }
 
     /// Tells the target that it owns the slots.
@@ -63,7 +69,7 @@ impl Taking {
     ) -> Result<Taken> {
         match self {
             Self::Together => together(target, slots, owner),
-            Self::OneByOne => one_by_one(target, slots, owner),
+            Self::OneByOne | Self::Replicated => one_by_one(target, slots, owner),
         }
     }
 }
