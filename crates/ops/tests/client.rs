@@ -4,9 +4,10 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -190,7 +191,7 @@ fn insert_every_kind(server: &TestServer) {
         .unwrap();
     assert_eq!((tally.replies, tally.errors), (10, 2), "{}", server.name);
     let broken = run("SET a 1\r\n*1\r\n:3\r\n").unwrap_err().to_string();
-    assert!(broken.contains("command 2"), "{broken}");
+    assert!(broken.contains("command 2") && broken.contains("; 1 commands before"), "{broken}");
     let stateful = run("MULTI\r\n").unwrap_err().to_string();
     assert!(stateful.contains("MULTI") && stateful.contains("-c"), "{stateful}");
     // Nodes answer in no order.
@@ -217,4 +218,58 @@ fn a_stream_for_one_server_passes_as_it_is() {
     texts.sort();
     assert!(texts[0].starts_with(b"ERR wrong number"));
     assert_eq!(call(&mut link, "DBSIZE").view().as_int(), Some(50_000));
+}
+
+/// A node that owns every slot and refuses its first `refusals` writes for the moment; tells in which order it
+/// executed the others.
+fn reluctant_node(refusals: usize) -> (Endpoint, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (executed, order) = mpsc::channel();
+    let writes = AtomicUsize::new(0);
+    let answer = move |command: &Command| match command.name() {
+        b"COMMAND" => {
+            "*1\r\n*6\r\n$3\r\nset\r\n:-3\r\n*1\r\n+write\r\n:1\r\n:1\r\n:1\r\n".to_owned()
+        }
+        b"CLUSTER" => {
+            let id = "a".repeat(40);
+            let line = format!("{id} 127.0.0.1:{port}@1 myself,master - 0 0 1 connected 0-16383\n");
+            format!("${}\r\n{line}\r\n", line.len())
+        }
+        _ if writes.fetch_add(1, Ordering::SeqCst) < refusals => {
+            "-CLUSTERDOWN The cluster is down\r\n".to_owned()
+        }
+        _ => {
+            let value = command.args().nth(2).unwrap();
+            executed.send(String::from_utf8_lossy(value).into_owned()).unwrap();
+            "+OK\r\n".to_owned()
+        }
+    };
+    thread::spawn(move || {
+        thread::scope(|scope| {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let answer = &answer;
+                scope.spawn(move || {
+                    let input = BufReader::new(stream.try_clone().unwrap());
+                    for command in Requests::new(input).map_while(Result::ok) {
+                        stream.write_all(answer(&command).as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+    });
+    (Endpoint::tcp("127.0.0.1", port), order)
+}
+
+#[test]
+fn no_command_overtakes_one_on_its_key_that_was_refused() {
+    // The first two writes of a burst are refused, and then the first alone: the second must not pass it.
+    let (seed, order) = reluctant_node(3);
+    let input = &b"SET k first\r\nSET k second\r\n"[..];
+    let mut refused = |text: &[u8]| panic!("{}", text.escape_ascii());
+    let settings = Settings::default();
+    let tally =
+        insert(Requests::new(input), &seed, &settings, &Cancel::new(), &mut refused).unwrap();
+    assert_eq!((tally.replies, tally.errors), (2, 0));
+    assert_eq!(order.try_iter().collect::<Vec<_>>(), ["first", "second"]);
 }

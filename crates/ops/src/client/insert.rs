@@ -1,22 +1,19 @@
 //! Very many commands into a cluster: each to its owner, many at a time, while slots may be on the move.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use redistrib_cluster_model::Slot;
-use redistrib_resp::{Command, Reply};
+use redistrib_resp::{Command, Pipeline, Reply};
 
 use super::Pauses;
-use super::keys::{Keys, Route};
+use super::batch::{Batch, Job, Jobs, Source};
 use super::redirect::{Redirect, Verdict, verdict};
 use super::requests::RequestError;
-use crate::cluster::{endpoint_of, read_topology};
+use super::router::{NodeIndex, Router};
 use crate::error::{Error, Result};
-use crate::{Cancel, Connection, Endpoint, Settings, Stop};
+use crate::{Cancel, Endpoint, Settings, Stop};
 
-/// How many commands, and how many bytes of them, are under way at a time.
-const MOST_COMMANDS: usize = 16_384;
-const MOST_BYTES: usize = 4 << 20;
 /// How long commands that nobody takes are tried again.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// After so many redirects in a row a command waits a little: its slot is between two nodes.
@@ -54,15 +51,18 @@ impl<'a> Tally<'a> {
 }
 
 /// Sends each command to the master of its key, follows slots that move, and counts the replies. `refused`
-/// gets each error text. Commands on one key are executed in the order of the stream. Those without a
-/// key go to `seed`.
+/// gets each error text. Commands on one key are executed in the order of the stream, and so those on one
+/// slot while its node refuses them for the moment; only where it comes to its senses in the midst of the
+/// very burst in which it first refused may a later command on a key come before an earlier one. Those
+/// without a key go to `seed`.
 ///
 /// No command is sent again once it may have been executed: where a connection breaks, the insertion ends
 /// with an error that tells how many commands are in doubt.
 ///
 /// # Errors
 /// [`Error::Precondition`] for a stream that is broken or holds what cannot be routed (transactions,
-/// subscriptions), [`Error::Cancelled`], and those of [`Connection::request`].
+/// subscriptions), once the commands before that are answered; [`Error::Cancelled`], and those of
+/// [`crate::Connection::request`].
 pub fn insert(
     requests: impl Iterator<Item = Result<Command, RequestError>>,
     seed: &Endpoint,
@@ -70,249 +70,180 @@ pub fn insert(
     cancel: &Cancel,
     refused: &mut dyn FnMut(&[u8]),
 ) -> Result<Insertion> {
-    let mut router = Router::open(seed, settings)?;
-    let mut tally = Tally::new(refused);
-    let mut requests = requests.fuse().peekable();
-    while requests.peek().is_some() {
-        let jobs = router.next_jobs(&mut requests, tally.counts.replies)?;
-        router.work_off(jobs, &mut tally, cancel)?;
-        if cancel.wish() != Stop::No {
-            return Err(Error::Cancelled(format!(
-                "{} commands have been answered",
-                tally.counts.replies
-            )));
+    let mut source = Source::open(requests, seed, settings)?;
+    let router = Router::open(seed, settings)?;
+    let tally = Tally::new(refused);
+    let mut work = Work { router, tally, out: Pipeline::new(), refusing: HashSet::new() };
+    let mut batch = source.next_batch();
+    loop {
+        let under_way = work.send(batch.jobs.into_iter().enumerate().collect())?;
+        // The servers work while the next commands are read.
+        let next = if batch.end.is_none() { source.next_batch() } else { Batch::default() };
+        work.work_off(under_way, cancel)?;
+        let done = work.tally.counts.replies;
+        if let Some(end) = batch.end {
+            return end.outcome(done).map(|()| work.tally.counts);
         }
+        if cancel.wish() != Stop::No {
+            return Err(Error::Cancelled(format!("{done} commands have been answered")));
+        }
+        batch = next;
     }
-    Ok(tally.counts)
 }
 
-/// A command that waits for its reply.
-struct Job {
-    command: Command,
-    route: Option<Route>,
-    /// Where an ASK sent it.
-    asked_of: Option<Endpoint>,
-    redirects: u32,
-}
-
-/// Jobs, each with its place in the stream.
-type Jobs = Vec<(usize, Job)>;
-
-/// Who owns which slot, and a connection to each.
-struct Router {
-    seed: Endpoint,
-    settings: Settings,
-    keys: Keys,
-    owners: HashMap<Slot, Endpoint>,
-    links: HashMap<Endpoint, Connection>,
+/// Commands sent, and those that could not be.
+#[derive(Default)]
+struct UnderWay {
+    sent: Vec<(NodeIndex, Jobs)>,
+    /// Held back, or meant for a node that cannot be reached.
+    left: Jobs,
 }
 
 /// What a round of sending and receiving leaves.
 #[derive(Default)]
 struct Round {
-    /// To be sent again, with their place in the stream.
+    /// To be sent again.
     again: Jobs,
     /// Whether any command was answered for good, or learnt a new place.
     progress: bool,
 }
 
-impl Router {
-    fn open(seed: &Endpoint, settings: &Settings) -> Result<Self> {
-        let mut link = Connection::open(seed, settings)?;
-        let keys = Keys::load(&mut link)?;
-        let mut router = Self {
-            seed: seed.clone(),
-            settings: settings.clone(),
-            keys,
-            owners: HashMap::new(),
-            links: HashMap::from([(seed.clone(), link)]),
-        };
-        router.learn(&seed.clone())?;
-        Ok(router)
-    }
+/// Brings batches of commands to the nodes.
+struct Work<'a> {
+    router: Router,
+    tally: Tally<'a>,
+    out: Pipeline,
+    /// Slots whose node refused a command for the moment: no other may overtake it.
+    refusing: HashSet<Slot>,
+}
 
-    /// Learns from a node who owns what.
-    fn learn(&mut self, from: &Endpoint) -> Result<()> {
-        let (_, topology) = read_topology(self.link(from)?)?;
-        for node in topology.masters() {
-            let endpoint = endpoint_of(node, from);
-            self.owners.extend(node.slots.iter().map(|slot| (slot, endpoint.clone())));
-        }
-        Ok(())
-    }
-
-    fn link(&mut self, node: &Endpoint) -> Result<&mut Connection> {
-        if !self.links.contains_key(node) {
-            let link = Connection::open(node, &self.settings)?;
-            self.links.insert(node.clone(), link);
-        }
-        let closed = || Error::Closed { node: node.clone(), command: "connecting".into() };
-        self.links.get_mut(node).ok_or_else(closed)
-    }
-
-    /// Takes as many commands from the stream as may be under way.
-    fn next_jobs(
-        &mut self,
-        requests: &mut impl Iterator<Item = Result<Command, RequestError>>,
-        done: u64,
-    ) -> Result<Vec<Job>> {
-        let (mut jobs, mut bytes) = (Vec::new(), 0);
-        while jobs.len() < MOST_COMMANDS && bytes < MOST_BYTES {
-            let Some(request) = requests.next() else { break };
-            let command = request.map_err(|error| {
-                Error::Precondition(format!("{error}; {done} commands before it were answered"))
-            })?;
-            refuse_what_cannot_be_routed(&command)?;
-            bytes += command.args().map(<[u8]>::len).sum::<usize>();
-            let seed = self.seed.clone();
-            let Some(link) = self.links.get_mut(&seed) else {
-                return Err(Error::Closed { node: seed, command: "routing".into() });
-            };
-            let route = self.keys.route(&command, link)?;
-            jobs.push(Job { command, route, asked_of: None, redirects: 0 });
-        }
-        Ok(jobs)
-    }
-
-    /// Sends the jobs until each has its answer.
-    fn work_off(&mut self, jobs: Vec<Job>, tally: &mut Tally<'_>, cancel: &Cancel) -> Result<()> {
-        let mut waiting: Jobs = jobs.into_iter().enumerate().collect();
+impl Work<'_> {
+    /// Receives and sends again until each command has its answer.
+    fn work_off(&mut self, mut under_way: UnderWay, cancel: &Cancel) -> Result<()> {
         let mut pauses = Pauses::new(PATIENCE);
-        while !waiting.is_empty() {
-            let (now, held) = self.due(waiting);
-            let mut round = self.exchange(now, tally)?;
-            round.again.extend(held);
-            round.again.sort_unstable_by_key(|(place, _)| *place);
-            waiting = round.again;
+        loop {
+            let mut round = self.receive(under_way)?;
+            if round.again.is_empty() {
+                return Ok(());
+            }
             if round.progress {
                 pauses = Pauses::new(PATIENCE);
             } else if cancel.wish() != Stop::No || !pauses.pause() {
-                return Err(Error::NotSettled { what: stuck(&waiting), after: PATIENCE });
+                return Err(Error::NotSettled { what: stuck(&round.again), after: PATIENCE });
             }
+            round.again.sort_unstable_by_key(|(place, _)| *place);
+            under_way = self.send(round.again)?;
         }
-        Ok(())
+    }
+
+    /// Sends what may be sent now, to all nodes.
+    fn send(&mut self, jobs: Jobs) -> Result<UnderWay> {
+        let (now, left) = self.due(jobs);
+        let mut under_way = UnderWay { left, ..UnderWay::default() };
+        for (node, jobs) in now {
+            // A node that cannot be reached has executed nothing: its slots may soon be elsewhere.
+            let Ok(link) = self.router.link(node) else {
+                let _ = self.router.learn();
+                under_way.left.extend(jobs);
+                continue;
+            };
+            self.out.clear();
+            for (_, job) in &jobs {
+                if job.asked_of.is_some() {
+                    self.out.command(&[b"ASKING"]);
+                }
+                self.out.push(&job.command);
+            }
+            link.send_raw(self.out.as_bytes()).map_err(|error| in_doubt(&error, jobs.len()))?;
+            under_way.sent.push((node, jobs));
+        }
+        Ok(under_way)
     }
 
     /// Divides the jobs into those to be sent now, by node, and those to be held back. Behind a command with
-    /// several keys nothing of its slot is sent before its answer, since it alone may be told TRYAGAIN.
-    fn due(&self, jobs: Jobs) -> (HashMap<Endpoint, Jobs>, Jobs) {
+    /// several keys nothing of its slot is sent before its answer, since it alone may be told TRYAGAIN; nor
+    /// behind any command where the node refused one.
+    fn due(&self, jobs: Jobs) -> (Vec<(NodeIndex, Jobs)>, Jobs) {
         let mut closed: HashSet<Slot> = HashSet::new();
         let mut held = Vec::new();
-        let mut now: HashMap<Endpoint, Jobs> = HashMap::new();
+        let mut now: Vec<Option<(NodeIndex, Jobs)>> = Vec::new();
+        now.resize_with(self.router.len(), || None);
         for (place, job) in jobs {
-            let node = match (&job.asked_of, job.route) {
-                (_, Some(route)) if closed.contains(&route.slot) => {
-                    held.push((place, job));
-                    continue;
-                }
-                (Some(node), _) => node,
-                (None, Some(route)) => self.owners.get(&route.slot).unwrap_or(&self.seed),
-                (None, None) => &self.seed,
-            };
-            if let Some(route) = job.route.filter(|route| route.many) {
-                closed.insert(route.slot);
-            }
-            now.entry(node.clone()).or_default().push((place, job));
-        }
-        (now, held)
-    }
-
-    /// Sends to all nodes, then receives from all.
-    fn exchange(&mut self, now: HashMap<Endpoint, Jobs>, tally: &mut Tally<'_>) -> Result<Round> {
-        let mut round = Round::default();
-        let mut sent = Vec::new();
-        for (node, jobs) in now {
-            // A node that cannot be reached has executed nothing: its slots may soon be elsewhere.
-            if self.link(&node).is_err() {
-                self.links.remove(&node);
-                let _ = self.learn(&self.seed.clone());
-                round.again.extend(jobs);
+            let slot = job.route.map(|route| route.slot);
+            if slot.is_some_and(|slot| closed.contains(&slot)) {
+                held.push((place, job));
                 continue;
             }
-            let commands: Vec<Command> =
-                jobs.iter().flat_map(|(_, job)| job.on_the_wire()).collect();
-            self.link(&node)?.send(&commands).map_err(|error| in_doubt(&error, jobs.len()))?;
-            sent.push((node, jobs));
+            let owner = slot.map_or(NodeIndex::SEED, |slot| self.router.owner(slot));
+            let node = job.asked_of.unwrap_or(owner);
+            if let Some(route) = job.route
+                && (route.many || self.refusing.contains(&route.slot))
+            {
+                closed.insert(route.slot);
+            }
+            if let Some(entry) = now.get_mut(node.get()) {
+                entry.get_or_insert_with(|| (node, Vec::new())).1.push((place, job));
+            }
         }
-        for (node, jobs) in sent {
+        (now.into_iter().flatten().collect(), held)
+    }
+
+    /// Receives the answers from all nodes.
+    fn receive(&mut self, under_way: UnderWay) -> Result<Round> {
+        let mut round = Round { again: under_way.left, progress: false };
+        for (node, jobs) in under_way.sent {
             let mut left = jobs.len();
+            let endpoint = self.router.endpoint(node);
             for (place, job) in jobs {
-                let reply = self.answer(&node, &job).map_err(|error| in_doubt(&error, left))?;
+                let reply = self.answer(node, &job).map_err(|error| in_doubt(&error, left))?;
                 left -= 1;
-                match verdict(&reply, &node) {
-                    Verdict::Done => {
-                        round.progress = true;
-                        tally.count(&reply);
-                    }
-                    Verdict::Later => round.again.push((place, job)),
-                    Verdict::Elsewhere(redirect) => {
-                        tally.counts.redirects += 1;
-                        round
-                            .again
-                            .push((place, self.redirected(job, redirect, &mut round.progress)));
-                    }
-                }
+                self.judge(place, job, &reply, &endpoint, &mut round);
             }
         }
         Ok(round)
     }
 
-    fn answer(&mut self, node: &Endpoint, job: &Job) -> Result<Reply> {
-        let link = self.link(node)?;
+    fn answer(&mut self, node: NodeIndex, job: &Job) -> Result<Reply> {
+        let link = self.router.link(node)?;
         if job.asked_of.is_some() {
             link.receive(&Command::new("ASKING"))?;
         }
         link.receive(&job.command)
     }
 
+    /// Counts an answer, or puts the command among those to be sent again.
+    fn judge(&mut self, place: usize, job: Job, reply: &Reply, from: &Endpoint, round: &mut Round) {
+        let slot = job.route.map(|route| route.slot);
+        match verdict(reply, from) {
+            Verdict::Done => {
+                round.progress = true;
+                self.tally.count(reply);
+                if let Some(slot) = slot {
+                    self.refusing.remove(&slot);
+                }
+            }
+            Verdict::Later => {
+                self.refusing.extend(slot);
+                round.again.push((place, job));
+            }
+            Verdict::Elsewhere(redirect) => {
+                self.tally.counts.redirects += 1;
+                round.again.push((place, self.redirected(job, &redirect, &mut round.progress)));
+            }
+        }
+    }
+
     /// Takes note of where a job belongs. One that is sent about again and again is no progress.
-    fn redirected(&mut self, mut job: Job, redirect: Redirect, progress: &mut bool) -> Job {
+    fn redirected(&mut self, mut job: Job, redirect: &Redirect, progress: &mut bool) -> Job {
         job.redirects += 1;
         *progress |= job.redirects <= QUICK_REDIRECTS;
-        job.asked_of = redirect.ask.then(|| redirect.to.clone());
+        let node = self.router.find(&redirect.to);
+        job.asked_of = redirect.ask.then_some(node);
         if !redirect.ask {
-            self.owners.insert(redirect.slot, redirect.to);
+            self.router.set_owner(redirect.slot, node);
         }
         job
     }
-}
-
-impl Job {
-    fn on_the_wire(&self) -> impl Iterator<Item = Command> {
-        let asking = self.asked_of.as_ref().map(|_| Command::new("ASKING"));
-        asking.into_iter().chain([self.command.clone()])
-    }
-}
-
-/// Commands that change what a connection is cannot be spread over nodes.
-fn refuse_what_cannot_be_routed(command: &Command) -> Result<()> {
-    let name = command.name().to_ascii_uppercase();
-    let second = command.args().nth(1).map(<[u8]>::to_ascii_uppercase).unwrap_or_default();
-    let stateful = matches!(
-        name.as_slice(),
-        b"MULTI"
-            | b"EXEC"
-            | b"DISCARD"
-            | b"WATCH"
-            | b"UNWATCH"
-            | b"MONITOR"
-            | b"SYNC"
-            | b"PSYNC"
-            | b"QUIT"
-            | b"HELLO"
-            | b"RESET"
-            | b"ASKING"
-            | b"READONLY"
-            | b"READWRITE"
-    );
-    if stateful || name.ends_with(b"SUBSCRIBE") || (name == b"CLIENT" && second == b"REPLY") {
-        let name = name.escape_ascii();
-        return Err(Error::Precondition(format!(
-            "{name} concerns one connection and cannot be spread over a cluster: take it out of the input, \
-             or send it to one node without -c"
-        )));
-    }
-    Ok(())
 }
 
 fn in_doubt(error: &Error, commands: usize) -> Error {

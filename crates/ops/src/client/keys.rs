@@ -13,7 +13,17 @@ use crate::error::Result;
 /// Read once from `COMMAND`; servers from 2.8.13 have it.
 #[derive(Debug)]
 pub struct Keys {
-    places: HashMap<Vec<u8>, Place>,
+    commands: HashMap<Vec<u8>, Known>,
+}
+
+/// No command's name is longer.
+const LONGEST_NAME: usize = 64;
+
+/// A command of the server's list.
+#[derive(Debug)]
+struct Known {
+    place: Place,
+    subcommands: HashMap<Vec<u8>, Place>,
 }
 
 /// Where the keys of one command stand.
@@ -49,11 +59,11 @@ impl Keys {
     /// Those of [`Connection::call`].
     pub fn load(connection: &mut Connection) -> Result<Keys> {
         let reply = connection.call(&Command::new("COMMAND"))?;
-        let mut places = HashMap::new();
+        let mut commands = HashMap::new();
         for entry in reply.view().elements() {
-            add(entry, &mut places);
+            add(entry, &mut commands);
         }
-        Ok(Keys { places })
+        Ok(Keys { commands })
     }
 
     /// The slot of a command's keys; `None` where it has none, or does not exist.
@@ -74,22 +84,38 @@ impl Keys {
     }
 
     fn place(&self, words: &[&[u8]]) -> Place {
-        let lower = |at: usize| words.get(at).map(|word| word.to_ascii_lowercase());
-        let Some(name) = lower(0) else { return Place::None };
-        let subcommand = lower(1).map(|word| [&name[..], b"|", &word].concat());
-        let found = subcommand.and_then(|name| self.places.get(&name));
-        found.or_else(|| self.places.get(&name)).copied().unwrap_or(Place::None)
+        let Some(name) = words.first() else { return Place::None };
+        let mut lower = [0; LONGEST_NAME];
+        let Some(lower) = lower.get_mut(..name.len()) else { return Place::None };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let Some(known) = self.commands.get(&*lower) else { return Place::None };
+        let second = words.get(1).filter(|_| !known.subcommands.is_empty());
+        let subcommand = second.and_then(|name| known.subcommands.get(&name.to_ascii_lowercase()));
+        subcommand.copied().unwrap_or(known.place)
     }
 }
 
-/// Adds a command of the server's list, and its subcommands (servers from 7.0).
-fn add(entry: View<'_>, places: &mut HashMap<Vec<u8>, Place>) {
-    let fields: Vec<View<'_>> = entry.elements().collect();
+/// Adds a command of the server's list with its subcommands (servers from 7.0).
+fn add(entry: View<'_>, commands: &mut HashMap<Vec<u8>, Known>) {
+    let Some((name, place)) = read_place(entry) else { return };
+    let mut subcommands = HashMap::new();
+    for subcommand in entry.elements().nth(9).into_iter().flat_map(|list| list.elements()) {
+        // Servers write `parent|name`.
+        if let Some((full, place)) = read_place(subcommand) {
+            let own = full.rsplit(|&byte| byte == b'|').next().unwrap_or_default();
+            subcommands.insert(own.to_vec(), place);
+        }
+    }
+    commands.insert(name, Known { place, subcommands });
+}
+
+/// The name of a command in small letters, and where its keys are.
+fn read_place(entry: View<'_>) -> Option<(Vec<u8>, Place)> {
+    let fields: Vec<View<'_>> = entry.elements().take(5).collect();
     let number = |at: usize| fields.get(at).and_then(View::as_int);
-    let (Some(name), Some(flags)) = (fields.first().and_then(View::as_bytes), fields.get(2)) else {
-        return;
-    };
-    let movable = flags.elements().any(|flag| flag.as_bytes() == Some(b"movablekeys"));
+    let name = fields.first().and_then(View::as_bytes)?;
+    let movable = fields.get(2)?.elements().any(|flag| flag.as_bytes() == Some(b"movablekeys"));
     let first = number(3).and_then(|first| usize::try_from(first).ok()).unwrap_or(0);
     let place = match (well_known(name), first) {
         (Some(place), _) => place,
@@ -97,17 +123,7 @@ fn add(entry: View<'_>, places: &mut HashMap<Vec<u8>, Place>) {
         (None, 0) => Place::None,
         (None, first) => Place::Range { first, last: number(4).unwrap_or(0) },
     };
-    places.insert(name.to_ascii_lowercase(), place);
-    if let Some(subcommands) = fields.get(9) {
-        // Servers nest them once.
-        for subcommand in
-            subcommands.elements().filter(|inner| inner.len() < 10 || fields.len() >= 10)
-        {
-            if subcommand.elements().next().and_then(|name| name.as_bytes()) != Some(name) {
-                add(subcommand, places);
-            }
-        }
-    }
+    Some((name.to_ascii_lowercase(), place))
 }
 
 /// Commands whose keys we find without a question to the server for each.
@@ -158,9 +174,9 @@ mod tests {
         let mut decoder = Decoder::new();
         decoder.feed(list);
         let reply = decoder.next_reply().unwrap().unwrap();
-        let mut places = HashMap::new();
-        reply.view().elements().for_each(|entry| add(entry, &mut places));
-        Keys { places }
+        let mut commands = HashMap::new();
+        reply.view().elements().for_each(|entry| add(entry, &mut commands));
+        Keys { commands }
     }
 
     fn first_key<'a>(keys: &Keys, words: &[&'a [u8]]) -> Found<'a> {
@@ -202,6 +218,6 @@ mod tests {
 
     #[test]
     fn a_list_that_is_none_gives_no_keys() {
-        assert!(keys(b"*3\r\n:1\r\n*1\r\n_\r\n*3\r\n$1\r\nx\r\n:1\r\n:2\r\n").places.len() <= 1);
+        assert!(keys(b"*3\r\n:1\r\n*1\r\n_\r\n*3\r\n$1\r\nx\r\n:1\r\n:2\r\n").commands.len() <= 1);
     }
 }

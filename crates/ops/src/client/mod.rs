@@ -4,11 +4,13 @@
 //! [`insert`] takes very many commands without waiting for each; [`Keys`] tells it which of a command's
 //! words are keys.
 
+mod batch;
 mod insert;
 mod keys;
 mod pass;
 mod redirect;
 mod requests;
+mod router;
 
 use std::collections::HashMap;
 use std::thread;

@@ -48,6 +48,9 @@ pub enum RequestError {
 #[derive(Debug)]
 pub struct Requests<R> {
     input: R,
+    /// The line and the word read last: their room is used again.
+    line: Vec<u8>,
+    word: Vec<u8>,
     /// How many commands were begun.
     number: u64,
     failed: bool,
@@ -56,7 +59,7 @@ pub struct Requests<R> {
 impl<R: BufRead> Requests<R> {
     /// Reads from `input`.
     pub fn new(input: R) -> Self {
-        Self { input, number: 0, failed: false }
+        Self { input, line: Vec::new(), word: Vec::new(), number: 0, failed: false }
     }
 
     /// The next command that has words; `None` at the end of the stream.
@@ -66,52 +69,83 @@ impl<R: BufRead> Requests<R> {
                 return Ok(None);
             }
             self.number += 1;
-            let line = self.line()?;
-            let words = match line.strip_prefix(b"*") {
-                Some(count) => self.words(count)?,
-                None => words::split(&line).map_err(|_| self.malformed("a quote is not closed"))?,
+            self.read_line()?;
+            let command = match self.line.strip_prefix(b"*") {
+                Some(_) => self.bulk_strings()?,
+                None => self.inline()?,
             };
-            if words.is_empty() {
-                self.number -= 1;
-            } else {
-                return Ok(Some(Command::from_args(words)));
+            match command {
+                None => self.number -= 1,
+                command => return Ok(command),
             }
         }
     }
 
-    fn words(&mut self, count: &[u8]) -> Result<Vec<Vec<u8>>, RequestError> {
-        let count = self.number(count, MOST_WORDS, "a number of words up to 1048576")?;
-        (0..count).map(|_| self.word()).collect()
+    /// The command of a line in plain words; `None` for a blank one.
+    fn inline(&self) -> Result<Option<Command>, RequestError> {
+        let words =
+            words::split(&self.line).map_err(|_| self.malformed("a quote is not closed"))?;
+        Ok(if words.is_empty() { None } else { Some(Command::from_args(words)) })
     }
 
-    fn word(&mut self) -> Result<Vec<u8>, RequestError> {
+    /// The command whose number of words the line holds; `None` where that is 0.
+    fn bulk_strings(&mut self) -> Result<Option<Command>, RequestError> {
+        let count = self.announced(MOST_WORDS, "a number of words up to 1048576")?;
+        if count == 0 {
+            return Ok(None);
+        }
+        self.read_word()?;
+        let mut command = Command::new(&self.word);
+        for _ in 1..count {
+            self.read_word()?;
+            command.push(&self.word);
+        }
+        if self.word.capacity() as u64 > LONGEST_LINE {
+            self.word = Vec::new();
+        }
+        Ok(Some(command))
+    }
+
+    fn read_word(&mut self) -> Result<(), RequestError> {
         if self.input.fill_buf()?.is_empty() {
             return Err(RequestError::CutShort(self.number));
         }
-        let line = self.line()?;
-        let digits = line.strip_prefix(b"$").ok_or_else(|| self.malformed("a bulk string"))?;
-        let length = self.number(digits, MOST_BYTES, "a length up to 512 MiB")?;
+        self.read_line()?;
+        if !self.line.starts_with(b"$") {
+            return Err(self.malformed("a bulk string"));
+        }
+        let length = self.announced(MOST_BYTES, "a length up to 512 MiB")?;
         // Room is taken as bytes arrive, whatever the length says.
-        let mut word = Vec::new();
-        self.input.by_ref().take(length + 2).read_to_end(&mut word)?;
-        if word.len() as u64 != length + 2 {
+        self.word.clear();
+        self.input.by_ref().take(length + 2).read_to_end(&mut self.word)?;
+        if self.word.len() as u64 != length + 2 {
             return Err(RequestError::CutShort(self.number));
         }
-        match word.strip_suffix(b"\r\n") {
-            Some(text) => Ok(text.to_vec()),
-            None => Err(self.malformed("CRLF behind a bulk string")),
+        if !self.word.ends_with(b"\r\n") {
+            return Err(self.malformed("CRLF behind a bulk string"));
         }
+        self.word.truncate(self.word.len() - 2);
+        Ok(())
     }
 
     /// Reads a line; its end (LF, CR LF, or that of the stream) is left out.
-    fn line(&mut self) -> Result<Vec<u8>, RequestError> {
-        let mut line = Vec::new();
-        self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
-        match line.strip_suffix(b"\n") {
-            Some(text) => Ok(text.strip_suffix(b"\r").unwrap_or(text).to_vec()),
-            None if line.len() as u64 == LONGEST_LINE => Err(self.malformed("a shorter line")),
-            None => Ok(line),
-        }
+    fn read_line(&mut self) -> Result<(), RequestError> {
+        self.line.clear();
+        self.input.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line)?;
+        let text = match self.line.strip_suffix(b"\n") {
+            Some(text) => text.strip_suffix(b"\r").unwrap_or(text).len(),
+            None if self.line.len() as u64 == LONGEST_LINE => {
+                return Err(self.malformed("a shorter line"));
+            }
+            None => self.line.len(),
+        };
+        self.line.truncate(text);
+        Ok(())
+    }
+
+    /// The number behind the line's first byte.
+    fn announced(&self, most: u64, what: &'static str) -> Result<u64, RequestError> {
+        self.number(self.line.get(1..).unwrap_or_default(), most, what)
     }
 
     fn number(&self, digits: &[u8], most: u64, what: &'static str) -> Result<u64, RequestError> {
