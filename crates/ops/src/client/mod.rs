@@ -246,7 +246,7 @@ impl Client {
         };
         let since = Instant::now();
         loop {
-            match link.poll(LOOK_UP)? {
+            match link.receive_within(command, LOOK_UP)? {
                 Some(push) if push.kind() == Kind::Push && !is_answered_by_push(command) => {
                     watcher.pushed(&push);
                 }
