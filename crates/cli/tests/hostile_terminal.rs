@@ -58,6 +58,42 @@ fn what_is_no_reply_is_told_and_the_session_goes_on() {
 }
 
 #[test]
+fn quotes_that_do_not_close_are_told_and_the_session_goes_on() {
+    let args = serve(b"+OK\r\n");
+    for line in ["get \"a", "get 'a", "get \"a\"b", "get \"\\x0"] {
+        let output = run(redis_cli(&args), format!("{line}\n:next\n").as_bytes());
+        let out = String::from_utf8_lossy(&output.stdout);
+        let expected = "Invalid argument(s)\nunknown redis-cli internal command ':next'\n";
+        assert_eq!(out, expected, "{line}");
+    }
+}
+
+#[test]
+fn what_was_asked_is_named_in_the_complaint() {
+    let (_, complaint) = printed(&serve(b"$-5\r\n"));
+    assert!(complaint.contains("the answer to GET a is not"), "{complaint}");
+}
+
+/// As long as every byte of a value costs the same, this takes a second; were each to cost what stands before
+/// it, hours.
+#[test]
+fn a_value_of_many_megabytes_is_printed_whole() {
+    const TIMES: usize = 128 << 10;
+    let lab = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
+    let port = lab.endpoints()[0].port().unwrap();
+    let value: Vec<u8> = (0..=u8::MAX).collect::<Vec<_>>().repeat(TIMES);
+    let set = run(redis_cli(&options(&format!("-p {port} -x set big"))), &value);
+    assert_eq!(set.stdout, b"OK\n");
+    let raw = run(redis_cli(&options(&format!("-p {port} --raw get big"))), b"");
+    assert!(raw.stdout.strip_suffix(b"\n").is_some_and(|text| text == value));
+    let shown = run(redis_cli(&options(&format!("-p {port} get big"))), b"").stdout;
+    let inner = shown.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"\n")).unwrap();
+    let once = inner.get(..inner.len() / TIMES).unwrap();
+    assert!(once.starts_with(br"\x00\x01") && once.ends_with(br"\xfe\xff"));
+    assert!(inner.chunks(once.len()).all(|piece| piece == once));
+}
+
+#[test]
 fn nesting_without_end_is_refused() {
     let deep: &'static [u8] = "*1\r\n".repeat(100_000).leak().as_bytes();
     let (_, complaint) = printed(&serve(deep));
