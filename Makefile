@@ -1,6 +1,6 @@
 # Each target stands alone on a fresh machine with Rust, a C and C++ compiler, make, python3 and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint servers bench bench-codec bench-migration bench-transfer fuzz clean
+.PHONY: help demo test lint servers bench bench-codec bench-migration bench-inspect bench-transfer fuzz clean
 
 # Cargo need not be on PATH: rustup's own folder comes last.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -36,7 +36,7 @@ lint: ## Check formatting, clippy and rustdoc, warnings denied
 servers: ## Fetch the test servers into target/servers (SERVERS="valkey-9.1 …" for some)
 	@scripts/servers.sh $(SERVERS)
 
-bench: bench-codec bench-migration bench-transfer ## Run all the benches
+bench: bench-codec bench-migration bench-inspect bench-transfer ## Run all the benches
 
 bench-codec: ## Measure codec and model beside their rivals
 	cargo bench --package redistrib-benches --bench codec
@@ -44,6 +44,10 @@ bench-codec: ## Measure codec and model beside their rivals
 bench-migration: servers ## Compare the migration of slots with redis-cli and valkey-cli
 	cargo build --release --package redis-trib --package redistrib-benches --bin redis-trib --bin bench-migration
 	"$${CARGO_TARGET_DIR:-target}/release/bench-migration" --program "$${CARGO_TARGET_DIR:-target}/release/redis-trib"
+
+bench-inspect: servers ## Time check and info on 100 nodes a 20 ms round trip away
+	cargo build --release --package redis-trib --package redistrib-benches --bin redis-trib --bin bench-inspect
+	"$${CARGO_TARGET_DIR:-target}/release/bench-inspect" --program "$${CARGO_TARGET_DIR:-target}/release/redis-trib"
 
 bench-transfer: servers ## Compare copying keys with redis-cli's import and redis-benchmark
 	cargo bench --package redistrib-benches --bench transfer
