@@ -69,6 +69,19 @@ pub fn call(
 /// The shortest node timeout that is accepted, in milliseconds: below it nodes take each other for dead.
 pub const LEAST_NODE_TIMEOUT: u64 = 100;
 
+/// Makes sure that [`set_node_timeout`] would accept this timeout, and returns it in milliseconds.
+///
+/// # Errors
+/// [`Error::Precondition`] below [`LEAST_NODE_TIMEOUT`] milliseconds.
+pub fn require_timeout(timeout: Duration) -> Result<u64> {
+    match u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) {
+        0..LEAST_NODE_TIMEOUT => Err(Error::Precondition(
+            "Setting a node timeout of less than 100 milliseconds is a bad idea.".into(),
+        )),
+        millis => Ok(millis),
+    }
+}
+
 /// Sets `cluster-node-timeout` on every node and writes it to the nodes' configuration files. The result
 /// tells of each node whether both worked.
 ///
@@ -78,12 +91,7 @@ pub fn set_node_timeout(
     cluster: &mut Cluster,
     timeout: Duration,
 ) -> Result<Vec<(Endpoint, Result<()>)>> {
-    let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    if millis < LEAST_NODE_TIMEOUT {
-        return Err(Error::Precondition(
-            "Setting a node timeout of less than 100 milliseconds is a bad idea.".into(),
-        ));
-    }
+    let millis = require_timeout(timeout)?;
     let commands = [
         Command::new("CONFIG").arg("SET").arg("cluster-node-timeout").arg(millis),
         Command::new("CONFIG").arg("REWRITE"),

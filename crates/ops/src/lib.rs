@@ -49,7 +49,7 @@ pub use create::Candidates;
 pub use del_node::Departure;
 pub use endpoint::Endpoint;
 pub use error::{Error, Result};
-pub use everywhere::{LEAST_NODE_TIMEOUT, Which, call, set_node_timeout};
+pub use everywhere::{LEAST_NODE_TIMEOUT, Which, call, require_timeout, set_node_timeout};
 pub use fix::{fix, fix_migrating, plan_cluster_fix};
 pub use inspect::{NodeReport, Report, inspect};
 pub use join::{balanced_by, join_cluster, join_cluster_with, join_no_load, replicate};

@@ -3,8 +3,8 @@
 use redistrib_ops::migrate::migrate;
 use redistrib_ops::model::{Move, NodeId};
 use redistrib_ops::{
-    Cluster, Departure, NewRole, add_node as add, plan_drain, require_end, set_node_timeout,
-    shutdown_cluster,
+    Cluster, Departure, NewRole, add_node as add, plan_drain, require_end, require_timeout,
+    set_node_timeout, shutdown_cluster,
 };
 use serde::Serialize;
 
@@ -162,7 +162,7 @@ pub(super) fn shutdown(args: &ShutdownArgs) -> anyhow::Result<Outcome> {
 #[derive(Serialize)]
 struct TimeoutPlanDocument {
     event: &'static str,
-    timeout_ms: u128,
+    timeout_ms: u64,
     nodes: Vec<String>,
 }
 
@@ -179,7 +179,7 @@ pub(super) fn set_timeout(args: &SetTimeoutArgs) -> anyhow::Result<Outcome> {
     let mut cluster = session.discover(&args.seed.node)?;
     output.line(">>> Reconfiguring node timeout in every cluster node...");
     if session.dry_run {
-        let timeout_ms = args.timeout.as_millis();
+        let timeout_ms = require_timeout(args.timeout)?;
         let nodes: Vec<String> =
             cluster.members().iter().map(|member| member.endpoint().to_string()).collect();
         output.lines(nodes.iter().map(|node| format!("{node} would get {timeout_ms} ms")));
