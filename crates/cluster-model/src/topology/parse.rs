@@ -82,7 +82,12 @@ impl<'a> Fields<'a> {
     /// The next field.
     #[inline]
     fn text(&mut self) -> Option<&'a [u8]> {
-        self.0.find(|text| !text.is_empty())
+        loop {
+            let text = self.0.next()?;
+            if !text.is_empty() {
+                return Some(text);
+            }
+        }
     }
 
     /// The next field, read by `read`; an error that names it if it is missing or `read` refuses it.
