@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 
 use redistrib_cluster_model::NodeId;
 use redistrib_resp::{Command, Reply};
 
 use super::link::Link;
+use crate::cluster::in_parallel;
 use crate::error::Result;
 use crate::{Cancel, Cluster, Endpoint, Member, Pair};
 
@@ -83,17 +84,10 @@ fn set_slots<'l, 'a: 'l>(
     commands: &[Command],
 ) -> Vec<(NodeId, Endpoint, Result<Vec<Reply>>)> {
     let groups: Vec<Vec<Command>> = commands.iter().map(|one| vec![one.clone()]).collect();
-    let tell = |id: NodeId, link: &mut Link<'_>| {
+    let links: Vec<_> = links.map(|(id, link)| (*id, Mutex::new(link))).collect();
+    in_parallel(&links, |(id, link)| {
+        let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = link.set_slots(&groups).map(|replies| replies.concat());
-        (id, link.endpoint().clone(), answer)
-    };
-    thread::scope(|scope| {
-        let tell = &tell;
-        let threads: Vec<_> =
-            links.map(|(id, link)| scope.spawn(move || tell(*id, link))).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        (*id, link.endpoint().clone(), answer)
     })
 }
