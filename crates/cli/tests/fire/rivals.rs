@@ -4,6 +4,7 @@ use redistrib_benches::fill;
 use redistrib_benches::load::{Load, Options};
 use redistrib_benches::stage::Plan;
 use redistrib_cluster_model::SlotSet;
+use redistrib_resp::Command;
 
 use crate::tool::{fix, reshard, start, trib, with};
 use crate::{redis_7, rounds, stage};
@@ -13,9 +14,11 @@ fn of_two_operations_one_is_refused_and_says_by_whom() {
     let stage = stage(&redis_7(), &Plan::even(3, 3));
     fill::plain(stage.port(0), &SlotSet::full(), 6000, 64).unwrap();
     let load = Load::start(stage.ports(), Options { keys: 300, ..Options::default() });
+    let keys = |index| stage.call(index, &Command::new("DBSIZE")).unwrap().view().as_int().unwrap();
     let mut refused = 0;
     for round in 0..rounds(5, 100) {
-        let (from, to) = if round % 2 == 0 { (0, 1) } else { (1, 0) };
+        // From the one that has more, whoever won the rounds before: neither runs out of slots.
+        let (from, to) = if keys(0) > keys(1) { (0, 1) } else { (1, 0) };
         // Slow enough for the two to meet.
         let slow = ["--rate", "2000"];
         let first = start(&with(reshard(&stage, from, to, 1000), &slow));
