@@ -10,8 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use redistrib_benches::proxy::Line;
-use redistrib_ops::Endpoint;
 use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::model::Severity;
+use redistrib_ops::{Cluster, Endpoint, inspect, set_node_timeout};
+
+/// How long the servers may take to see each other well.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What `make bench-inspect` runs.
 #[derive(Debug, Parser)]
@@ -35,6 +39,7 @@ fn main() -> anyhow::Result<()> {
     let server = TestServer::named("redis-7.0")?;
     println!("starting {} servers ({})", options.nodes, server.name);
     let lab = TempLab::cluster(&server, options.nodes, 0)?;
+    calm(&lab)?;
     let ports: Vec<u16> = lab.endpoints().iter().filter_map(Endpoint::port).collect();
     let line = Line::to(&ports, Duration::from_millis(options.rtt))?;
     let seed = ports.first().and_then(|port| line.port_of(*port)).context("no server")?;
@@ -49,6 +54,26 @@ fn main() -> anyhow::Result<()> {
         println!("  redis-cli --cluster check         {:>8.3} s (once)", took.as_secs_f64());
     }
     Ok(())
+}
+
+/// So many servers on one machine are late now and then: has them be patient, and waits until none takes another for
+/// dead.
+fn calm(lab: &TempLab) -> anyhow::Result<()> {
+    let endpoints = lab.endpoints();
+    let seed = endpoints.first().context("no server")?;
+    let mut cluster = Cluster::discover(seed, lab.settings())?;
+    for (_, outcome) in set_node_timeout(&mut cluster, Duration::from_secs(60))? {
+        outcome?;
+    }
+    let started = Instant::now();
+    loop {
+        let findings = inspect(&mut Cluster::discover(seed, lab.settings())?).findings;
+        if !findings.iter().any(|finding| finding.severity() == Severity::Error) {
+            return Ok(());
+        }
+        ensure!(started.elapsed() < PATIENCE, "the cluster does not come to rest: {findings:?}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
 }
 
 fn median(
