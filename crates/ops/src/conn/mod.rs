@@ -22,6 +22,10 @@ pub use settings::Settings;
 use stream::{Deadline, Stream};
 pub use tls::{TlsOptions, TlsSettings};
 
+/// The most bytes of one reply that are held: a value is 512 MiB at most, and a server that answers without end
+/// must not fill the memory.
+const MOST_HELD: usize = 1 << 30;
+
 /// A connection to one server, authenticated and ready for commands.
 ///
 /// After a timeout or a broken stream the connection is of no more use, since an answer that comes late
@@ -294,6 +298,9 @@ impl Connection {
         loop {
             self.stream.arm(deadline)?;
             match self.decoder.read_from(&mut self.stream) {
+                Ok(_) if self.decoder.buffered() > MOST_HELD => {
+                    return Err(io::Error::other("the reply is larger than 1 GiB"));
+                }
                 Ok(read) => {
                     deadline.extend(read);
                     return Ok(read);
