@@ -277,6 +277,20 @@ on_each_test_server! {
     }
 }
 
+/// The source's epoch has just been raised, and the target has not heard: it claims the slots under a higher one
+/// all the same.
+#[test]
+fn slots_are_claimed_under_a_higher_epoch_than_they_were_owned() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let [a, b, _] = masters(&discover(&lab))[..] else { panic!() };
+    call(&mut connect(&lab, &discover(&lab), a), "CLUSTER BUMPEPOCH");
+    let mut cluster = discover(&lab);
+    let moves = [step(&cluster, a, b, "0-99")];
+    move_slots(&mut cluster, &moves, &by_migrate()).unwrap();
+    let epoch = |id| cluster.member(id).unwrap().node().config_epoch;
+    assert!(epoch(b) > epoch(a), "{} is not higher than {}", epoch(b), epoch(a));
+}
+
 /// A target of Redis tells everybody of each slot that it takes while it imports it: not so here.
 #[test]
 fn the_news_do_not_grow_with_the_slots() {

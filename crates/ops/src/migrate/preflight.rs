@@ -36,6 +36,7 @@ pub(super) fn check(
         }
         let unready = disagreement(cluster, Member::is_master)
             .or_else(|| stranger(cluster, &targets))
+            .or_else(|| unheard_epoch(cluster, moves))
             .or_else(|| not_ok(cluster, &both));
         Ok(unready)
     })?;
@@ -121,6 +122,18 @@ fn stranger(cluster: &Cluster, targets: &BTreeSet<NodeId>) -> Option<String> {
         }
     }
     None
+}
+
+/// A target that has not heard of its source's config epoch yet, as of one that has just been raised. It would
+/// claim the slots under a lower one, and lose them again to a message that the source sent before it gave them up.
+fn unheard_epoch(cluster: &Cluster, moves: &[Move]) -> Option<String> {
+    moves.iter().find_map(|step| {
+        let (source, target) = (cluster.member(step.from).ok()?, cluster.member(step.to).ok()?);
+        let known = target.topology()?.node(step.from)?.config_epoch;
+        let (node, other) = (target.endpoint(), source.endpoint());
+        (known < source.node().config_epoch)
+            .then(|| format!("{node} has not heard of the config epoch of {other} yet"))
+    })
 }
 
 /// A source or target that thinks that the cluster does not work.
