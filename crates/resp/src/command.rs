@@ -395,20 +395,32 @@ impl<'a> Bulks<'a> {
         Bulks { out, end }
     }
 
-    #[inline]
+    // Inlined for sure, and what is rare is not: the end is then kept in a register.
+    #[inline(always)]
     fn push(&mut self, bytes: &[u8]) {
         if bytes.len() > SHORT {
-            self.out.truncate(self.end);
-            write_bulk(self.out, bytes);
-            self.end = self.out.len();
+            self.end = self.push_long(bytes);
             return;
         }
         if self.out.len() - self.end < FRAME {
-            self.out.truncate(self.end);
-            self.out.extend_from_slice(&[0; BLOCK]);
+            self.make_room();
         }
         let frame = &mut self.out[self.end..self.end + FRAME];
         self.end += write_short(frame, bytes);
+    }
+
+    /// Appends a bulk string that is not short; answers with the new end.
+    #[inline(never)]
+    fn push_long(&mut self, bytes: &[u8]) -> usize {
+        self.out.truncate(self.end);
+        write_bulk(self.out, bytes);
+        self.out.len()
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self) {
+        self.out.truncate(self.end);
+        self.out.extend_from_slice(&[0; BLOCK]);
     }
 
     /// Gives back the room that is left.
@@ -419,7 +431,7 @@ impl<'a> Bulks<'a> {
 }
 
 /// Writes a short bulk string to the front of a frame; answers with its length on the wire.
-#[inline]
+#[inline(always)]
 fn write_short(frame: &mut [u8], bytes: &[u8]) -> usize {
     frame[..8].copy_from_slice(&HEADERS[bytes.len()]);
     let from = if bytes.len() < 10 { 4 } else { 5 };
