@@ -7,6 +7,8 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::on_each_test_server;
@@ -119,6 +121,18 @@ fn creating(field: &Field) {
         format!("for node in {a} {b} {c}; do redis-trib exec $node CLUSTER RESET HARD; done");
     wrong(format!("create {a} {b} {c} --yes"), &["is not empty", &way_out]);
     is_well(c);
+    for node in [a, b, c] {
+        serves(node);
+    }
+}
+
+/// Waits until a node of a new cluster accepts commands on keys.
+fn serves(node: &str) {
+    let since = Instant::now();
+    while !run(&format!("exec {node} CLUSTER INFO")).stdout.contains("cluster_state:ok") {
+        assert!(since.elapsed() < Duration::from_secs(20), "{node} does not serve");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn looking(field: &Field) {
@@ -216,6 +230,14 @@ fn rebalancing(field: &Field) {
         &["Total weight = 4.00", "[OK] Moved "],
     );
     assert_eq!(slots([a, b, c]), [4096, 4096, 8192]);
+    for what in ["--auto-weights", "--by slots"] {
+        right(format!("rebalance {a} {what} --simulate"), &["Total weight = 3.00", "Moving "]);
+    }
+    // There is a single key to balance.
+    for what in ["keys", "memory"] {
+        right(format!("rebalance {a} --by {what} --simulate"), &["Rebalancing across 3 nodes"]);
+    }
+    run(&format!("rebalance {a} --by luck")).expect(2);
     wrong(format!("rebalance {a} --weight zz=1"), &["no such master node zz"]);
     run(&format!("rebalance {a} --weight {short}=-1")).expect(2);
 }
@@ -310,6 +332,11 @@ fn importing(field: &Field) {
     right(format!("exec {plain} DBSIZE"), &["0"]);
     wrong(format!("import {a} --from 127.0.0.1:1"), &["127.0.0.1:1: cannot connect"]);
     wrong(format!("import {plain} --from {plain}"), &["not in cluster mode"]);
+    right(format!("exec {plain} CONFIG SET requirepass theirs"), &["OK"]);
+    wrong(format!("import {a} --from {plain} --copy"), &["NOAUTH"]);
+    wrong(format!("import {a} --from {plain} --from-pass other"), &["WRONGPASS"]);
+    let login = "--from-user default --from-pass theirs";
+    right(format!("import {a} --from {plain} {login} --copy"), &["Copied 0 keys"]);
 }
 
 fn starting(field: &Field) {

@@ -42,9 +42,25 @@ impl Lasting {
         self.folder.path().join("the lab")
     }
 
-    fn up(&self) -> Result<Lab, Error> {
-        let cancel = Cancel::new();
-        Lab::up(&self.dir(), &self.options, &Settings::default(), Context::new(&Silent, &cancel))
+    fn up(&mut self) -> Result<Lab, Error> {
+        self.up_until(&Cancel::new())
+    }
+
+    /// Between the choice of free ports and their use another test may have taken them.
+    fn up_until(&mut self, cancel: &Cancel) -> Result<Lab, Error> {
+        loop {
+            match self.try_up(cancel) {
+                Err(Error::Lab(Failure::PortsTaken(_))) if !self.dir().exists() => {
+                    self.options.port = Some(free_ports(self.options.nodes.unwrap()).unwrap());
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn try_up(&self, cancel: &Cancel) -> Result<Lab, Error> {
+        let context = Context::new(&Silent, cancel);
+        Lab::up(&self.dir(), &self.options, &Settings::default(), context)
     }
 
     fn open(&self) -> Result<Lab, Error> {
@@ -101,7 +117,7 @@ fn poll(what: &str, mut done: impl FnMut() -> bool) {
 on_each_test_server! {
     fn data_and_identity_survive_down_and_up(server) {
         for layout in [Layout::Plain, Layout::Nodes] {
-            let lasting = Lasting::new(server, 2, layout);
+            let mut lasting = Lasting::new(server, 2, layout);
             let lab = lasting.up().unwrap();
             let identity = |lab: &Lab| match layout {
                 Layout::Plain => ask(lab, 1, &["GET", "greeting"]),
@@ -194,7 +210,7 @@ fn taken_ports_are_named_and_nothing_is_started() {
     let first = lasting.options.port.unwrap();
     let _port = TcpListener::bind(("127.0.0.1", first + 1)).unwrap();
     let _bus = TcpListener::bind(("127.0.0.1", first + 2 + BUS_OFFSET)).unwrap();
-    let error = lasting.up().unwrap_err().to_string();
+    let error = lasting.try_up(&Cancel::new()).unwrap_err().to_string();
     assert!(
         error.contains(&format!("ports {}, {} (cluster bus", first + 1, first + 2 + BUS_OFFSET)),
         "{error}"
@@ -214,7 +230,7 @@ fn one_server_that_dies_takes_the_others_of_a_failed_up_with_it() {
     );
     write_program(&program, &script);
     lasting.options.server = Some(program);
-    let error = lasting.up().unwrap_err().to_string();
+    let error = lasting.try_up(&Cancel::new()).unwrap_err().to_string();
     assert!(
         error.contains(&format!("port {}", first + 2)) && error.contains("out of order"),
         "{error}"
@@ -231,7 +247,7 @@ fn write_program(path: &Path, script: &str) {
 
 #[test]
 fn up_again_leaves_running_servers_alone_and_starts_the_others() {
-    let lasting = Lasting::new(&server(), 3, Layout::Nodes);
+    let mut lasting = Lasting::new(&server(), 3, Layout::Nodes);
     let lab = lasting.up().unwrap();
     let before = processes(&lab);
     assert_eq!(processes(&lasting.up().unwrap()), before);
@@ -277,7 +293,7 @@ fn options_that_contradict_the_lab_are_refused() {
 
 #[test]
 fn a_folder_that_is_no_labs_is_not_touched() {
-    let lasting = Lasting::new(&server(), 2, Layout::Plain);
+    let mut lasting = Lasting::new(&server(), 2, Layout::Plain);
     let second = lasting.dir().join((lasting.options.port.unwrap() + 1).to_string());
     fs::create_dir_all(&second).unwrap();
     fs::write(second.join("thesis.txt"), "irreplaceable").unwrap();
@@ -291,7 +307,7 @@ fn a_folder_that_is_no_labs_is_not_touched() {
 
 #[test]
 fn another_server_on_a_labs_port_is_neither_used_nor_ended() {
-    let ours = Lasting::new(&server(), 1, Layout::Plain);
+    let mut ours = Lasting::new(&server(), 1, Layout::Plain);
     ours.up().unwrap().down().unwrap();
     let mut other = Lasting::new(&server(), 1, Layout::Plain);
     other.options.port = ours.options.port;
@@ -316,7 +332,7 @@ fn a_server_that_no_longer_answers_is_ended_all_the_same() {
 
 #[test]
 fn destroy_removes_the_lab_and_nothing_else() {
-    let lasting = Lasting::new(&server(), 2, Layout::Plain);
+    let mut lasting = Lasting::new(&server(), 2, Layout::Plain);
     let lab = lasting.up().unwrap();
     fs::write(lasting.dir().join("notes.txt"), "mine").unwrap();
     lab.destroy().unwrap();
@@ -330,12 +346,10 @@ fn destroy_removes_the_lab_and_nothing_else() {
 
 #[test]
 fn an_interrupted_up_leaves_nothing() {
-    let lasting = Lasting::new(&server(), 1, Layout::Plain);
+    let mut lasting = Lasting::new(&server(), 1, Layout::Plain);
     let cancel = Cancel::new();
     cancel.press();
-    let context = Context::new(&Silent, &cancel);
-    let error =
-        Lab::up(&lasting.dir(), &lasting.options, &Settings::default(), context).unwrap_err();
+    let error = lasting.up_until(&cancel).unwrap_err();
     assert!(matches!(error, Error::Cancelled(_)), "{error}");
     assert!(!lasting.dir().exists());
     assert!(is_free(lasting.options.port.unwrap()));

@@ -240,7 +240,7 @@ impl Lab {
                 candidates.create(&plan, context)?;
             }
             // They know each other from an earlier run.
-            Err(Error::Precondition(_)) => {}
+            Err(Error::NotEmpty { .. } | Error::Precondition(_)) => {}
             Err(error) => return Err(error),
         }
         self.settle(context)

@@ -39,7 +39,7 @@ impl PairWork<'_> {
         let shared = self.shared;
         let mut cluster = shared.cluster();
         // What the target refused must not be given to it by the others.
-        let taken = self.taking.take(&mut self.target, slots, self.pair.to)?;
+        let taken = Taking::take(&mut self.target, slots, self.pair.to)?;
         // From here on the target owns them: whatever becomes of the source, the others are told.
         let assign: Vec<Command> =
             taken.slots.iter().map(|slot| commands::assign(slot, self.pair.to)).collect();
@@ -75,7 +75,7 @@ impl PairWork<'_> {
     fn tell_others(&self, cluster: &mut Cluster, assign: &[Command]) {
         let answers = match self.taking {
             Taking::Replicated => self.shared.others().tell(cluster, self.pair, assign),
-            Taking::Together | Taking::OneByOne => others::tell(cluster, self.pair, assign),
+            Taking::OneByOne => others::tell(cluster, self.pair, assign),
         };
         for (node, answer) in answers {
             let trouble = match answer {
@@ -93,7 +93,7 @@ impl PairWork<'_> {
     fn first_commit(&self) -> usize {
         match (self.options().max_pause, self.taking) {
             (None, _) => usize::MAX,
-            (Some(budget), Taking::Together | Taking::Replicated) => {
+            (Some(budget), Taking::Replicated) => {
                 let fitting = budget.as_micros() / SLOT_COST.as_micros();
                 usize::try_from(fitting).unwrap_or(usize::MAX).max(LEAST_COMMIT)
             }
