@@ -334,7 +334,7 @@ fn importing(field: &Field) {
     wrong(format!("import {plain} --from {plain}"), &["not in cluster mode"]);
     right(format!("exec {plain} CONFIG SET requirepass theirs"), &["OK"]);
     wrong(format!("import {a} --from {plain} --copy"), &["NOAUTH"]);
-    wrong(format!("import {a} --from {plain} --from-pass other"), &["WRONGPASS"]);
+    wrong(format!("import {a} --from {plain} --from-pass other --no-auth-warning"), &["WRONGPASS"]);
     let login = "--from-user default --from-pass theirs";
     right(format!("import {a} --from {plain} {login} --copy"), &["Copied 0 keys"]);
 }
