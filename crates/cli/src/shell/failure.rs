@@ -1,15 +1,22 @@
 //! Errors in the words redis-cli uses for them, where it has words.
 
+use std::io;
+
 use redistrib_ops::Error;
 
 use crate::escape::Escaped;
+
+/// The system's word for an error, without the number that std puts behind it.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
 
 /// The error as one line for the terminal, with what to do about it.
 pub(super) fn explain(error: &Error) -> String {
     let text = match error {
         Error::Connect { node, source } => {
-            let source = source.to_string();
-            let reason = source.split(" (os error").next().unwrap_or_default();
+            let reason = reason(source);
             return format!("Could not connect to Redis at {}: {reason}", Escaped(node));
         }
         Error::Resolve { node, source } => {

@@ -7,6 +7,7 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 
+use super::failure::reason;
 use super::options::Repeat;
 use super::session::Session;
 
@@ -38,11 +39,8 @@ pub(super) fn run(
 /// # Errors
 /// The file cannot be read.
 pub(super) fn eval_words(file: &Path, words: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
-    let script = fs::read(file).map_err(|error| {
-        let text = error.to_string();
-        let reason = text.split(" (os error").next().unwrap_or_default();
-        anyhow!("Can't open file '{}': {reason}", file.display())
-    })?;
+    let script = fs::read(file)
+        .map_err(|error| anyhow!("Can't open file '{}': {}", file.display(), reason(&error)))?;
     let comma = words.iter().position(|word| word == b",");
     let (keys, arguments) = words.split_at(comma.unwrap_or(words.len()));
     let mut all = vec![b"EVAL".to_vec(), script, keys.len().to_string().into_bytes()];

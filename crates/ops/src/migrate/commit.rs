@@ -11,14 +11,14 @@ use redistrib_resp::{Command, Reply};
 
 use super::pair::PairWork;
 use super::taking::Taking;
-use super::{commands, others};
+use super::{commands, others, taking};
 use crate::Cluster;
 use crate::error::Result;
 
 /// How many slots are given away in one go at least: they cost each node some 2 ms.
 const LEAST_COMMIT: usize = 32;
-/// What a slot costs each node, and the same again in reserve, where the news of them go out together: a SETSLOT or two
-/// and a line in the nodes' files.
+/// What a slot costs each node, and the same again in reserve, where the news of them go out together: a SETSLOT and
+/// a line in the nodes' files.
 const SLOT_COST: Duration = Duration::from_micros(10);
 
 impl PairWork<'_> {
@@ -39,7 +39,7 @@ impl PairWork<'_> {
         let shared = self.shared;
         let mut cluster = shared.cluster();
         // What the target refused must not be given to it by the others.
-        let taken = Taking::take(&mut self.target, slots, self.pair.to)?;
+        let taken = taking::take(&mut self.target, slots, self.pair.to)?;
         // From here on the target owns them: whatever becomes of the source, the others are told.
         let assign: Vec<Command> =
             taken.slots.iter().map(|slot| commands::assign(slot, self.pair.to)).collect();
@@ -60,10 +60,9 @@ impl PairWork<'_> {
         assign: &[Command],
     ) -> Result<Vec<Reply>> {
         if self.taking == Taking::Replicated {
-            let groups: Vec<Vec<Command>> = assign.iter().map(|one| vec![one.clone()]).collect();
-            let replies = self.source.set_slots(&groups);
+            let replies = self.source.set_each(assign);
             self.tell_others(cluster, assign);
-            return Ok(replies?.concat());
+            return replies;
         }
         let sent = self.source.send(assign);
         self.tell_others(cluster, assign);

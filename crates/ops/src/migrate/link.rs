@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_resp::{Command, Reply, View};
+use redistrib_resp::{Command, Reply};
 
-use crate::conn::describe;
 use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Endpoint, Stop};
 
@@ -99,6 +98,13 @@ impl<'a> Link<'a> {
         Ok(replies)
     }
 
+    /// [`Link::set_slots`] for commands none of which belongs to another.
+    pub(super) fn set_each(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        let groups: Vec<Vec<Command>> =
+            commands.iter().map(|command| vec![command.clone()]).collect();
+        Ok(self.set_slots(&groups)?.concat())
+    }
+
     /// Four times as many connections, up to a bound, or as many as the server lets in.
     fn widen(&mut self) {
         let wanted = (4 * (self.lanes.len() + 1)).min(self.most_lanes);
@@ -127,16 +133,6 @@ impl<'a> Link<'a> {
     /// The connection's words for a reply that is an error.
     pub(super) fn accept(&self, command: &Command, reply: Reply) -> Result<Reply> {
         self.connection.accept(command, reply)
-    }
-
-    /// The error that a part of a reply is, if it is one.
-    pub(super) fn refusal(&self, command: &Command, reply: View<'_>) -> Option<Error> {
-        let text = reply.as_error()?;
-        Some(Error::Refused {
-            node: self.endpoint().clone(),
-            command: describe(command),
-            reply: String::from_utf8_lossy(text).into_owned(),
-        })
     }
 
     /// The connection's words for a reply of another form than the documented.

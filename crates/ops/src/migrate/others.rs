@@ -83,11 +83,10 @@ fn set_slots<'l, 'a: 'l>(
     links: impl Iterator<Item = (&'l NodeId, &'l mut Link<'a>)>,
     commands: &[Command],
 ) -> Vec<(NodeId, Endpoint, Result<Vec<Reply>>)> {
-    let groups: Vec<Vec<Command>> = commands.iter().map(|one| vec![one.clone()]).collect();
     let links: Vec<_> = links.map(|(id, link)| (*id, Mutex::new(link))).collect();
     in_parallel(&links, |(id, link)| {
         let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = link.set_slots(&groups).map(|replies| replies.concat());
+        let answer = link.set_each(commands);
         (*id, link.endpoint().clone(), answer)
     })
 }

@@ -1,7 +1,7 @@
 //! How a target takes slots.
 
-use redistrib_cluster_model::{NodeId, Slot, SlotSet};
-use redistrib_resp::{Command, View};
+use redistrib_cluster_model::{NodeId, SlotSet};
+use redistrib_resp::Command;
 
 use super::commands;
 use super::link::Link;
@@ -38,35 +38,21 @@ impl Taking {
         let waits = docs.windows(b"timeout".len()).any(|at| at.eq_ignore_ascii_case(b"timeout"));
         Ok(if waits { Self::Replicated } else { Self::OneByOne })
     }
-
-    /// Tells the target that it owns the slots.
-    ///
-    /// # Errors
-    /// Where it is not known whether it has heard.
-    pub(super) fn take(target: &mut Link<'_>, slots: &SlotSet, owner: NodeId) -> Result<Taken> {
-        let groups: Vec<Vec<Command>> =
-            slots.iter().map(|slot| vec![commands::assign(slot, owner)]).collect();
-        let replies = target.set_slots(&groups)?.concat();
-        let answered = slots.iter().zip(groups.iter().flatten()).zip(&replies);
-        let answered = answered.map(|((slot, command), reply)| (slot, command, reply.view()));
-        Ok(Taken::of(target, slots, answered))
-    }
 }
 
-impl Taken {
-    /// Those of the slots for which nothing was refused.
-    fn of<'a>(
-        target: &Link<'_>,
-        slots: &SlotSet,
-        answered: impl Iterator<Item = (Slot, &'a Command, View<'a>)>,
-    ) -> Self {
-        let mut taken = Self { slots: slots.clone(), refusal: None };
-        for (slot, command, reply) in answered {
-            if let Some(error) = target.refusal(command, reply) {
-                taken.slots.remove(slot);
-                taken.refusal.get_or_insert(error);
-            }
+/// Tells the target that it owns the slots.
+///
+/// # Errors
+/// Where it is not known whether it has heard.
+pub(super) fn take(target: &mut Link<'_>, slots: &SlotSet, owner: NodeId) -> Result<Taken> {
+    let assign: Vec<Command> = slots.iter().map(|slot| commands::assign(slot, owner)).collect();
+    let replies = target.set_each(&assign)?;
+    let mut taken = Taken { slots: slots.clone(), refusal: None };
+    for ((slot, command), reply) in slots.iter().zip(&assign).zip(replies) {
+        if let Err(error) = target.accept(command, reply) {
+            taken.slots.remove(slot);
+            taken.refusal.get_or_insert(error);
         }
-        taken
     }
+    Ok(taken)
 }
