@@ -291,6 +291,28 @@ fn slots_are_claimed_under_a_higher_epoch_than_they_were_owned() {
     assert!(epoch(b) > epoch(a), "{} is not higher than {}", epoch(b), epoch(a));
 }
 
+/// A target of Redis tells everybody of each slot that it takes while it imports it: not so here.
+#[test]
+fn the_news_do_not_grow_with_the_slots() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let mut cluster = discover(&lab);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let mut target = connect(&lab, &cluster, b);
+    let mut told = || {
+        let info = call(&mut target, "CLUSTER INFO");
+        let line = info.view().as_str().unwrap().lines().find_map(|line| {
+            line.strip_prefix("cluster_stats_messages_pong_sent:").map(str::to_owned)
+        });
+        line.unwrap().trim().parse::<u32>().unwrap()
+    };
+    let before = told();
+    let moves = [step(&cluster, a, b, "0-1999")];
+    move_slots(&mut cluster, &moves, &by_migrate()).unwrap();
+    let news = told() - before;
+    assert!(news < 200, "{news} messages about 2000 slots");
+    assert_settled(&lab);
+}
+
 /// Puts a key where it does not belong, as an interrupted migration may have.
 fn plant(
     node: &mut Connection,

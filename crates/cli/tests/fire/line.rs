@@ -95,3 +95,23 @@ fn a_migrate_whose_reply_never_comes_is_given_up_and_mended() {
         }
     }
 }
+
+/// The commit: the target takes all slots in one transaction, then the source and the third master are told.
+#[test]
+fn a_connection_cut_at_any_step_of_the_commit_leaves_what_another_run_mends() {
+    let scene = scene();
+    let opened = 2 * SLOTS as u64;
+    let taken = opened + 2 * SLOTS as u64 - 1;
+    let steps = [opened, opened + 1, opened + 40, taken - 1, taken, taken + 1, taken + 70];
+    let faults = steps.map(|at| (at, "CLUSTER SETSLOT")).into_iter();
+    // Those before are of the lock and of the question whether the target has transactions.
+    let faults = faults.chain((3..=5).map(|at| (at, "EXEC")));
+    let mut failures = 0;
+    for (at, words) in faults {
+        for harm in [Harm::Cut, Harm::LoseReply] {
+            let ended = scene.survive(Fault { at, only: Some(words), harm }, &[]);
+            failures += usize::from(ended.code == Some(1));
+        }
+    }
+    assert!(failures > 6, "only {failures} runs told of a broken connection");
+}

@@ -10,7 +10,7 @@ mod tls;
 use std::io;
 use std::time::{Duration, Instant};
 
-use redistrib_resp::{Command, Decoder, Pipeline, Reply};
+use redistrib_resp::{Command, Decoder, Pipeline, Reply, View};
 
 use crate::Endpoint;
 use crate::error::{Error, Result};
@@ -275,14 +275,17 @@ impl Connection {
     /// # Errors
     /// [`Error::Refused`].
     pub fn accept(&self, command: &Command, reply: Reply) -> Result<Reply> {
-        match reply.view().as_error() {
-            None => Ok(reply),
-            Some(text) => Err(Error::Refused {
-                node: self.endpoint.clone(),
-                command: describe(command),
-                reply: String::from_utf8_lossy(text).into_owned(),
-            }),
-        }
+        self.refusal(command, reply.view()).map_or(Ok(reply), Err)
+    }
+
+    /// The error that a reply to `command` is, or a part of it, if it is one.
+    pub(crate) fn refusal(&self, command: &Command, reply: View<'_>) -> Option<Error> {
+        let text = reply.as_error()?;
+        Some(Error::Refused {
+            node: self.endpoint.clone(),
+            command: describe(command),
+            reply: String::from_utf8_lossy(text).into_owned(),
+        })
     }
 
     /// The error for a reply that is not of the documented form.

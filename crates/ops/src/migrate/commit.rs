@@ -11,14 +11,14 @@ use redistrib_resp::{Command, Reply};
 
 use super::pair::PairWork;
 use super::taking::Taking;
-use super::{commands, others, taking};
+use super::{commands, others};
 use crate::Cluster;
 use crate::error::Result;
 
 /// How many slots are given away in one go at least: they cost each node some 2 ms.
 const LEAST_COMMIT: usize = 32;
-/// What a slot costs each node, and the same again in reserve, where the news of them go out together: a SETSLOT and
-/// a line in the nodes' files.
+/// What a slot costs each node, and the same again in reserve, where the news of them go out together: a SETSLOT or
+/// two and a line in the nodes' files.
 const SLOT_COST: Duration = Duration::from_micros(10);
 
 impl PairWork<'_> {
@@ -39,7 +39,7 @@ impl PairWork<'_> {
         let shared = self.shared;
         let mut cluster = shared.cluster();
         // What the target refused must not be given to it by the others.
-        let taken = taking::take(&mut self.target, slots, self.pair.to)?;
+        let taken = self.taking.take(&mut self.target, slots, self.pair.to)?;
         // From here on the target owns them: whatever becomes of the source, the others are told.
         let assign: Vec<Command> =
             taken.slots.iter().map(|slot| commands::assign(slot, self.pair.to)).collect();
@@ -74,7 +74,7 @@ impl PairWork<'_> {
     fn tell_others(&self, cluster: &mut Cluster, assign: &[Command]) {
         let answers = match self.taking {
             Taking::Replicated => self.shared.others().tell(cluster, self.pair, assign),
-            Taking::OneByOne => others::tell(cluster, self.pair, assign),
+            Taking::Together | Taking::OneByOne => others::tell(cluster, self.pair, assign),
         };
         for (node, answer) in answers {
             let trouble = match answer {
@@ -92,7 +92,7 @@ impl PairWork<'_> {
     fn first_commit(&self) -> usize {
         match (self.options().max_pause, self.taking) {
             (None, _) => usize::MAX,
-            (Some(budget), Taking::Replicated) => {
+            (Some(budget), Taking::Together | Taking::Replicated) => {
                 let fitting = budget.as_micros() / SLOT_COST.as_micros();
                 usize::try_from(fitting).unwrap_or(usize::MAX).max(LEAST_COMMIT)
             }

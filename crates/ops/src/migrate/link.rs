@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_resp::{Command, Reply};
+use redistrib_resp::{Command, Reply, View};
 
 use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Endpoint, Stop};
@@ -133,6 +133,11 @@ impl<'a> Link<'a> {
     /// The connection's words for a reply that is an error.
     pub(super) fn accept(&self, command: &Command, reply: Reply) -> Result<Reply> {
         self.connection.accept(command, reply)
+    }
+
+    /// The error that a part of a reply is, if it is one.
+    pub(super) fn refusal(&self, command: &Command, reply: View<'_>) -> Option<Error> {
+        self.connection.refusal(command, reply)
     }
 
     /// The connection's words for a reply of another form than the documented.

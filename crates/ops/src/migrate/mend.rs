@@ -1,8 +1,11 @@
 //! The parts of a migration that repairs are made of: bringing an interrupted one to its end, and moving
 //! keys alone. Unlike [`super::migrate`] these expect open slots.
 
+use std::collections::BTreeSet;
+
 use redistrib_cluster_model::SlotSet;
 
+use super::bus;
 use super::options::MigrateOptions;
 use super::pair::PairWork;
 use super::shared::Shared;
@@ -17,6 +20,7 @@ pub(crate) fn finish(
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<u64> {
+    bus::drain(cluster, &BTreeSet::from([pair.to]), options, context)?;
     let shared = Shared::new(cluster, options, context);
     PairWork::begin(&shared, pair)?.run(slots.clone())?;
     Ok(shared.moved().1)

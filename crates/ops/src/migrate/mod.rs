@@ -7,6 +7,7 @@
 
 mod atomic;
 mod burst;
+mod bus;
 mod commands;
 mod commit;
 mod copy;
@@ -81,6 +82,8 @@ pub fn migrate(
     context: Context<'_>,
 ) -> Result<Migrated> {
     preflight::check(cluster, moves, options, context)?;
+    let targets = moves.iter().map(|step| step.to).collect();
+    bus::drain(cluster, &targets, options, context)?;
     let wanted: usize = moves.iter().map(|step| step.slots.len()).sum();
     let queue = queue::Queue::new(moves);
     let pairs: BTreeSet<_> = moves.iter().map(|step| (step.from, step.to)).collect();

@@ -79,6 +79,7 @@ impl Queue {
 
 fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
     let pair = Pair { from: step.from, to: step.to };
+    shared.await_news(pair)?;
     let method = atomic::choose(shared, pair)?;
     let slots = step.slots.len();
     shared.context.tell(Event::PairStarted { pair, slots, method });

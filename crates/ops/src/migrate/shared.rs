@@ -1,8 +1,12 @@
 //! What the workers of a migration share.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use redistrib_cluster_model::NodeId;
+
+use super::bus;
 use super::commands::MigrateTo;
 use super::limiter::Limiter;
 use super::options::MigrateOptions;
@@ -16,6 +20,8 @@ pub(super) struct Shared<'a> {
     /// Whoever holds it commits, or asks the cluster something: one at a time.
     cluster: Mutex<&'a mut Cluster>,
     others: Mutex<Others<'a>>,
+    /// The nodes that take slots in this migration.
+    targets: Mutex<BTreeSet<NodeId>>,
     pub(super) seed: Endpoint,
     pub(super) options: &'a MigrateOptions,
     pub(super) context: Context<'a>,
@@ -42,6 +48,7 @@ impl<'a> Shared<'a> {
             seed: cluster.seed().clone(),
             cluster: Mutex::new(cluster),
             others: Mutex::new(Others::new(context.cancel)),
+            targets: Mutex::default(),
             options,
             context,
             limiter: Limiter::new(options.rate),
@@ -58,6 +65,21 @@ impl<'a> Shared<'a> {
 
     pub(super) fn others(&self) -> MutexGuard<'_, Others<'a>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Before a pair begins: a source that was a target before has raised its config epoch, and its new target has to
+    /// have heard of that.
+    pub(super) fn await_news(&self, pair: Pair) -> Result<()> {
+        let was_target = {
+            let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
+            targets.insert(pair.to);
+            targets.contains(&pair.from)
+        };
+        if was_target {
+            let target = BTreeSet::from([pair.to]);
+            bus::drain(&mut self.cluster(), &target, self.options, self.context)?;
+        }
+        Ok(())
     }
 
     /// Connections to the source and the target of a pair, and how the one reaches the other.

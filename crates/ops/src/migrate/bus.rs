@@ -1,0 +1,130 @@
+//! The cluster bus at rest: what nodes have told each other of their slots has been heard.
+//!
+//! A node's news may be under way for a while, as TCP holds back a small message behind one that nobody has
+//! acknowledged yet. Redis 7.0.15 suffers from news that are late. A node that a command has told of a slot's new
+//! owner, and that then hears that owner's news from before, marks the slot as unclaimed; it keeps the mark when it
+//! takes the slot itself, and hands the slot over, and deletes its keys, at the next of that owner's old news. Source:
+//! redis/redis pull requests 12344 and 12564.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+
+use redistrib_cluster_model::NodeId;
+use redistrib_resp::{Command, Reply};
+
+use super::options::MigrateOptions;
+use crate::cluster::in_parallel;
+use crate::error::{Error, Result};
+use crate::lock::Holder;
+use crate::wait::until_settled;
+use crate::{Cluster, Connection, Context};
+
+/// How long a message is listened for before it is sent again, as one may get lost between nodes.
+const LISTEN: Duration = Duration::from_millis(100);
+/// Where a user may not send or hear messages, this is waited instead: TCP holds nothing back for longer.
+const BLIND_WAIT: Duration = Duration::from_millis(250);
+
+/// Waits until the targets have heard all that the masters had to tell so far.
+///
+/// Messages of PUBLISH go the same way as news of slots and stay behind them.
+///
+/// # Errors
+/// [`Error::NotSettled`] where a master is not heard; those of [`Connection::open`].
+pub(super) fn drain(
+    cluster: &mut Cluster,
+    targets: &BTreeSet<NodeId>,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    let channel = Holder::new("bus").name();
+    let Some(mut ears) = all_ears(cluster, targets, &channel)? else {
+        thread::sleep(BLIND_WAIT);
+        return Ok(());
+    };
+    until_settled(options.settle, context.cancel, || {
+        if !publish(cluster, &channel) {
+            thread::sleep(BLIND_WAIT);
+            return Ok(None);
+        }
+        for ear in &mut ears {
+            if let Some(silent) = ear.listen()? {
+                let (node, other) = (ear.connection.endpoint(), cluster.member(silent)?.endpoint());
+                return Ok(Some(format!("{node} hears nothing from {other} over the cluster bus")));
+            }
+        }
+        Ok(None)
+    })
+}
+
+/// A target that listens.
+#[derive(Debug)]
+struct Ear {
+    connection: Connection,
+    /// The masters that it has not heard yet.
+    unheard: BTreeSet<NodeId>,
+}
+
+/// None if one of them must not listen.
+fn all_ears(
+    cluster: &Cluster,
+    targets: &BTreeSet<NodeId>,
+    channel: &str,
+) -> Result<Option<Vec<Ear>>> {
+    let masters = cluster.masters().filter(|member| member.is_up());
+    let masters: BTreeSet<NodeId> = masters.map(|member| member.id()).collect();
+    let targets: Vec<NodeId> = targets.iter().copied().collect();
+    let subscribe = Command::new("SUBSCRIBE").arg(channel);
+    let ears = in_parallel(&targets, |target| {
+        let mut connection = cluster.connect(*target)?;
+        connection.call(&subscribe)?;
+        let mut unheard = masters.clone();
+        unheard.remove(target);
+        Ok(Ear { connection, unheard })
+    });
+    match ears.into_iter().collect() {
+        Ok(ears) => Ok(Some(ears)),
+        Err(Error::Refused { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Has every master send its id; false if one of them must not.
+fn publish(cluster: &mut Cluster, channel: &str) -> bool {
+    let up = cluster.members_mut().iter_mut().filter(|member| member.is_up() && member.is_master());
+    let mut sent = Vec::new();
+    for member in up {
+        let publish = Command::new("PUBLISH").arg(channel).arg(member.id().to_string());
+        // A master that fails now is missed by those that listen.
+        if let Ok(connection) = member.connection()
+            && connection.send(std::slice::from_ref(&publish)).is_ok()
+        {
+            sent.push((connection, publish));
+        }
+    }
+    let answers =
+        sent.into_iter().filter_map(|(connection, publish)| connection.receive(&publish).ok());
+    answers.filter(|answer| answer.view().as_error().is_some()).count() == 0
+}
+
+impl Ear {
+    /// Returns a master that is not heard in time.
+    fn listen(&mut self) -> Result<Option<NodeId>> {
+        while let Some(silent) = self.unheard.first() {
+            match self.connection.poll(LISTEN)? {
+                None => return Ok(Some(*silent)),
+                Some(message) => {
+                    if let Some(id) = sender(&message) {
+                        self.unheard.remove(&id);
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Who sent a message: `message`, the channel, the id.
+fn sender(message: &Reply) -> Option<NodeId> {
+    message.view().elements().nth(2)?.as_str()?.parse().ok()
+}

@@ -1,0 +1,149 @@
+//! Slots move only where the cluster bus has nothing old under way.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::migrate::{Atomic, MigrateOptions};
+use redistrib_ops::{Error, on_each_test_server};
+use support::*;
+
+/// A relay before a node's bus port that can hold back what the others tell the node.
+struct Relay {
+    port: u16,
+    gate: Arc<(Mutex<bool>, Condvar)>,
+    /// How many connections it has relayed.
+    links: Arc<AtomicUsize>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Relay {
+    fn before(bus_port: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let relay = Self {
+            port,
+            gate: Arc::new((Mutex::new(true), Condvar::new())),
+            links: Arc::default(),
+            ended: Arc::default(),
+        };
+        let (gate, links, ended) = (relay.gate.clone(), relay.links.clone(), relay.ended.clone());
+        thread::spawn(move || {
+            for told in listener.incoming().map_while(Result::ok) {
+                if ended.load(Ordering::SeqCst) {
+                    break;
+                }
+                let Ok(node) = TcpStream::connect(("127.0.0.1", bus_port)) else { continue };
+                let back = (node.try_clone().unwrap(), told.try_clone().unwrap());
+                let gate = gate.clone();
+                thread::spawn(move || pump(told, node, Some(&gate)));
+                thread::spawn(move || pump(back.0, back.1, None));
+                links.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        relay
+    }
+
+    fn open(&self, open: bool) {
+        *self.gate.0.lock().unwrap() = open;
+        self.gate.1.notify_all();
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.open(true);
+        self.ended.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, gate: Option<&(Mutex<bool>, Condvar)>) {
+    let mut piece = [0; 1 << 16];
+    while let Ok(read @ 1..) = from.read(&mut piece) {
+        if let Some((open, changed)) = gate {
+            drop(changed.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
+        }
+        if to.write_all(&piece[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Both);
+}
+
+fn poll(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(started.elapsed() < Duration::from_secs(20), "never: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Redis 7.0.15 gives slots away again, and deletes their keys, where it takes them back before it has heard
+/// that they were gone.
+#[test]
+fn a_target_hears_its_sources_old_news_before_it_takes_slots() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let mut cluster = discover(&lab);
+    fill_strings(&mut cluster, 2000);
+    let before = dumps(&lab);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let bus_port = cluster.member(a).unwrap().node().address.bus_port().unwrap();
+    let relay = Relay::before(bus_port);
+    call(
+        &mut connect(&lab, &cluster, a),
+        &format!("CONFIG SET cluster-announce-bus-port {}", relay.port),
+    );
+    poll("both others come by the relay", || relay.links.load(Ordering::SeqCst) >= 2);
+
+    relay.open(false);
+    let options = MigrateOptions { atomic: Atomic::Never, ..MigrateOptions::default() };
+    let moves = [step(&cluster, a, b, "0-299")];
+    move_slots(&mut cluster, &moves, &options).unwrap();
+
+    poll("the epoch is heard of another way", || {
+        cluster.refresh();
+        let known = cluster.member(a).unwrap().topology().unwrap().node(b).unwrap().config_epoch;
+        known == cluster.member(b).unwrap().node().config_epoch
+    });
+    let back = [step(&cluster, b, a, "0-149")];
+    let hasty = MigrateOptions { settle: Duration::from_millis(200), ..options.clone() };
+    let error = move_slots(&mut cluster, &back, &hasty).unwrap_err();
+    assert!(matches!(error, Error::NotSettled { .. }), "{error}");
+    assert!(error.to_string().contains("hears nothing from"), "{error}");
+    assert_settled(&lab);
+
+    let told = thread::scope(|scope| {
+        let moving = scope.spawn(|| move_slots(&mut discover(&lab), &back, &options));
+        relay.open(true);
+        moving.join().unwrap()
+    });
+    assert_eq!(told.unwrap().slots, 150);
+    assert_settled(&lab);
+    assert!(dumps(&lab) == before);
+}
+
+on_each_test_server! {
+    /// Back and forth as fast as can be.
+    fn slots_that_come_and_go_are_lost_by_nobody(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 500);
+        let before = dumps(&lab);
+        let [a, b, c] = masters(&cluster)[..] else { panic!() };
+        for (from, to) in [(a, b), (b, a), (a, b), (b, c), (c, a), (a, c), (c, a)] {
+            let moves = [step(&cluster, from, to, "0-149")];
+            move_slots(&mut cluster, &moves, &MigrateOptions::default()).unwrap();
+        }
+        assert_settled(&lab);
+        assert!(dumps(&lab) == before);
+    }
+}
