@@ -1,5 +1,6 @@
 //! Measures how long servers are held up: a PING at a fixed rate, from a thread of its own.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -13,6 +14,8 @@ use crate::{Connection, Endpoint, Settings};
 
 /// The time from one PING to the next.
 const INTERVAL: Duration = Duration::from_millis(1);
+/// How often it is looked for answers.
+const LOOK: Duration = Duration::from_micros(100);
 
 /// A thread that sends PING to one server, a thousand times a second.
 #[derive(Debug)]
@@ -24,10 +27,9 @@ pub struct Probe {
 /// One PING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// When it was due, from the probe's origin on.
+    /// When it was sent, from the probe's origin on.
     pub at: Duration,
-    /// How long a client that sent it then had to wait. A PING that could not be sent in time, because the
-    /// one before it was still waiting, has waited since it was due: else a long pause would count once.
+    /// How long it waited for its answer.
     pub held: Duration,
 }
 
@@ -54,22 +56,37 @@ impl Probe {
     }
 }
 
+/// Sends each PING when it is due, whether or not those before it have been answered: a long pause counts for every
+/// client that comes in it, and none has to wait for another.
 fn measure(mut connection: Connection, stop: &AtomicBool, origin: Instant) -> Result<Vec<Sample>> {
     let ping = Command::new("PING");
     let mut samples = Vec::new();
+    let mut unanswered: VecDeque<Instant> = VecDeque::new();
     let mut due = Instant::now();
-    let mut answered = due;
-    while !stop.load(Ordering::SeqCst) {
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        // Our own late waking is not the server's fault.
-        let begun = if answered <= due { Instant::now() } else { due };
-        connection.call(&ping)?;
-        answered = Instant::now();
-        let (at, held) = (due.saturating_duration_since(origin), answered - begun);
-        samples.push(Sample { at, held });
-        due += INTERVAL;
+    loop {
+        while connection.arrived()?.is_some() {
+            let Some(sent) = unanswered.pop_front() else { break };
+            let at = sent.saturating_duration_since(origin);
+            samples.push(Sample { at, held: sent.elapsed() });
+        }
+        let is_ending = stop.load(Ordering::SeqCst);
+        if is_ending && unanswered.is_empty() {
+            return Ok(samples);
+        }
+        let now = Instant::now();
+        if unanswered.front().is_some_and(|sent| now - *sent > connection.timeout()) {
+            return Err(connection.give_up(&ping, connection.timeout()));
+        }
+        if due <= now && !is_ending {
+            connection.send(std::slice::from_ref(&ping))?;
+            unanswered.push_back(now);
+            // Where this thread woke late, the clients that it missed are not made up for.
+            due = (due + INTERVAL).max(now);
+        }
+        let rest = due.saturating_duration_since(Instant::now());
+        let wait = if is_ending { LOOK } else { rest };
+        thread::sleep(if unanswered.is_empty() { wait } else { wait.min(LOOK) });
     }
-    Ok(samples)
 }
 
 /// How long clients were held up, of all samples of one or more probes. Serialized in microseconds.
