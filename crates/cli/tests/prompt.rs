@@ -27,8 +27,13 @@ impl User {
     /// and some (dash) end with it.
     fn sit_down(arguments: &str, history: &std::path::Path) -> Self {
         let program = env!("CARGO_BIN_EXE_redis-trib");
+        Self::run(&format!("exec {program} {arguments}"), history)
+    }
+
+    /// Has the shell run a line.
+    fn run(line: &str, history: &std::path::Path) -> Self {
         let mut child = Command::new("script")
-            .args(["-qefc", &format!("exec {program} {arguments}"), "/dev/null"])
+            .args(["-qefc", line, "/dev/null"])
             .env("SHELL", "/bin/sh")
             .env("TERM", "xterm")
             .env("REDISCLI_HISTFILE", history)
@@ -63,10 +68,7 @@ impl User {
 
     /// Sends the program a SIGINT that is no key.
     fn signals(&self) {
-        let script = self.child.id();
-        let children = fs::read_to_string(format!("/proc/{script}/task/{script}/children"));
-        let kill = Command::new("kill").arg("-INT").arg(children.unwrap().trim()).status();
-        assert!(kill.unwrap().success());
+        send("-INT", &only_child(&self.child.id().to_string()));
     }
 
     /// Waits until the program has ended, and tells whether it says that all went well.
@@ -94,6 +96,16 @@ impl Drop for User {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The process id of a process's child.
+fn only_child(pid: &str) -> String {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    children.unwrap().trim().to_owned()
+}
+
+fn send(signal: &str, pid: &str) {
+    assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
 }
 
 /// Waits until the server holds a client up.
@@ -160,6 +172,24 @@ fn a_session_at_the_prompt() {
     assert!(user.leaves());
     let lines = fs::read_to_string(&history).unwrap();
     assert!(lines.contains("set a 1\n") && !lines.contains("s3cret"), "{lines}");
+}
+
+/// The shell that comes after must find a terminal that shows what is typed, and ends lines where they end.
+#[test]
+fn a_session_that_is_terminated_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_redis-trib");
+    for (signal, code) in [("-TERM", 143), ("-HUP", 129)] {
+        let line = format!("{program} shell 127.0.0.1:1; echo ended with $?; stty -a; exit 0");
+        let mut user = User::run(&line, &folder.path().join("history"));
+        user.is_asked("not connected> ");
+        let shell = only_child(&user.child.id().to_string());
+        send(signal, &only_child(&shell));
+        user.sees(&format!("ended with {code}"));
+        user.sees(" icanon");
+        user.sees(" echo ");
+        assert!(user.leaves());
+    }
 }
 
 /// `fix` never chooses between two values by itself; at a terminal the user may.

@@ -2,6 +2,7 @@
 
 mod commands;
 mod editor;
+mod ended;
 mod help;
 mod history;
 
@@ -64,6 +65,7 @@ impl<'a> Prompt<'a> {
 
     /// Lines from the user.
     fn interact(&mut self) -> Result<bool> {
+        ended::end_on_signals();
         let cancel = self.session.cancel.clone();
         // Without a handler Ctrl-C ends the program: worse, but no reason not to begin.
         let _ = ctrlc::set_handler(move || cancel.press());

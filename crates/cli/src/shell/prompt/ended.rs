@@ -1,0 +1,28 @@
+//! A session that is ended from outside leaves the terminal as it found it.
+
+use std::io;
+use std::process;
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::termios::{self, SetArg};
+
+/// What shells add to the number of the signal that has ended a program.
+const SIGNALLED: i32 = 128;
+
+/// From here on SIGTERM and SIGHUP end the program, once the terminal has the settings back that it has now. To be
+/// called before there are other threads.
+pub(super) fn end_on_signals() {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGHUP);
+    let Ok(settings) = termios::tcgetattr(io::stdin()) else { return };
+    if signals.thread_block().is_err() {
+        return;
+    }
+    thread::spawn(move || {
+        let Ok(signal) = signals.wait() else { return };
+        let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &settings);
+        process::exit(SIGNALLED + signal as i32);
+    });
+}
