@@ -11,7 +11,9 @@ use crate::{rounds, stage};
 
 on_each_test_server! {
     fn clients_see_redirections_and_nothing_else(server) {
-        let stage = stage(server, &Plan::even(3, 4));
+        // A master without slots is to stay one.
+        let config = vec!["cluster-allow-replica-migration no".to_owned()];
+        let stage = stage(server, &Plan { config, ..Plan::even(3, 4) });
         let mut router = Router::new(stage.ports(), false);
         let zoo = Zoo::plant(&mut router, Size { elements: 300, bytes: 1 << 20 }).unwrap();
         let load = Load::start(stage.ports(), Options { keys: 1500, ..Options::default() });
