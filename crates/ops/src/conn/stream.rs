@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::conn::tls;
 use crate::error::{Error, Result};
+use crate::wait::in_time;
 use crate::{Endpoint, Settings};
 
 /// The least speed at which an answer is still taken to be under way, in bytes a second. A deadline
@@ -26,7 +27,9 @@ impl Stream {
     pub(super) fn open(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
         if let Endpoint::Unix(path) = endpoint {
             // The system answers at once, unless the server lives and has left its queue full.
-            let connected = UnixStream::connect(path);
+            let path = path.clone();
+            let connect = move || UnixStream::connect(path);
+            let connected = in_time(settings.connect_timeout, "the server", connect);
             return connected.map(Self::Unix).map_err(|source| connect_error(endpoint, source));
         }
         let tcp = connect_tcp(endpoint, settings.connect_timeout)?;
