@@ -14,7 +14,7 @@ use redistrib_ops::{Endpoint, Error};
 use rustyline::error::ReadlineError;
 
 use super::lines::{self, Line};
-use super::options::{Options, Repeat};
+use super::options::Options;
 use super::session::Session;
 use crate::escape::Escaped;
 use commands::Commands;
@@ -149,25 +149,21 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Executes a command; trouble with the connection is told and ends nothing.
+    /// Executes a command; trouble with the connection is told and ends nothing. As with redis-cli, `-r` is for a command
+    /// from the command line alone.
     fn execute(&mut self, words: &[Vec<u8>], times: u64) -> Result<()> {
-        let repeat = match (times, self.options.repeat) {
-            (1, repeat) => repeat,
-            (times, repeat) => Repeat { times: Some(times), ..repeat },
-        };
-        let mut left = repeat.times;
-        while left != Some(0) && self.session.cancel.wish() == redistrib_ops::Stop::No {
+        for left in (0..times).rev() {
+            if self.session.cancel.wish() != redistrib_ops::Stop::No {
+                break;
+            }
             match self.session.execute(words) {
                 Ok(fine) => self.fine &= fine,
                 Err(error) => return self.tell(words, error),
             }
             self.reconnect();
-            left = left.map(|left| left - 1);
-            thread::sleep(if left == Some(0) {
-                std::time::Duration::ZERO
-            } else {
-                repeat.interval
-            });
+            if left > 0 {
+                thread::sleep(self.options.repeat.interval);
+            }
         }
         Ok(())
     }
