@@ -95,6 +95,11 @@ fn jobs(options: &Options) -> Vec<Job> {
             atomic: true,
             ..job("atomic", Kind::Reshard, 500_000, &["--atomic", "always"], 1.0)
         },
+        Job {
+            server: "valkey-9.1",
+            atomic: true,
+            ..job("atomic-pairs", Kind::Rebalance, 300_000, &["--atomic", "always"], 1.0)
+        },
         Job { rtt, ..job("distant", Kind::Reshard, 75_000, &[], 20.0) },
     ];
     jobs.into_iter().map(|job| Job { what: describe(&job), ..job }).collect()

@@ -84,7 +84,7 @@ impl Row {
                 )
             });
             println!(
-                "{:<11} {:<46} {:<28} {:>9.3} s {:>7.1}x  {:<10} {:>5.0} % {:>5.1} MiB  {}",
+                "{:<12} {:<46} {:<28} {:>9.3} s {:>7.1}x  {:<10} {:>5.0} % {:>5.1} MiB  {}",
                 self.job.name,
                 self.job.what,
                 tool.name,
@@ -143,7 +143,7 @@ fn millis(duration: Duration) -> f64 {
 pub(crate) fn print_head() {
     println!("{}", machine());
     println!(
-        "{:<11} {:<46} {:<28} {:>11} {:>8}  {:<10} {:>7} {:>9}",
+        "{:<12} {:<46} {:<28} {:>11} {:>8}  {:<10} {:>7} {:>9}",
         "job", "", "tool", "time", "ratio", "", "MIGRATE", "memory"
     );
 }

@@ -93,15 +93,29 @@ fn cli_words(task: &Task, seed: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-/// Moves the first slots and waits until the server says that it has.
+/// Moves slots by the server's command and waits until the server says that it has; one pair after another, as
+/// valkey-cli does.
 fn bare_command(program: &Path, task: &Task, seed: &str) -> Command {
-    const SCRIPT: &str = r#"
-        port=${2#*:}
-        "$1" -p "$port" CLUSTER MIGRATESLOTS SLOTSRANGE 0 "$4" NODE "$3" | grep -q OK || exit 1
-        until "$1" -p "$port" CLUSTER GETSLOTMIGRATIONS | grep -q success; do sleep 0.01; done
+    const MOVE: &str = r#"
+        move() {
+            "$cli" -p "$1" CLUSTER MIGRATESLOTS SLOTSRANGE "$2" "$3" NODE "$4" | grep -q OK || exit 1
+            until "$cli" -p "$1" CLUSTER GETSLOTMIGRATIONS | grep -q success; do sleep 0.01; done
+        }
+        cli=$1 port=${2#*:}
     "#;
+    const FIRST_SLOTS: &str = r#"move "$port" 0 "$4" "$3""#;
+    // Each master with slots gives the upper half of them to one without.
+    const HALVES: &str = r#"
+        "$cli" -p "$port" CLUSTER NODES | awk '
+            { split($2, address, /[:@]/) }
+            NF > 8 { split($9, range, "-"); owner[++owners] = address[2]; first[owners] = range[1]; last[owners] = range[2] }
+            NF == 8 { empty[++empties] = $1 }
+            END { for (i = 1; i <= owners; i++) print owner[i], int((first[i] + last[i] + 1) / 2), last[i], empty[i] }
+        ' | while read -r owner first last empty; do move "$owner" "$first" "$last" "$empty" </dev/null; done
+    "#;
+    let what = if matches!(task, Task::Rebalance) { HALVES } else { FIRST_SLOTS };
     let mut command = Command::new("sh");
-    command.args(["-c", SCRIPT, "sh"]).arg(program).arg(seed);
+    command.args(["-c", &format!("{MOVE}{what}"), "sh"]).arg(program).arg(seed);
     if let Task::Reshard { to, slots, .. } = task {
         command.arg(to).arg(slots.saturating_sub(1).to_string());
     }
