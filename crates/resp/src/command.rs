@@ -378,6 +378,9 @@ const FRAME: usize = 40;
 /// Room for several short bulk strings.
 const BLOCK: usize = 256;
 
+/// The most room that is made at once: twice as much each time.
+const MOST_ROOM: usize = 4096;
+
 /// Appends bulk strings, the short ones in blocks.
 ///
 /// Room of a size known beforehand is made for several at once, and what is left over of it is given
@@ -386,13 +389,15 @@ struct Bulks<'a> {
     out: &'a mut Vec<u8>,
     /// Where what has been written ends, and the room begins.
     end: usize,
+    /// How much room is made next.
+    room: usize,
 }
 
 impl<'a> Bulks<'a> {
     #[inline]
     fn behind(out: &'a mut Vec<u8>) -> Bulks<'a> {
         let end = out.len();
-        Bulks { out, end }
+        Bulks { out, end, room: BLOCK }
     }
 
     // Inlined for sure, and what is rare is not: the end is then kept in a register.
@@ -419,8 +424,8 @@ impl<'a> Bulks<'a> {
 
     #[inline(never)]
     fn make_room(&mut self) {
-        self.out.truncate(self.end);
-        self.out.extend_from_slice(&[0; BLOCK]);
+        self.out.resize(self.end + self.room, 0);
+        self.room = MOST_ROOM.min(2 * self.room);
     }
 
     /// Gives back the room that is left.
