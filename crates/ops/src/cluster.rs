@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::{Address, Node, NodeId, NodeView, Slot, SlotSet, Snapshot, Topology};
 use redistrib_resp::{Command, Reply};
 
-use crate::conn::describe;
+use crate::conn::{describe, refusal};
 use crate::error::{Error, Result};
 use crate::{Connection, Endpoint, Settings};
 
@@ -293,9 +293,8 @@ fn parse_topology(node: &Endpoint, command: &Command, reply: &Reply) -> Result<(
     let unexpected =
         |what: String| Error::Unexpected { node: node.clone(), command: describe(command), what };
     let view = reply.view();
-    if let Some(text) = view.as_error() {
-        let reply = String::from_utf8_lossy(text).into_owned();
-        return Err(Error::Refused { node: node.clone(), command: describe(command), reply });
+    if let Some(error) = refusal(node, command, view) {
+        return Err(error);
     }
     let text = view.as_bytes().ok_or_else(|| unexpected("no text".into()))?;
     let topology = Topology::parse(text).map_err(|error| unexpected(error.to_string()))?;

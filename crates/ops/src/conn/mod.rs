@@ -280,12 +280,7 @@ impl Connection {
 
     /// The error that a reply to `command` is, or a part of it, if it is one.
     pub(crate) fn refusal(&self, command: &Command, reply: View<'_>) -> Option<Error> {
-        let text = reply.as_error()?;
-        Some(Error::Refused {
-            node: self.endpoint.clone(),
-            command: describe(command),
-            reply: String::from_utf8_lossy(text).into_owned(),
-        })
+        refusal(&self.endpoint, command, reply)
     }
 
     /// The error for a reply that is not of the documented form.
@@ -336,6 +331,12 @@ impl Connection {
             Error::Io { node, command, source }
         }
     }
+}
+
+/// The error that a node's reply to `command` is, if it is one.
+pub(crate) fn refusal(node: &Endpoint, command: &Command, reply: View<'_>) -> Option<Error> {
+    let reply = String::from_utf8_lossy(reply.as_error()?).into_owned();
+    Some(Error::Refused { node: node.clone(), command: describe(command), reply })
 }
 
 fn is_timeout(error: &io::Error) -> bool {

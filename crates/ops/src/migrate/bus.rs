@@ -37,16 +37,25 @@ pub(super) fn drain(
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<()> {
-    let channel = Holder::new("bus").name();
-    let Some(mut ears) = all_ears(cluster, targets, &channel)? else {
-        thread::sleep(BLIND_WAIT);
-        return Ok(());
-    };
-    until_settled(options.settle, context.cancel, || {
-        if !publish(cluster, &channel) {
+    match hear_all(cluster, targets, options, context) {
+        Err(Error::Refused { .. }) => {
             thread::sleep(BLIND_WAIT);
-            return Ok(None);
+            Ok(())
         }
+        outcome => outcome,
+    }
+}
+
+fn hear_all(
+    cluster: &mut Cluster,
+    targets: &BTreeSet<NodeId>,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    let channel = Holder::new("bus").name();
+    let mut ears = all_ears(cluster, targets, &channel)?;
+    until_settled(options.settle, context.cancel, || {
+        publish(cluster, &channel)?;
         for ear in &mut ears {
             if let Some(silent) = ear.listen()? {
                 let (node, other) = (ear.connection.endpoint(), cluster.member(silent)?.endpoint());
@@ -65,12 +74,7 @@ struct Ear {
     unheard: BTreeSet<NodeId>,
 }
 
-/// None if one of them must not listen.
-fn all_ears(
-    cluster: &Cluster,
-    targets: &BTreeSet<NodeId>,
-    channel: &str,
-) -> Result<Option<Vec<Ear>>> {
+fn all_ears(cluster: &Cluster, targets: &BTreeSet<NodeId>, channel: &str) -> Result<Vec<Ear>> {
     let masters = cluster.masters().filter(|member| member.is_up());
     let masters: BTreeSet<NodeId> = masters.map(|member| member.id()).collect();
     let targets: Vec<NodeId> = targets.iter().copied().collect();
@@ -82,29 +86,33 @@ fn all_ears(
         unheard.remove(target);
         Ok(Ear { connection, unheard })
     });
-    match ears.into_iter().collect() {
-        Ok(ears) => Ok(Some(ears)),
-        Err(Error::Refused { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+    ears.into_iter().collect()
 }
 
-/// Has every master send its id; false if one of them must not.
-fn publish(cluster: &mut Cluster, channel: &str) -> bool {
+/// Has every master send its id. A master that fails is missed by those that listen.
+///
+/// # Errors
+/// [`Error::Refused`].
+fn publish(cluster: &mut Cluster, channel: &str) -> Result<()> {
     let up = cluster.members_mut().iter_mut().filter(|member| member.is_up() && member.is_master());
     let mut sent = Vec::new();
     for member in up {
         let publish = Command::new("PUBLISH").arg(channel).arg(member.id().to_string());
-        // A master that fails now is missed by those that listen.
         if let Ok(connection) = member.connection()
             && connection.send(std::slice::from_ref(&publish)).is_ok()
         {
             sent.push((connection, publish));
         }
     }
-    let answers =
-        sent.into_iter().filter_map(|(connection, publish)| connection.receive(&publish).ok());
-    answers.filter(|answer| answer.view().as_error().is_some()).count() == 0
+    // Each of them, before any is looked at: the connections are used again.
+    let refusals: Vec<Error> = sent
+        .into_iter()
+        .filter_map(|(connection, publish)| {
+            let answer = connection.receive(&publish).ok()?;
+            connection.refusal(&publish, answer.view())
+        })
+        .collect();
+    refusals.into_iter().next().map_or(Ok(()), Err)
 }
 
 impl Ear {
