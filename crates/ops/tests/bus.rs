@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions};
@@ -77,14 +77,6 @@ fn pump(mut from: TcpStream, mut to: TcpStream, gate: Option<&(Mutex<bool>, Cond
         }
     }
     let _ = to.shutdown(std::net::Shutdown::Both);
-}
-
-fn poll(what: &str, mut done: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !done() {
-        assert!(started.elapsed() < Duration::from_secs(20), "never: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Redis 7.0.15 gives slots away again, and deletes their keys, where it takes them back before it has heard

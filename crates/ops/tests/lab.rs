@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redistrib_ops::lab::{
     BUS_OFFSET, Failure, Lab, Layout, NodeState, Options, TempLab, TestServer, free_ports,
@@ -18,6 +20,7 @@ use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Endpoint, Error, Secret, Settings, Silent,
     on_each_test_server,
 };
+use support::poll;
 
 /// A lasting lab in a temporary folder. The test's end is its end, however the test ends.
 struct Lasting {
@@ -104,14 +107,6 @@ fn processes(lab: &Lab) -> Vec<Option<u32>> {
 
 fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
-}
-
-fn poll(what: &str, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !done() {
-        assert!(Instant::now() < until, "in vain waited until {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 on_each_test_server! {

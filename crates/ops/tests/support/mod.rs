@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::TempLab;
 use redistrib_ops::migrate::{MigrateOptions, Migrated, migrate};
@@ -40,6 +41,15 @@ pub fn fill(cluster: &mut Cluster, commands: impl IntoIterator<Item = Command>) 
     for (owner, commands) in by_owner {
         let connection = cluster.member_mut(owner).unwrap().connection().unwrap();
         connection.call_all(&commands).unwrap();
+    }
+}
+
+/// Waits for a condition, but not for ever.
+pub fn poll(what: &str, mut done: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < until, "in vain waited until {what}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
