@@ -267,8 +267,8 @@ impl Pipeline {
     /// ```
     #[inline]
     pub fn command(&mut self, args: &[&[u8]]) {
-        let len: usize = args.iter().map(|arg| bulk_len(arg)).sum();
-        self.encoded.reserve(HEADER + len + BLOCK);
+        let len: usize = args.iter().map(|arg| arg.len()).sum();
+        self.encoded.reserve(len + (args.len() + 1) * (HEADER + 2) + BLOCK);
         write_header(&mut self.encoded, b'*', args.len());
         let mut bulks = Bulks::behind(&mut self.encoded);
         args.iter().for_each(|arg| bulks.push(arg));
@@ -400,32 +400,19 @@ impl<'a> Bulks<'a> {
         Bulks { out, end, room: BLOCK }
     }
 
-    // Inlined for sure, and what is rare is not: the end is then kept in a register.
+    // Inlined for sure, and what is rare is not, nor does it see `self`: that then stays in registers.
     #[inline(always)]
     fn push(&mut self, bytes: &[u8]) {
         if bytes.len() > SHORT {
-            self.end = self.push_long(bytes);
+            self.end = write_long(self.out, self.end, bytes);
             return;
         }
         if self.out.len() - self.end < FRAME {
-            self.make_room();
+            make_room(self.out, self.end + self.room);
+            self.room = MOST_ROOM.min(2 * self.room);
         }
         let frame = &mut self.out[self.end..self.end + FRAME];
         self.end += write_short(frame, bytes);
-    }
-
-    /// Appends a bulk string that is not short; answers with the new end.
-    #[inline(never)]
-    fn push_long(&mut self, bytes: &[u8]) -> usize {
-        self.out.truncate(self.end);
-        write_bulk(self.out, bytes);
-        self.out.len()
-    }
-
-    #[inline(never)]
-    fn make_room(&mut self) {
-        self.out.resize(self.end + self.room, 0);
-        self.room = MOST_ROOM.min(2 * self.room);
     }
 
     /// Gives back the room that is left.
@@ -433,6 +420,20 @@ impl<'a> Bulks<'a> {
     fn finish(self) {
         self.out.truncate(self.end);
     }
+}
+
+/// Writes a bulk string that is not short in place of the room that begins at `end`; answers with the
+/// new end.
+#[inline(never)]
+fn write_long(out: &mut Vec<u8>, end: usize, bytes: &[u8]) -> usize {
+    out.truncate(end);
+    write_bulk(out, bytes);
+    out.len()
+}
+
+#[inline(never)]
+fn make_room(out: &mut Vec<u8>, until: usize) {
+    out.resize(until, 0);
 }
 
 /// Writes a short bulk string to the front of a frame; answers with its length on the wire.
@@ -470,17 +471,14 @@ const HEADERS: [[u8; 8]; SHORT + 1] = {
 /// Copies `N` to twice `N` bytes as their first and their last `N`, which may overlap.
 #[inline(always)]
 fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
-    let last = from.len() - N;
-    to[..N].copy_from_slice(&from[..N]);
-    to[last..][..N].copy_from_slice(&from[last..]);
+    // Read before any is written: the compiler then keeps them in registers, and calls no memcpy.
+    let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+        return;
+    };
+    let (first, last) = (*first, *last);
+    to[..N].copy_from_slice(&first);
+    to[from.len() - N..][..N].copy_from_slice(&last);
 }
 
 /// The most bytes that a type byte with a length takes.
 const HEADER: usize = 1 + 20 + 2;
-
-/// The most bytes that a bulk string takes on the wire.
-#[inline]
-fn bulk_len(bytes: &[u8]) -> usize {
-    let header = if bytes.len() < 100 { 5 } else { HEADER };
-    header + bytes.len() + 2
-}
