@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// A node's address as the cluster knows it.
 ///
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub struct Address {
     /// An IP address (IPv6 without brackets) or a name. Empty for a fresh node, which does not know
     /// its own address until another node has met it.
-    pub host: String,
+    pub host: SmolStr,
     /// The port for clients; 0 when the node does not know it.
     pub port: u16,
     /// The port of the cluster bus; servers before 4.0 do not print it (there it is `port` + 10000).
@@ -27,7 +28,7 @@ pub struct Address {
     pub bus_port: Option<u16>,
     /// The name that the node announces beside its IP address (servers from 7.0).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<String>,
+    pub hostname: Option<SmolStr>,
 }
 
 /// A text that is not an address of the form `host:port`.
@@ -49,7 +50,7 @@ pub enum AddressError {
 
 impl Address {
     /// The address of this host and port, with nothing else known.
-    pub fn new(host: impl Into<String>, port: u16) -> Address {
+    pub fn new(host: impl Into<SmolStr>, port: u16) -> Address {
         Address { host: host.into(), port, bus_port: None, hostname: None }
     }
 
@@ -58,7 +59,7 @@ impl Address {
     pub fn or_host(&self, host: &str) -> Address {
         let mut address = self.clone();
         if address.host.is_empty() {
-            address.host = host.to_owned();
+            address.host = host.into();
         }
         address
     }

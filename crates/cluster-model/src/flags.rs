@@ -61,24 +61,31 @@ fn known(word: &[u8]) -> Option<u8> {
 }
 
 impl Flags {
+    pub(crate) const NONE: Flags = Flags { known: 0, unknown: None };
+
     /// The flags named in a comma-separated list; `noflags` and the empty text mean none.
     pub fn parse(text: &str) -> Flags {
-        let mut flags = Flags::default();
-        for word in text.split(',').filter(|word| !word.is_empty() && *word != "noflags") {
-            match known(word.as_bytes()) {
-                Some(flag) => flags.known |= flag,
-                None => flags.keep_unknown(word),
-            }
-        }
+        let mut flags = Flags::NONE;
+        flags.extend(text);
         flags
     }
 
-    /// As [`Flags::parse`]; none if the text is not UTF-8.
+    /// Adds the flags named in a comma-separated list; none if the text is not UTF-8.
     #[inline]
-    pub(crate) fn parse_bytes(text: &[u8]) -> Option<Flags> {
+    pub(crate) fn read(&mut self, text: &[u8]) -> Option<()> {
         match known(text) {
-            Some(known) => Some(Flags { known, unknown: None }),
-            None => Some(Flags::parse(str::from_utf8(text).ok()?)),
+            Some(flag) => self.known |= flag,
+            None => self.extend(str::from_utf8(text).ok()?),
+        }
+        Some(())
+    }
+
+    fn extend(&mut self, text: &str) {
+        for word in text.split(',').filter(|word| !word.is_empty() && *word != "noflags") {
+            match known(word.as_bytes()) {
+                Some(flag) => self.known |= flag,
+                None => self.keep_unknown(word),
+            }
         }
     }
 

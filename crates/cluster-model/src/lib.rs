@@ -20,6 +20,7 @@ mod key_slot;
 mod moves;
 mod node;
 mod node_id;
+mod number;
 pub mod placement;
 pub mod plan;
 mod slot;

@@ -42,20 +42,22 @@ impl NodeId {
     }
 
     /// The id written in these 40 digits of either case.
+    #[inline(always)]
     pub fn from_hex(digits: &[u8]) -> Result<NodeId, NodeIdError> {
-        let digits: &[u8; 40] = digits.try_into().map_err(|_| NodeIdError)?;
-        // Whether all are digits is asked at the end: without a way out the loops become a few
-        // vector instructions.
-        let values = digits.map(value);
-        let mut bytes = [0; 20];
+        // Whether all are digits is asked at the end: without a way out, and with a length of whole
+        // vectors, the loops become a few vector instructions.
+        let mut values = [b'0'; 48];
+        values[..40].copy_from_slice(<&[u8; 40]>::try_from(digits).map_err(|_| NodeIdError)?);
+        for digit in &mut values {
+            *digit = value(*digit);
+        }
+        let mut bytes = [0; 24];
         for (byte, [high, low]) in bytes.iter_mut().zip(values.as_chunks().0) {
             *byte = high << 4 | low;
         }
-        if values.iter().fold(0, |all, value| all | value) < 16 {
-            Ok(NodeId(bytes))
-        } else {
-            Err(NodeIdError)
-        }
+        let all = values.iter().fold(0, |all, value| all | value);
+        let (Some(id), true) = (bytes.first_chunk(), all < 16) else { return Err(NodeIdError) };
+        Ok(NodeId(*id))
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::key_slot::{crc16, hash_tag};
+use crate::number::parse_number;
 
 /// A hash slot: a number from 0 to 16383.
 ///
@@ -97,17 +98,11 @@ impl From<Slot> for u16 {
 
 /// A slot number in decimal digits, as servers print it.
 pub(crate) fn parse_slot(digits: &[u8]) -> Option<Slot> {
-    if digits.is_empty() || digits.len() > 5 {
+    if digits.len() > 5 {
         return None;
     }
-    let mut number = 0u32;
-    for &digit in digits {
-        if !digit.is_ascii_digit() {
-            return None;
-        }
-        number = number * 10 + u32::from(digit - b'0');
-    }
-    u16::try_from(number).ok().and_then(|number| Slot::new(number).ok())
+    let number = u16::try_from(parse_number(digits)?).ok()?;
+    Slot::new(number).ok()
 }
 
 #[cfg(test)]

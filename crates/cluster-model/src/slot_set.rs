@@ -4,9 +4,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::{SmallVec, smallvec};
 
 use crate::Slot;
 use crate::slot::parse_slot;
+use crate::text::find;
 
 /// Slots from `first` to `last`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,8 +30,11 @@ pub struct SlotRange {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotSet {
-    ranges: Vec<SlotRange>,
+    ranges: Ranges,
 }
+
+/// Most nodes own few ranges: up to four need no allocation, and no more room than a `Vec`.
+type Ranges = SmallVec<[SlotRange; 4]>;
 
 /// A text that is not a list of slots and ranges of slots.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +70,7 @@ impl SlotRange {
 
     /// `5` or `0-5460`, as servers print them.
     pub(crate) fn parse(text: &[u8]) -> Option<SlotRange> {
-        match text.iter().position(|byte| *byte == b'-') {
+        match find(text, b'-') {
             None => parse_slot(text).map(SlotRange::from),
             Some(dash) => {
                 SlotRange::new(parse_slot(&text[..dash])?, parse_slot(&text[dash + 1..])?)
@@ -93,7 +98,7 @@ impl fmt::Display for SlotRange {
 impl SlotSet {
     /// No slot.
     pub const fn new() -> SlotSet {
-        SlotSet { ranges: Vec::new() }
+        SlotSet { ranges: Ranges::new_const() }
     }
 
     /// All 16384 slots.
@@ -181,7 +186,7 @@ impl SlotSet {
     /// The slots that are in both sets.
     pub fn intersection(&self, other: &SlotSet) -> SlotSet {
         let (mut left, mut right) = (self.ranges(), other.ranges());
-        let mut ranges = Vec::new();
+        let mut ranges = Ranges::new();
         let (mut a, mut b) = (left.next(), right.next());
         while let (Some(x), Some(y)) = (a, b) {
             ranges.extend(SlotRange::new(x.first.max(y.first), x.last.min(y.last)));
@@ -196,9 +201,9 @@ impl SlotSet {
 
     /// The slots that are in either set.
     pub fn union(&self, other: &SlotSet) -> SlotSet {
-        let mut ranges: Vec<SlotRange> = self.ranges().chain(other.ranges()).collect();
+        let mut ranges: Ranges = self.ranges().chain(other.ranges()).collect();
         ranges.sort_unstable();
-        let mut set = SlotSet { ranges: Vec::with_capacity(ranges.len()) };
+        let mut set = SlotSet { ranges: Ranges::with_capacity(ranges.len()) };
         set.extend(ranges);
         set
     }
@@ -210,7 +215,7 @@ impl SlotSet {
 
     /// The slots that are not in this set.
     pub fn complement(&self) -> SlotSet {
-        let mut ranges = Vec::with_capacity(self.ranges.len() + 1);
+        let mut ranges = Ranges::with_capacity(self.ranges.len() + 1);
         let mut next = 0;
         for range in self.ranges() {
             if next < range.first.get() {
@@ -236,8 +241,7 @@ impl SlotSet {
             None => false,
         };
         let at = self.ranges.iter().take_while(whole).count();
-        let rest = self.ranges.split_off(at);
-        let mut taken = std::mem::replace(&mut self.ranges, rest);
+        let mut taken: Ranges = self.ranges.drain(..at).collect();
         if let Some(range) = self.ranges.first_mut().filter(|_| left > 0) {
             // It is longer than what is left, so neither part is empty.
             let first = Slot::from_range(range.first.get() + left as u16);
@@ -250,7 +254,7 @@ impl SlotSet {
 
 impl From<SlotRange> for SlotSet {
     fn from(range: SlotRange) -> SlotSet {
-        SlotSet { ranges: vec![range] }
+        SlotSet { ranges: smallvec![range] }
     }
 }
 

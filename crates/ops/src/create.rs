@@ -1,7 +1,7 @@
 //! A new cluster out of empty nodes.
 
 use std::collections::HashMap;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::create::{CreatePlan, plan_create};
@@ -201,14 +201,10 @@ impl Candidates {
         for candidate in &mut self.nodes {
             let endpoint = candidate.connection.endpoint().clone();
             let Ok((node, _)) = read_topology(&mut candidate.connection) else { continue };
-            let reached: Vec<String> = endpoint
-                .resolve()
-                .iter()
-                .flatten()
-                .map(|address| address.ip().to_string())
-                .collect();
+            let reached = endpoint.resolve().unwrap_or_default();
             let announced = &node.address.host;
-            if !announced.is_empty() && !reached.contains(announced) {
+            let reaches = |address: &SocketAddr| address.ip().to_string() == *announced;
+            if !announced.is_empty() && !reached.iter().any(reaches) {
                 what += &format!(
                     "; {endpoint} announces itself as {announced}: see its cluster-announce-ip"
                 );

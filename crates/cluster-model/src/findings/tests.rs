@@ -153,7 +153,7 @@ fn masters_at_one_epoch_are_named() {
 #[test]
 fn a_fresh_node_is_named_by_where_it_was_asked() {
     let mut snapshot = snapshot(&[master(1, "")]);
-    own(&mut snapshot, 0).address.host.clear();
+    own(&mut snapshot, 0).address.host = "".into();
     own(&mut snapshot, 0).migrating = vec![(slot(5), id(9))];
     let found = words(&snapshot);
     assert!(found[0].contains("h:7001 sends it"), "{found:?}");

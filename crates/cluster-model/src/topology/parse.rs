@@ -10,10 +10,12 @@
 //! the text of servers from 3.0 to Redis 8 and Valkey 9.
 
 use memchr::memchr_iter;
+use smol_str::SmolStr;
 
 use super::{Field, ParseError, Problem, Topology};
+use crate::number::parse_number;
 use crate::slot::parse_slot;
-use crate::text::find;
+use crate::text::{FieldEnds, find};
 use crate::{Address, Aux, Flags, Node, NodeId, Slot, SlotRange, SlotSet};
 
 /// Whether a line that starts with `vars` is the epochs of nodes.conf or an error.
@@ -28,66 +30,72 @@ type Wrong = (Field, Problem);
 
 pub(super) fn topology(text: &[u8], vars: Vars) -> Result<Topology, ParseError> {
     let mut topology = Topology::default();
+    let lines = memchr_iter(b'\n', text).count() + 1;
     // The shortest line of a node takes over 60 bytes, so this stays in proportion to the text.
-    topology.nodes.reserve_exact(memchr_iter(b'\n', text).count().min(text.len() / 60) + 1);
-    for (index, line) in Split::new(text, b'\n').enumerate() {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            continue;
-        }
-        let read = match line.strip_prefix(b"vars ") {
-            Some(rest) if vars == Vars::Allowed => read_vars(rest, &mut topology),
-            _ => read_node(line, &mut topology.nodes),
-        };
-        read.map_err(|(field, problem)| ParseError { line: index + 1, field, problem })?;
+    topology.nodes.reserve_exact(lines.min(text.len() / 60 + 1));
+    let mut fields = Fields::of(text);
+    for line in 1..=lines {
+        read_line(&mut fields, vars, &mut topology).map_err(|(field, problem)| ParseError {
+            line,
+            field,
+            problem,
+        })?;
     }
     Ok(topology)
 }
 
-/// Pieces of a text between one byte and the next of its kind.
-struct Split<'a> {
-    rest: Option<&'a [u8]>,
-    at: u8,
-}
-
-impl<'a> Split<'a> {
-    fn new(text: &'a [u8], at: u8) -> Split<'a> {
-        Split { rest: Some(text), at }
+#[inline]
+fn read_line(fields: &mut Fields<'_>, vars: Vars, topology: &mut Topology) -> Result<(), Wrong> {
+    fields.next_line();
+    match fields.text() {
+        None => Ok(()),
+        Some(b"vars") if vars == Vars::Allowed => read_vars(fields, topology),
+        Some(id) => read_node(id, fields, push_blank(&mut topology.nodes)),
     }
 }
 
-impl<'a> Iterator for Split<'a> {
-    type Item = &'a [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let rest = self.rest?;
-        let (piece, rest) = match find(rest, self.at) {
-            Some(at) => (&rest[..at], Some(&rest[at + 1..])),
-            None => (rest, None),
-        };
-        self.rest = rest;
-        Some(piece)
-    }
+/// The fields of a text, line by line.
+struct Fields<'a> {
+    text: &'a [u8],
+    ends: FieldEnds<'a>,
+    /// Where the next field begins.
+    from: usize,
+    /// Whether the line has no more of them.
+    ended: bool,
 }
-
-/// The fields of one line.
-struct Fields<'a>(Split<'a>);
 
 impl<'a> Fields<'a> {
-    fn of(line: &'a [u8]) -> Fields<'a> {
-        Fields(Split::new(line, b' '))
+    fn of(text: &'a [u8]) -> Fields<'a> {
+        Fields { text, ends: FieldEnds::of(text), from: 0, ended: true }
     }
 
-    /// The next field.
+    fn next_line(&mut self) {
+        self.ended = false;
+    }
+
+    /// The next field of the line.
     #[inline]
     fn text(&mut self) -> Option<&'a [u8]> {
-        loop {
-            let text = self.0.next()?;
+        while !self.ended {
+            let text = self.up_to_blank();
             if !text.is_empty() {
                 return Some(text);
             }
         }
+        None
+    }
+
+    /// What stands before the next blank, which may be nothing.
+    #[inline(always)]
+    fn up_to_blank(&mut self) -> &'a [u8] {
+        let end = self.ends.next().unwrap_or(self.text.len());
+        let text = &self.text[self.from..end];
+        self.from = end + 1;
+        if self.text.get(end) == Some(&b' ') {
+            return text;
+        }
+        self.ended = true;
+        text.strip_suffix(b"\r").unwrap_or(text)
     }
 
     /// The next field, read by `read`; an error that names it if it is missing or `read` refuses it.
@@ -105,63 +113,64 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads a line and adds the node that it describes.
-fn read_node(line: &[u8], nodes: &mut Vec<Node>) -> Result<(), Wrong> {
-    let mut fields = Fields::of(line);
-    let id = fields.next(Field::Id, node_id)?;
-    let (address, aux) = fields.next(Field::Address, address)?;
-    let flags = fields.next(Field::Flags, Flags::parse_bytes)?;
-    let master = fields.next(Field::Master, master)?;
-    let ping_sent = fields.next(Field::PingSent, time)?;
-    let pong_received = fields.next(Field::PongReceived, time)?;
-    let config_epoch = fields.next(Field::ConfigEpoch, number)?;
-    let link_connected = fields.next(Field::Link, link)?;
-    let Slots { owned: slots, migrating, importing } = read_slots(fields)?;
-    nodes.push(Node {
-        id,
-        address,
-        aux,
-        flags,
-        master,
-        ping_sent,
-        pong_received,
-        config_epoch,
-        link_connected,
-        slots,
-        migrating,
-        importing,
-    });
-    Ok(())
+/// A node of which nothing is known yet. It is filled in where it stands: moving what has just been
+/// written costs more than finding it does.
+const BLANK: Node = Node {
+    id: NodeId::from_bytes([0; 20]),
+    address: Address { host: SmolStr::new_inline(""), port: 0, bus_port: None, hostname: None },
+    aux: Vec::new(),
+    flags: Flags::NONE,
+    master: None,
+    ping_sent: 0,
+    pong_received: 0,
+    config_epoch: 0,
+    link_connected: false,
+    slots: SlotSet::new(),
+    migrating: Vec::new(),
+    importing: Vec::new(),
+};
+
+fn push_blank(nodes: &mut Vec<Node>) -> &mut Node {
+    let at = nodes.len();
+    nodes.push(BLANK);
+    &mut nodes[at]
 }
 
-/// What the end of a line says of slots.
-#[derive(Default)]
-struct Slots {
-    owned: SlotSet,
-    migrating: Vec<(Slot, NodeId)>,
-    importing: Vec<(Slot, NodeId)>,
+/// Reads what a line says of the node of this id.
+#[inline]
+fn read_node(id: &[u8], fields: &mut Fields<'_>, node: &mut Node) -> Result<(), Wrong> {
+    node.id = node_id(id).ok_or_else(|| (Field::Id, Problem::malformed(id)))?;
+    fields.next(Field::Address, |text| read_address(text, node))?;
+    fields.next(Field::Flags, |text| node.flags.read(text))?;
+    node.master = fields.next(Field::Master, master)?;
+    node.ping_sent = fields.next(Field::PingSent, time)?;
+    node.pong_received = fields.next(Field::PongReceived, time)?;
+    node.config_epoch = fields.next(Field::ConfigEpoch, parse_number)?;
+    node.link_connected = fields.next(Field::Link, link)?;
+    read_slots(fields, node)
 }
 
-fn read_slots(mut fields: Fields<'_>) -> Result<Slots, Wrong> {
-    let mut slots = Slots::default();
+fn read_slots(fields: &mut Fields<'_>, node: &mut Node) -> Result<(), Wrong> {
     while let Some(text) = fields.text() {
         let read = if text.starts_with(b"[") {
-            open_slot(text, &mut slots).ok_or(Field::OpenSlot)
+            read_open_slot(text, node).ok_or(Field::OpenSlot)
         } else {
-            SlotRange::parse(text).map(|range| slots.owned.insert_range(range)).ok_or(Field::Slots)
+            SlotRange::parse(text).map(|range| node.slots.insert_range(range)).ok_or(Field::Slots)
         };
         read.map_err(|field| (field, Problem::malformed(text)))?;
     }
     // Servers print them in this order; a text by other hands may not.
-    slots.migrating.sort_unstable();
-    slots.importing.sort_unstable();
-    Ok(slots)
+    node.migrating.sort_unstable();
+    node.importing.sort_unstable();
+    Ok(())
 }
 
+#[inline(always)]
 fn node_id(text: &[u8]) -> Option<NodeId> {
     NodeId::from_hex(text).ok()
 }
 
+#[inline(always)]
 fn master(text: &[u8]) -> Option<Option<NodeId>> {
     if text == b"-" { Some(None) } else { node_id(text).map(Some) }
 }
@@ -169,24 +178,28 @@ fn master(text: &[u8]) -> Option<Option<NodeId>> {
 /// `host:port[@bus][,hostname[,name=value]*]`. The host may be empty, and its colons may be
 /// those of an IPv6 address.
 #[inline]
-fn address(text: &[u8]) -> Option<(Address, Vec<Aux>)> {
-    let mut parts = Split::new(text, b',');
-    let first = parts.next()?;
-    let (place, bus_port) = match first.iter().rposition(|byte| *byte == b'@') {
-        Some(at) => (&first[..at], Some(port(&first[at + 1..])?)),
-        None => (first, None),
-    };
-    let colon = place.iter().rposition(|byte| *byte == b':')?;
-    let host = str::from_utf8(&place[..colon]).ok()?.to_owned();
-    let hostname = match parts.next() {
-        None | Some(b"") => None,
-        Some(name) => Some(str::from_utf8(name).ok()?.to_owned()),
-    };
-    let mut further = Vec::new();
-    for part in parts {
-        further.push(aux(part)?);
+fn read_address(text: &[u8], node: &mut Node) -> Option<()> {
+    let Some(comma) = find(text, b',') else { return read_place(text, &mut node.address) };
+    read_place(&text[..comma], &mut node.address)?;
+    let mut names = text[comma + 1..].split(|byte| *byte == b',');
+    if let Some(name) = names.next().filter(|name| !name.is_empty()) {
+        node.address.hostname = Some(str::from_utf8(name).ok()?.into());
     }
-    Some((Address { host, port: port(&place[colon + 1..])?, bus_port, hostname }, further))
+    node.aux = names.map(aux).collect::<Option<_>>()?;
+    Some(())
+}
+
+/// `host:port[@bus]`
+#[inline]
+fn read_place(mut text: &[u8], address: &mut Address) -> Option<()> {
+    if let Some(at) = text.iter().rposition(|byte| *byte == b'@') {
+        address.bus_port = Some(port(&text[at + 1..])?);
+        text = &text[..at];
+    }
+    let colon = text.iter().rposition(|byte| *byte == b':')?;
+    address.host = str::from_utf8(&text[..colon]).ok()?.into();
+    address.port = port(&text[colon + 1..])?;
+    Some(())
 }
 
 fn aux(text: &[u8]) -> Option<Aux> {
@@ -197,36 +210,17 @@ fn aux(text: &[u8]) -> Option<Aux> {
     })
 }
 
+#[inline(always)]
 fn port(digits: &[u8]) -> Option<u16> {
-    number(digits)?.try_into().ok()
+    parse_number(digits)?.try_into().ok()
 }
 
 /// Milliseconds since 1970. Servers hold them as signed numbers.
 fn time(text: &[u8]) -> Option<i64> {
     match text.strip_prefix(b"-") {
-        Some(digits) => 0i64.checked_sub_unsigned(number(digits)?),
-        None => number(text)?.try_into().ok(),
+        Some(digits) => 0i64.checked_sub_unsigned(parse_number(digits)?),
+        None => parse_number(text)?.try_into().ok(),
     }
-}
-
-fn number(digits: &[u8]) -> Option<u64> {
-    // Nineteen digits always fit.
-    if !(1..20).contains(&digits.len()) {
-        return long_number(digits);
-    }
-    let (mut number, mut wrong) = (0, false);
-    for digit in digits {
-        let digit = digit.wrapping_sub(b'0');
-        wrong |= digit > 9;
-        number = u64::wrapping_add(u64::wrapping_mul(number, 10), digit.into());
-    }
-    (!wrong).then_some(number)
-}
-
-#[cold]
-fn long_number(digits: &[u8]) -> Option<u64> {
-    let all_digits = digits.iter().all(u8::is_ascii_digit);
-    str::from_utf8(digits).ok().filter(|_| all_digits)?.parse().ok()
 }
 
 fn link(text: &[u8]) -> Option<bool> {
@@ -238,22 +232,21 @@ fn link(text: &[u8]) -> Option<bool> {
 }
 
 /// `[slot->-id]` or `[slot-<-id]`.
-fn open_slot(text: &[u8], slots: &mut Slots) -> Option<()> {
+fn read_open_slot(text: &[u8], node: &mut Node) -> Option<()> {
     let inner = text.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let (digits, rest) = inner.split_at(find(inner, b'-')?);
     let (arrow, peer) = rest.split_at_checked(3)?;
     let open: (Slot, NodeId) = (parse_slot(digits)?, node_id(peer)?);
     match arrow {
-        b"->-" => slots.migrating.push(open),
-        b"-<-" => slots.importing.push(open),
+        b"->-" => node.migrating.push(open),
+        b"-<-" => node.importing.push(open),
         _ => return None,
     }
     Some(())
 }
 
 /// `currentEpoch 6 lastVoteEpoch 0`. Variables that are not known are passed over, as servers do.
-fn read_vars(text: &[u8], topology: &mut Topology) -> Result<(), Wrong> {
-    let mut fields = Fields::of(text);
+fn read_vars(fields: &mut Fields<'_>, topology: &mut Topology) -> Result<(), Wrong> {
     while let Some(name) = fields.text() {
         let variable = match name {
             b"currentEpoch" => &mut topology.current_epoch,
@@ -263,7 +256,7 @@ fn read_vars(text: &[u8], topology: &mut Topology) -> Result<(), Wrong> {
                 continue;
             }
         };
-        *variable = Some(fields.next(Field::Vars, number)?);
+        *variable = Some(fields.next(Field::Vars, parse_number)?);
     }
     Ok(())
 }

@@ -165,8 +165,12 @@ fn slot() -> impl Strategy<Value = Slot> {
 fn address() -> impl Strategy<Value = Address> {
     let host = prop_oneof![Just(String::new()), "[a-z0-9.:]{1,20}"];
     let hostname = prop::option::of("[a-z0-9.-]{1,20}");
-    (host, any::<u16>(), any::<Option<u16>>(), hostname)
-        .prop_map(|(host, port, bus_port, hostname)| Address { host, port, bus_port, hostname })
+    (host, any::<u16>(), any::<Option<u16>>(), hostname).prop_map(
+        |(host, port, bus_port, hostname)| {
+            let (host, hostname) = (host.into(), hostname.map(Into::into));
+            Address { host, port, bus_port, hostname }
+        },
+    )
 }
 
 fn aux() -> impl Strategy<Value = Aux> {
