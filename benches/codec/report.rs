@@ -28,18 +28,26 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     /// Times of rivals too slow for criterion's many samples.
     by_hand: Medians,
+    /// What criterion measured in each round.
+    rounds: Vec<Medians>,
 }
 
 impl Report {
     pub(crate) fn add(&mut self, row: Row) {
-        self.rows.push(row);
+        if self.rounds.is_empty() {
+            self.rows.push(row);
+        }
     }
 
-    /// Whether this run measures all: neither a test that the benches run, nor a filtered run.
-    pub(crate) fn measures_all(&self) -> bool {
-        let (options, filters): (Vec<_>, Vec<_>) =
-            std::env::args().skip(1).partition(|arg| arg.starts_with('-'));
-        filters.is_empty() && options.iter().any(|option| option == "--bench")
+    /// Whether this run measures, and is not a test that the benches run.
+    pub(crate) fn measures(&self) -> bool {
+        std::env::args().any(|arg| arg == "--bench")
+    }
+
+    /// Whether what is timed by hand is to be timed now: once, and in no run of some benches only.
+    pub(crate) fn times_by_hand(&self) -> bool {
+        let is_filtered = std::env::args().skip(1).any(|arg| !arg.starts_with('-'));
+        self.measures() && self.rounds.is_empty() && !is_filtered
     }
 
     /// Notes a time that criterion did not take.
@@ -47,10 +55,31 @@ impl Report {
         self.by_hand.insert((workload.into(), contestant.into()), nanoseconds);
     }
 
+    /// Takes in what criterion measured since the last round.
+    pub(crate) fn end_round(&mut self) -> Result<(), Box<dyn Error>> {
+        let mut medians = Medians::new();
+        read_medians(&target().join("criterion"), &mut medians)?;
+        self.rounds.push(medians);
+        Ok(())
+    }
+
+    /// The median of each contestant's rounds.
+    fn medians(&self) -> Medians {
+        let mut times: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+        for (key, time) in self.rounds.iter().flatten() {
+            times.entry(key.clone()).or_default().push(*time);
+        }
+        let middle = |mut times: Vec<f64>| {
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        };
+        let measured = times.into_iter().map(|(key, times)| (key, middle(times)));
+        measured.chain(self.by_hand.clone()).collect()
+    }
+
     /// Writes the file and prints the table; rows that were not measured in full are left out.
     pub(crate) fn write(&self) -> Result<(), Box<dyn Error>> {
-        let mut medians = self.by_hand.clone();
-        read_medians(&target().join("criterion"), &mut medians)?;
+        let medians = self.medians();
         let rows: Vec<Value> = self.rows.iter().filter_map(|row| row.measured(&medians)).collect();
         let folder = target().join("bench");
         fs::create_dir_all(&folder)?;
