@@ -7,6 +7,8 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 # Which test servers to fetch; nothing means all five.
 SERVERS ?=
+# Most tests wait for servers most of the time: even two cores bear six at once.
+export RUST_TEST_THREADS ?= $(shell n=$$(nproc); echo $$((n > 6 ? n : 6)))
 # How long each fuzz target runs.
 FUZZ_SECONDS ?= 60
 
