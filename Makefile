@@ -41,6 +41,7 @@ servers: ## Fetch the test servers into target/servers (SERVERS="valkey-9.1 …"
 bench: bench-codec bench-migration bench-inspect bench-transfer ## Run all the benches
 
 bench-codec: ## Measure codec and model beside their rivals
+	@scripts/servers.sh redis-7.0
 	cargo bench --package redistrib-benches --bench codec
 
 bench-migration: servers ## Compare the migration of slots with redis-cli and valkey-cli

@@ -59,9 +59,10 @@ with zipfile.ZipFile(wheel) as archive:
 PYTHON
 }
 
-# Redis 7.0 is what Debian 12 ships; its libraries come along, so that nothing has to be installed.
+# Redis 7.0 is what Debian 12 ships; its libraries come along, so that nothing has to be installed, and
+# what it takes to compile a rival for the codec's bench.
 debian_packages=(redis-server redis-tools redis-sentinel libjemalloc2 liblua5.1-0 lua-cjson lua-bitop
-    liblzf1 libhiredis0.14 libatomic1)
+    liblzf1 libhiredis0.14 libhiredis-dev libatomic1)
 
 # fetch_debian WORK  puts programs, libraries and the wrappers that join them into WORK/tree.
 fetch_debian() {
@@ -81,7 +82,8 @@ fetch_debian() {
         die "apt-get could not download redis-server and its libraries (they are Debian 12's)"
     fi
     for program in "$work"/debs/*.deb; do dpkg-deb -x "$program" "$work/root"; done
-    cp -P "$work"/root/usr/lib/x86_64-linux-gnu/*.so.* "$work/tree/lib/"
+    cp -P "$work"/root/usr/lib/x86_64-linux-gnu/{*.so.*,libhiredis.a} "$work/tree/lib/"
+    cp -R "$work/root/usr/include" "$work/tree/"
     cp -P "$work"/root/usr/bin/redis-* "$work/tree/libexec/"
     for program in redis-server redis-cli redis-benchmark redis-sentinel; do
         wrap "$program" >"$work/tree/bin/$program"

@@ -8,6 +8,8 @@ use crate::workloads::{self, Workload};
 use crate::{ours, rivals};
 
 const OURS: [&str; 2] = ["views", "replies"];
+/// What hiredis reads from a socket at a time.
+const HIREDIS_READS: usize = 16 << 10;
 const LIMITS: [&str; 2] = ["memchr", "memcpy"];
 
 pub(crate) fn bench(criterion: &mut Criterion, report: &mut Report) {
@@ -27,7 +29,14 @@ pub(crate) fn bench(criterion: &mut Criterion, report: &mut Report) {
         }
         run(LIMITS[0], line_ends);
         run(LIMITS[1], copy);
-        report.add(row(&workload, rivals.iter().map(|rival| rival.name).collect()));
+        let names = rivals.iter().map(|rival| rival.name);
+        // The hiredis at hand knows RESP2 only.
+        let hiredis = if workload.resp3 {
+            None
+        } else {
+            report.time_hiredis(&workload, HIREDIS_READS, expected)
+        };
+        report.add(row(&workload, names.chain(hiredis).collect()));
     }
 }
 

@@ -34,19 +34,20 @@ pub(crate) fn bench(criterion: &mut Criterion, report: &mut Report) {
         bencher.iter(|| redis_crate(wire));
     });
     group.finish();
-    if report.times_by_hand() {
+    if report.times_slow_rivals() {
         for (name, decode) in BY_HAND {
             let start = Instant::now();
             assert_eq!(decode(wire), expected);
             report.note(workload.name, name, start.elapsed().as_secs_f64() * 1e9);
         }
     }
+    let hiredis = report.time_hiredis(&workload, PIECE, expected);
     report.add(Row {
         workload: workload.name,
         unit: workload.unit,
         units: workload.units,
         ours: vec!["decoder"],
-        rivals: BY_HAND.map(|(name, _)| name).into_iter().chain(["redis"]).collect(),
+        rivals: BY_HAND.map(|(name, _)| name).into_iter().chain(["redis"]).chain(hiredis).collect(),
         limits: vec!["decoder, whole"],
     });
 }

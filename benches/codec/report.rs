@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::hiredis::{self, Hiredis};
+use crate::workloads::Workload;
+
 /// Medians in nanoseconds for one pass over a workload, by workload and contestant.
 type Medians = BTreeMap<(String, String), f64>;
 
@@ -23,16 +26,26 @@ pub(crate) struct Row {
 }
 
 /// Collects what takes part, and at the end what was measured of it.
-#[derive(Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
-    /// Times of rivals too slow for criterion's many samples.
+    /// Times of this round that criterion did not take.
     by_hand: Medians,
-    /// What criterion measured in each round.
+    /// What was measured in each round.
     rounds: Vec<Medians>,
+    /// A rival that is no Rust, in runs that measure all.
+    hiredis: Option<Hiredis>,
 }
 
 impl Report {
+    pub(crate) fn new() -> Report {
+        let mut report =
+            Report { rows: Vec::new(), by_hand: Medians::new(), rounds: Vec::new(), hiredis: None };
+        if report.measures_all() {
+            report.hiredis = Hiredis::build();
+        }
+        report
+    }
+
     pub(crate) fn add(&mut self, row: Row) {
         if self.rounds.is_empty() {
             self.rows.push(row);
@@ -44,10 +57,25 @@ impl Report {
         std::env::args().any(|arg| arg == "--bench")
     }
 
-    /// Whether what is timed by hand is to be timed now: once, and in no run of some benches only.
-    pub(crate) fn times_by_hand(&self) -> bool {
-        let is_filtered = std::env::args().skip(1).any(|arg| !arg.starts_with('-'));
-        self.measures() && self.rounds.is_empty() && !is_filtered
+    fn measures_all(&self) -> bool {
+        self.measures() && std::env::args().skip(1).all(|arg| arg.starts_with('-'))
+    }
+
+    /// Whether it is time for rivals that are too slow for more than one round.
+    pub(crate) fn times_slow_rivals(&self) -> bool {
+        self.measures_all() && self.rounds.is_empty()
+    }
+
+    /// Times hiredis with these bytes in pieces of this length, if it is there.
+    pub(crate) fn time_hiredis(
+        &mut self,
+        workload: &Workload,
+        piece: usize,
+        expected: u64,
+    ) -> Option<&'static str> {
+        let time = self.hiredis.as_ref()?.time(&workload.wire, piece, expected);
+        self.note(workload.name, hiredis::NAME, time);
+        Some(hiredis::NAME)
     }
 
     /// Notes a time that criterion did not take.
@@ -55,38 +83,34 @@ impl Report {
         self.by_hand.insert((workload.into(), contestant.into()), nanoseconds);
     }
 
-    /// Takes in what criterion measured since the last round.
+    /// Takes in what was measured since the last round.
     pub(crate) fn end_round(&mut self) -> Result<(), Box<dyn Error>> {
-        let mut medians = Medians::new();
+        let mut medians = std::mem::take(&mut self.by_hand);
         read_medians(&target().join("criterion"), &mut medians)?;
         self.rounds.push(medians);
         Ok(())
     }
 
-    /// The median of each contestant's rounds.
-    fn medians(&self) -> Medians {
-        let mut times: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+    /// The medians of each contestant's best round.
+    fn best(&self) -> Medians {
+        let mut best = Medians::new();
         for (key, time) in self.rounds.iter().flatten() {
-            times.entry(key.clone()).or_default().push(*time);
+            let fastest = best.entry(key.clone()).or_insert(*time);
+            *fastest = fastest.min(*time);
         }
-        let middle = |mut times: Vec<f64>| {
-            times.sort_by(f64::total_cmp);
-            times[times.len() / 2]
-        };
-        let measured = times.into_iter().map(|(key, times)| (key, middle(times)));
-        measured.chain(self.by_hand.clone()).collect()
+        best
     }
 
     /// Writes the file and prints the table; rows that were not measured in full are left out.
     pub(crate) fn write(&self) -> Result<(), Box<dyn Error>> {
-        let medians = self.medians();
+        let medians = self.best();
         let rows: Vec<Value> = self.rows.iter().filter_map(|row| row.measured(&medians)).collect();
         let folder = target().join("bench");
         fs::create_dir_all(&folder)?;
         let file = folder.join("codec.json");
         fs::write(&file, serde_json::to_string_pretty(&rows)?)?;
         println!(
-            "\nMedians in nanoseconds a unit; the ratio is the fastest rival's time over ours.\n"
+            "\nNanoseconds a unit, the median of the best round; the ratio is the fastest rival's over ours.\n"
         );
         rows.iter().for_each(print);
         println!("\nwritten to {}", file.display());
