@@ -55,10 +55,10 @@ mod tests {
         }
 
         #[test]
-        fn one_byte_that_is_no_digit_is_enough(len in 1usize..22, at in 0usize..22, byte: u8) {
+        fn one_byte_that_is_no_digit_is_enough(len in 1usize..20, at in 0usize..20, byte: u8) {
             let mut digits = vec![b'1'; len];
             digits[at % len] = byte;
-            prop_assert_eq!(parse_number(&digits).is_some(), byte.is_ascii_digit() && len < 21);
+            prop_assert_eq!(parse_number(&digits).is_some(), byte.is_ascii_digit());
         }
     }
 }

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::key_slot::{crc16, hash_tag};
-use crate::number::parse_number;
 
 /// A hash slot: a number from 0 to 16383.
 ///
@@ -98,11 +97,20 @@ impl From<Slot> for u16 {
 
 /// A slot number in decimal digits, as servers print it.
 pub(crate) fn parse_slot(digits: &[u8]) -> Option<Slot> {
-    if digits.len() > 5 {
-        return None;
+    first_slot(digits).filter(|(_, rest)| rest.is_empty()).map(|(slot, _)| slot)
+}
+
+/// The slot number that a text begins with, and what stands behind it.
+#[inline(always)]
+pub(crate) fn first_slot(text: &[u8]) -> Option<(Slot, &[u8])> {
+    let (mut rest, mut number) = (text, 0u32);
+    while let Some((digit @ b'0'..=b'9', behind)) = rest.split_first() {
+        number = number.wrapping_mul(10).wrapping_add(u32::from(digit - b'0'));
+        rest = behind;
     }
-    let number = u16::try_from(parse_number(digits)?).ok()?;
-    Slot::new(number).ok()
+    let is_slot = (1..=5).contains(&(text.len() - rest.len()));
+    let slot = Slot::new(u16::try_from(number).ok()?).ok()?;
+    is_slot.then_some((slot, rest))
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::{SmallVec, smallvec};
 
 use crate::Slot;
-use crate::slot::parse_slot;
-use crate::text::find;
+use crate::slot::first_slot;
 
 /// Slots from `first` to `last`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,13 +68,14 @@ impl SlotRange {
     }
 
     /// `5` or `0-5460`, as servers print them.
+    #[inline]
     pub(crate) fn parse(text: &[u8]) -> Option<SlotRange> {
-        match find(text, b'-') {
-            None => parse_slot(text).map(SlotRange::from),
-            Some(dash) => {
-                SlotRange::new(parse_slot(&text[..dash])?, parse_slot(&text[dash + 1..])?)
-            }
+        let (first, rest) = first_slot(text)?;
+        if rest.is_empty() {
+            return Some(first.into());
         }
+        let (last, rest) = first_slot(rest.strip_prefix(b"-")?)?;
+        if rest.is_empty() { SlotRange::new(first, last) } else { None }
     }
 }
 

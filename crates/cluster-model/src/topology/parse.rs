@@ -189,17 +189,29 @@ fn read_address(text: &[u8], node: &mut Node) -> Option<()> {
     Some(())
 }
 
-/// `host:port[@bus]`
+/// `host:port[@bus]`, from its end: the host may hold any of these bytes.
 #[inline]
-fn read_place(mut text: &[u8], address: &mut Address) -> Option<()> {
-    if let Some(at) = text.iter().rposition(|byte| *byte == b'@') {
-        address.bus_port = Some(port(&text[at + 1..])?);
-        text = &text[..at];
+fn read_place(text: &[u8], address: &mut Address) -> Option<()> {
+    let (mut rest, mut port) = last_port(text)?;
+    if let Some(before) = rest.strip_suffix(b"@") {
+        address.bus_port = Some(port);
+        (rest, port) = last_port(before)?;
     }
-    let colon = text.iter().rposition(|byte| *byte == b':')?;
-    address.host = str::from_utf8(&text[..colon]).ok()?.into();
-    address.port = port(&text[colon + 1..])?;
+    address.port = port;
+    address.host = str::from_utf8(rest.strip_suffix(b":")?).ok()?.into();
     Some(())
+}
+
+/// The port that a text ends with, and what stands before it.
+#[inline(always)]
+fn last_port(text: &[u8]) -> Option<(&[u8], u16)> {
+    let (mut rest, mut port, mut scale) = (text, 0u32, 1u32);
+    while let Some((digit @ b'0'..=b'9', before)) = rest.split_last() {
+        port = port.wrapping_add(scale.wrapping_mul(u32::from(digit - b'0')));
+        (rest, scale) = (before, scale.wrapping_mul(10));
+    }
+    let is_port = (1..=5).contains(&(text.len() - rest.len()));
+    is_port.then_some((rest, port.try_into().ok()?))
 }
 
 fn aux(text: &[u8]) -> Option<Aux> {
@@ -208,11 +220,6 @@ fn aux(text: &[u8]) -> Option<Aux> {
         Some((name, value)) => Aux { name: name.to_owned(), value: Some(value.to_owned()) },
         None => Aux { name: text.to_owned(), value: None },
     })
-}
-
-#[inline(always)]
-fn port(digits: &[u8]) -> Option<u16> {
-    parse_number(digits)?.try_into().ok()
 }
 
 /// Milliseconds since 1970. Servers hold them as signed numbers.
