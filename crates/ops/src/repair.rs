@@ -92,13 +92,30 @@ fn announce(cluster: &mut Cluster, owner: NodeId, slots: &SlotSet) -> Result<()>
     Ok(())
 }
 
-/// Makes a replica the master in place of its own, which does not answer.
+/// Makes a replica the master in place of its own, which does not answer, unless the cluster has elected
+/// another since that was seen.
 fn take_over(cluster: &mut Cluster, replica: NodeId, context: Context<'_>) -> Result<()> {
+    cluster.refresh();
+    if has_master(cluster, replica)? {
+        return Ok(());
+    }
     let command = Command::new("CLUSTER").arg("FAILOVER").arg("TAKEOVER");
-    cluster.member_mut(replica)?.connection()?.call(&command)?;
+    let answer = cluster.member_mut(replica)?.connection()?.call(&command);
+    cluster.refresh();
+    if answer.is_err() && !has_master(cluster, replica)? {
+        return answer.map(drop);
+    }
     until_settled(TAKE_OVER_DEADLINE, context.cancel, || {
         cluster.refresh();
         let member = cluster.member(replica)?;
-        Ok((!member.is_master()).then(|| format!("{} has not taken over yet", member.endpoint())))
+        Ok((!has_master(cluster, replica)?)
+            .then(|| format!("{} has not taken over yet", member.endpoint())))
     })
+}
+
+/// Whether a node is a master or follows one that answers.
+fn has_master(cluster: &Cluster, id: NodeId) -> Result<bool> {
+    let member = cluster.member(id)?;
+    let follows = |id| cluster.member(id).is_ok_and(|master| master.is_up() && master.is_master());
+    Ok(member.is_master() || member.node().master.is_some_and(follows))
 }

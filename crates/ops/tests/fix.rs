@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
@@ -324,35 +326,60 @@ redistrib_ops::on_each_test_server! {
     }
 }
 
+/// Kills the master of the first slot; answers with its address and another node's.
+fn lose_a_master(lab: &TempLab) -> (Endpoint, Endpoint) {
+    let cluster = Cluster::discover(&lab.endpoints()[1], lab.settings()).unwrap();
+    let lost = cluster.owner(Slot::MIN).unwrap().endpoint().clone();
+    let place = lab.endpoints().iter().position(|it| *it == lost).unwrap();
+    assert!(lab.kill(place));
+    (lost, lab.endpoints()[(place + 1) % 6].clone())
+}
+
+fn is_replaced(seed: &Endpoint, lost: &Endpoint, settings: &Settings) -> bool {
+    let cluster = Cluster::discover(seed, settings).unwrap();
+    cluster.owner(Slot::MIN).is_some_and(|owner| owner.is_up() && owner.endpoint() != lost)
+}
+
 redistrib_ops::on_each_test_server! {
     fn the_replica_of_a_lost_master_takes_over(server) {
         let lab = TempLab::cluster(server, 3, 1).unwrap();
         let cancel = Cancel::new();
         let context = Context::new(&Silent, &cancel);
-        let cluster = Cluster::discover(&lab.endpoints()[1], lab.settings()).unwrap();
-        let lost = cluster.owner(Slot::MIN).unwrap().endpoint().clone();
-        let place = lab.endpoints().iter().position(|it| *it == lost).unwrap();
-        let seed = lab.endpoints()[(place + 1) % 6].clone();
-        assert!(lab.kill(place));
+        let (lost, seed) = lose_a_master(&lab);
         let mut cluster = Cluster::discover(&seed, lab.settings()).unwrap();
         let taking = FixOptions { take_from_silent_masters: true };
         let plan = plan_cluster_fix(&mut cluster, taking, context).unwrap();
         fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
+        support::poll("another owns the slots of the lost master", || {
+            is_replaced(&seed, &lost, lab.settings())
+        });
+    }
+}
 
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let cluster = Cluster::discover(&seed, lab.settings()).unwrap();
-            let owner =
-                cluster.owner(Slot::MIN).map(|member| (member.is_up(), member.endpoint().clone()));
-            if owner.as_ref().is_some_and(|(up, owner)| *up && *owner != lost) {
-                break;
+redistrib_ops::on_each_test_server! {
+    fn a_replica_that_is_elected_meanwhile_is_as_good(server) {
+        let lab = TempLab::cluster(server, 3, 1).unwrap();
+        let cancel = Cancel::new();
+        let context = Context::new(&Silent, &cancel);
+        let allow_elections = |allowed: bool| {
+            let forbidden = if allowed { "no" } else { "yes" };
+            for node in lab.endpoints() {
+                let Ok(mut node) = Connection::open(&node, lab.settings()) else { continue };
+                call(&mut node, &["CONFIG", "SET", "cluster-replica-no-failover", forbidden]);
             }
-            assert!(
-                Instant::now() < deadline,
-                "{}: {owner:?} owns the slots of the lost master",
-                server.name
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        };
+        allow_elections(false);
+        let (lost, seed) = lose_a_master(&lab);
+        let mut cluster = Cluster::discover(&seed, lab.settings()).unwrap();
+        let taking = FixOptions { take_from_silent_masters: true };
+        let plan = plan_cluster_fix(&mut cluster, taking, context).unwrap();
+        assert_eq!(plan.repairs.len(), 1, "{}", server.name);
+
+        allow_elections(true);
+        support::poll("the cluster elects another master", || {
+            is_replaced(&seed, &lost, lab.settings())
+        });
+        fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
+        assert!(is_replaced(&seed, &lost, lab.settings()), "{}", server.name);
     }
 }
