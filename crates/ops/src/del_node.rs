@@ -72,6 +72,7 @@ impl Departure {
         context
             .step(Step::Other { text: "Sending CLUSTER FORGET messages to the cluster...".into() });
         let failures = forget(cluster, self.node);
+        self.name_untold(cluster, context);
         self.reset(cluster, context)?;
         if failures.is_empty() {
             return Ok(());
@@ -84,6 +85,18 @@ impl Departure {
             told.join("; "),
             self.node
         )))
+    }
+
+    fn name_untold(&self, cluster: &Cluster, context: Context<'_>) {
+        let untold = |member: &&Member| !member.is_up() && member.id() != self.node;
+        for member in cluster.members().iter().filter(untold) {
+            context.warn(format!(
+                "{} cannot be reached and was not told: should it come back, gossip brings the name of the node back \
+                 too; then send it CLUSTER FORGET {}",
+                member.endpoint(),
+                self.node
+            ));
+        }
     }
 
     /// A master with keys cannot be reset. Where it owns no slot, no client can read them either; servers may take a

@@ -47,16 +47,10 @@ on_each_test_server! {
         for id in masters(&cluster) {
             call(&mut connect(&lab, &cluster, id), "ACL SETUSER default -client");
         }
-        let warned = std::sync::Mutex::new(Vec::new());
-        struct Warnings<'a>(&'a std::sync::Mutex<Vec<String>>);
-        impl redistrib_ops::Observer for Warnings<'_> {
-            fn event(&self, event: &redistrib_ops::Event) {
-                self.0.lock().unwrap().push(format!("{event:?}"));
-            }
-        }
+        let warnings = support::Warnings::default();
         let cancel = Cancel::new();
-        Lock::take(&cluster, "fix", Context::new(&Warnings(&warned), &cancel)).unwrap();
-        assert_eq!(warned.lock().unwrap().len(), 3);
+        Lock::take(&cluster, "fix", Context::new(&warnings, &cancel)).unwrap();
+        assert_eq!(warnings.0.lock().unwrap().len(), 3);
     }
 }
 

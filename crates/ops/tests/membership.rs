@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
@@ -158,6 +160,27 @@ redistrib_ops::on_each_test_server! {
         let departure = Departure::plan(&cluster, id).unwrap();
         with_context(|context| departure.apply(&mut cluster, context)).unwrap();
         assert!(discover(&lab).member(id).is_err(), "{}", server.name);
+    }
+}
+
+redistrib_ops::on_each_test_server! {
+    fn who_could_not_hear_of_a_departure_is_named(server) {
+        let lab = TempLab::cluster(server, 3, 1).unwrap();
+        let cluster = discover(&lab);
+        let mut replicas = cluster.members().iter().filter(|it| !it.node().is_master());
+        let (deaf, leaving) = (replicas.next().unwrap(), replicas.next().unwrap());
+        assert!(lab.kill(lab.endpoints().iter().position(|it| it == deaf.endpoint()).unwrap()));
+        let mut cluster = discover(&lab);
+        let departure = Departure::plan(&cluster, leaving.id()).unwrap();
+        let warnings = support::Warnings::default();
+        departure.apply(&mut cluster, Context::new(&warnings, &Cancel::new())).unwrap();
+        let [warning] = &warnings.0.into_inner().unwrap()[..] else { panic!("one warning") };
+        assert!(
+            warning.contains(&deaf.endpoint().to_string())
+                && warning.contains(&format!("CLUSTER FORGET {}", leaving.id())),
+            "{}: {warning}",
+            server.name
+        );
     }
 }
 

@@ -3,13 +3,26 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::TempLab;
 use redistrib_ops::migrate::{MigrateOptions, Migrated, migrate};
 use redistrib_ops::model::{Move, NodeId, Slot, SlotSet};
 use redistrib_ops::resp::{Command, Reply};
-use redistrib_ops::{Cancel, Cluster, Connection, Context, Error, Observer, Silent};
+use redistrib_ops::{Cancel, Cluster, Connection, Context, Error, Event, Observer, Silent};
+
+/// Keeps what it is warned of.
+#[derive(Default)]
+pub struct Warnings(pub Mutex<Vec<String>>);
+
+impl Observer for Warnings {
+    fn event(&self, event: &Event) {
+        if let Event::Warning { text } = event {
+            self.0.lock().unwrap().push(text.clone());
+        }
+    }
+}
 
 pub fn discover(lab: &TempLab) -> Cluster {
     Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap()
