@@ -196,10 +196,9 @@ impl<'w, 'a> Copy<'w, 'a> {
             self.work.tell_moved(keys, bytes, hold_up);
         }
         if self.work.is_over(hold_up) && self.failed.is_empty() {
-            // A server that has read the next burst, too, answers both when both are done.
-            let next = self.flight.front().map(|next| &next.burst);
-            self.work
-                .look_for_large_key([Some(&sent.burst), next].into_iter().flatten(), hold_up)?;
+            // A server that has read the next bursts, too, answers all when all are done.
+            let read = std::iter::once(sent).chain(&self.flight).map(|sent| &sent.burst);
+            self.work.look_for_large_key(read, hold_up)?;
         }
         Ok(())
     }
