@@ -244,6 +244,16 @@ fn complaints_name_options_as_the_user_spells_them() {
 }
 
 #[test]
+fn the_version_is_told_whatever_stands_beside_it() {
+    for line in
+        ["redis-trib --version", "redis-trib --version keyslot foo", "redis-trib keyslot -V"]
+    {
+        let Err(told) = parse(words(line)) else { panic!("{line} was taken for a command") };
+        assert!(told.was_asked_for() && told.text().starts_with("redis-trib "), "{line}");
+    }
+}
+
+#[test]
 fn wrong_use_is_told_before_anything_is_asked() {
     for (line, expected) in [
         ("redis-trib check", "HOST:PORT"),
@@ -266,6 +276,8 @@ fn wrong_use_is_told_before_anything_is_asked() {
         ("redis-trib migrate-slots h:1 h:2 7-4", "7-4"),
         ("redis-trib migrate-slots h:1 h:2 16384", "16384"),
         ("redis-trib check h:1 --cacert f", "--tls"),
+        ("redis-trib -i3 keyslot foo", "unknown option --interval for keyslot"),
+        ("redis-trib --replace exec h:1 GET foo", "unknown option --replace for exec"),
         ("redis-cli --cluster", "--cluster needs a verb"),
         ("redis-cli --cluster check --cluster-from", "option --cluster-from needs a value"),
     ] {

@@ -36,6 +36,7 @@ pub(super) fn translate(root: &Command, words: Vec<OsString>) -> Result<Translat
         addresses: Vec::new(),
         words: Vec::new(),
         help: false,
+        version: false,
     };
     while let Some(word) = scan.rest.next() {
         scan.take(word)?;
@@ -57,6 +58,7 @@ struct Scan<'a> {
     addresses: Vec<(&'static str, OsString)>,
     words: Vec<OsString>,
     help: bool,
+    version: bool,
 }
 
 impl Scan<'_> {
@@ -110,7 +112,7 @@ impl Scan<'_> {
         let Some((name, value)) = split_long(word) else { return Err(self.unknown(word)) };
         match name.as_str() {
             "help" => self.help = true,
-            "version" => self.options.push((flag("version"), None)),
+            "version" => self.version = true,
             _ => match (self.find_long(&name), self.address_name(&name)) {
                 (Some(option), _) => {
                     self.spelt.push((option.clone(), name));
@@ -156,7 +158,7 @@ impl Scan<'_> {
                 Ok(())
             }
             ('V' | 'v', None) if inline.is_empty() => {
-                self.options.push((flag("version"), None));
+                self.version = true;
                 Ok(())
             }
             _ => Err(self.unknown(word)),
@@ -206,13 +208,30 @@ impl Scan<'_> {
         UsageError::unknown_option(&word, &verb, nearest(&hyphenated(name), names.into_iter()))
     }
 
+    /// Options before a verb were taken for any verb's. Where words may begin with a hyphen, one of another verb
+    /// would be taken for a word.
+    fn refuse_strangers(&self) -> Result<(), UsageError> {
+        let is_stranger = |option: &Opt| model::long(self.command, &option.name).is_none();
+        let mut given = self.options.iter().map(|(option, _)| option);
+        match given.find(|option| is_stranger(option)) {
+            Some(option) if !self.command.has_subcommands() => {
+                Err(self.unknown(OsStr::new(&format!("--{}", option.name))))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn finish(self) -> Result<Translated, UsageError> {
         let order = self.address_names();
-        let mut line = Translated::new(self.verbs);
-        if self.help {
-            line.flag("help");
+        if self.help || self.version {
+            let (verbs, wish) =
+                if self.help { (self.verbs, "help") } else { (Vec::new(), "version") };
+            let mut line = Translated::new(verbs);
+            line.flag(wish);
             return Ok(line);
         }
+        self.refuse_strangers()?;
+        let mut line = Translated::new(self.verbs);
         for (option, theirs) in self.spelt {
             line.spell(&option, &theirs);
         }
@@ -229,10 +248,6 @@ impl Scan<'_> {
         line.set_words(address::join(self.command, words));
         Ok(line)
     }
-}
-
-fn flag(name: &str) -> Opt {
-    Opt { name: name.to_owned(), arity: Arity::None }
 }
 
 /// The words of the form `a=b` that come next.
