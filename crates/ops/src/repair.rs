@@ -100,10 +100,9 @@ fn take_over(cluster: &mut Cluster, replica: NodeId, context: Context<'_>) -> Re
         return Ok(());
     }
     let command = Command::new("CLUSTER").arg("FAILOVER").arg("TAKEOVER");
-    let answer = cluster.member_mut(replica)?.connection()?.call(&command);
-    cluster.refresh();
-    if answer.is_err() && !has_master(cluster, replica)? {
-        return answer.map(drop);
+    if let Err(error) = cluster.member_mut(replica)?.connection()?.call(&command) {
+        cluster.refresh();
+        return if has_master(cluster, replica)? { Ok(()) } else { Err(error) };
     }
     until_settled(TAKE_OVER_DEADLINE, context.cancel, || {
         cluster.refresh();
