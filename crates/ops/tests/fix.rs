@@ -5,8 +5,6 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
-
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::MigrateOptions;
 use redistrib_ops::model::{Finding, NodeId, Severity, Slot};
@@ -135,11 +133,9 @@ impl Field {
 
 /// Waits until the node takes its cluster to be well.
 fn serves(node: &mut Connection) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !text(&call(node, &["CLUSTER", "INFO"])).contains("cluster_state:ok") {
-        assert!(Instant::now() < deadline, "the cluster does not come up");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    support::poll("the cluster comes up", || {
+        text(&call(node, &["CLUSTER", "INFO"])).contains("cluster_state:ok")
+    });
 }
 
 fn call(node: &mut Connection, words: &[&str]) -> Reply {

@@ -4,23 +4,17 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
-
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::{NodeId, plan::create::CreateError};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
-    Cancel, Candidates, Cluster, Connection, Context, Departure, Error, FixOptions, NewRole,
-    Settings, Silent, add_node, inspect, plan_cluster_fix, rescue_cluster, shutdown_cluster,
-    start_cluster,
+    Cancel, Candidates, Connection, Context, Departure, Error, FixOptions, NewRole, Settings,
+    Silent, add_node, inspect, plan_cluster_fix, rescue_cluster, shutdown_cluster, start_cluster,
 };
+use support::{Warnings, discover, poll};
 
 fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
     work(Context::new(&Silent, &Cancel::new()))
-}
-
-fn discover(lab: &TempLab) -> Cluster {
-    Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap()
 }
 
 fn id_of(lab: &TempLab, index: usize) -> NodeId {
@@ -172,7 +166,7 @@ redistrib_ops::on_each_test_server! {
         assert!(lab.kill(lab.endpoints().iter().position(|it| it == deaf.endpoint()).unwrap()));
         let mut cluster = discover(&lab);
         let departure = Departure::plan(&cluster, leaving.id()).unwrap();
-        let warnings = support::Warnings::default();
+        let warnings = Warnings::default();
         departure.apply(&mut cluster, Context::new(&warnings, &Cancel::new())).unwrap();
         let [warning] = &warnings.0.into_inner().unwrap()[..] else { panic!("one warning") };
         assert!(
@@ -260,13 +254,9 @@ redistrib_ops::on_each_test_server! {
         let id = with_context(|context| add_node(&mut cluster, node, NewRole::Master, context));
         let (id, owner) = (id.unwrap(), id_of(&lab, 0).to_string());
         let mut stray = Connection::open(node, lab.settings()).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(20);
         let info = Command::new("CLUSTER").arg("INFO");
         let is_ok = |reply: Reply| reply.view().as_str().unwrap().contains("cluster_state:ok");
-        while !is_ok(stray.call(&info).unwrap()) {
-            assert!(Instant::now() < deadline, "the new node does not find the cluster well");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        poll("the new node finds the cluster well", || is_ok(stray.call(&info).unwrap()));
         let slot = redistrib_ops::model::Slot::of_key(b"foo").to_string();
         for words in [
             &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &owner][..],
