@@ -8,9 +8,10 @@ use crate::workloads::{self, Workload};
 use crate::{ours, rivals};
 
 const OURS: [&str; 2] = ["views", "replies"];
+const LIMITS: [&str; 2] = ["memchr", "memcpy"];
+
 /// What hiredis reads from a socket at a time.
 const HIREDIS_READS: usize = 16 << 10;
-const LIMITS: [&str; 2] = ["memchr", "memcpy"];
 
 pub(crate) fn bench(criterion: &mut Criterion, report: &mut Report) {
     for workload in workloads::decoding() {

@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use redistrib_ops::lab::TestServer;
+
 use crate::report::target;
 
 pub(crate) const NAME: &str = "hiredis";
@@ -32,15 +34,16 @@ impl Hiredis {
     }
 
     fn compile(&self) -> Result<(), Box<dyn Error>> {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let redis = here.join("../target/servers/redis-7.0");
+        let server = TestServer::named("redis-7.0")?.program;
+        let redis = server.ancestors().nth(2).ok_or("the server has no folder")?;
         let library = redis.join("lib/libhiredis.a");
         if !library.exists() {
             return Err(format!("{} is missing", library.display()).into());
         }
         let mut compiler = Command::new("cc");
         compiler.args(["-O3", "-o"]).arg(&self.program).arg("-I").arg(redis.join("include"));
-        let status = compiler.arg(here.join("codec/hiredis.c")).arg(library).status()?;
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("codec/hiredis.c");
+        let status = compiler.arg(source).arg(library).status()?;
         if status.success() { Ok(()) } else { Err(format!("cc: {status}").into()) }
     }
 

@@ -22,7 +22,7 @@ const ROUNDS: usize = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut report = report::Report::new();
-    for _ in 0..if report.measures() { ROUNDS } else { 1 } {
+    for _ in 0..if report::measures() { ROUNDS } else { 1 } {
         let mut criterion = Criterion::default()
             .warm_up_time(Duration::from_millis(100))
             .measurement_time(Duration::from_millis(300))

@@ -38,12 +38,8 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new() -> Report {
-        let mut report =
-            Report { rows: Vec::new(), by_hand: Medians::new(), rounds: Vec::new(), hiredis: None };
-        if report.measures_all() {
-            report.hiredis = Hiredis::build();
-        }
-        report
+        let hiredis = if measures_all() { Hiredis::build() } else { None };
+        Report { rows: Vec::new(), by_hand: Medians::new(), rounds: Vec::new(), hiredis }
     }
 
     pub(crate) fn add(&mut self, row: Row) {
@@ -52,18 +48,9 @@ impl Report {
         }
     }
 
-    /// Whether this run measures, and is not a test that the benches run.
-    pub(crate) fn measures(&self) -> bool {
-        std::env::args().any(|arg| arg == "--bench")
-    }
-
-    fn measures_all(&self) -> bool {
-        self.measures() && std::env::args().skip(1).all(|arg| arg.starts_with('-'))
-    }
-
     /// Whether it is time for rivals that are too slow for more than one round.
     pub(crate) fn times_slow_rivals(&self) -> bool {
-        self.measures_all() && self.rounds.is_empty()
+        measures_all() && self.rounds.is_empty()
     }
 
     /// Times hiredis with these bytes in pieces of this length, if it is there.
@@ -116,6 +103,16 @@ impl Report {
         println!("\nwritten to {}", file.display());
         Ok(())
     }
+}
+
+/// Whether this run measures, and is not a test that the benches run.
+pub(crate) fn measures() -> bool {
+    std::env::args().any(|arg| arg == "--bench")
+}
+
+/// Whether it measures all, and not some benches only.
+fn measures_all() -> bool {
+    measures() && std::env::args().skip(1).all(|arg| arg.starts_with('-'))
 }
 
 impl Row {
