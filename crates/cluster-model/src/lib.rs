@@ -28,7 +28,7 @@ mod slot_set;
 mod snapshot;
 #[cfg(test)]
 mod testing;
-pub mod text;
+mod text;
 mod topology;
 
 pub use address::{Address, AddressError};

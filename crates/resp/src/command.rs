@@ -267,6 +267,7 @@ impl Pipeline {
     /// ```
     #[inline]
     pub fn command(&mut self, args: &[&[u8]]) {
+        // A rough bound is quicker to come by than the exact length.
         let len: usize = args.iter().map(|arg| arg.len()).sum();
         self.encoded.reserve(len + (args.len() + 1) * (HEADER + 2) + BLOCK);
         write_header(&mut self.encoded, b'*', args.len());

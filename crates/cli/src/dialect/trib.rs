@@ -211,13 +211,13 @@ impl Scan<'_> {
     /// Options before a verb were taken for any verb's. Where words may begin with a hyphen, one of another verb
     /// would be taken for a word.
     fn refuse_strangers(&self) -> Result<(), UsageError> {
+        if self.command.has_subcommands() {
+            return Ok(());
+        }
         let is_stranger = |option: &Opt| model::long(self.command, &option.name).is_none();
-        let mut given = self.options.iter().map(|(option, _)| option);
-        match given.find(|option| is_stranger(option)) {
-            Some(option) if !self.command.has_subcommands() => {
-                Err(self.unknown(OsStr::new(&format!("--{}", option.name))))
-            }
-            _ => Ok(()),
+        match self.options.iter().find(|(option, _)| is_stranger(option)) {
+            Some((option, _)) => Err(self.unknown(OsStr::new(&format!("--{}", option.name)))),
+            None => Ok(()),
         }
     }
 
