@@ -5,7 +5,7 @@
 # Cargo need not be on PATH: rustup's own folder comes last.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-# Which test servers to fetch; nothing means all five.
+# Which test servers to fetch; nothing means all.
 SERVERS ?=
 # Most tests wait for servers most of the time: even two cores bear six at once.
 export RUST_TEST_THREADS ?= $(shell n=$$(nproc); echo $$((n > 6 ? n : 6)))
@@ -24,7 +24,7 @@ demo: ## Start six servers, form a cluster, move slots under live writes, show t
 	@cargo build --package redis-trib --package redistrib-benches --bin redis-trib --bin demo
 	@"$${CARGO_TARGET_DIR:-target}/debug/demo"
 
-test: servers ## Run every test, against real servers of five versions where servers matter
+test: servers ## Run every test, against real servers of six versions where servers matter
 	cargo test --workspace
 
 lint: ## Check formatting, clippy and rustdoc, warnings denied

@@ -63,8 +63,8 @@ pub struct TestServer {
 
 impl TestServer {
     /// The names of all test servers.
-    pub const NAMES: [&'static str; 5] =
-        ["redis-6.2", "redis-7.0", "redis-8.2", "valkey-8.1", "valkey-9.1"];
+    pub const NAMES: [&'static str; 6] =
+        ["redis-6.2", "redis-7.0", "redis-8.2", "redis-8.6", "valkey-8.1", "valkey-9.1"];
 
     /// All test servers.
     ///
@@ -86,6 +86,16 @@ impl TestServer {
             return Err(Failure::NoTestServer { path: program });
         }
         Ok(Self { name, program })
+    }
+
+    /// One of the peers' newest clients, which come without a server: `redis-cli-8.0` or `valkey-cli-9.1`.
+    ///
+    /// # Errors
+    /// [`Failure::NoTestServer`] where `make servers` has yet to run.
+    pub fn client(name: &str) -> Result<PathBuf, Failure> {
+        let kind = name.rsplit_once('-').map_or(name, |(kind, _)| kind);
+        let path = test_servers_folder().join(name).join("bin").join(kind);
+        if is_program(&path) { Ok(path) } else { Err(Failure::NoTestServer { path }) }
     }
 
     /// A client or tool that came with the server (`redis-cli`, `valkey-cli`, `redis-benchmark`), where one did.
@@ -134,6 +144,11 @@ macro_rules! on_each_test_server {
             #[test]
             fn redis_8_2() {
                 run("redis-8.2");
+            }
+
+            #[test]
+            fn redis_8_6() {
+                run("redis-8.6");
             }
 
             #[test]
