@@ -1,10 +1,10 @@
 //! What a cluster holds and what is wrong with it: the facts under `check`, `info` and `list`.
 
-use redistrib_cluster_model::{Finding, Node, NodeId};
-use redistrib_resp::{Command, Reply};
+use redistrib_cluster_model::{Finding, Node, NodeId, ServerInfo};
+use redistrib_resp::Reply;
 use serde::Serialize;
 
-use crate::{Cluster, Endpoint, Member};
+use crate::{Cluster, Endpoint, server_info};
 
 /// A cluster at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -63,21 +63,15 @@ impl Report {
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn inspect(cluster: &mut Cluster) -> Report {
-    let questions =
-        ["keyspace", "memory", "server"].map(|section| Command::new("INFO").arg(section));
-    let answers = cluster.broadcast(Member::is_up, &questions);
-    let nodes = cluster.members().iter().zip(answers).map(|(member, answer)| {
-        let replies = answer.and_then(Result::ok).unwrap_or_default();
-        let section = |position: usize| replies.get(position).and_then(text_of);
-        NodeReport {
-            node: member.node().clone(),
-            endpoint: member.endpoint().clone(),
-            failure: member.failure().map(ToString::to_string),
-            keys: section(0).map(count_keys),
-            memory: section(1).and_then(|text| info_field(text, "used_memory")?.parse().ok()),
-            version: section(2).and_then(server_version),
-            replicas: cluster.replicas_of(member.id()).count(),
-        }
+    let told = server_info::ask(cluster, &[]);
+    let nodes = cluster.members().iter().zip(told).map(|(member, info)| NodeReport {
+        node: member.node().clone(),
+        endpoint: member.endpoint().clone(),
+        failure: member.failure().map(ToString::to_string),
+        keys: info.as_ref().map(ServerInfo::keys),
+        memory: info.as_ref().and_then(|info| info.number("used_memory")),
+        version: info.as_ref().and_then(ServerInfo::version),
+        replicas: cluster.replicas_of(member.id()).count(),
     });
     Report { nodes: nodes.collect(), findings: cluster.snapshot().findings() }
 }
@@ -95,40 +89,7 @@ pub(crate) fn info_field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
 }
 
-/// Sums the keys of all databases in `INFO keyspace`: `db0:keys=12,expires=0,…`.
+/// The keys of all databases, by a reply to `INFO keyspace`.
 pub(crate) fn count_keys(text: &str) -> u64 {
-    let databases = text.lines().filter(|line| line.starts_with("db"));
-    databases
-        .filter_map(|line| line.split_once(":keys=")?.1.split(',').next()?.parse::<u64>().ok())
-        .fold(0, u64::saturating_add)
-}
-
-/// Valkey gives its own version beside the one of Redis that it is compatible with.
-fn server_version(text: &str) -> Option<String> {
-    let valkey = info_field(text, "valkey_version").map(|version| format!("Valkey {version}"));
-    valkey.or_else(|| info_field(text, "redis_version").map(|version| format!("Redis {version}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_of_all_databases_count() {
-        assert_eq!(count_keys("# Keyspace\r\ndb0:keys=3,expires=0\r\ndb5:keys=4,expires=1\r\n"), 7);
-        assert_eq!(count_keys("# Keyspace\r\n"), 0);
-        assert_eq!(
-            count_keys("db0:keys=x\r\ndb1:keys=18446744073709551615\r\ndb2:keys=9"),
-            u64::MAX
-        );
-    }
-
-    #[test]
-    fn a_valkey_server_is_called_so() {
-        assert_eq!(
-            server_version("redis_version:7.2.4\r\nvalkey_version:9.1.2\r\n").unwrap(),
-            "Valkey 9.1.2"
-        );
-        assert_eq!(server_version("redis_version:7.0.15\r\n").unwrap(), "Redis 7.0.15");
-    }
+    ServerInfo::parse(text).keys()
 }

@@ -33,6 +33,7 @@ mod rebalance;
 mod repair;
 mod rescue;
 pub mod reshard;
+pub mod server_info;
 mod start;
 pub mod transfer;
 mod wait;

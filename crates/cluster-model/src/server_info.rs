@@ -1,0 +1,111 @@
+//! What a server tells of itself: the fields of `INFO` and what `CONFIG GET` gives.
+
+use std::collections::BTreeMap;
+
+/// A server's own account of its state and its configuration.
+///
+/// A server may leave out any of it: older ones lack fields, and an ACL can forbid `CONFIG GET`. What was not told
+/// is `None`, and never taken for a value.
+///
+/// ```
+/// use redistrib_cluster_model::ServerInfo;
+/// let info = ServerInfo::parse("# Server\r\nredis_version:8.6.2\r\n# Keyspace\r\ndb0:keys=3,expires=0\r\n");
+/// assert_eq!(info.version().as_deref(), Some("Redis 8.6.2"));
+/// assert_eq!(info.keys(), 3);
+/// assert_eq!(info.number("used_memory"), None);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerInfo {
+    fields: BTreeMap<String, String>,
+    settings: BTreeMap<String, String>,
+}
+
+impl ServerInfo {
+    /// Reads a reply to `INFO`: lines of `name:value`; all others are passed over.
+    pub fn parse(info: &str) -> Self {
+        let lines = info.lines().filter(|line| !line.starts_with('#'));
+        let fields = lines.filter_map(|line| line.split_once(':'));
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.trim_end().to_owned()));
+        Self { fields: fields.collect(), settings: BTreeMap::new() }
+    }
+
+    /// Enters a setting as `CONFIG GET` gives it.
+    pub fn enter_setting(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.settings.insert(name.into(), value.into());
+    }
+
+    /// A field of `INFO`.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(String::as_str)
+    }
+
+    /// A field of `INFO` that is a number without sign.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.field(name)?.parse().ok()
+    }
+
+    /// A setting.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.get(name).map(String::as_str)
+    }
+
+    /// A setting that is a number without sign; sizes are given in bytes by servers, times in the setting's unit.
+    pub fn setting_number(&self, name: &str) -> Option<u64> {
+        self.setting(name)?.parse().ok()
+    }
+
+    /// The server's family and version, as in `Redis 7.0.15`: Valkey gives its own version beside the one of Redis
+    /// that it is compatible with.
+    pub fn version(&self) -> Option<String> {
+        let valkey = self.field("valkey_version").map(|version| format!("Valkey {version}"));
+        valkey.or_else(|| self.field("redis_version").map(|version| format!("Redis {version}")))
+    }
+
+    /// The databases that hold keys, with how many (`db0:keys=12,expires=0,…`).
+    pub fn databases(&self) -> BTreeMap<u32, u64> {
+        let database = |(name, value): (&String, &String)| {
+            let number = name.strip_prefix("db")?.parse().ok()?;
+            let keys = value.strip_prefix("keys=")?.split(',').next()?.parse().ok()?;
+            Some((number, keys))
+        };
+        self.fields.iter().filter_map(database).filter(|(_, keys)| *keys > 0).collect()
+    }
+
+    /// The keys of all databases.
+    pub fn keys(&self) -> u64 {
+        self.databases().values().copied().fold(0, u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_all_databases_count() {
+        let info = |text| ServerInfo::parse(text);
+        let two = info("# Keyspace\r\ndb0:keys=3,expires=0\r\ndb5:keys=4,expires=1\r\n");
+        assert_eq!(two.databases(), BTreeMap::from([(0, 3), (5, 4)]));
+        assert_eq!(two.keys(), 7);
+        assert_eq!(info("# Keyspace\r\n").keys(), 0);
+        let odd = info("db0:keys=x\r\ndb1:keys=18446744073709551615\r\ndb2:keys=9\r\ndbsize:1\r\n");
+        assert_eq!(odd.keys(), u64::MAX);
+    }
+
+    #[test]
+    fn a_valkey_server_is_called_so() {
+        let version = |text| ServerInfo::parse(text).version().unwrap_or_default();
+        assert_eq!(version("redis_version:7.2.4\r\nvalkey_version:9.1.2\r\n"), "Valkey 9.1.2");
+        assert_eq!(version("redis_version:7.0.15\r\n"), "Redis 7.0.15");
+    }
+
+    #[test]
+    fn what_was_not_told_is_none() {
+        let mut info = ServerInfo::parse("role:master\r\nused_memory:-1\r\nexecutable:/a:b\r\n");
+        assert_eq!((info.number("role"), info.number("used_memory")), (None, None));
+        assert_eq!(info.field("executable"), Some("/a:b"));
+        assert_eq!(info.setting("maxmemory"), None);
+        info.enter_setting("maxmemory", "104857600");
+        assert_eq!(info.setting_number("maxmemory"), Some(104_857_600));
+    }
+}
