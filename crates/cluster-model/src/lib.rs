@@ -41,6 +41,6 @@ pub use node::{Aux, Node};
 pub use node_id::{NodeId, NodeIdError};
 pub use server_info::ServerInfo;
 pub use slot::{Slot, SlotError};
-pub use slot_set::{SlotRange, SlotSet, SlotSetError};
+pub use slot_set::{SlotRange, SlotSet, SlotSetError, Slots};
 pub use snapshot::{NodeView, Snapshot};
 pub use topology::{Field, ParseError, Problem, Topology};

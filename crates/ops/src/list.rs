@@ -1,6 +1,6 @@
 //! The nodes of a cluster as redis-trib.py's library lists them.
 
-use redistrib_cluster_model::{Node, NodeId, Role, SlotSet};
+use redistrib_cluster_model::{Flags, Node, NodeId, Role, SlotSet};
 use serde::Serialize;
 
 use crate::cluster::read_topology;
@@ -24,6 +24,16 @@ pub struct ClusterNode {
     pub assigned_slots: SlotSet,
     /// Whether any slot is migrating from it or being imported by it.
     pub slots_migrating: bool,
+    /// Its flags.
+    pub flags: Flags,
+    /// Whether the node that was asked takes it for dead.
+    pub fail: bool,
+    /// Whether it is a master.
+    pub master: bool,
+    /// Whether it is a replica.
+    pub slave: bool,
+    /// Whether it is the node that was asked.
+    pub myself: bool,
 }
 
 impl ClusterNode {
@@ -41,7 +51,17 @@ impl ClusterNode {
             master_id: node.master,
             assigned_slots,
             slots_migrating: node.has_open_slots(),
+            flags: node.flags.clone(),
+            fail: node.flags.is_failed(),
+            master: node.is_master(),
+            slave: node.is_replica(),
+            myself: node.flags.is_myself(),
         }
+    }
+
+    /// Where it listens, as `host:port`.
+    pub fn addr(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an operation tells while it works. Whoever prints, draws or logs implements [`Observer`].
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use redistrib_cluster_model::{NodeId, SlotSet};
@@ -41,7 +42,23 @@ impl Observer for Silent {
     fn event(&self, _event: &Event) {}
 }
 
-/// What an operation gets from its caller beside its arguments.
+/// A closure is an observer.
+///
+/// ```
+/// use redistrib_ops::{Context, Event};
+/// let observer = |event: &Event| println!("{event:?}");
+/// Context::observed(&observer).warn("a node is slow");
+/// ```
+impl<F: Fn(&Event) + Sync> Observer for F {
+    fn event(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// The token of those who never interrupt.
+static NEVER: LazyLock<Cancel> = LazyLock::new(Cancel::new);
+
+/// What an operation gets from its caller beside its arguments. The default tells nobody and is never interrupted.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Who is told.
@@ -56,10 +73,21 @@ impl std::fmt::Debug for Context<'_> {
     }
 }
 
+impl Default for Context<'_> {
+    fn default() -> Self {
+        Self::observed(&Silent)
+    }
+}
+
 impl<'a> Context<'a> {
     /// Bundles the two.
     pub fn new(observer: &'a dyn Observer, cancel: &'a Cancel) -> Self {
         Self { observer, cancel }
+    }
+
+    /// With an observer, and never interrupted.
+    pub fn observed(observer: &'a dyn Observer) -> Self {
+        Self { observer, cancel: &NEVER }
     }
 
     /// Tells the observer.

@@ -48,6 +48,8 @@ redistrib_ops::on_each_test_server! {
         let (all, myself) = list_nodes(&nodes[2], settings, "127.0.0.1").unwrap();
         let (masters, _) = list_masters(&nodes[2], settings, "127.0.0.1").unwrap();
         assert_eq!((all.len(), masters.len(), myself.role_in_cluster), (3, 2, Role::Replica));
+        assert!(myself.myself && myself.slave && !myself.master && !myself.fail);
+        assert_eq!(myself.addr(), nodes[2].to_string());
         assert_healthy(&nodes[0]);
 
         quit_cluster(&nodes[2], settings, context).unwrap();

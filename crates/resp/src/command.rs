@@ -23,7 +23,7 @@ use crate::number::{Digits, read_unsigned};
 /// assert_eq!(command.args().last(), Some(&b"42"[..]));
 /// ```
 pub trait Arg {
-    /// Shows the argument's bytes to a function, and answers what that does.
+    /// Gives the argument's bytes to a function, and returns what that returns.
     fn with_bytes<R>(&self, use_bytes: impl FnOnce(&[u8]) -> R) -> R;
 }
 
@@ -275,6 +275,19 @@ impl Pipeline {
         args.iter().for_each(|arg| bulks.push(arg));
         bulks.finish();
         self.commands += 1;
+    }
+
+    /// Appends a command given as its name and arguments, of anything that can be an argument.
+    ///
+    /// ```
+    /// # use redistrib_resp::Pipeline;
+    /// let keys = vec!["DEL".to_owned(), "key".to_owned()];
+    /// let mut pipeline = Pipeline::new();
+    /// pipeline.command_from(&keys);
+    /// assert_eq!(pipeline.as_bytes(), b"*2\r\n$3\r\nDEL\r\n$3\r\nkey\r\n");
+    /// ```
+    pub fn command_from<A: Arg>(&mut self, args: impl IntoIterator<Item = A>) {
+        self.push(&Command::from_args(args));
     }
 
     /// The number of commands: as many replies are to be awaited.

@@ -3,7 +3,7 @@ use thiserror::Error;
 /// The bytes that arrived are not RESP, or ask for more than the [`Limits`](crate::Limits) allow.
 ///
 /// A stream in which a byte is wrong has no next reply: nobody can tell where one would begin.
-/// The decoder therefore answers with the same error until it is reset.
+/// The decoder therefore returns the same error until it is reset.
 ///
 /// ```
 /// use redistrib_resp::{DecodeErrorKind, Decoder};
@@ -36,6 +36,24 @@ impl DecodeError {
     /// What is wrong there.
     pub fn kind(&self) -> DecodeErrorKind {
         self.kind
+    }
+}
+
+/// For readers of streams: bytes that are not RESP are [`std::io::ErrorKind::InvalidData`].
+///
+/// ```
+/// use redistrib_resp::{Decoder, Reply};
+///
+/// fn read(decoder: &mut Decoder) -> std::io::Result<Option<Reply>> {
+///     Ok(decoder.next_reply()?)
+/// }
+/// let mut decoder = Decoder::new();
+/// decoder.feed(b"HTTP/1.1");
+/// assert_eq!(read(&mut decoder).unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+/// ```
+impl From<DecodeError> for std::io::Error {
+    fn from(error: DecodeError) -> Self {
+        Self::new(std::io::ErrorKind::InvalidData, error)
     }
 }
 

@@ -13,8 +13,8 @@
 //! // … send pipeline.as_bytes(), and of what the server answers:
 //! let mut decoder = Decoder::new();
 //! decoder.feed(b"+OK\r\n$5\r\nvalue\r\n");
-//! assert!(decoder.next_reply()?.unwrap().view().is_ok());
-//! assert_eq!(decoder.next_reply()?.unwrap().view().as_str(), Some("value"));
+//! assert!(decoder.next_reply()?.unwrap().is_ok());
+//! assert_eq!(decoder.next_reply()?.unwrap(), "value");
 //! # Ok::<(), redistrib_resp::DecodeError>(())
 //! ```
 //!
@@ -29,6 +29,7 @@ pub struct Readme;
 
 mod command;
 mod decoder;
+mod encoder;
 mod error;
 mod index;
 mod limits;
@@ -41,6 +42,7 @@ mod view;
 
 pub use command::{Arg, Command, Pipeline};
 pub use decoder::Decoder;
+pub use encoder::ReplyEncoder;
 pub use error::{DecodeError, DecodeErrorKind};
 pub use index::Kind;
 pub use limits::Limits;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::index::{Entry, Kind};
-use crate::view::View;
+use crate::view::{Elements, View};
 
 /// A complete reply that owns what it needs: its wire bytes, shared with the buffer in which they
 /// arrived, and its index of 16 bytes an element. A clone shares both.
@@ -114,6 +114,150 @@ impl Reply {
         self.view().kind()
     }
 
+    /// The text of a simple, bulk or verbatim string: [`View::as_bytes`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b"$3\r\nyes\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.as_bytes(), Some(&b"yes"[..]));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        self.view().as_bytes()
+    }
+
+    /// The same, if the bytes are UTF-8: [`View::as_str`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b"$3\r\nyes\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.as_str(), Some("yes"));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    pub fn as_str(&self) -> Option<&str> {
+        self.view().as_str()
+    }
+
+    /// The number, if this is an integer: [`View::as_int`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b":42\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.as_int(), Some(42));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn as_int(&self) -> Option<i64> {
+        self.view().as_int()
+    }
+
+    /// The number, if this is a double or an integer: [`View::as_double`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b",1.5\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.as_double(), Some(1.5));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    pub fn as_double(&self) -> Option<f64> {
+        self.view().as_double()
+    }
+
+    /// The truth, if this is a boolean: [`View::as_bool`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b"#t\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.as_bool(), Some(true));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    pub fn as_bool(&self) -> Option<bool> {
+        self.view().as_bool()
+    }
+
+    /// The text of an error without its minus: [`View::as_error`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b"-ERR no\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.as_error(), Some(&b"ERR no"[..]));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn as_error(&self) -> Option<&[u8]> {
+        self.view().as_error()
+    }
+
+    /// Whether this is the simple string `OK`: [`View::is_ok`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b"+OK\r\n");
+    /// assert!(decoder.next_reply()?.unwrap().is_ok());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn is_ok(&self) -> bool {
+        self.view().is_ok()
+    }
+
+    /// Whether this is a null of either protocol: [`View::is_null`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b"$-1\r\n");
+    /// assert!(decoder.next_reply()?.unwrap().is_null());
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn is_null(&self) -> bool {
+        self.view().is_null()
+    }
+
+    /// The children of an aggregate: [`View::elements`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b"*2\r\n:1\r\n:2\r\n");
+    /// let reply = decoder.next_reply()?.unwrap();
+    /// assert_eq!(reply.elements().len(), 2);
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    #[inline]
+    pub fn elements(&self) -> Elements<'_> {
+        self.view().elements()
+    }
+
+    /// The value of the first pair whose key is this text: [`View::get`].
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// # let mut decoder = Decoder::new();
+    /// decoder.feed(b"%1\r\n+proto\r\n:3\r\n");
+    /// let hello = decoder.next_reply()?.unwrap();
+    /// assert_eq!(hello.get("proto").unwrap().as_int(), Some(3));
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Option<View<'_>> {
+        self.view().get(key)
+    }
+
     /// The bytes as they arrived, attributes included.
     ///
     /// ```
@@ -155,6 +299,43 @@ impl Reply {
             Some(to) if to <= wire.len() => wire.slice(from..to),
             _ => Bytes::copy_from_slice(text),
         }
+    }
+}
+
+/// The children of an aggregate.
+///
+/// ```
+/// # use redistrib_resp::Decoder;
+/// # let mut decoder = Decoder::new();
+/// decoder.feed(b"*2\r\n+a\r\n+b\r\n");
+/// let reply = decoder.next_reply()?.unwrap();
+/// for element in &reply {
+///     assert!(element == "a" || element == "b");
+/// }
+/// # Ok::<(), redistrib_resp::DecodeError>(())
+/// ```
+impl<'a> IntoIterator for &'a Reply {
+    type Item = View<'a>;
+    type IntoIter = Elements<'a>;
+
+    fn into_iter(self) -> Elements<'a> {
+        self.elements()
+    }
+}
+
+/// Whether the reply is a simple, bulk or verbatim string of this text.
+///
+/// ```
+/// # use redistrib_resp::Decoder;
+/// # let mut decoder = Decoder::new();
+/// decoder.feed(b"+PONG\r\n-PONG\r\n");
+/// assert_eq!(decoder.next_reply()?.unwrap(), "PONG");
+/// assert_ne!(decoder.next_reply()?.unwrap(), "PONG");
+/// # Ok::<(), redistrib_resp::DecodeError>(())
+/// ```
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Reply {
+    fn eq(&self, text: &T) -> bool {
+        self.view() == *text
     }
 }
 

@@ -349,9 +349,10 @@ impl<'a> View<'a> {
     /// let mut decoder = Decoder::new();
     /// decoder.feed(b"%2\r\n+server\r\n+redis\r\n+proto\r\n:3\r\n");
     /// let hello = decoder.next_reply().unwrap().unwrap();
-    /// assert_eq!(hello.view().get(b"proto").unwrap().as_int(), Some(3));
+    /// assert_eq!(hello.view().get("proto").unwrap().as_int(), Some(3));
     /// ```
-    pub fn get(&self, key: &[u8]) -> Option<View<'a>> {
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Option<View<'a>> {
+        let key = key.as_ref();
         self.pairs().find(|(name, _)| name.as_bytes() == Some(key)).map(|(_, value)| value)
     }
 
@@ -393,6 +394,41 @@ impl<'a> View<'a> {
     /// The bytes worth keeping of this value: its text, or for what has none its wire form.
     pub(crate) fn text_or_wire(&self) -> &'a [u8] {
         self.as_bytes().or_else(|| self.as_error()).unwrap_or_else(|| self.wire())
+    }
+}
+
+/// The children of an aggregate.
+///
+/// ```
+/// # let mut parser = redistrib_resp::Parser::new();
+/// let view = parser.next_view(&mut &b"*2\r\n:1\r\n:2\r\n"[..])?.unwrap();
+/// let mut sum = 0;
+/// for element in view {
+///     sum += element.as_int().unwrap();
+/// }
+/// assert_eq!(sum, 3);
+/// # Ok::<(), redistrib_resp::DecodeError>(())
+/// ```
+impl<'a> IntoIterator for View<'a> {
+    type Item = View<'a>;
+    type IntoIter = Elements<'a>;
+
+    fn into_iter(self) -> Elements<'a> {
+        self.elements()
+    }
+}
+
+/// Whether the value is a simple, bulk or verbatim string of this text.
+///
+/// ```
+/// # let mut parser = redistrib_resp::Parser::new();
+/// let view = parser.next_view(&mut &b"$3\r\nyes\r\n"[..])?.unwrap();
+/// assert!(view == "yes" && view != b"no");
+/// # Ok::<(), redistrib_resp::DecodeError>(())
+/// ```
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for View<'_> {
+    fn eq(&self, text: &T) -> bool {
+        self.as_bytes() == Some(text.as_ref())
     }
 }
 

@@ -6,6 +6,7 @@ mod parse;
 mod tests;
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +114,23 @@ impl Topology {
             .into_iter()
             .map(|(id, slots)| format!("{id}:{}", slots.to_string().replace(' ', ",")));
         parts.collect::<Vec<_>>().join("|")
+    }
+}
+
+/// Reads the answer to `CLUSTER NODES`: [`Topology::parse`].
+///
+/// ```
+/// use redistrib_cluster_model::Topology;
+/// let topology: Topology =
+///     "ae97e9700ef65e6ccf648c8a77a339cdfe7366c1 :6379 myself,master - 0 0 0 connected".parse()?;
+/// assert_eq!(topology.nodes.len(), 1);
+/// # Ok::<(), redistrib_cluster_model::ParseError>(())
+/// ```
+impl FromStr for Topology {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Topology, ParseError> {
+        Topology::parse(text)
     }
 }
 

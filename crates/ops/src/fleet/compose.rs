@@ -1,55 +1,48 @@
-//! Answers put together from those of several servers.
+//! Replies put together from those of several servers.
 
-use redistrib_resp::{Decoder, Reply, View};
+use redistrib_resp::{Decoder, Reply, ReplyEncoder, View};
 
-/// The reply that these bytes are on the wire. Bytes that are no reply cannot come from the functions here;
-/// they would be an error reply.
-fn decode(wire: &[u8]) -> Reply {
+/// The reply that was encoded. What is no reply cannot come from the functions here; it would be an error reply.
+fn decode(encoder: ReplyEncoder) -> Reply {
     let mut decoder = Decoder::new();
-    decoder.feed(wire);
+    decoder.feed(&encoder.into_bytes());
     match decoder.next_reply() {
         Ok(Some(reply)) => reply,
-        _ => error("ERR the answers of the servers do not fit together"),
+        _ => error("ERR the replies of the servers do not fit together"),
     }
 }
 
 pub(super) fn integer(number: i64) -> Reply {
-    decode(format!(":{number}\r\n").as_bytes())
+    decode(ReplyEncoder::new().integer(number))
 }
 
 pub(super) fn ok() -> Reply {
-    decode(b"+OK\r\n")
+    decode(ReplyEncoder::new().simple("OK"))
 }
 
 pub(super) fn null() -> Reply {
-    decode(b"$-1\r\n")
+    decode(ReplyEncoder::new().null())
 }
 
 /// An error reply; line breaks in it become blanks.
 pub(super) fn error(text: &str) -> Reply {
-    decode(format!("-{}\r\n", text.replace(['\r', '\n'], " ")).as_bytes())
+    decode(ReplyEncoder::new().error(text))
 }
 
 pub(super) fn string(value: &[u8]) -> Reply {
-    decode(&[format!("${}\r\n", value.len()).as_bytes(), value, b"\r\n"].concat())
+    decode(ReplyEncoder::new().bulk(value))
 }
 
 /// An array of values that are parts of replies.
 pub(super) fn array<'a>(values: impl ExactSizeIterator<Item = View<'a>>) -> Reply {
-    let mut wire = format!("*{}\r\n", values.len()).into_bytes();
-    values.for_each(|value| wire.extend_from_slice(value.wire()));
-    decode(&wire)
+    let begun = ReplyEncoder::new().array(values.len());
+    decode(values.fold(begun, ReplyEncoder::view))
 }
 
 /// An array of bulk strings.
 pub(super) fn strings<'a>(values: impl ExactSizeIterator<Item = &'a [u8]>) -> Reply {
-    let mut wire = format!("*{}\r\n", values.len()).into_bytes();
-    for value in values {
-        wire.extend_from_slice(format!("${}\r\n", value.len()).as_bytes());
-        wire.extend_from_slice(value);
-        wire.extend_from_slice(b"\r\n");
-    }
-    decode(&wire)
+    let begun = ReplyEncoder::new().array(values.len());
+    decode(values.fold(begun, ReplyEncoder::bulk))
 }
 
 /// The first of some replies that is an error.
