@@ -7,6 +7,7 @@ use redistrib_cluster_model::{NodeId, Slot};
 use redistrib_resp::{Command, Reply};
 
 use crate::error::{Error, Result};
+use crate::server_info::databases_with_keys;
 use crate::{Cluster, Connection};
 
 /// How many keys of a slot are weighed to estimate the memory of all of them.
@@ -104,20 +105,24 @@ fn resolve_weights(cluster: &Cluster, weights: &[(String, f64)]) -> Result<Vec<(
     weights.iter().map(resolve).collect()
 }
 
-/// A number for each of a master's slots, as `ask` finds it.
+/// A number for each of a master's slots, as `ask` finds it in each of its databases that hold keys.
 fn measure(
-    cluster: &mut Cluster,
+    cluster: &Cluster,
     ask: impl Fn(&mut Connection, &[Slot]) -> Result<Vec<u64>>,
 ) -> Result<Vec<u64>> {
-    let mut load = vec![0; usize::from(Slot::COUNT)];
-    let masters: Vec<NodeId> = cluster.masters().map(crate::Member::id).collect();
-    for id in masters {
-        let member = cluster.member_mut(id)?;
+    let mut load: Vec<u64> = vec![0; usize::from(Slot::COUNT)];
+    for member in cluster.masters() {
         let slots: Vec<Slot> = member.node().slots.iter().collect();
-        let connection = member.connection()?;
-        for some in slots.chunks(SLOTS_A_TIME) {
-            for (slot, found) in some.iter().zip(ask(connection, some)?) {
-                load[slot.index()] = found;
+        let mut connection = cluster.connect(member.id())?;
+        for db in databases_with_keys(&mut connection)? {
+            if db != 0 {
+                connection.call(&Command::new("SELECT").arg(db))?;
+            }
+            for some in slots.chunks(SLOTS_A_TIME) {
+                for (slot, found) in some.iter().zip(ask(&mut connection, some)?) {
+                    let load = &mut load[slot.index()];
+                    *load = load.saturating_add(found);
+                }
             }
         }
     }

@@ -3,8 +3,9 @@
 use redistrib_cluster_model::ServerInfo;
 use redistrib_resp::{Command, Reply};
 
+use crate::error::Result;
 use crate::inspect::text_of;
-use crate::{Cluster, Member};
+use crate::{Cluster, Connection, Member};
 
 /// Asks all reachable nodes for `INFO` and for these settings, in one round trip. The result stands in the members'
 /// order; `None` for a node that did not answer, or may not tell us. A setting that a server does not have, or does not tell us, is
@@ -25,6 +26,17 @@ pub fn ask(cluster: &mut Cluster, settings: &[&str]) -> Vec<Option<ServerInfo>> 
     questions.extend(settings.iter().map(setting));
     let answers = cluster.broadcast(Member::is_up, &questions);
     answers.into_iter().map(|answer| read(&answer?.ok()?)).collect()
+}
+
+/// The databases of a server that hold keys, in the order of their numbers.
+///
+/// # Errors
+/// Those of [`Connection::call`].
+pub(crate) fn databases_with_keys(connection: &mut Connection) -> Result<Vec<u32>> {
+    let command = Command::new("INFO").arg("keyspace");
+    let reply = connection.call(&command)?;
+    let text = text_of(&reply).ok_or_else(|| connection.unexpected(&command, "no text"))?;
+    Ok(ServerInfo::parse(text).databases().into_keys().collect())
 }
 
 fn read(replies: &[Reply]) -> Option<ServerInfo> {

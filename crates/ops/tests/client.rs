@@ -156,7 +156,7 @@ fn insertion_survives_slots_that_move() {
         });
         let commands = counting(5000, &done, &mut sent).map(Ok);
         let mut refused = |text: &[u8]| panic!("{}", text.escape_ascii());
-        insert(commands, &nodes[2], lab.settings(), &Cancel::new(), &mut refused).unwrap()
+        insert(commands, &nodes[2], 0, lab.settings(), &Cancel::new(), &mut refused).unwrap()
     });
     assert_eq!(tally.replies, sent.iter().sum::<u64>());
     assert!(tally.redirects > 0, "slots moved under it");
@@ -182,7 +182,7 @@ fn insert_every_kind(server: &TestServer) {
     let mut run = |input: &str| {
         let mut refused = |text: &[u8]| texts.push(String::from_utf8_lossy(text).into_owned());
         let requests = Requests::new(input.as_bytes());
-        insert(requests, seed, lab.settings(), &Cancel::new(), &mut refused)
+        insert(requests, seed, 0, lab.settings(), &Cancel::new(), &mut refused)
     };
     let tally =
         run("PING\r\nMSET {x}1 a {x}2 b\r\nEVAL \"return redis.call('get',KEYS[1])\" 1 {x}1\r\n\
@@ -269,7 +269,7 @@ fn no_command_overtakes_one_on_its_key_that_was_refused() {
     let mut refused = |text: &[u8]| panic!("{}", text.escape_ascii());
     let settings = Settings::default();
     let tally =
-        insert(Requests::new(input), &seed, &settings, &Cancel::new(), &mut refused).unwrap();
+        insert(Requests::new(input), &seed, 0, &settings, &Cancel::new(), &mut refused).unwrap();
     assert_eq!((tally.replies, tally.errors), (2, 0));
     assert_eq!(order.try_iter().collect::<Vec<_>>(), ["first", "second"]);
 }

@@ -21,9 +21,12 @@ pub struct ImportArgs {
     /// Leave the keys where they are, too
     #[arg(long)]
     pub copy: bool,
-    /// The database of the server
+    /// Only this database of the source; otherwise all of a server's that hold keys
     #[arg(long, value_name = "NUMBER")]
     pub db: Option<u32>,
+    /// The database of the cluster that takes its keys, where it is another
+    #[arg(long, value_name = "NUMBER", requires = "db")]
+    pub to_db: Option<u32>,
     /// Which keys, and how.
     #[command(flatten)]
     pub transfer: TransferArgs,
@@ -38,11 +41,11 @@ pub struct CopyArgs {
     /// The server that takes them
     #[arg(value_name = "TARGET-HOST:PORT", value_parser = endpoint)]
     pub to: Endpoint,
-    /// The database, on both sides
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    pub db: u32,
-    /// The database of the target, where it is another
+    /// Only this database; otherwise all that hold keys
     #[arg(long, value_name = "NUMBER")]
+    pub db: Option<u32>,
+    /// The database of the target that takes its keys, where it is another
+    #[arg(long, value_name = "NUMBER", requires = "db")]
     pub to_db: Option<u32>,
     /// Which keys, and how.
     #[command(flatten)]

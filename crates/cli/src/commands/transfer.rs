@@ -16,7 +16,9 @@ use crate::{render, secrets};
 pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_work(&args.transfer.work)?;
     let from = Origin::new(&session, &args.from, args.db, &args.transfer.source)?;
+    let from = if args.db.is_none() { from.with_all_databases()? } else { from };
     let to = Server::new(args.seed.node.clone(), session.settings.clone());
+    let to = to.at_db(args.to_db.unwrap_or_default());
     session.output.line(format_args!(">>> Importing data from {} to cluster {to}", from.name));
     if let Source::Servers(servers) = &from.source {
         for server in servers {
@@ -25,19 +27,31 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
             session.output.line(format_args!("*** Importing {size} keys from DB {}", server.db));
         }
     }
-    let transfer = Transfer::new(from.source, Target::Cluster(to));
+    let transfer = placed(Transfer::new(from.source, Target::Cluster(to)), args.to_db);
     run(&session, &transfer, &args.transfer.options(!args.copy))
 }
 
 pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_work(&args.transfer.work)?;
     let settings = source_settings(&session, &args.transfer.source)?;
-    let from = Server::new(args.from.clone(), settings).at_db(args.db);
+    let from = Server::new(args.from.clone(), settings);
     let to = Server::new(args.to.clone(), session.settings.clone());
-    let to = to.at_db(args.to_db.unwrap_or(args.db));
-    session.output.line(format_args!(">>> Copying data from {from} to {to}"));
-    let transfer = Transfer::new(Source::Servers(vec![from]), Target::Server(to));
-    run(&session, &transfer, &args.transfer.options(false))
+    let from = match args.db {
+        Some(db) => vec![from.at_db(db)],
+        None => from.with_keys()?,
+    };
+    for source in &from {
+        let to = to.clone().at_db(args.to_db.unwrap_or(source.db));
+        session.output.line(format_args!(">>> Copying data from {source} to {to}"));
+    }
+    let to = to.at_db(args.to_db.unwrap_or_default());
+    let transfer = Transfer::new(Source::Servers(from), Target::Server(to));
+    run(&session, &placed(transfer, args.to_db), &args.transfer.options(false))
+}
+
+/// Keys keep their database unless another was asked for.
+fn placed(transfer: Transfer, to_db: Option<u32>) -> Transfer {
+    if to_db.is_some() { transfer } else { transfer.keeping_databases() }
 }
 
 pub(super) fn reshard_fleet(args: &ReshardFleetArgs) -> anyhow::Result<Outcome> {
@@ -84,6 +98,13 @@ impl Origin {
         let servers: Vec<Server> = from.from.iter().map(server).collect();
         let names: Vec<String> = servers.iter().map(ToString::to_string).collect();
         Ok(Self { source: Source::Servers(servers), name: names.join(", ") })
+    }
+
+    /// All databases of servers that hold keys. A fleet is one database of each of its servers.
+    fn with_all_databases(self) -> anyhow::Result<Self> {
+        let Source::Servers(servers) = &self.source else { return Ok(self) };
+        let found = servers.iter().map(Server::with_keys).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { source: Source::Servers(found.concat()), ..self })
     }
 
     fn of_fleet(fleet: &Fleet, settings: &Settings) -> Self {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{Cluster, Endpoint, Error, Which};
 
@@ -19,6 +19,17 @@ pub(super) fn run(options: &Options, which: Which, words: &[Vec<u8>]) -> Result<
     let mut cluster = Cluster::discover(&options.endpoint, &options.settings)?;
     let printer = Printer::new(&options.output);
     let mut fine = true;
+    if options.database != 0 {
+        // The command must not be executed on another database than the one asked for, on any node.
+        let select = Command::new("SELECT").arg(options.database);
+        for (node, answer) in redistrib_ops::call(&mut cluster, which, &select) {
+            let Ok(reply) = answer else { continue };
+            if let Some(text) = reply.view().as_error() {
+                let text = String::from_utf8_lossy(text);
+                bail!("{node}: SELECT {} failed: {text}", options.database);
+            }
+        }
+    }
     for (node, answer) in redistrib_ops::call(&mut cluster, which, &Command::from_args(words)) {
         let failure = cluster.members().iter().find(|member| *member.endpoint() == node);
         let failure = failure.and_then(|member| member.failure());

@@ -25,7 +25,14 @@ pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool>
     let tally = if options.cluster {
         let requests = Requests::new(BufReader::with_capacity(64 << 10, io::stdin().lock()));
         let settings = session.client.settings().clone();
-        insert(requests, &options.endpoint, &settings, &session.cancel, &mut refused)?
+        insert(
+            requests,
+            &options.endpoint,
+            session.state.database,
+            &settings,
+            &session.cancel,
+            &mut refused,
+        )?
     } else {
         let link = session.client.connection()?;
         let patience = patience.unwrap_or(FOR_EVER);

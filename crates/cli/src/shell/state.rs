@@ -1,6 +1,6 @@
 //! What a connection has been told that later commands depend on.
 
-use redistrib_ops::resp::{Command, Reply};
+use redistrib_ops::resp::{Command, Kind, Reply};
 use redistrib_ops::{Credentials, Secret};
 
 /// The state of the session at the server.
@@ -10,6 +10,8 @@ pub(super) struct State {
     pub(super) database: u32,
     /// Between MULTI and EXEC or DISCARD.
     pub(super) in_transaction: bool,
+    /// The database that a SELECT waiting in the transaction will select.
+    pub(super) queued_database: Option<u32>,
     /// The version HELLO asked for.
     pub(super) protocol: Option<u8>,
     /// Channels and patterns subscribed to.
@@ -35,6 +37,7 @@ impl State {
     /// What is lost with a connection.
     pub(super) fn disconnected(&mut self) {
         self.in_transaction = false;
+        self.queued_database = None;
         self.subscriptions = 0;
     }
 
@@ -46,12 +49,23 @@ impl State {
             self.in_transaction = false;
         }
         let queued = reply.view().as_bytes() == Some(b"QUEUED");
+        let selected = || word(1).and_then(parse);
+        match name.as_slice() {
+            b"select" if queued => self.queued_database = selected(),
+            b"exec" | b"discard" | b"reset" => {
+                let waited = self.queued_database.take();
+                // No array: nothing of the transaction has been executed.
+                let executed = name == b"exec" && reply.view().kind() == Kind::Array;
+                self.database = waited.filter(|_| executed).unwrap_or(self.database);
+            }
+            _ => {}
+        }
         if reply.view().as_error().is_some() || queued {
             return Change::None;
         }
         match name.as_slice() {
             b"multi" => self.in_transaction = true,
-            b"select" => self.database = word(1).and_then(parse).unwrap_or(self.database),
+            b"select" => self.database = selected().unwrap_or(self.database),
             b"swapdb" => {}
             b"reset" => {
                 *self = Self::default();
@@ -113,7 +127,13 @@ mod tests {
         note(&mut state, "SELECT 4", b"+QUEUED\r\n");
         assert!(state.in_transaction && state.database == 3);
         note(&mut state, "EXEC", b"-EXECABORT\r\n");
-        assert!(!state.in_transaction);
+        assert!(!state.in_transaction && state.database == 3);
+        for (reply, database) in [(&b"*-1\r\n"[..], 3), (b"*1\r\n+OK\r\n", 4)] {
+            note(&mut state, "MULTI", b"+OK\r\n");
+            note(&mut state, "SELECT 4", b"+QUEUED\r\n");
+            note(&mut state, "EXEC", reply);
+            assert_eq!(state.database, database);
+        }
         note(&mut state, "subscribe a", b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
         assert_eq!(state.subscriptions, 1);
         assert_eq!(note(&mut state, "reset", b"+RESET\r\n"), Change::Identity(None));

@@ -40,13 +40,15 @@ pub(super) enum End {
     Broken(RequestError),
     /// A command cannot be sent.
     Refused(Error),
+    /// The commands after it are for this database: a batch ends, the stream does not.
+    Select(u32),
 }
 
 impl End {
     /// What came of the stream, of which so many commands were answered.
     pub(super) fn outcome(self, done: u64) -> Result<()> {
         match self {
-            Self::Reached => Ok(()),
+            Self::Reached | Self::Select(_) => Ok(()),
             Self::Broken(error) => {
                 let text = format!("{error}; {done} commands before it were answered");
                 Err(Error::Precondition(text))
@@ -92,10 +94,21 @@ impl<I: Iterator<Item = Result<Command, RequestError>>> Source<I> {
 
     fn next_job(&mut self) -> Result<Job, End> {
         let command = self.requests.next().ok_or(End::Reached)?.map_err(End::Broken)?;
+        if let Some(database) = selects(&command) {
+            return Err(End::Select(database));
+        }
         refuse_what_cannot_be_routed(&command).map_err(End::Refused)?;
         let route = self.keys.route(&command, &mut self.adviser).map_err(End::Refused)?;
         Ok(Job { command, route, asked_of: None, redirects: 0 })
     }
+}
+
+/// The database that a command selects.
+fn selects(command: &Command) -> Option<u32> {
+    let mut words = command.args();
+    let name = words.next()?;
+    let number = std::str::from_utf8(words.next()?).ok()?;
+    name.eq_ignore_ascii_case(b"SELECT").then(|| number.parse().ok())?
 }
 
 /// Commands that change what a connection is cannot be spread over nodes.

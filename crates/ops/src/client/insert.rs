@@ -7,7 +7,7 @@ use redistrib_cluster_model::Slot;
 use redistrib_resp::{Command, Pipeline, Reply};
 
 use super::Pauses;
-use super::batch::{Batch, Job, Jobs, Source};
+use super::batch::{Batch, End, Job, Jobs, Source};
 use super::redirect::{Redirect, Verdict, verdict};
 use super::requests::RequestError;
 use super::router::{NodeIndex, Router};
@@ -54,7 +54,7 @@ impl<'a> Tally<'a> {
 /// gets each error text. Commands on one key are executed in the order of the stream, and so those on one
 /// slot while its node refuses them for the moment; only where it comes to its senses in the midst of the
 /// very burst in which it first refused may a later command on a key come before an earlier one. Those
-/// without a key go to `seed`.
+/// without a key go to `seed`. Keys are those of `database`, until a SELECT in the stream names another.
 ///
 /// No command is sent again once it may have been executed: where a connection breaks, the insertion ends
 /// with an error that tells how many commands are in doubt.
@@ -66,12 +66,13 @@ impl<'a> Tally<'a> {
 pub fn insert(
     requests: impl Iterator<Item = Result<Command, RequestError>>,
     seed: &Endpoint,
+    database: u32,
     settings: &Settings,
     cancel: &Cancel,
     refused: &mut dyn FnMut(&[u8]),
 ) -> Result<Insertion> {
     let mut source = Source::open(requests, seed, settings)?;
-    let router = Router::open(seed, settings)?;
+    let router = Router::open(seed, database, settings)?;
     let tally = Tally::new(refused);
     let mut work = Work { router, tally, out: Pipeline::new(), refusing: HashSet::new() };
     let mut batch = source.next_batch();
@@ -81,13 +82,17 @@ pub fn insert(
         let next = if batch.end.is_none() { source.next_batch() } else { Batch::default() };
         work.work_off(under_way, cancel)?;
         let done = work.tally.counts.replies;
-        if let Some(end) = batch.end {
-            return end.outcome(done).map(|()| work.tally.counts);
-        }
+        batch = match batch.end {
+            None => next,
+            Some(End::Select(database)) => {
+                work.select(database)?;
+                source.next_batch()
+            }
+            Some(end) => return end.outcome(done).map(|()| work.tally.counts),
+        };
         if cancel.wish() != Stop::No {
             return Err(Error::Cancelled(format!("{done} commands have been answered")));
         }
-        batch = next;
     }
 }
 
@@ -118,6 +123,13 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Selects a database at all nodes; what was sent before has been answered.
+    fn select(&mut self, database: u32) -> Result<()> {
+        self.router.select(database)?;
+        self.tally.counts.replies += 1;
+        Ok(())
+    }
+
     /// Receives and sends again until each command has its answer.
     fn work_off(&mut self, mut under_way: UnderWay, cancel: &Cancel) -> Result<()> {
         let mut pauses = Pauses::new(PATIENCE);

@@ -114,14 +114,23 @@ impl Client {
         Self { reply_timeout: Some(timeout), ..self }
     }
 
-    /// Commands for every connection made from now on, after AUTH: HELLO, SELECT and the like.
+    /// Commands for every connection made from now on, after AUTH: HELLO, SELECT and the like. The current
+    /// node is taken to have been told; connections to others that have not are given up.
     pub fn set_up_with(&mut self, setup: Vec<Command>) {
-        self.setup = setup;
+        if self.setup != setup {
+            self.setup = setup;
+            self.keep_current();
+        }
     }
 
-    /// Authenticates connections made from now on as this user.
+    /// Authenticates connections made from now on as this user; as for [`Client::set_up_with`].
     pub fn set_credentials(&mut self, credentials: Option<Credentials>) {
         self.settings.credentials = credentials;
+        self.keep_current();
+    }
+
+    fn keep_current(&mut self) {
+        self.links.retain(|endpoint, _| *endpoint == self.at);
     }
 
     /// How connections are made.

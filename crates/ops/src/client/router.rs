@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use redistrib_cluster_model::Slot;
+use redistrib_resp::Command;
 
 use crate::cluster::{endpoint_of, read_topology};
 use crate::error::{Error, Result};
@@ -26,6 +27,7 @@ impl NodeIndex {
 #[derive(Debug)]
 pub(super) struct Router {
     settings: Settings,
+    database: u32,
     nodes: Vec<(Endpoint, Option<Connection>)>,
     places: HashMap<Endpoint, NodeIndex>,
     /// The owner of each slot; the seed where nobody said.
@@ -37,9 +39,10 @@ impl Router {
     ///
     /// # Errors
     /// Those of [`Connection::call`].
-    pub(super) fn open(seed: &Endpoint, settings: &Settings) -> Result<Self> {
+    pub(super) fn open(seed: &Endpoint, database: u32, settings: &Settings) -> Result<Self> {
         let mut router = Self {
             settings: settings.clone(),
+            database,
             nodes: vec![(seed.clone(), None)],
             places: HashMap::from([(seed.clone(), NodeIndex::SEED)]),
             owners: vec![NodeIndex::SEED; usize::from(Slot::COUNT)],
@@ -60,6 +63,16 @@ impl Router {
             node.slots.iter().for_each(|slot| self.set_owner(slot, owner));
         }
         Ok(())
+    }
+
+    /// Selects another database at every node.
+    ///
+    /// # Errors
+    /// Those of [`Connection::call`].
+    pub(super) fn select(&mut self, database: u32) -> Result<()> {
+        self.database = database;
+        let mut links = self.nodes.iter_mut().filter_map(|(_, link)| link.as_mut());
+        links.try_for_each(|link| link.call(&select(database)).map(drop))
     }
 
     /// How many nodes there are.
@@ -105,7 +118,17 @@ impl Router {
         let (endpoint, link) = self.nodes.get_mut(node.0).ok_or_else(unknown)?;
         match link {
             Some(link) => Ok(link),
-            None => Ok(link.insert(Connection::open(endpoint, &self.settings)?)),
+            None => {
+                let mut opened = Connection::open(endpoint, &self.settings)?;
+                if self.database != 0 {
+                    opened.call(&select(self.database))?;
+                }
+                Ok(link.insert(opened))
+            }
         }
     }
+}
+
+fn select(database: u32) -> Command {
+    Command::new("SELECT").arg(database)
 }

@@ -1,5 +1,7 @@
 //! Between which servers keys are copied, and what must be true of them first.
 
+use std::collections::BTreeSet;
+
 use redistrib_cluster_model::Slot;
 
 use super::server::{Facts, Server, unfit};
@@ -43,6 +45,8 @@ pub(super) struct Ends {
     pub(super) owners: Option<Vec<Option<usize>>>,
     /// For each source, the target that is the same database of the same server.
     pub(super) same: Vec<Option<usize>>,
+    /// Whether the database that keys go to has the number of their source's, not of the target's.
+    keeps_database: bool,
 }
 
 impl Ends {
@@ -50,7 +54,12 @@ impl Ends {
     ///
     /// # Errors
     /// Those of connecting, and [`Error::Precondition`] for servers between which this transfer cannot be.
-    pub(super) fn find(source: &Source, target: &Target, remove: bool) -> Result<Self> {
+    pub(super) fn find(
+        source: &Source,
+        target: &Target,
+        keeps_database: bool,
+        remove: bool,
+    ) -> Result<Self> {
         let sources = match source {
             Source::Servers(servers) | Source::Fleet(servers) => ask(servers)?,
         };
@@ -67,13 +76,54 @@ impl Ends {
         if sources.is_empty() || targets.is_empty() {
             return Err(Error::Precondition("a transfer needs a source and a target".into()));
         }
-        let same = sources.iter().map(|end| position(&targets, end)).collect();
-        let ends = Self { sources, targets, owners, same };
+        let mut ends = Self { sources, targets, owners, same: Vec::new(), keeps_database };
+        ends.same = (0..ends.sources.len()).map(|source| ends.itself(source)).collect();
         ends.check(target)?;
+        ends.check_databases()?;
         if remove {
             ends.check_removal()?;
         }
         Ok(ends)
+    }
+
+    /// The server that keys of a source go to where `target` is their place, with the database.
+    pub(super) fn target_for(&self, source: usize, target: &Server) -> Server {
+        let kept = self.sources.get(source).filter(|_| self.keeps_database);
+        kept.map_or_else(|| target.clone(), |end| target.clone().at_db(end.server.db))
+    }
+
+    /// The target that is the same database of the same server as a source.
+    fn itself(&self, source: usize) -> Option<usize> {
+        let from = &self.sources[source];
+        self.targets.iter().position(|end| {
+            end.facts.is_same_server(&from.facts)
+                && self.target_for(source, &end.server).db == from.server.db
+        })
+    }
+
+    /// Whether every target has the databases that keys are to go to: nothing may have been written when the
+    /// first of them is missing.
+    fn check_databases(&self) -> Result<()> {
+        let numbers = (0..self.sources.len())
+            .map(|source| self.target_for(source, &self.targets[0].server).db);
+        let numbers: BTreeSet<u32> = numbers.filter(|_| self.keeps_database).collect();
+        let look = |end: &End| {
+            numbers.iter().try_for_each(|&db| end.server.clone().at_db(db).connect().map(drop))
+        };
+        for (end, outcome) in self.targets.iter().zip(in_parallel(&self.targets, look)) {
+            outcome.map_err(|error| match error {
+                Error::Refused { reply, .. } => unfit(
+                    &end.server,
+                    &format!(
+                        "does not have all of the databases that hold keys ({}): {reply}; name one with \
+                         --db, and where its keys are to go with --to-db",
+                        numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+                    ),
+                ),
+                other => other,
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether keys can be removed from all sources.
@@ -138,7 +188,8 @@ fn position(ends: &[End], wanted: &End) -> Option<usize> {
 /// The masters that own slots.
 fn masters(cluster: &Cluster, seed: &Server) -> Vec<Server> {
     let owners = cluster.masters().filter(|member| !member.node().slots.is_empty());
-    owners.map(|member| Server::new(member.endpoint().clone(), seed.settings.clone())).collect()
+    let server = |endpoint: &Endpoint| Server { endpoint: endpoint.clone(), ..seed.clone() };
+    owners.map(|member| server(member.endpoint())).collect()
 }
 
 fn owners(cluster: &Cluster, targets: &[End]) -> Vec<Option<usize>> {

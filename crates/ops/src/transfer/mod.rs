@@ -64,12 +64,19 @@ pub struct Transfer {
     source: Source,
     target: Target,
     tags: Tags,
+    keeps_database: bool,
 }
 
 impl Transfer {
     /// A transfer of all keys of `source` to their places in `target`.
     pub fn new(source: Source, target: Target) -> Self {
-        Self { source, target, tags: Tags::default() }
+        Self { source, target, tags: Tags::default(), keeps_database: false }
+    }
+
+    /// Each key goes to the database with the number of its source's, whatever the target's says.
+    #[must_use]
+    pub fn keeping_databases(self) -> Self {
+        Self { keeps_database: true, ..self }
     }
 
     /// With the hash tags that keys of the source were written with.
@@ -85,7 +92,7 @@ impl Transfer {
     /// What prevents its beginning: those of connecting to all the servers, and
     /// [`Error::Precondition`](crate::Error::Precondition) for servers between which it cannot be.
     pub fn run(&self, options: &TransferOptions, context: Context<'_>) -> Result<TransferReport> {
-        let ends = Ends::find(&self.source, &self.target, options.remove)?;
+        let ends = self.ends(options)?;
         context.tell(Event::TransferStarted { keys: ends.keys() });
         let job = Job::new(&ends, self.places(&ends), options, context);
         thread::scope(|scope| {
@@ -109,8 +116,12 @@ impl Transfer {
     /// # Errors
     /// Those of [`Transfer::run`], and those of connections while it looks.
     pub fn survey(&self, options: &TransferOptions, context: Context<'_>) -> Result<Survey> {
-        let ends = Ends::find(&self.source, &self.target, options.remove)?;
+        let ends = self.ends(options)?;
         survey::take(&Job::new(&ends, self.places(&ends), options, context))
+    }
+
+    fn ends(&self, options: &TransferOptions) -> Result<Ends> {
+        Ends::find(&self.source, &self.target, self.keeps_database, options.remove)
     }
 
     fn places<'a>(&'a self, ends: &'a Ends) -> Places<'a> {

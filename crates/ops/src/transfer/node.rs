@@ -2,7 +2,7 @@
 
 use redistrib_resp::Pipeline;
 
-use super::ends::End;
+use super::ends::{End, Ends};
 use super::fetch::Entry;
 use super::server::{Facts, Server, clock_offset, unix_time_ms};
 use crate::Connection;
@@ -47,8 +47,10 @@ pub(super) struct Link {
 }
 
 impl Node {
-    pub(super) fn new(end: &End) -> Self {
-        Self { facts: Some(end.facts.clone()), ..Self::unknown(end.server.clone()) }
+    /// A target for the keys of a source.
+    pub(super) fn new(end: &End, ends: &Ends, source: usize) -> Self {
+        let server = ends.target_for(source, &end.server);
+        Self { facts: Some(end.facts.clone()), ..Self::unknown(server) }
     }
 
     /// A target that a redirection has named.

@@ -6,6 +6,7 @@ use redistrib_resp::Command;
 
 use crate::error::{Error, Result};
 use crate::inspect::info_field;
+use crate::server_info::databases_with_keys;
 use crate::{Connection, Endpoint, Settings};
 
 /// A server and one of its databases.
@@ -38,6 +39,19 @@ impl Server {
     #[must_use]
     pub fn at_db(self, db: u32) -> Self {
         Self { db, ..self }
+    }
+
+    /// The server's databases that hold keys, by its own count; this one where none does.
+    ///
+    /// # Errors
+    /// Those of [`Server::connect`] and of INFO.
+    pub fn with_keys(&self) -> Result<Vec<Self>> {
+        let numbers = databases_with_keys(&mut self.connect()?)?;
+        let mut found: Vec<Self> = numbers.into_iter().map(|db| self.clone().at_db(db)).collect();
+        if found.is_empty() {
+            found.push(self.clone());
+        }
+        Ok(found)
     }
 
     /// A connection with the database selected.

@@ -90,7 +90,8 @@ struct Surveyor<'a> {
 
 impl<'a> Surveyor<'a> {
     fn open(job: &'a Job<'a>, source: usize) -> Result<Self> {
-        let targets = job.ends.targets.iter().map(|end| end.server.connect());
+        let targets = job.ends.targets.iter();
+        let targets = targets.map(|end| job.ends.target_for(source, &end.server).connect());
         let survey = empty(&job.ends.targets);
         Ok(Self { job, source, targets: targets.collect::<Result<_>>()?, survey })
     }

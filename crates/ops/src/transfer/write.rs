@@ -73,7 +73,7 @@ impl<'a> Writer<'a> {
             source,
             from_version: from_version.unwrap_or_default(),
             source_clock,
-            nodes: ends.targets.iter().map(Node::new).collect(),
+            nodes: ends.targets.iter().map(|end| Node::new(end, ends, source)).collect(),
             restore: Command::new("RESTORE"),
         }
     }
@@ -211,8 +211,8 @@ impl<'a> Writer<'a> {
     fn number_of(&mut self, endpoint: Endpoint) -> usize {
         let known = self.nodes.iter().position(|node| node.server.endpoint == endpoint);
         known.unwrap_or_else(|| {
-            let settings = self.nodes[0].server.settings.clone();
-            self.nodes.push(Node::unknown(Server::new(endpoint, settings)));
+            let server = Server { endpoint, ..self.nodes[0].server.clone() };
+            self.nodes.push(Node::unknown(server));
             self.nodes.len() - 1
         })
     }
