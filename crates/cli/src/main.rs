@@ -17,6 +17,7 @@ fn main() -> ExitCode {
 /// Understands the line, hides its passwords, and does what it says.
 fn run() -> Result<Outcome, UsageError> {
     let line = dialect::translate(std::env::args_os().collect())?;
+    let line = dialect::heed_environment(line, |name| std::env::var_os(name));
     let cli = args::parse_translated(&line)?;
     if let Err(error) = secrets::hide(&line) {
         tell_error(format_args!(

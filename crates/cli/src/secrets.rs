@@ -1,14 +1,19 @@
 //! Passwords: where they come from, and out of sight as soon as the program has them.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, BufRead as _, IsTerminal as _};
 
 use anyhow::Context as _;
 use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
 
-use crate::args::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, SourceArgs};
+use crate::args::{
+    ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, SourceArgs, VALKEY_PASSWORD_VARIABLE,
+};
 use crate::dialect::Translated;
 use crate::output::tell_error;
+
+/// Where the password may stand. What stood on the line comes first, once it has become a variable.
+const PASSWORD_VARIABLES: [&str; 2] = [PASSWORD_VARIABLE, VALKEY_PASSWORD_VARIABLE];
 
 /// The options that carry a password, each with the environment variable that carries it instead.
 const SECRET_OPTIONS: [(&str, &str); 2] =
@@ -58,7 +63,7 @@ fn run_again(_line: &Translated, _variables: Vec<(&str, OsString)>) -> io::Resul
     Ok(())
 }
 
-/// How to connect: from the options, `REDISCLI_AUTH` and, where asked for, the user's hidden typing.
+/// How to connect: from the options, `REDISCLI_AUTH` or `VALKEYCLI_AUTH`, and, where asked for, the user's hidden typing.
 ///
 /// # Errors
 /// No terminal to ask on; certificates that cannot be read; a user without a password.
@@ -71,22 +76,33 @@ pub fn settings(args: &ConnectArgs) -> anyhow::Result<Settings> {
 }
 
 fn credentials(args: &ConnectArgs) -> anyhow::Result<Option<Credentials>> {
-    login((&args.user, &args.pass, args.askpass), "Please input password: ", PASSWORD_VARIABLE)
+    login((&args.user, &args.pass, args.askpass), "Please input password: ", &PASSWORD_VARIABLES)
+}
+
+/// A password from the keyboard, unseen; from a pipe its first line, as redis-cli takes it, and the rest is left there.
+fn typed(question: &str) -> io::Result<String> {
+    if io::stdin().is_terminal() {
+        return rpassword::prompt_password(question);
+    }
+    let mut line = String::new();
+    if io::stdin().lock().read_line(&mut line)? == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "standard input has ended"));
+    }
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// User and password from the options, the environment or the keyboard.
 fn login(
     (user, password, ask): (&Option<String>, &Option<Secret>, bool),
     question: &str,
-    variable: &str,
+    variables: &[&str],
 ) -> anyhow::Result<Option<Credentials>> {
     let password = if ask {
-        let typed = rpassword::prompt_password(question);
-        let failed = || format!("cannot ask for the password, give it in {variable} instead");
-        Some(Secret::new(typed.with_context(failed)?))
+        let failed = || format!("cannot ask for the password, give it in {} instead", variables[0]);
+        Some(Secret::new(typed(question).with_context(failed)?))
     } else {
-        let inherited = || std::env::var(variable).ok().filter(|it| !it.is_empty());
-        password.clone().or_else(|| inherited().map(Secret::new))
+        let inherited = |name: &&str| std::env::var(name).ok().filter(|it| !it.is_empty());
+        password.clone().or_else(|| variables.iter().find_map(inherited).map(Secret::new))
     };
     Ok(match (user.clone(), password) {
         (None, None) => None,
@@ -103,7 +119,7 @@ fn login(
 /// No terminal to ask on.
 pub fn source_credentials(args: &SourceArgs) -> anyhow::Result<Option<Credentials>> {
     let given = (&args.from_user, &args.from_pass, args.from_askpass);
-    login(given, "Please input the source's password: ", FROM_PASSWORD_VARIABLE)
+    login(given, "Please input the source's password: ", &[FROM_PASSWORD_VARIABLE])
 }
 
 fn tls(args: &ConnectArgs) -> anyhow::Result<Option<TlsSettings>> {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use redistrib_cli::args::{Cli, LabVerb, Verb, parse};
-use redistrib_cli::dialect::translate;
+use redistrib_cli::dialect::{heed_environment, translate};
 use redistrib_ops::reshard::Sources;
 
 fn words(line: &str) -> Vec<OsString> {
@@ -111,6 +111,37 @@ fn every_spelling_becomes_ours() {
             "create --replicas=1 --yes -- h:1 h:2",
         ),
         ("redis-trib --cluster create h:1 --cluster-replicas 1", "create --replicas=1 -- h:1"),
+        // Options may stand anywhere, before --cluster too.
+        ("redis-cli --cluster-yes --cluster create h:1 h:2", "create --yes -- h:1 h:2"),
+        (
+            "redis-cli --cluster-replicas 1 -4 --tls --cacert f --cluster create h:1 -4 --user u h:2",
+            "create --replicas=1 --tls --cacert=f --user=u -- h:1 h:2",
+        ),
+        ("redis-cli -a --cluster --cluster check h:1", "check --pass=--cluster -- h:1"),
+        ("redis-cli --cluster check -u rediss://u:p@h:1", "check --user=u --pass=p --tls -- h:1"),
+        ("redis-cli -s /tmp/s --cluster check", "check -- /tmp/s"),
+        (
+            "redis-cli --cluster-weight a=1 b=2 --cluster rebalance h:1",
+            "rebalance --weight=a=1 --weight=b=2 -- h:1",
+        ),
+        // A command for a server keeps its words.
+        (
+            "redis-cli --cluster-yes -n 2 ECHO --cluster check",
+            "exec --db=2 -- 127.0.0.1:6379 ECHO --cluster check",
+        ),
+        (
+            "redis-cli --json -t 0.5 -4 GET x",
+            "exec --plain-json --connect-timeout=500 -- 127.0.0.1:6379 GET x",
+        ),
+        (
+            "valkey-cli --cluster reshard h:1 --cluster-use-atomic-slot-migration",
+            "reshard --use-atomic-slot-migration -- h:1",
+        ),
+        // Numbers below zero are arguments of call's command.
+        (
+            "redis-cli --cluster call h:1 LRANGE l 0 -1 --cluster-only-masters",
+            "call --only-masters -- h:1 LRANGE l 0 -1",
+        ),
         (
             "redis-cli --cluster reshard h:1 --cluster-from X --cluster-to Y --cluster-slots 3 --cluster-pipeline 10 --cluster-timeout 5 --cluster-replace",
             "reshard --from=X --to=Y --slots=3 --pipeline=10 --timeout=5 --replace -- h:1",
@@ -191,7 +222,10 @@ fn what_is_unknown_is_named_with_the_nearest() {
             "unknown option --slot for reshard; the nearest is --slots",
         ),
         ("redis-trib reshard -z h:1", "unknown option -z for reshard"),
-        ("redis-cli -as3cret ping", "unknown option -a;"),
+        ("redis-cli -as3cret ping", "Unrecognized option or bad number of args for: '-a'"),
+        ("redis-cli --patern x", "for: '--patern'; the nearest is --pattern"),
+        ("redis-cli --cluster reshard h:1 --max-paus 5", "the nearest is --max-pause"),
+        ("redis-cli --cluster-form X --cluster reshard h:1", "the nearest is --cluster-from"),
         ("redis-trib reshard --cluster-from all h:1", "the nearest is --from"),
         ("redis-trib create h:1 --replica 1", "the nearest is --replicas"),
         (
@@ -279,7 +313,16 @@ fn wrong_use_is_told_before_anything_is_asked() {
         ("redis-trib -i3 keyslot foo", "unknown option --interval for keyslot"),
         ("redis-trib --replace exec h:1 GET foo", "unknown option --replace for exec"),
         ("redis-cli --cluster", "--cluster needs a verb"),
-        ("redis-cli --cluster check --cluster-from", "option --cluster-from needs a value"),
+        ("redis-cli --cluster check --cluster-from", "for: '--cluster-from'; it needs a value"),
+        ("redis-cli -X", "Unrecognized option or bad number of args for: '-X'"),
+        ("redis-cli -x -X tag", "Options -x and -X are mutually exclusive."),
+        ("redis-cli -4 -6 PING", "Options -4 and -6 are mutually exclusive."),
+        ("redis-cli --lru-test 100", "redis-cli's --lru-test is not to be had here: "),
+        ("valkey-cli --mptcp PING", "valkey-cli's --mptcp is not to be had here: "),
+        ("redis-cli -n x PING", "invalid value 'x' for '-n <"),
+        // Theirs removes no node that was not named.
+        ("redis-cli --cluster del-node h:1", "Wrong number of arguments"),
+        ("redis-cli --cluster del-node h 1", "Wrong number of arguments"),
     ] {
         let text = complaint(line);
         assert!(text.contains(expected), "{line}: {text}");
@@ -297,6 +340,47 @@ fn help_that_is_asked_for_is_no_error() {
     }
     let nothing = parse(words("redis-trib")).unwrap_err();
     assert_eq!(nothing.exit_code(), 2);
+}
+
+#[test]
+fn under_its_peers_names_the_program_explains_itself_as_they_do() {
+    for name in ["redis-cli", "valkey-cli"] {
+        for line in ["--version", "-v", "-p 1 --version", "--cluster check --version"] {
+            let told = parse(words(&format!("{name} {line}"))).unwrap_err();
+            assert!(told.was_asked_for(), "{name} {line}");
+            let mut parts = told.text().split_whitespace();
+            assert_eq!(parts.next(), Some(name));
+            assert!(parts.next().unwrap().starts_with(|first: char| first.is_ascii_digit()));
+        }
+        for line in ["--help", "-h"] {
+            let told = parse(words(&format!("{name} {line}"))).unwrap_err();
+            assert!(told.was_asked_for(), "{name} {line}");
+            let usage =
+                format!("\nUsage: {name} [OPTIONS] [cmd [arg [arg ...]]]\n  -h <hostname>      ");
+            assert!(told.text().contains(&usage), "{}", told.text());
+            for option in
+                ["\n  -n <number>", "\n  --json ", "\n  -t <seconds>", "\n  --cluster <verb>"]
+            {
+                assert!(told.text().contains(option), "{option} in {}", told.text());
+            }
+            assert!(!told.text().contains("plain-json"), "{}", told.text());
+        }
+    }
+}
+
+#[test]
+fn scripts_agree_by_the_environment_in_their_dialect_alone() {
+    let heeded = |line: &str, variable: &'static str, value: &'static str| {
+        let line = translate(words(line)).unwrap();
+        heed_environment(line, |name| (name == variable).then(|| value.into())).has("yes")
+    };
+    for variable in ["REDISCLI_CLUSTER_YES", "VALKEYCLI_CLUSTER_YES"] {
+        assert!(heeded("redis-cli --cluster create h:1", variable, "1"));
+        assert!(!heeded("redis-cli --cluster create h:1", variable, "0"));
+        assert!(!heeded("redis-trib create h:1", variable, "1"));
+        assert!(!heeded("redis-cli PING", variable, "1"));
+    }
+    assert!(!heeded("redis-cli --cluster create h:1", "HOME", "1"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use redistrib_ops::Secret;
 use redistrib_ops::lab::{Options, TempLab, TestServer};
-use support::{program, trib};
+use support::{program, trib, trib_with};
 
 const PASSWORD: &str = "s3cret hush";
 
@@ -37,9 +37,19 @@ fn a_password_comes_from_an_option_or_the_environment() {
     let silent =
         trib(&["--cluster", "info", &seed, "--pass", PASSWORD, "--no-auth-warning"]).expect(0);
     assert_eq!(silent.stderr, "");
-    let inherited =
-        program().args(["info", &seed]).env("REDISCLI_AUTH", PASSWORD).output().unwrap();
-    assert!(inherited.status.success());
+    for variable in ["REDISCLI_AUTH", "VALKEYCLI_AUTH"] {
+        let inherited = program().args(["info", &seed]).env(variable, PASSWORD).output().unwrap();
+        assert!(inherited.status.success());
+    }
+    let overruled = program()
+        .args(["info", "-a", PASSWORD, &seed])
+        .env("VALKEYCLI_AUTH", "wr0ng")
+        .output()
+        .unwrap();
+    assert!(overruled.status.success());
+    let piped = format!("{PASSWORD}\nyes\n");
+    trib_with(&piped, &["info", "--askpass", &seed]).expect(0);
+    trib(&["info", "--askpass", &seed]).expect(1).complains(&["standard input has ended"]);
     trib(&["info", &seed]).expect(1).complains(&["NOAUTH", "REDISCLI_AUTH"]);
     let wrong = trib(&["info", "--no-auth-warning", "-a", "wr0ng", &seed]).expect(1);
     assert!(!wrong.stderr.contains("wr0ng"));

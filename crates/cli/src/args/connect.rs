@@ -11,6 +11,8 @@ use super::values::{millis, secret};
 
 /// The environment variable with the password, as for redis-cli.
 pub const PASSWORD_VARIABLE: &str = "REDISCLI_AUTH";
+/// The same as valkey-cli has it; it counts where the other is not set.
+pub const VALKEY_PASSWORD_VARIABLE: &str = "VALKEYCLI_AUTH";
 /// The environment variable with the password of the server that data comes from.
 pub const FROM_PASSWORD_VARIABLE: &str = "REDIS_TRIB_FROM_AUTH";
 
@@ -24,7 +26,7 @@ pub struct ConnectArgs {
     /// ACL user to authenticate as
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Ask for the password; -a and REDISCLI_AUTH do not count then
+    /// Ask for the password, or read it from a pipe; -a and REDISCLI_AUTH do not count then
     #[arg(long)]
     pub askpass: bool,
     /// Do not warn of a password on the command line

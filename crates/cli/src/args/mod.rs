@@ -25,7 +25,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use bench::BenchArgs;
 pub use call::CallArgs;
 pub use common::{ChangeArgs, ReportArgs, SeedArgs, WorkArgs};
-pub use connect::{ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE};
+pub use connect::{
+    ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, VALKEY_PASSWORD_VARIABLE,
+};
 pub use create::CreateArgs;
 pub use fix::FixArgs;
 pub use fleet::{
@@ -151,6 +153,21 @@ impl UsageError {
     pub(crate) fn without_value(name: &str) -> Self {
         let name = if name.starts_with('-') { name.to_owned() } else { format!("--{name}") };
         Self::new(format!("option {name} needs a value"))
+    }
+
+    /// An answer that was asked for.
+    pub(crate) fn wanted(text: String) -> Self {
+        Self { text, wanted: true }
+    }
+
+    /// redis-cli's words for an option that it does not take as it stands, and what is wrong with it.
+    pub(crate) fn bad_option(name: &str, why: &str) -> Self {
+        Self::new(format!("Unrecognized option or bad number of args for: '{name}'; {why}"))
+    }
+
+    /// An option that the tool of this name has, and what to do here instead.
+    pub(crate) fn missing(tool: &str, name: &str, instead: &str) -> Self {
+        Self::new(format!("{tool}'s {name} is not to be had here: {instead}"))
     }
 
     /// What stands in the option's own word as its value may be a password, and stays out.

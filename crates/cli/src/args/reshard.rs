@@ -55,6 +55,9 @@ pub struct MigrationArgs {
     /// Whether to use the atomic migration of Valkey 9 and Redis 8.4
     #[arg(long, value_name = "WHEN", value_parser = atomic, default_value = "auto")]
     pub atomic: Atomic,
+    /// As valkey-cli has it: the same as --atomic always
+    #[arg(long, hide = true, conflicts_with = "atomic")]
+    pub use_atomic_slot_migration: bool,
 }
 
 impl MigrationArgs {
@@ -67,7 +70,7 @@ impl MigrationArgs {
             replace: self.replace,
             max_pause: (!pause.is_zero()).then_some(pause),
             rate: self.rate,
-            atomic: self.atomic,
+            atomic: if self.use_atomic_slot_migration { Atomic::Always } else { self.atomic },
             ..MigrateOptions::default()
         }
     }

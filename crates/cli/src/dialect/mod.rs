@@ -8,19 +8,20 @@
 mod address;
 mod model;
 mod nearest;
+mod program;
 mod redis_cli;
-mod terminal;
+mod theirs;
 mod translated;
 mod trib;
 mod uri;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use clap::Command;
 
+use program::Program;
 pub use translated::Translated;
 
 use crate::args::{UsageError, command};
@@ -42,21 +43,34 @@ static MODEL: LazyLock<Command> = LazyLock::new(command);
 /// their value.
 pub fn translate(argv: Vec<OsString>) -> Result<Translated, UsageError> {
     let mut argv = argv.into_iter();
-    let program = argv.next().unwrap_or_default();
+    let program = Program::of(&argv.next().unwrap_or_default());
     let rest: Vec<OsString> = argv.collect();
-    if is_terminal_name(&program) {
-        terminal::translate(&MODEL, rest)
-    } else if rest.iter().take_while(|word| *word != "--").any(|word| word == "--cluster") {
-        redis_cli::translate(&MODEL, rest)
+    if program != Program::RedisTrib || redis_cli::has_verb(&MODEL, &rest)? {
+        redis_cli::translate(&MODEL, program, rest)
     } else {
         trib::translate(&MODEL, rest)
     }
 }
 
-/// Whether the program was called by the name of redis-cli or valkey-cli.
-fn is_terminal_name(program: &OsStr) -> bool {
-    let name = Path::new(program).file_stem().unwrap_or_default();
-    name == "redis-cli" || name == "valkey-cli"
+/// The variables by which scripts of redis-cli and valkey-cli agree to everything, where they are `1`.
+const AGREEMENTS: [&str; 2] = ["REDISCLI_CLUSTER_YES", "VALKEYCLI_CLUSTER_YES"];
+
+/// The line with what the environment says in that dialect: that nobody is to be asked.
+pub fn heed_environment(
+    mut line: Translated,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> Translated {
+    let agrees = AGREEMENTS.iter().any(|name| variable(name).is_some_and(|value| value == "1"));
+    if agrees
+        && line.is_prefixed()
+        && line
+            .verb()
+            .and_then(|verb| model::verb(&MODEL, verb))
+            .is_some_and(|verb| model::long(verb, "yes").is_some())
+    {
+        line.flag("yes");
+    }
+    line
 }
 
 /// Old spellings have underscores where ours have hyphens.

@@ -1,4 +1,5 @@
-//! `--cluster <verb> <arguments> --cluster-<option>`: the dialect of redis-cli and valkey-cli.
+//! The dialect of redis-cli and valkey-cli: options, then a command for a server; or, with `--cluster <verb>` among the
+//! options, words and options in any order.
 
 use std::ffi::{OsStr, OsString};
 use std::vec::IntoIter;
@@ -7,48 +8,66 @@ use clap::Command;
 
 use super::model::{self, Arity, Opt};
 use super::nearest::nearest;
-use super::trib::take_pairs;
-use super::{Translated, address, is_option, split_long};
+use super::theirs::{EXCLUSIVE, EXEC, Known, Meaning};
+use super::trib::{pairs_ahead, take_pairs};
+use super::uri::Uri;
+use super::{Program, Translated, address, is_option, split_long};
 use crate::args::UsageError;
 
-/// redis-cli's options that have no meaning beside `--cluster`; redis-cli takes them and goes on.
-/// (Ciphers are rustls's to choose, and it has no weak ones.)
-const IGNORED: [(&str, bool); 15] = [
-    ("-2", false),
-    ("-3", false),
-    ("-c", false),
-    ("-e", false),
-    ("-i", true),
-    ("-n", true),
-    ("-r", true),
-    ("--csv", false),
-    ("--no-raw", false),
-    ("--quoted-input", false),
-    ("--raw", false),
-    ("--show-pushes", true),
-    ("--tls-ciphers", true),
-    ("--tls-ciphersuites", true),
-    ("--verbose", false),
-];
+/// Theirs removes the node of an id, and no other; ours the one at the address, where there is no id.
+const NEEDS_ID: &str = "del-node";
 
-pub(super) fn translate(root: &Command, words: Vec<OsString>) -> Result<Translated, UsageError> {
-    let at = words.iter().position(|word| word == "--cluster").unwrap_or_default();
-    let mut words = words;
-    let name = if at + 1 < words.len() { Some(words.remove(at + 1)) } else { None };
-    words.remove(at);
-    let name = name.ok_or_else(|| UsageError::new("--cluster needs a verb: see --cluster help"))?;
+/// Whether a line has `--cluster` among its options, and not within a command for a server.
+pub(super) fn has_verb(root: &Command, words: &[OsString]) -> Result<bool, UsageError> {
+    Ok(cluster_at(&terminal(root)?, words).is_some())
+}
+
+pub(super) fn translate(
+    root: &Command,
+    program: Program,
+    mut words: Vec<OsString>,
+) -> Result<Translated, UsageError> {
+    let mut known = terminal(root)?;
+    let Some(at) = cluster_at(&known, &words) else {
+        return Scan::new(known, program, words).read();
+    };
+    if at + 1 == words.len() {
+        return Err(UsageError::new("--cluster needs a verb: see --cluster help"));
+    }
+    let name = words.drain(at..=at + 1).next_back().unwrap_or_default();
     let name = name.to_string_lossy();
     if name == "help" {
         let mut line = Translated::default();
         line.flag("help");
         return Ok(line);
     }
-    let verb = model::verb(root, &name).ok_or_else(|| unknown_verb(root, &name))?;
-    let mut scan = Scan::new(root, verb, words);
-    while let Some(word) = scan.rest.next() {
-        scan.take(word)?;
+    known.verb = model::verb(root, &name).ok_or_else(|| unknown_verb(root, &name))?;
+    Scan::new(known, program, words).read()
+}
+
+fn terminal(root: &Command) -> Result<Known<'_>, UsageError> {
+    let exec = model::verb(root, EXEC).ok_or_else(|| UsageError::new("there is no verb exec"))?;
+    Ok(Known { root, exec, verb: exec })
+}
+
+/// Where `--cluster` stands, if no command for a server begins before it.
+fn cluster_at(known: &Known<'_>, words: &[OsString]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(word) = words.get(at).filter(|word| is_option(word)) {
+        if word == "--cluster" {
+            return Some(at);
+        }
+        // Of an unknown option nobody can tell where it ends; it is complained of in any case.
+        let Some(meaning) = word.to_str().and_then(|name| known.meaning(name)) else {
+            return words.iter().position(|word| word == "--cluster");
+        };
+        at += match meaning.arity() {
+            Arity::None => 1,
+            Arity::One => 2,
+            Arity::Pairs => 2 + pairs_ahead(words.get(at + 2..).unwrap_or_default()),
+        };
     }
-    scan.finish()
+    None
 }
 
 fn unknown_verb(root: &Command, name: &str) -> UsageError {
@@ -60,122 +79,170 @@ fn unknown_verb(root: &Command, name: &str) -> UsageError {
     ))
 }
 
+/// A line half read.
 struct Scan<'a> {
-    root: &'a Command,
-    verb: &'a Command,
+    known: Known<'a>,
+    program: Program,
     rest: IntoIter<OsString>,
     line: Translated,
     words: Vec<OsString>,
-    /// `-h` and `-p`, or `-s`: where the cluster is, if the verb has no address of its own.
+    /// The options so far, as they were written.
+    given: Vec<String>,
     host: Option<OsString>,
     port: Option<OsString>,
 }
 
 impl<'a> Scan<'a> {
-    fn new(root: &'a Command, verb: &'a Command, words: Vec<OsString>) -> Self {
-        let line = Translated::prefixed(vec![verb.get_name().to_owned()]);
-        let rest = words.into_iter();
-        Self { root, verb, rest, line, words: Vec::new(), host: None, port: None }
+    fn new(known: Known<'a>, program: Program, words: Vec<OsString>) -> Self {
+        let verbs = vec![known.verb.get_name().to_owned()];
+        let is_terminal = known.is_terminal();
+        Self {
+            known,
+            program,
+            rest: words.into_iter(),
+            line: if is_terminal { Translated::new(verbs) } else { Translated::prefixed(verbs) },
+            words: Vec::new(),
+            given: Vec::new(),
+            host: None,
+            port: None,
+        }
     }
 
-    fn take(&mut self, word: OsString) -> Result<(), UsageError> {
-        if word == "--" {
-            self.words.extend(self.rest.by_ref());
-            return Ok(());
-        }
-        if !is_option(&word) {
-            self.words.push(word);
-            return Ok(());
-        }
-        if let Some((_, takes_value)) = IGNORED.iter().find(|(name, _)| word == *name) {
-            if *takes_value {
-                self.rest.next();
+    fn read(mut self) -> Result<Translated, UsageError> {
+        while let Some(word) = self.rest.next() {
+            if !is_option(&word) || self.is_negative_argument(&word) {
+                self.words.push(word);
+                if self.known.is_terminal() {
+                    self.words.extend(self.rest.by_ref());
+                }
+            } else if word == "--" && !self.known.is_terminal() {
+                self.words.extend(self.rest.by_ref());
+            } else {
+                self.take(&word)?;
             }
-            return Ok(());
         }
-        match word.to_str() {
-            Some(name @ ("-h" | "-s")) => self.host = Some(self.value(name)?),
-            Some(name @ "-p") => self.port = Some(self.value(name)?),
-            Some("--help") => self.line.flag("help"),
-            _ => self.take_option(&word)?,
+        self.finish()
+    }
+
+    /// Whether a word belongs to the command of `call`, though it begins as an option does: `LRANGE list 0 -1`.
+    fn is_negative_argument(&self, word: &OsStr) -> bool {
+        let number = || word.to_str().is_some_and(|word| word.parse::<f64>().is_ok());
+        !self.known.is_terminal()
+            && model::is_trailing(self.known.verb)
+            && self.words.len() > 1
+            && number()
+    }
+
+    fn take(&mut self, word: &OsStr) -> Result<(), UsageError> {
+        let whole = word.to_str().ok_or_else(|| self.unknown(word))?;
+        let (name, inline) = match split_long(word) {
+            Some((name, value @ Some(_))) => (format!("--{name}"), value),
+            _ => (whole.to_owned(), None),
+        };
+        let meaning = self.known.meaning(&name).ok_or_else(|| self.unknown(word))?;
+        let value = match meaning.arity() {
+            Arity::None if inline.is_some() => {
+                return Err(UsageError::new(format!("option {name} takes no value")));
+            }
+            Arity::None => None,
+            // Theirs explain themselves where a host is missing.
+            Arity::One if meaning == Meaning::Host && self.rest.len() == 0 => {
+                return self.apply(&name, Meaning::Help, None);
+            }
+            Arity::One | Arity::Pairs => Some(inline.map_or_else(|| self.value(&name), Ok)?),
+        };
+        self.given.push(name.clone());
+        self.apply(&name, meaning, value)
+    }
+
+    fn apply(
+        &mut self,
+        name: &str,
+        meaning: Meaning,
+        value: Option<OsString>,
+    ) -> Result<(), UsageError> {
+        match meaning {
+            Meaning::Host => self.host = value,
+            Meaning::Port => self.port = value,
+            Meaning::Uri => self.take_uri(&value.unwrap_or_default())?,
+            Meaning::Help => self.line.flag("help"),
+            Meaning::Version => self.line.flag("version"),
+            Meaning::Nothing(Arity::Pairs) => drop(take_pairs(&mut self.rest)),
+            Meaning::Nothing(_) => {}
+            Meaning::Missing(instead) => {
+                return Err(UsageError::missing(self.program.name(), name, instead));
+            }
+            Meaning::Sets(option) => self.set(name, &option, value),
         }
         Ok(())
     }
 
-    fn take_option(&mut self, word: &OsStr) -> Result<(), UsageError> {
-        let mut letters = word.to_str().unwrap_or_default().chars().skip(1);
-        if let (Some(letter), None) = (letters.next(), letters.next()) {
-            let option = model::short(self.verb, letter).ok_or_else(|| self.unknown(word))?;
-            let name = format!("-{letter}");
-            return self.take_value(option, &name, None);
-        }
-        let (name, value) = split_long(word).ok_or_else(|| self.unknown(word))?;
-        let bare = name.strip_prefix("cluster-");
-        if let Some(option) = model::long(self.verb, bare.unwrap_or(&name)) {
-            self.line.spell(&option, &name);
-            return self.take_value(option, &name, value);
-        }
-        // redis-cli takes an option of one verb on every other, and makes nothing of it.
-        match bare.and_then(|name| model::long_anywhere(self.root, name)) {
-            Some(option) => self.skip_value(&option, &name, value),
-            None => Err(self.unknown(word)),
-        }
-    }
-
-    fn take_value(
-        &mut self,
-        option: Opt,
-        name: &str,
-        inline: Option<OsString>,
-    ) -> Result<(), UsageError> {
-        if option.arity == Arity::None {
-            self.line.option(&option, None);
-            return Ok(());
-        }
-        let value = match inline {
-            Some(value) => value,
-            None => self.value(name)?,
-        };
-        self.line.option(&option, Some(value));
+    fn set(&mut self, name: &str, option: &Opt, value: Option<OsString>) {
+        self.line.spell(option, name);
+        let value = if name == "-t" { value.map(|value| in_millis(&value)) } else { value };
+        self.line.option(option, value);
         if option.arity == Arity::Pairs {
             for pair in take_pairs(&mut self.rest) {
-                self.line.option(&option, Some(pair));
+                self.line.option(option, Some(pair));
             }
         }
-        Ok(())
     }
 
-    fn skip_value(
-        &mut self,
-        option: &Opt,
-        name: &str,
-        inline: Option<OsString>,
-    ) -> Result<(), UsageError> {
-        if option.arity != Arity::None && inline.is_none() {
-            self.value(name)?;
+    fn take_uri(&mut self, text: &OsStr) -> Result<(), UsageError> {
+        let uri = Uri::parse(&text.to_string_lossy()).map_err(UsageError::new)?;
+        let given = [("user", uri.user), ("pass", uri.password), ("db", uri.database)];
+        for (name, value) in given {
+            if let (Some(option), Some(value)) = (model::long(self.known.verb, name), value) {
+                self.line.option(&option, Some(value.into()));
+            }
         }
-        if option.arity == Arity::Pairs {
-            take_pairs(&mut self.rest);
+        if let (true, Some(option)) = (uri.tls, model::long(self.known.verb, "tls")) {
+            self.line.option(&option, None);
         }
+        self.host = uri.host.map(OsString::from).or(self.host.take());
+        self.port = uri.port.map(OsString::from).or(self.port.take());
         Ok(())
     }
 
     fn value(&mut self, name: &str) -> Result<OsString, UsageError> {
-        self.rest.next().ok_or_else(|| UsageError::without_value(name))
+        self.rest.next().ok_or_else(|| UsageError::bad_option(name, "it needs a value"))
     }
 
     fn unknown(&self, word: &OsStr) -> UsageError {
         let word = word.to_string_lossy();
-        let prefixed = |name: String| match is_shared(&name) {
-            true => name,
-            false => format!("cluster-{name}"),
-        };
-        let names = model::long_names(self.verb).map(prefixed);
-        let name = word.trim_start_matches('-').split('=').next().unwrap_or_default();
-        UsageError::unknown_option(&word, self.verb.get_name(), nearest(name, names))
+        let name = if word.starts_with("-a") { "-a" } else { &*word };
+        let name = name.split('=').next().unwrap_or_default();
+        let hint = self.known.nearest(name).map(|nearest| format!("the nearest is --{nearest}"));
+        UsageError::bad_option(name, &hint.unwrap_or_else(|| "see --help".into()))
     }
 
-    fn finish(mut self) -> Result<Translated, UsageError> {
+    fn finish(self) -> Result<Translated, UsageError> {
+        if self.line.has("version") {
+            return Err(UsageError::wanted(self.program.version()));
+        }
+        if self.line.has("help") && self.known.is_terminal() {
+            return Err(UsageError::wanted(self.program.help(self.known)));
+        }
+        let has = |name: &str| self.given.iter().any(|given| given == name);
+        if let Some((one, other)) = EXCLUSIVE.iter().find(|(one, other)| has(one) && has(other)) {
+            return Err(UsageError::new(format!(
+                "Options {one} and {other} are mutually exclusive."
+            )));
+        }
+        if self.known.is_terminal() { self.finish_terminal() } else { self.finish_verb() }
+    }
+
+    /// `exec` without a command is the prompt.
+    fn finish_terminal(mut self) -> Result<Translated, UsageError> {
+        let mut node = self.host.unwrap_or_else(|| "127.0.0.1".into());
+        node.push(":");
+        node.push(self.port.unwrap_or_else(|| "6379".into()));
+        self.words.insert(0, node);
+        self.line.set_words(self.words);
+        Ok(self.line)
+    }
+
+    fn finish_verb(mut self) -> Result<Translated, UsageError> {
         if self.words.is_empty() && (self.host.is_some() || self.port.is_some()) {
             let host = self.host.unwrap_or_else(|| "127.0.0.1".into());
             let is_socket = host.as_encoded_bytes().starts_with(b"/");
@@ -184,32 +251,23 @@ impl<'a> Scan<'a> {
                 self.words.push(self.port.unwrap_or_else(|| "6379".into()));
             }
         }
-        self.line.set_words(address::join(self.verb, self.words));
+        let words = address::join(self.known.verb, self.words);
+        if self.known.verb.get_name() == NEEDS_ID && words.len() == 1 && !self.line.has("help") {
+            return Err(UsageError::new(
+                "[ERR] Wrong number of arguments for specified --cluster sub command: del-node HOST:PORT ID",
+            ));
+        }
+        self.line.set_words(words);
         Ok(self.line)
     }
 }
 
-/// Whether an option is spelt without `cluster-` here too: those that redis-cli has for everything, and
-/// those that only we have.
-pub(super) fn is_shared(name: &str) -> bool {
-    const SHARED: [&str; 17] = [
-        "answer-timeout",
-        "askpass",
-        "cacert",
-        "cacertdir",
-        "cert",
-        "connect-timeout",
-        "dry-run",
-        "help",
-        "insecure",
-        "json",
-        "key",
-        "no-auth-warning",
-        "no-lock",
-        "pass",
-        "sni",
-        "tls",
-        "user",
-    ];
-    SHARED.contains(&name)
+/// valkey-cli's seconds, decimals allowed, in our milliseconds; what is no number is left for the model to
+/// complain about.
+fn in_millis(seconds: &OsStr) -> OsString {
+    let number = seconds.to_str().and_then(|text| text.parse::<f64>().ok());
+    match number.filter(|number| *number >= 0.001 && *number < 1e9) {
+        Some(number) => ((number * 1000.0) as u64).to_string().into(),
+        None => seconds.to_owned(),
+    }
 }

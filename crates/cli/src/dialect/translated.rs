@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::model::Opt;
-use super::redis_cli::is_shared;
+use super::theirs::is_shared;
 
 /// A command line that has been understood as far as its words go: verb, options, positionals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,9 @@ impl Translated {
 
     /// Remembers that the user wrote an option in this way.
     pub(super) fn spell(&mut self, option: &Opt, theirs: &str) {
-        self.spelt.push((option.name.clone(), theirs.to_owned()));
+        let theirs =
+            if theirs.starts_with('-') { theirs.to_owned() } else { format!("--{theirs}") };
+        self.spelt.push((option.name.clone(), theirs));
     }
 
     /// A complaint about this line in the user's words: options as they were written, or would be in that dialect.
@@ -40,14 +42,16 @@ impl Translated {
             let is_end = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
             let (name, tail) = after.split_at(after.find(is_end).unwrap_or(after.len()));
             told += before;
-            told += "--";
             match self.spelt.iter().find(|(ours, _)| ours == name) {
                 Some((_, theirs)) => told += theirs,
                 None if self.prefixed && !name.is_empty() && !is_shared(name) => {
-                    told += "cluster-";
+                    told += "--cluster-";
                     told += name;
                 }
-                None => told += name,
+                None => {
+                    told += "--";
+                    told += name;
+                }
             }
             rest = tail;
         }
@@ -57,6 +61,16 @@ impl Translated {
         } else {
             told
         }
+    }
+
+    /// Whether the line is of the dialect in which options have `cluster-` before their names.
+    pub(super) fn is_prefixed(&self) -> bool {
+        self.prefixed
+    }
+
+    /// The first of the verbs.
+    pub(super) fn verb(&self) -> Option<&str> {
+        self.verbs.first().map(String::as_str)
     }
 
     pub(super) fn flag(&mut self, name: &str) {

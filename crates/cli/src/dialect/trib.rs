@@ -252,7 +252,12 @@ impl Scan<'_> {
 
 /// The words of the form `a=b` that come next.
 pub(super) fn take_pairs(rest: &mut IntoIter<OsString>) -> Vec<OsString> {
-    let is_pair = |word: &&OsString| !is_option(word) && word.as_encoded_bytes().contains(&b'=');
-    let count = rest.as_slice().iter().take_while(is_pair).count();
+    let count = pairs_ahead(rest.as_slice());
     rest.by_ref().take(count).collect()
+}
+
+/// How many words of the form `a=b` stand first.
+pub(super) fn pairs_ahead(words: &[OsString]) -> usize {
+    let is_pair = |word: &&OsString| !is_option(word) && word.as_encoded_bytes().contains(&b'=');
+    words.iter().take_while(is_pair).count()
 }

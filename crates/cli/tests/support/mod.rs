@@ -18,7 +18,11 @@ pub(crate) struct Run {
 /// A command of the program with an environment that has nothing to say.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_redis-trib"));
-    command.env_remove("REDISCLI_AUTH").env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+        .env_remove("REDISCLI_AUTH")
+        .env_remove("VALKEYCLI_AUTH")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::null());
     command
 }
 

@@ -114,7 +114,9 @@ impl Node {
         // A locale that the machine lacks is a reason for some servers not to start.
         command.env("LC_ALL", "C");
         // Passwords meant for us are nothing to a server that outlives us.
-        command.env_remove("REDISCLI_AUTH").env_remove("REDIS_TRIB_FROM_AUTH");
+        for secret in ["REDISCLI_AUTH", "VALKEYCLI_AUTH", "REDIS_TRIB_FROM_AUTH"] {
+            command.env_remove(secret);
+        }
         if detached {
             command.process_group(0);
         }
