@@ -21,7 +21,7 @@ pub enum NewRole {
     Master,
     /// A replica of this master.
     ReplicaOf(NodeId),
-    /// A replica of whichever master has the fewest.
+    /// A replica of whichever reachable master has the fewest, with slots or without.
     Replica,
 }
 
@@ -29,7 +29,7 @@ impl NewRole {
     /// The master that the new node would follow, if any. Pure: for plans as well as for the deed.
     ///
     /// # Errors
-    /// [`Error::NoSuchNode`], and [`Error::Precondition`] for a node that is no master.
+    /// [`Error::NoSuchNode`], and [`Error::Precondition`] for a node that is no master, or where none can be reached.
     pub fn master(self, cluster: &Cluster) -> Result<Option<NodeId>> {
         match self {
             Self::Master => Ok(None),
@@ -37,20 +37,28 @@ impl NewRole {
             Self::ReplicaOf(id) => {
                 Err(Error::Precondition(format!("node {id} is a replica itself: name its master")))
             }
-            Self::Replica => Ok(poorest_master(cluster, |_| true)),
+            Self::Replica => match poorest_master(cluster, Member::is_up) {
+                Some(id) => Ok(Some(id)),
+                None => Err(Error::Precondition(
+                    "no master can be reached that the new replica could follow".into(),
+                )),
+            },
         }
     }
 }
 
 /// The master with the fewest replicas among those that `which` accepts.
 pub(crate) fn poorest_master(cluster: &Cluster, which: impl Fn(&Member) -> bool) -> Option<NodeId> {
-    let owners =
-        cluster.masters().filter(|member| !member.node().slots.is_empty() && which(member));
-    owners.min_by_key(|member| cluster.replicas_of(member.id()).count()).map(Member::id)
+    let masters = cluster.masters().filter(|member| which(member));
+    // Of equals, one whose data a replica guards.
+    let need = |member: &&Member| {
+        (cluster.replicas_of(member.id()).count(), member.node().slots.is_empty())
+    };
+    masters.min_by_key(need).map(Member::id)
 }
 
 /// Adds the empty node at `endpoint` to the cluster and returns its id when all reachable nodes know it
-/// in its role. Functions that the cluster has are carried to it.
+/// in its role. Functions that the cluster has are carried to a master; a replica gets them from its own.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Cluster, Context, NewRole, Settings, Silent, add_node};
@@ -62,7 +70,7 @@ pub(crate) fn poorest_master(cluster: &Cluster, which: impl Fn(&Member) -> bool)
 /// ```
 ///
 /// # Errors
-/// What a new cluster refuses; those of [`NewRole::master`]; [`Error::NotSettled`], after which the
+/// What a new cluster refuses; [`Error::Precondition`] for a master with functions of its own; those of [`NewRole::master`]; [`Error::NotSettled`], after which the
 /// node has been taken out again.
 pub fn add_node(
     cluster: &mut Cluster,
@@ -78,7 +86,10 @@ pub fn add_node(
             "{endpoint} has the id {id}, which a node of the cluster has already"
         )));
     }
-    carry_functions(cluster, &mut new.connection, context)?;
+    if master.is_none() {
+        refuse_functions(&mut new.connection)?;
+        carry_functions(cluster, &mut new.connection, context)?;
+    }
     let joined = join(cluster, &mut new, master, context);
     if joined.is_err() {
         context.warn(format!("taking {endpoint} out of the cluster again"));
@@ -179,6 +190,22 @@ pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Vec<Error> {
         failures.extend(forgotten.err().filter(knew));
     }
     failures
+}
+
+/// Functions of its own would stay with the new master alone, or clash with those of the cluster. Servers before Redis
+/// 7 have none.
+fn refuse_functions(new: &mut Connection) -> Result<()> {
+    match new.call(&Command::new("FUNCTION").arg("LIST")) {
+        Ok(functions) if functions.view().elements().len() > 0 => {
+            Err(Error::Precondition(format!(
+                "New node already contains functions and can not be added to the cluster: send {} FUNCTION FLUSH if they \
+             are not needed, and try again",
+                new.endpoint()
+            )))
+        }
+        Err(error) if error.refusal().is_none() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Copies the cluster's functions (Redis 7 and later), if it has any, to the new node; older servers have none.

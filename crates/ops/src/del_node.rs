@@ -38,7 +38,10 @@ impl Departure {
                 leaving.node().slots.len()
             )));
         }
-        let others = |member: &Member| member.id() != id && member.is_up();
+        // A replica of a master without slots would guard nothing.
+        let others = |member: &Member| {
+            member.id() != id && member.is_up() && !member.node().slots.is_empty()
+        };
         let followers = cluster.replicas_of(id).filter(|replica| replica.is_up());
         let reassigned = followers
             .map(|replica| {

@@ -102,7 +102,7 @@ redistrib_ops::on_each_test_server! {
         let followed = found(replica).node.master.unwrap();
         assert!(
             !found(followed).node.slots.is_empty(),
-            "{}: a master without slots needs no replica",
+            "{}: of equals, a master without slots comes last",
             server.name
         );
 
@@ -277,6 +277,36 @@ redistrib_ops::on_each_test_server! {
         with_context(|context| departure.apply(&mut cluster, context)).unwrap();
         assert!(discover(&lab).member(id).is_err());
     }
+}
+
+#[test]
+fn a_master_without_slots_gets_a_replica_where_all_others_have_one() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    let lab = TempLab::cluster(&server, 3, 1).unwrap();
+    let fresh = TempLab::nodes(&server, 2).unwrap();
+    let [empty, replica] = [(0, NewRole::Master), (1, NewRole::Replica)].map(|(index, role)| {
+        let node = &fresh.endpoints()[index];
+        with_context(|context| add_node(&mut discover(&lab), node, role, context)).unwrap()
+    });
+    assert_eq!(discover(&lab).member(replica).unwrap().node().master, Some(empty));
+}
+
+/// Its own functions would stay with the new master alone; as a replica it gets those of its master.
+#[test]
+fn a_node_with_functions_becomes_no_master() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    let lab = TempLab::cluster(&server, 3, 0).unwrap();
+    let fresh = TempLab::nodes(&server, 1).unwrap();
+    let node = &fresh.endpoints()[0];
+    let code = "#!lua name=lib\nredis.register_function('one', function() return 1 end)";
+    let load = Command::from_args(["FUNCTION", "LOAD", code]);
+    Connection::open(node, lab.settings()).unwrap().call(&load).unwrap();
+    let add = |role| with_context(|context| add_node(&mut discover(&lab), node, role, context));
+    let refused = add(NewRole::Master).unwrap_err().to_string();
+    assert!(refused.contains("New node already contains functions"), "{refused}");
+    assert_eq!(discover(&lab).members().len(), 3, "it has not been met");
+    let id = add(NewRole::Replica).unwrap();
+    assert!(discover(&lab).member(id).unwrap().node().master.is_some());
 }
 
 /// Functions came with Redis 7: an older server cannot take them, and need not where there are none.
