@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command as Program, Stdio};
 use std::time::{Duration, Instant};
 
+use redistrib_benches::run::peak_memory;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::transfer::{Server, Source, Target, Transfer, TransferOptions};
 use redistrib_ops::{Cancel, Connection, Context, Silent};
@@ -73,8 +74,8 @@ fn copy(server: &TestServer) -> Outcome<()> {
     theirs.print("redis-benchmark -P 100 -t set -r 1000000", COPIED);
     ours.print("ours", COPIED);
     println!("  ratio {:.2} (asked: at least 0.5)", theirs.seconds() / ours.seconds());
-    if let Some(memory) = peak_memory() {
-        println!("  this process with all its threads took at most {memory} of memory");
+    if let Some(memory) = peak_memory(std::process::id()) {
+        println!("  this process with all its threads took at most {memory} KiB of memory");
     }
     Ok(())
 }
@@ -142,13 +143,6 @@ fn time(work: impl FnOnce() -> Outcome<()>) -> Outcome<Duration> {
     let start = Instant::now();
     work()?;
     Ok(start.elapsed())
-}
-
-/// The most memory that this process has had, as Linux tells it.
-fn peak_memory() -> Option<String> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().to_owned())
 }
 
 /// The shortest of several times.

@@ -3,7 +3,6 @@
 
 mod job;
 mod report;
-mod run;
 mod tool;
 
 use std::path::PathBuf;
@@ -11,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use redistrib_benches::run::run;
 
 use job::{Job, Kind};
 use report::{Row, Run};
@@ -126,7 +126,7 @@ fn compare(job: &Job, tools: &[Tool], rounds: usize) -> anyhow::Result<Row> {
             let setting = job.set().with_context(|| format!("{}: the cluster", job.name))?;
             let before = setting.migrate_time()?;
             let probes = report::Probes::start(&setting, job);
-            let measure = run::run(&mut tool.command(&setting.task, &setting.seed()))?;
+            let measure = run(&mut tool.command(&setting.task, &setting.seed()))?;
             let hold_ups = probes.finish();
             let migrate = setting.migrate_time()?.saturating_sub(before);
             if let Some(fault) = setting.verify()? {

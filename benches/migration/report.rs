@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use redistrib_benches::run::Measure;
 use redistrib_ops::bench::{HoldUp, Probe};
 use redistrib_ops::{Endpoint, Settings};
 use serde_json::{Value, json};
 
 use crate::job::{Job, Kind, SLOTS, Setting};
-use crate::run::Measure;
 use crate::tool::Tool;
 
 /// PINGs to source and target of a job that is watched.

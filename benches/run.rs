@@ -1,4 +1,4 @@
-//! One run of one tool.
+//! One run of a program: how long it took, and how much memory.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -12,14 +12,18 @@ const LIMIT: Duration = Duration::from_secs(900);
 
 /// What was measured.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Measure {
-    pub(crate) wall: Duration,
-    /// The most memory that the tool had, in KiB.
-    pub(crate) memory: u64,
+pub struct Measure {
+    /// From its start to its end.
+    pub wall: Duration,
+    /// The most memory that it had, in KiB; 0 where the system does not tell.
+    pub memory: u64,
 }
 
 /// Runs a command to its end, its output thrown away.
-pub(crate) fn run(command: &mut Command) -> anyhow::Result<Measure> {
+///
+/// # Errors
+/// Where it cannot be started, fails, or takes longer than 15 minutes.
+pub fn run(command: &mut Command) -> anyhow::Result<Measure> {
     let shown = format!("{command:?}");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let began = Instant::now();
@@ -50,7 +54,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<Measure> {
 }
 
 /// The high-water mark of a process's resident memory, in KiB, where the system tells.
-fn peak_memory(process: u32) -> Option<u64> {
+pub fn peak_memory(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse().ok()
