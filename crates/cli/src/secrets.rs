@@ -132,6 +132,7 @@ fn tls(args: &ConnectArgs) -> anyhow::Result<Option<TlsSettings>> {
         cert: args.cert.clone(),
         key: args.key.clone(),
         sni: args.sni.clone(),
+        verify_name: args.verify_name,
         insecure: args.insecure,
     };
     Ok(Some(TlsSettings::load(&options)?))

@@ -9,7 +9,7 @@ use redistrib_resp::{Command, Reply};
 
 use crate::conn::{describe, refusal};
 use crate::error::{Error, Result};
-use crate::{Connection, Endpoint, Settings};
+use crate::{Connection, Endpoint, Settings, TlsSettings};
 
 /// How long a node that was asked beside others is waited for when the time is up for one of them.
 const LEAST_WAIT: Duration = Duration::from_millis(50);
@@ -108,7 +108,7 @@ impl Cluster {
     pub fn discover(seed: &Endpoint, settings: &Settings) -> Result<Self> {
         let mut connection = Connection::open(seed, settings)?;
         let (node, topology) = read_topology(&mut connection)?;
-        let others = reachable_nodes(&topology, seed);
+        let others = reachable_nodes(&topology, seed, settings);
         let link = Ok(Link { connection, topology });
         let mut members = vec![Member { node, endpoint: seed.clone(), link }];
         members.extend(connect_all(others, settings));
@@ -303,13 +303,17 @@ fn parse_topology(node: &Endpoint, command: &Command, reply: &Reply) -> Result<(
 }
 
 /// The nodes other than the one asked that have an address to connect to.
-fn reachable_nodes(topology: &Topology, seed: &Endpoint) -> Vec<(Node, Endpoint)> {
+fn reachable_nodes(
+    topology: &Topology,
+    seed: &Endpoint,
+    settings: &Settings,
+) -> Vec<(Node, Endpoint)> {
     let others = topology.nodes.iter().filter(|node| !node.flags.is_myself());
     others
         .filter(|node| {
             !node.flags.is_handshake() && !node.flags.is_without_address() && node.address.port != 0
         })
-        .map(|node| (node.clone(), endpoint_of(node, seed)))
+        .map(|node| (node.clone(), dialled(node, seed, settings)))
         .collect()
 }
 
@@ -317,6 +321,15 @@ fn reachable_nodes(topology: &Topology, seed: &Endpoint) -> Vec<(Node, Endpoint)
 pub(crate) fn endpoint_of(node: &Node, seed: &Endpoint) -> Endpoint {
     let host = if node.address.host.is_empty() { seed.host() } else { &node.address.host };
     Endpoint::tcp(host, node.address.port)
+}
+
+/// Where we connect to a node: by the name it announces where certificates are checked for names.
+pub(crate) fn dialled(node: &Node, seed: &Endpoint, settings: &Settings) -> Endpoint {
+    let by_name = settings.tls.as_ref().is_some_and(TlsSettings::verifies_names);
+    match node.address.hostname.as_deref().filter(|name| by_name && !name.is_empty()) {
+        Some(name) => Endpoint::tcp(name, node.address.port),
+        None => endpoint_of(node, seed),
+    }
 }
 
 /// Connects to all nodes at the same time.

@@ -274,12 +274,14 @@ impl Error {
 /// By the words of rustls for what it finds, and for the alerts a server sends.
 fn remedy_for_tls(reason: &str) -> Option<&'static str> {
     let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    if has(&["UnknownIssuer", "BadSignature"]) {
+    if has(&["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"]) {
         Some(
             "the authority that signed the server's certificate is not trusted: name it with --cacert",
         )
     } else if has(&["not valid for name"]) {
-        Some("connect by a name that the certificate has, or give that with --sni")
+        Some(
+            "connect by a name that the certificate has, or give that with --sni in place of --verify-name",
+        )
     } else if has(&["CertificateRequired"]) {
         Some("the server asks for a certificate of yours: give --cert and --key")
     } else if has(&["UnknownCA", "BadCertificate"]) {

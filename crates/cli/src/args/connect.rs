@@ -47,9 +47,12 @@ pub struct ConnectArgs {
     /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "cert", requires = "tls")]
     pub key: Option<PathBuf>,
-    /// Server name to ask for and to check
+    /// Server name to ask for; the certificate must be for it
     #[arg(long, value_name = "NAME", requires = "tls")]
     pub sni: Option<String>,
+    /// Take a certificate for the host's name alone; nodes are reached by the names they announce then
+    #[arg(long, requires = "tls", conflicts_with_all = ["insecure", "sni"])]
+    pub verify_name: bool,
     /// Take any certificate
     #[arg(long, requires = "tls")]
     pub insecure: bool,

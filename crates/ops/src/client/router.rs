@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redistrib_cluster_model::Slot;
 use redistrib_resp::Command;
 
-use crate::cluster::{endpoint_of, read_topology};
+use crate::cluster::{dialled, read_topology};
 use crate::error::{Error, Result};
 use crate::{Connection, Endpoint, Settings};
 
@@ -59,7 +59,7 @@ impl Router {
         let (_, topology) = read_topology(self.link(NodeIndex::SEED)?)?;
         let seed = self.endpoint(NodeIndex::SEED);
         for node in topology.masters() {
-            let owner = self.find(&endpoint_of(node, &seed));
+            let owner = self.find(&dialled(node, &seed, &self.settings));
             node.slots.iter().for_each(|slot| self.set_owner(slot, owner));
         }
         Ok(())

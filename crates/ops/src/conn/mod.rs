@@ -6,6 +6,7 @@ mod secret;
 mod settings;
 mod stream;
 mod tls;
+mod trust;
 
 use std::io;
 use std::time::{Duration, Instant};

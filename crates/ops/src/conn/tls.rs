@@ -1,20 +1,18 @@
 //! TLS by rustls: whom we trust, and who we are.
 
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{self, CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    StreamOwned,
-};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, ClientConnection, InconsistentKeys, RootCertStore, StreamOwned};
 
+use super::trust::{Authorities, Trust};
 use crate::Endpoint;
 use crate::error::{Error, Result};
 
@@ -28,6 +26,7 @@ const NO_HANDSHAKE: &str = "no handshake in time";
 pub struct TlsSettings {
     config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
+    verify_name: bool,
 }
 
 impl fmt::Debug for TlsSettings {
@@ -49,8 +48,11 @@ pub struct TlsOptions {
     pub cert: Option<PathBuf>,
     /// The private key of `cert`, PEM.
     pub key: Option<PathBuf>,
-    /// The server name to ask for and to check, instead of the host connected to.
+    /// The server name to ask for, instead of the host connected to; the certificate must be for it.
     pub sni: Option<String>,
+    /// Whether the certificate must be for the host connected to. Otherwise, as in redis-cli, it is enough that one
+    /// of the authorities has signed it, for whichever of its servers.
+    pub verify_name: bool,
     /// Takes any certificate of the server. Passwords can then be read by who sits in between.
     pub insecure: bool,
 }
@@ -65,22 +67,26 @@ impl TlsSettings {
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| Error::Precondition(format!("TLS: {error}")))?;
-        let builder = if options.insecure {
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AnyCertificate::new(&provider)))
-        } else {
-            builder.with_root_certificates(trusted_roots(options)?)
+        let trust = Trust {
+            authorities: (!options.insecure).then(|| authorities(options)).transpose()?,
+            algorithms: provider.signature_verification_algorithms,
         };
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(trust));
         let config = match (&options.cert, &options.key) {
             (None, None) => builder.with_no_client_auth(),
-            (Some(cert), Some(key)) => builder
-                .with_client_auth_cert(certificates(cert)?, private_key(key)?)
-                .map_err(|error| Error::Precondition(format!("{}: {error}", cert.display())))?,
+            (Some(cert), Some(key)) => {
+                let identity = identity(&provider, cert, key)?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
+            }
             _ => return Err(Error::Precondition("TLS: --cert and --key go together".into())),
         };
         let server_name = options.sni.as_deref().map(parse_server_name).transpose()?;
-        Ok(Self { config: Arc::new(config), server_name })
+        Ok(Self { config: Arc::new(config), server_name, verify_name: options.verify_name })
+    }
+
+    /// Whether hosts must have certificates for their names.
+    pub(crate) fn verifies_names(&self) -> bool {
+        self.verify_name
     }
 
     pub(super) fn connect(
@@ -92,7 +98,10 @@ impl TlsSettings {
         let failed = |reason: String| Error::Tls { node: node.clone(), reason };
         let name = match &self.server_name {
             Some(name) => name.clone(),
-            None => parse_server_name(node.host())?,
+            None if self.verify_name => parse_server_name(node.host())?,
+            // Nobody looks at it, so a host may have a name that TLS does not know.
+            None => parse_server_name(node.host())
+                .unwrap_or_else(|_| ServerName::from(IpAddr::from(Ipv4Addr::UNSPECIFIED))),
         };
         let connection = ClientConnection::new(self.config.clone(), name)
             .map_err(|error| failed(error.to_string()))?;
@@ -141,8 +150,7 @@ fn parse_server_name(name: &str) -> Result<ServerName<'static>> {
     })
 }
 
-fn trusted_roots(options: &TlsOptions) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
+fn authorities(options: &TlsOptions) -> Result<Authorities> {
     let mut files: Vec<PathBuf> = options.cacert.iter().cloned().collect();
     if let Some(folder) = &options.cacertdir {
         let entries = std::fs::read_dir(folder).map_err(|source| file_error(folder, source))?;
@@ -150,18 +158,33 @@ fn trusted_roots(options: &TlsOptions) -> Result<RootCertStore> {
             entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()),
         );
     }
+    let named: Vec<_> = files.iter().map(|file| certificates(file)).collect::<Result<_>>()?;
+    let named = named.concat();
+    let mut roots = RootCertStore::empty();
     if options.cacert.is_none() && options.cacertdir.is_none() {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
-    for file in &files {
-        roots.add_parsable_certificates(certificates(file)?);
-    }
-    if roots.is_empty() {
+    roots.add_parsable_certificates(named.iter().cloned());
+    if roots.is_empty() && named.is_empty() {
         return Err(Error::Precondition(
             "TLS: no certificate authority to trust: give one with --cacert, or --insecure".into(),
         ));
     }
-    Ok(roots)
+    Ok(Authorities { roots, named, check_name: options.sni.is_some() || options.verify_name })
+}
+
+/// Our own certificate with its key. rustls would not read one of version 1; servers may.
+fn identity(provider: &CryptoProvider, cert: &Path, key: &Path) -> Result<CertifiedKey> {
+    let failed = |path: &Path, error| Error::Precondition(format!("{}: {error}", path.display()));
+    let signer = provider.key_provider.load_private_key(private_key(key)?);
+    let signer = signer.map_err(|error| failed(key, error))?;
+    let identity = CertifiedKey::new(certificates(cert)?, signer);
+    match identity.keys_match() {
+        Err(error @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err(failed(cert, error))
+        }
+        _ => Ok(identity),
+    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
@@ -179,49 +202,4 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
 
 fn file_error(path: &Path, source: io::Error) -> Error {
     Error::File { path: path.display().to_string(), source }
-}
-
-/// `--insecure`: any certificate will do, but the handshake's signatures must still hold.
-#[derive(Debug)]
-struct AnyCertificate(WebPkiSupportedAlgorithms);
-
-impl AnyCertificate {
-    fn new(provider: &CryptoProvider) -> Self {
-        Self(provider.signature_verification_algorithms)
-    }
-}
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        crypto::verify_tls12_signature(message, cert, signature, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        crypto::verify_tls13_signature(message, cert, signature, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
-    }
 }
