@@ -90,15 +90,15 @@ fn every_spelling_becomes_ours() {
         ),
         (
             "redis-cli --cluster rebalance h:1 --cluster-weight a=1 b=2 --cluster-use-empty-masters",
-            "rebalance --weight=a=1 --weight=b=2 --use-empty-masters -- h:1",
+            "rebalance --weight=a=1 --weight=b=2 --use-empty-masters --no-mend -- h:1",
         ),
         (
             "redis-cli --cluster rebalance --cluster-weight a=1 b=2 h:1 --cluster-simulate",
-            "rebalance --weight=a=1 --weight=b=2 --simulate -- h:1",
+            "rebalance --weight=a=1 --weight=b=2 --simulate --no-mend -- h:1",
         ),
         (
             "valkey-cli --cluster rebalance h:1 --cluster-use-empty-primaries --cluster-threshold 5",
-            "rebalance --use-empty-masters --threshold=5 -- h:1",
+            "rebalance --use-empty-masters --threshold=5 --no-mend -- h:1",
         ),
         // redis-cli and valkey-cli.
         ("redis-cli --cluster check h:1", "check -- h:1"),
@@ -122,7 +122,7 @@ fn every_spelling_becomes_ours() {
         ("redis-cli -s /tmp/s --cluster check", "check -- /tmp/s"),
         (
             "redis-cli --cluster-weight a=1 b=2 --cluster rebalance h:1",
-            "rebalance --weight=a=1 --weight=b=2 -- h:1",
+            "rebalance --weight=a=1 --weight=b=2 --no-mend -- h:1",
         ),
         // A command for a server keeps its words.
         (
@@ -135,7 +135,7 @@ fn every_spelling_becomes_ours() {
         ),
         (
             "valkey-cli --cluster reshard h:1 --cluster-use-atomic-slot-migration",
-            "reshard --use-atomic-slot-migration -- h:1",
+            "reshard --use-atomic-slot-migration --no-mend -- h:1",
         ),
         // Numbers below zero are arguments of call's command.
         (
@@ -144,7 +144,7 @@ fn every_spelling_becomes_ours() {
         ),
         (
             "redis-cli --cluster reshard h:1 --cluster-from X --cluster-to Y --cluster-slots 3 --cluster-pipeline 10 --cluster-timeout 5 --cluster-replace",
-            "reshard --from=X --to=Y --slots=3 --pipeline=10 --timeout=5 --replace -- h:1",
+            "reshard --from=X --to=Y --slots=3 --pipeline=10 --timeout=5 --replace --no-mend -- h:1",
         ),
         (
             "redis-cli --cluster add-node n:1 h:1 --cluster-slave --cluster-master-id X",

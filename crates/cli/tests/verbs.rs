@@ -230,6 +230,22 @@ fn what_was_left_open_is_mended_before_slots_move() {
     target.call(&open("IMPORTING", &ids[0])).unwrap();
     source.call(&open("MIGRATING", &ids[1])).unwrap();
     let line = ["reshard", &nodes[0], "--from", &ids[0], "--to", &ids[2], "--slots", "5"];
+    // The peers do not mend on the way, whatever they are allowed.
+    let theirs = ["--cluster-yes", "--cluster", "rebalance", &nodes[0]];
+    trib(&theirs).expect(1).complains(&["*** Please fix your cluster problems before rebalancing"]);
+    let (from, to) = (&ids[0], &ids[2]);
+    let theirs = [
+        "--cluster",
+        "reshard",
+        &nodes[0],
+        "--cluster-from",
+        from,
+        "--cluster-to",
+        to,
+        "--cluster-slots",
+        "5",
+    ];
+    trib(&theirs).expect(1).complains(&["*** Please fix your cluster problems before resharding"]);
     trib_with("no\n", &line)
         .expect(1)
         .shows(&["[ERR] slot 100 open", "Can I mend the open slots first?"])
@@ -255,6 +271,15 @@ fn nodes_come_and_go() {
         .expect(0)
         .shows(&["Automatically selected master ", "[OK] New node added correctly."]);
     trib(&["list", &nodes[0]]).expect(0).shows(&["Total 5 nodes, 4 masters, 0 fail"]);
+    // As for redis-cli, a weight of a replica means nothing: its master may have lost its slots to others.
+    let replica = Connection::open(&spare[1].parse().unwrap(), &Settings::default())
+        .unwrap()
+        .call(&Command::new("CLUSTER").arg("MYID"))
+        .unwrap();
+    let weight = format!("{}=.01", replica.view().as_str().unwrap());
+    trib(&["--cluster", "rebalance", &nodes[0], "--cluster-weight", &weight])
+        .expect(0)
+        .shows(&["is a replica: its weight changes nothing", "No rebalancing needed!"]);
     trib(&["del-node", &spare[0]]).expect(0).shows(&[">>> Sending CLUSTER FORGET messages"]);
     trib(&["list", &nodes[0]]).expect(0).shows(&["Total 4 nodes, 3 masters, 0 fail"]);
     trib(&["set-timeout", &nodes[0], "3000"]).expect(0).shows(&["4 OK, 0 ERR."]);

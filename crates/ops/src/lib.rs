@@ -58,7 +58,7 @@ pub use list::{ClusterNode, list_masters, list_nodes};
 pub use migrate_slots::{migrate_slots, plan_migrate_slots};
 pub use observer::{Context, Event, Method, Observer, Pair, Silent, Step};
 pub use quit::{plan_drain, quit_cluster, require_end, shutdown_cluster};
-pub use rebalance::{By, RebalanceOptions, plan_cluster_rebalance};
+pub use rebalance::{By, RebalanceOptions, plan_cluster_rebalance, weighed_replicas};
 pub use redistrib_cluster_model as model;
 pub use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan};
 pub use redistrib_resp as resp;

@@ -8,7 +8,7 @@ use redistrib_resp::{Command, Reply};
 
 use crate::error::{Error, Result};
 use crate::server_info::databases_with_keys;
-use crate::{Cluster, Connection};
+use crate::{Cluster, Connection, Member};
 
 /// How many keys of a slot are weighed to estimate the memory of all of them.
 const SAMPLE: u64 = 16;
@@ -88,21 +88,42 @@ pub fn plan_cluster_rebalance(
     plan_rebalance(&masters, &model_options).map_err(|error| Error::Precondition(error.to_string()))
 }
 
-/// Finds the master that each beginning of an id stands for.
+/// Finds the master that each beginning of an id stands for. Weights of replicas count for nothing, as for redis-cli.
 fn resolve_weights(cluster: &Cluster, weights: &[(String, f64)]) -> Result<Vec<(NodeId, f64)>> {
-    let resolve = |(prefix, weight): &(String, f64)| {
-        let prefix = prefix.to_ascii_lowercase();
-        let mut matching =
-            cluster.masters().filter(|member| member.id().to_string().starts_with(&prefix));
+    let mut resolved = Vec::new();
+    for (prefix, weight) in weights {
+        let is_meant = |member: &&Member| begins_with(member.id(), prefix);
+        let mut matching = cluster.masters().filter(is_meant);
         match (matching.next(), matching.next()) {
-            (Some(member), None) => Ok((member.id(), *weight)),
-            (None, _) => Err(Error::Precondition(format!("no such master node {prefix}"))),
-            (Some(_), Some(_)) => Err(Error::Precondition(format!(
-                "{prefix} is the beginning of several masters' ids: write more of it"
-            ))),
+            (Some(member), None) => resolved.push((member.id(), *weight)),
+            (None, _) if cluster.members().iter().any(|member| is_meant(&member)) => {}
+            (None, _) => {
+                return Err(Error::Precondition(format!("no such master node {prefix}")));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Error::Precondition(format!(
+                    "{prefix} is the beginning of several masters' ids: write more of it"
+                )));
+            }
         }
+    }
+    Ok(resolved)
+}
+
+/// The replicas for which weights were given, where there is no master to whom the beginning of an id could belong.
+pub fn weighed_replicas(cluster: &Cluster, weights: &[(String, f64)]) -> Vec<NodeId> {
+    let replicas = cluster.members().iter().filter(|member| !member.node().is_master());
+    let is_meant = |id: NodeId| {
+        let mut prefixes = weights.iter().map(|(prefix, _)| prefix);
+        prefixes.any(|prefix| {
+            begins_with(id, prefix) && !cluster.masters().any(|it| begins_with(it.id(), prefix))
+        })
     };
-    weights.iter().map(resolve).collect()
+    replicas.map(Member::id).filter(|id| is_meant(*id)).collect()
+}
+
+fn begins_with(id: NodeId, prefix: &str) -> bool {
+    id.to_string().starts_with(&prefix.to_ascii_lowercase())
 }
 
 /// A number for each of a master's slots, as `ask` finds it in each of its databases that hold keys.

@@ -55,6 +55,9 @@ pub struct MigrationArgs {
     /// Whether to use the atomic migration of Valkey 9 and Redis 8.4
     #[arg(long, value_name = "WHEN", value_parser = atomic, default_value = "auto")]
     pub atomic: Atomic,
+    /// As redis-cli does: stop where slots are open, instead of asking whether to mend them first
+    #[arg(long, hide = true)]
+    pub no_mend: bool,
     /// As valkey-cli has it: the same as --atomic always
     #[arg(long, hide = true, conflicts_with = "atomic")]
     pub use_atomic_slot_migration: bool,

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use anyhow::ensure;
 use redistrib_ops::migrate::{MigrateOptions, finish_running};
 use redistrib_ops::model::Finding;
 use redistrib_ops::{
@@ -97,6 +98,12 @@ pub(super) fn recover(
         return Ok(true);
     }
     session.output.lines(open.iter().map(render::finding));
+    // Scripts of redis-cli's look for this sentence, and go on with `--cluster fix`.
+    ensure!(
+        !migration.no_mend,
+        "*** Please fix your cluster problems before {}",
+        if verb == "reshard" { "resharding" } else { "rebalancing" }
+    );
     if session.dry_run {
         session.output.line("The open slots would be mended first.");
         return Ok(true);

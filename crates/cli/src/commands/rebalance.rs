@@ -1,7 +1,7 @@
 //! `rebalance`.
 
 use redistrib_ops::model::plan::rebalance::Rebalance;
-use redistrib_ops::plan_cluster_rebalance;
+use redistrib_ops::{plan_cluster_rebalance, weighed_replicas};
 
 use super::fix::recover;
 use super::{Outcome, Session, moves};
@@ -14,7 +14,13 @@ pub(super) fn rebalance(args: &RebalanceArgs) -> anyhow::Result<Outcome> {
     if !recover(&session, "rebalance", &mut cluster, &args.migration)? {
         return Ok(Outcome::Failed);
     }
-    let plan = plan_cluster_rebalance(&mut cluster, &args.options())?;
+    let options = args.options();
+    for replica in weighed_replicas(&cluster, &options.weights) {
+        session
+            .output
+            .line(format_args!("[WARNING] {replica} is a replica: its weight changes nothing"));
+    }
+    let plan = plan_cluster_rebalance(&mut cluster, &options)?;
     session.output.line(head(&plan));
     if plan.moves.is_empty() {
         session.output.line(format_args!(

@@ -32,7 +32,7 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
     session.output.lines(render::check(&report, seed, false));
     ensure!(
         !report.findings.iter().any(is_in_the_way),
-        "Please fix your cluster problems before resharding: redis-trib fix {seed}"
+        "*** Please fix your cluster problems before resharding: redis-trib fix {seed}"
     );
     let wish = wish(args, &session, &report)?;
     let moves = plan(&cluster, &wish.sources, wish.target, usize::from(wish.count))?;

@@ -16,6 +16,8 @@ use crate::args::UsageError;
 
 /// Theirs removes the node of an id, and no other; ours the one at the address, where there is no id.
 const NEEDS_ID: &str = "del-node";
+/// Where slots are open, theirs stop before these verbs; ours ask whether to mend them first.
+const NEED_ALL_WELL: [&str; 2] = ["reshard", "rebalance"];
 
 /// Whether a line has `--cluster` among its options, and not within a command for a server.
 pub(super) fn has_verb(root: &Command, words: &[OsString]) -> Result<bool, UsageError> {
@@ -256,6 +258,9 @@ impl<'a> Scan<'a> {
             return Err(UsageError::new(
                 "[ERR] Wrong number of arguments for specified --cluster sub command: del-node HOST:PORT ID",
             ));
+        }
+        if NEED_ALL_WELL.contains(&self.known.verb.get_name()) {
+            self.line.flag("no-mend");
         }
         self.line.set_words(words);
         Ok(self.line)
