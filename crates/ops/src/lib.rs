@@ -63,4 +63,4 @@ pub use redistrib_cluster_model as model;
 pub use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan};
 pub use redistrib_resp as resp;
 pub use rescue::{lost_slots, rescue_cluster};
-pub use start::{start_cluster, start_cluster_on_multi};
+pub use start::{each_once, start_cluster, start_cluster_on_multi};

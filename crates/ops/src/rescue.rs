@@ -32,7 +32,7 @@ pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
 }
 
 /// Adds the empty node `spare` to the cluster of `existing` and makes it the owner of all lost slots. What
-/// their masters held stays lost. Returns the slots. A spare that is a master without slots already, after a rescue
+/// their masters held stays lost. Returns the slots; where none are lost, nothing is done. A spare that is a master without slots already, after a rescue
 /// that was interrupted, is taken as it is.
 ///
 /// ```no_run
@@ -46,8 +46,7 @@ pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
 /// ```
 ///
 /// # Errors
-/// Those of [`lost_slots`] and [`add_node`]; [`Error::Precondition`] where no slot is lost, and for a master that answers,
-/// though with a refusal; [`Error::NotSettled`] for one that other nodes see well.
+/// Those of [`lost_slots`] and [`add_node`]; [`Error::Precondition`] for a master that answers, though with a refusal; [`Error::NotSettled`] for one that other nodes see well.
 pub fn rescue_cluster(
     existing: &Endpoint,
     spare: &Endpoint,
@@ -57,7 +56,7 @@ pub fn rescue_cluster(
     let mut cluster = Cluster::discover(existing, settings)?;
     let lost = lost_slots(&cluster)?;
     if lost.is_empty() {
-        return Err(Error::Precondition(format!("the cluster of {existing} has lost no slots")));
+        return Ok(lost);
     }
     lost::confirm(&mut cluster, context)?;
     let is_spare = |member: &&Member| member.endpoint() == spare && member.node().slots.is_empty();

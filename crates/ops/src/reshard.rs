@@ -15,7 +15,7 @@ pub enum Sources {
     Nodes(Vec<NodeId>),
 }
 
-/// Chooses which slots go to `target`. Nothing is changed: give the moves to [`crate::migrate::migrate`].
+/// Chooses which slots go to `target`: `count`, or all that the sources own, if that is less. Nothing is changed: give the moves to [`crate::migrate::migrate`].
 ///
 /// ```no_run
 /// use redistrib_ops::migrate::{MigrateOptions, migrate};
@@ -32,7 +32,7 @@ pub enum Sources {
 ///
 /// # Errors
 /// [`Error::NoSuchNode`]; [`Error::Precondition`] for a node that is no master, for a target that is also a
-/// source, and for more slots than the sources own.
+/// source, and for sources that own no slots.
 pub fn plan(
     cluster: &Cluster,
     sources: &Sources,
@@ -48,6 +48,9 @@ pub fn plan(
     };
     let owned: Vec<_> =
         sources.iter().map(|member| (member.id(), member.node().slots.clone())).collect();
+    let most = owned.iter().map(|(_, slots)| slots.len()).sum();
+    // Where there are none at all, the plan says so.
+    let count = if most == 0 { count } else { count.min(most) };
     plan_reshard(&owned, target, count).map_err(|error| Error::Precondition(error.to_string()))
 }
 

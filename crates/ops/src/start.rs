@@ -19,7 +19,7 @@ pub fn start_cluster(endpoint: &Endpoint, settings: &Settings, context: Context<
     start_cluster_on_multi(std::slice::from_ref(endpoint), settings, context)
 }
 
-/// Makes a cluster of masters that share all slots evenly.
+/// Makes a cluster of masters that share all slots evenly. One that is named again is one master.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Context, Endpoint, Settings, Silent, start_cluster_on_multi};
@@ -37,7 +37,18 @@ pub fn start_cluster_on_multi(
     settings: &Settings,
     context: Context<'_>,
 ) -> Result<()> {
-    let candidates = Candidates::survey(endpoints, settings)?;
+    let candidates = Candidates::survey(&each_once(endpoints), settings)?;
     let plan = candidates.plan(0, 1)?;
     candidates.create(&plan, context)
+}
+
+/// The addresses in their order, each once.
+pub fn each_once(endpoints: &[Endpoint]) -> Vec<Endpoint> {
+    let mut once: Vec<Endpoint> = Vec::new();
+    for endpoint in endpoints {
+        if !once.contains(endpoint) {
+            once.push(endpoint.clone());
+        }
+    }
+    once
 }

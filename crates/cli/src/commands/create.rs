@@ -2,7 +2,7 @@
 
 use redistrib_ops::lock::Lock;
 use redistrib_ops::model::NodeId;
-use redistrib_ops::{Candidates, Cluster, Endpoint, inspect};
+use redistrib_ops::{Candidates, Cluster, Endpoint, each_once, inspect};
 
 use super::{Outcome, Session};
 use crate::args::{CreateArgs, StartArgs};
@@ -11,18 +11,21 @@ use crate::render::json::{ClusterDocument, is_healthy};
 use crate::report::Reporter;
 
 /// What a cluster must have to survive the loss of a master.
-const LEAST_MASTERS: usize = 3;
+const SAFE_MASTERS: usize = 3;
+/// valkey-cli's question where there are fewer.
+const FEW_MASTERS: &str =
+    "A cluster requires at least 3 masters for automatic failover. Are you sure?";
 
 pub(super) fn create(args: &CreateArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    form(&session, "create", &args.nodes, args.replicas, LEAST_MASTERS)
+    form(&session, "create", &args.nodes, args.replicas)
 }
 
-/// `start` and `start-multi`: as few masters as there are, and as in redis-trib.py nobody is asked.
+/// `start` and `start-multi`: as in redis-trib.py nobody is asked, and a node that is named again is one node.
 pub(super) fn start(args: &StartArgs) -> anyhow::Result<Outcome> {
     let mut session = Session::for_change(&args.change)?;
     session.yes = true;
-    form(&session, "start", &args.nodes, 0, 1)
+    form(&session, "start", &each_once(&args.nodes), 0)
 }
 
 fn form(
@@ -30,16 +33,19 @@ fn form(
     verb: &str,
     endpoints: &[Endpoint],
     replicas: usize,
-    min_masters: usize,
 ) -> anyhow::Result<Outcome> {
     let candidates = Candidates::survey(endpoints, &session.settings)?;
-    let plan = candidates.plan(replicas, min_masters)?;
+    let plan = candidates.plan(replicas, 1)?;
     let nodes: Vec<(NodeId, Endpoint)> =
         candidates.ids().into_iter().zip(candidates.endpoints()).collect();
     session.output.lines(render::create(&plan, &nodes));
     if session.dry_run {
         session.output.document(&plan);
         return Ok(Outcome::Done);
+    }
+    let few = plan.masters.len() < SAFE_MASTERS;
+    if few && !session.may(|prompt| prompt.accepts(FEW_MASTERS))? {
+        return Ok(Outcome::Failed);
     }
     if !session.may(|prompt| prompt.accepts("Can I set the above configuration?"))? {
         return Ok(Outcome::Failed);

@@ -118,11 +118,10 @@ pub(super) fn rescue(args: &JoinArgs) -> anyhow::Result<Outcome> {
     let lost = session.change("rescue", &mut cluster, |_, context| {
         rescue_cluster(&args.node, &args.new, &session.settings, context)
     })?;
-    session.output.line(format_args!(
-        "[OK] {} has taken over {} slots: {lost}",
-        args.new,
-        lost.len()
-    ));
+    session.output.line(match lost.len() {
+        0 => "[OK] No slots are lost: nothing to do.".to_owned(),
+        count => format!("[OK] {} has taken over {count} slots: {lost}", args.new),
+    });
     session.output.document(&lost);
     Ok(Outcome::Done)
 }

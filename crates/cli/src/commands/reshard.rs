@@ -36,6 +36,13 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
     );
     let wish = wish(args, &session, &report)?;
     let moves = plan(&cluster, &wish.sources, wish.target, usize::from(wish.count))?;
+    let count: usize = moves.iter().map(|step| step.slots.len()).sum();
+    if count < usize::from(wish.count) {
+        session.output.line(format_args!(
+            "*** {} slots are wanted, and the sources own {count}: moving these.",
+            wish.count
+        ));
+    }
     session.output.lines(render::reshard(&report, &moves, wish.target));
     if !session.dry_run && !session.may(Prompt::proceeds)? {
         return Ok(Outcome::Failed);
