@@ -27,6 +27,7 @@ mod server_info;
 mod slot;
 mod slot_set;
 mod snapshot;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -43,4 +44,5 @@ pub use server_info::ServerInfo;
 pub use slot::{Slot, SlotError};
 pub use slot_set::{SlotRange, SlotSet, SlotSetError, Slots};
 pub use snapshot::{NodeView, Snapshot};
+pub use tally::{Loss, SlotCounts, most_removed, restored, unexplained_loss};
 pub use topology::{Field, ParseError, Problem, Topology};

@@ -166,6 +166,22 @@ pub enum Error {
         /// How many there are among the keys that were looked at.
         count: usize,
     },
+    /// Slots have a new owner that has fewer keys of them than their old one had, and neither expiry nor eviction nor
+    /// the commands of clients explain that.
+    #[error(
+        "{keys} keys of slots {slots} that {from} held are not on {to}, the slots' new owner, and no expiry, eviction or \
+         command of a client explains that: read the logs of both servers, and restore the keys from a backup"
+    )]
+    KeysLost {
+        /// The slots that have fewer keys than before.
+        slots: SlotSet,
+        /// How many fewer.
+        keys: u64,
+        /// The slots' old owner.
+        from: NodeId,
+        /// Their new one.
+        to: NodeId,
+    },
     /// A migration stopped while slots were open.
     #[error(
         "moving slots {slots} from {from} to {to}: {source}; they are left open, and clients are still \

@@ -59,11 +59,18 @@ pub(super) struct MigrateTo {
 }
 
 impl MigrateTo {
-    /// `MIGRATE host port "" 0 timeout [REPLACE] [AUTH …] KEYS …`, all keys of one slot.
-    pub(super) fn keys(&self, keys: &[Bytes], timeout: Duration, replace: bool) -> Command {
+    /// `MIGRATE host port "" database timeout [REPLACE] [AUTH …] KEYS …`, all keys of one slot, and of the database
+    /// that the source has selected.
+    pub(super) fn keys(
+        &self,
+        keys: &[Bytes],
+        database: u32,
+        timeout: Duration,
+        replace: bool,
+    ) -> Command {
         let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
-        let mut command =
-            Command::new("MIGRATE").arg(&self.host).arg(self.port).arg("").arg(0).arg(timeout);
+        let place = Command::new("MIGRATE").arg(&self.host).arg(self.port);
+        let mut command = place.arg("").arg(database).arg(timeout);
         if replace {
             command.push("REPLACE");
         }

@@ -20,6 +20,8 @@ const LEAST_COMMIT: usize = 32;
 /// What a slot costs each node, and the same again in reserve, where the news of them go out together: a SETSLOT or
 /// two and a line in the nodes' files.
 const SLOT_COST: Duration = Duration::from_micros(10);
+/// What it costs the source to count a slot's keys in one database.
+const COUNT_COST: Duration = Duration::from_micros(1);
 
 impl PairWork<'_> {
     /// Gives emptied slots to the target.
@@ -37,6 +39,7 @@ impl PairWork<'_> {
 
     fn commit_some(&mut self, slots: &SlotSet) -> Result<()> {
         let shared = self.shared;
+        self.empty(slots)?;
         let mut cluster = shared.cluster();
         // What the target refused must not be given to it by the others.
         let taken = self.taking.take(&mut self.target, slots, self.pair.to)?;
@@ -93,7 +96,8 @@ impl PairWork<'_> {
         match (self.options().max_pause, self.taking) {
             (None, _) => usize::MAX,
             (Some(budget), Taking::Together | Taking::Replicated) => {
-                let fitting = budget.as_micros() / SLOT_COST.as_micros();
+                let count = COUNT_COST.as_micros() * self.databases.len() as u128;
+                let fitting = budget.as_micros() / (SLOT_COST.as_micros() + count);
                 usize::try_from(fitting).unwrap_or(usize::MAX).max(LEAST_COMMIT)
             }
             (Some(_), Taking::OneByOne) => LEAST_COMMIT,

@@ -253,6 +253,7 @@ impl<'w, 'a> Copy<'w, 'a> {
                 self.work.source.accept(command, reply.clone())?;
             }
             let reply = String::from_utf8_lossy(text).into_owned();
+            self.work.doubtful += keys.len() as u64;
             self.failed.push(Failed { slot, keys: keys.to_vec(), trouble, reply });
             return Ok(0);
         }

@@ -11,6 +11,7 @@ mod bus;
 mod commands;
 mod commit;
 mod copy;
+mod databases;
 mod limiter;
 mod link;
 pub(crate) mod mend;
@@ -23,6 +24,7 @@ mod settle;
 mod shared;
 mod stale;
 mod taking;
+mod tally;
 mod trouble;
 
 use std::collections::BTreeSet;

@@ -11,10 +11,12 @@ use redistrib_resp::{Command, Reply};
 use super::burst::{Burst, Item};
 use super::commands::{self, MigrateTo, key_name};
 use super::copy::Copy;
+use super::databases;
 use super::link::Link;
 use super::options::MigrateOptions;
 use super::shared::Shared;
 use super::taking::Taking;
+use super::tally::Tally;
 use crate::error::{Error, Result};
 use crate::{Event, Pair};
 
@@ -57,7 +59,13 @@ pub(super) struct PairWork<'a> {
     /// Since when a node has been answering that it is not ready.
     pub(super) passing_since: Option<Instant>,
     /// Slots that were opened and not yet given away.
-    open: SlotSet,
+    pub(super) open: SlotSet,
+    /// The database that both connections have selected.
+    pub(super) database: u32,
+    /// The databases in which the source has been seen to have keys, and the first.
+    pub(super) databases: BTreeSet<u32>,
+    /// How many keys of the batch were in MIGRATEs that failed: some may have been sent twice.
+    pub(super) doubtful: u64,
 }
 
 impl<'a> PairWork<'a> {
@@ -84,6 +92,9 @@ impl<'a> PairWork<'a> {
             foreign: BTreeSet::new(),
             passing_since: None,
             open: SlotSet::new(),
+            database: 0,
+            databases: BTreeSet::from([0]),
+            doubtful: 0,
         })
     }
 
@@ -100,23 +111,36 @@ impl<'a> PairWork<'a> {
     }
 
     fn move_batch(&mut self, batch: &SlotSet) -> Result<()> {
+        let mut tally = Tally::begin(self.pair, &mut self.target)?;
         self.open = batch.clone();
+        self.doubtful = 0;
         let filled = self.open_slots(batch)?;
+        databases::add(&mut tally.before, &filled);
         Copy::new(self, filled).run()?;
+        self.copy_other_databases(batch, &mut tally.before)?;
         self.commit(batch)?;
         self.open = SlotSet::new();
         self.shared.context.tell(Event::SlotsMoved { pair: self.pair, slots: batch.clone() });
-        Ok(())
+        self.audit(&tally)
+    }
+
+    /// Makes sure that what the slots held is on the target. What the source lost meanwhile, MIGRATE has not brought.
+    fn audit(&mut self, tally: &Tally) -> Result<()> {
+        let held: u64 = tally.before.values().sum();
+        let doubtful = 2 * self.doubtful;
+        let gone = |arrived| held.saturating_sub(arrived) + doubtful;
+        tally.close(&mut self.target, &self.databases, gone)
     }
 
     /// Moves the keys of slots that somebody else has opened. Whatever the target has already may be of another
     /// origin.
     pub(super) fn copy_alone(&mut self, slots: &SlotSet) -> Result<()> {
-        self.foreign = slots.iter().collect();
-        let counts: Vec<Command> = slots.iter().map(commands::count_keys).collect();
-        let counts = self.source.call_all(&counts)?;
-        let filled = slots.iter().zip(&counts).filter_map(|(slot, reply)| filled(slot, reply));
-        Copy::new(self, filled.collect()).run()
+        self.ask_databases()?;
+        for database in self.databases.clone() {
+            let filled = databases::count_in(&mut self.source, slots, database)?;
+            self.copy_in(database, filled)?;
+        }
+        Ok(())
     }
 
     /// Opens the slots on the target, then on the source; tells which hold keys, and how many.
@@ -139,7 +163,7 @@ impl<'a> PairWork<'a> {
         }
         let open = |slot| vec![commands::migrating(slot, to), commands::count_keys(slot)];
         let counts = open_all(&mut self.source, batch.iter().map(open).collect())?;
-        Ok(batch.iter().zip(&counts).filter_map(|(slot, reply)| filled(slot, reply)).collect())
+        Ok(databases::filled(batch, &counts.iter().map(Reply::view).collect::<Vec<_>>()))
     }
 
     /// No client was sent to the target yet: its half of the slots can be closed without loss.
@@ -210,7 +234,7 @@ impl<'a> PairWork<'a> {
     }
 
     pub(super) fn migrate_with(&self, keys: &[Bytes], timeout: Duration, replace: bool) -> Command {
-        self.to.keys(keys, timeout, replace)
+        self.to.keys(keys, self.database, timeout, replace)
     }
 
     /// Learns from how long a burst held the servers up.
@@ -270,12 +294,6 @@ fn open_all(node: &mut Link<'_>, groups: Vec<Vec<Command>>) -> Result<Vec<Reply>
         counts.extend(accepted.collect::<Result<Vec<Reply>>>()?.pop());
     }
     Ok(counts)
-}
-
-/// A slot with the number of its keys, if it has any. What is no number is counted by listing.
-fn filled(slot: Slot, count: &Reply) -> Option<(Slot, usize)> {
-    let count = count.view().as_int().and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
-    (count > 0).then_some((slot, count))
 }
 
 /// How many slots the next batch gets: as many as fit its time, but not many times more than before.

@@ -1,0 +1,205 @@
+//! Numbered databases: Valkey 9 has them in cluster mode, and what servers say of a slot's keys is of one of them, the
+//! one that the connection has selected.
+//!
+//! Which databases hold keys is asked when the slots are MIGRATING: from then on no client can bring keys in. Before
+//! slots are given away the source is asked again, of all databases at one moment, since an administrator may have
+//! closed the slots meanwhile. Where there is one database this costs next to nothing.
+
+use std::collections::BTreeSet;
+
+use redistrib_cluster_model::{ServerInfo, Slot, SlotCounts, SlotSet};
+use redistrib_resp::{Command, Reply, View};
+
+use super::commands;
+use super::copy::Copy;
+use super::link::Link;
+use super::pair::PairWork;
+use crate::error::{Error, Result};
+use crate::inspect::text_of;
+
+/// How often keys may turn up in slots that were empty.
+const MOST_ROUNDS: usize = 20;
+
+/// What is left in one database.
+type Left = (u32, Vec<(Slot, usize)>);
+
+impl PairWork<'_> {
+    /// Copies what the slots hold in databases other than the first, and adds it to what they held.
+    pub(super) fn copy_other_databases(
+        &mut self,
+        slots: &SlotSet,
+        held: &mut SlotCounts,
+    ) -> Result<()> {
+        self.ask_databases()?;
+        for database in self.databases.clone().into_iter().filter(|database| *database > 0) {
+            let filled = count_in(&mut self.source, slots, database)?;
+            add(held, &filled);
+            self.copy_in(database, filled)?;
+        }
+        Ok(())
+    }
+
+    /// Learns in which databases the source holds keys.
+    pub(super) fn ask_databases(&mut self) -> Result<()> {
+        let keyspace = info(&mut self.source, "keyspace")?;
+        self.databases.extend(keyspace.databases().into_keys());
+        Ok(())
+    }
+
+    /// Copies the keys of one database.
+    pub(super) fn copy_in(&mut self, database: u32, filled: Vec<(Slot, usize)>) -> Result<()> {
+        if filled.is_empty() {
+            return Ok(());
+        }
+        let slots: SlotSet = filled.iter().map(|(slot, _)| *slot).collect();
+        let at_target = count_in(&mut self.target, &slots, database)?;
+        let at_target = at_target.into_iter().map(|(slot, _)| slot).collect();
+        let first = std::mem::replace(&mut self.foreign, at_target);
+        self.select(database)?;
+        Copy::new(self, filled).run()?;
+        self.foreign = first;
+        self.select(0)
+    }
+
+    fn select(&mut self, database: u32) -> Result<()> {
+        for node in [&mut self.source, &mut self.target] {
+            node.call_all(&[selection(database)])?;
+        }
+        self.database = database;
+        Ok(())
+    }
+
+    /// Makes sure that the source holds no key of the slots in any database; what it does hold goes over.
+    ///
+    /// # Errors
+    /// [`Error::Precondition`] for a source that is no master any more; those of the copying.
+    pub(super) fn empty(&mut self, slots: &SlotSet) -> Result<()> {
+        for _ in 0..MOST_ROUNDS {
+            let left = self.left_at_source(slots)?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            for (database, filled) in left {
+                self.copy_in(database, filled)?;
+            }
+        }
+        Err(Error::Precondition(format!(
+            "keys go on turning up in slots {slots} of {}, though the slots are on their way",
+            self.source.endpoint()
+        )))
+    }
+
+    /// What the source says that it holds in these slots, in all databases at one moment.
+    fn left_at_source(&mut self, slots: &SlotSet) -> Result<Vec<Left>> {
+        loop {
+            // The first comes last, so that it is selected afterwards.
+            let databases: Vec<u32> = self.databases.iter().rev().copied().collect();
+            let questions = questions(slots, &databases);
+            let replies = self.source.pipeline(&questions)?;
+            let answers = at_one_moment(&self.source, &questions, &replies)?;
+            let Some(([role, keyspace], counts)) = answers.split_first_chunk() else {
+                let exec = &questions[questions.len() - 1];
+                return Err(self.source.unexpected(exec, "not one reply for each command"));
+            };
+            if role.elements().next().and_then(|role| role.as_str()) != Some("master") {
+                let node = self.source.endpoint();
+                let what =
+                    format!("{node} is no master any more: another has taken over its slots");
+                return Err(Error::Precondition(what));
+            }
+            let known = self.databases.len();
+            let keyspace = ServerInfo::parse(keyspace.as_str().unwrap_or_default());
+            self.databases.extend(keyspace.databases().into_keys());
+            if self.databases.len() == known {
+                let counts = databases.iter().zip(counts.chunks(1 + slots.len()));
+                let left =
+                    counts.map(|(database, counts)| (*database, filled(slots, &counts[1..])));
+                return Ok(left.filter(|(_, filled)| !filled.is_empty()).collect());
+            }
+        }
+    }
+}
+
+/// A transaction that asks for a node's role, its databases, and how many keys each of these has in the slots.
+fn questions(slots: &SlotSet, databases: &[u32]) -> Vec<Command> {
+    let keyspace = Command::new("INFO").arg("keyspace");
+    let mut questions = vec![Command::new("MULTI"), Command::new("ROLE"), keyspace];
+    for database in databases {
+        questions.push(selection(*database));
+        questions.extend(slots.iter().map(commands::count_keys));
+    }
+    questions.push(Command::new("EXEC"));
+    questions
+}
+
+/// What a transaction gave. A server whose ACL allows no MULTI has answered each command at once.
+fn at_one_moment<'r>(
+    node: &Link<'_>,
+    transaction: &[Command],
+    replies: &'r [Reply],
+) -> Result<Vec<View<'r>>> {
+    let views: Vec<View<'r>> = replies.iter().map(Reply::view).collect();
+    let [multi, plain @ .., exec] = &views[..] else { return Ok(Vec::new()) };
+    let answers = match multi.as_error() {
+        None if exec.as_error().is_none() => exec.elements().collect(),
+        _ => plain.to_vec(),
+    };
+    let mut answered = transaction[1..].iter().zip(&answers);
+    match answered.find_map(|(command, answer)| node.refusal(command, *answer)) {
+        None => Ok(answers),
+        Some(error) => Err(error),
+    }
+}
+
+fn selection(database: u32) -> Command {
+    Command::new("SELECT").arg(database)
+}
+
+/// What a node tells of itself. Where it may not, that is nothing.
+pub(super) fn info(node: &mut Link<'_>, section: &str) -> Result<ServerInfo> {
+    let replies = node.pipeline(&[Command::new("INFO").arg(section)])?;
+    Ok(ServerInfo::parse(replies.first().and_then(text_of).unwrap_or_default()))
+}
+
+/// Which of the slots hold keys in one database, and how many. The connection is left at the first database.
+pub(super) fn count_in(
+    node: &mut Link<'_>,
+    slots: &SlotSet,
+    database: u32,
+) -> Result<Vec<(Slot, usize)>> {
+    let mut questions: Vec<Command> = slots.iter().map(commands::count_keys).collect();
+    if database > 0 {
+        questions.insert(0, selection(database));
+        questions.push(selection(0));
+    }
+    let replies = node.call_all(&questions)?;
+    let counts: Vec<View<'_>> = replies.iter().map(Reply::view).collect();
+    Ok(filled(slots, &counts[usize::from(database > 0)..]))
+}
+
+/// How many keys a node has in these slots, all these databases together. The connection is left at the first.
+pub(super) fn count(
+    node: &mut Link<'_>,
+    slots: &SlotSet,
+    databases: &BTreeSet<u32>,
+) -> Result<SlotCounts> {
+    let mut counts = SlotCounts::new();
+    for database in databases {
+        add(&mut counts, &count_in(node, slots, *database)?);
+    }
+    Ok(counts)
+}
+
+/// Adds what one database holds.
+pub(super) fn add(held: &mut SlotCounts, filled: &[(Slot, usize)]) {
+    for (slot, count) in filled {
+        *held.entry(*slot).or_default() += *count as u64;
+    }
+}
+
+/// The slots that have keys, and how many. What is no number is counted by listing.
+pub(super) fn filled(slots: &SlotSet, counts: &[View<'_>]) -> Vec<(Slot, usize)> {
+    let number = |count: &View<'_>| count.as_int().and_then(|count| usize::try_from(count).ok());
+    let counts = slots.iter().zip(counts).map(|(slot, count)| (slot, number(count).unwrap_or(1)));
+    counts.filter(|(_, count)| *count > 0).collect()
+}

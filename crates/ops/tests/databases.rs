@@ -1,0 +1,131 @@
+//! Numbered databases in cluster mode, as Valkey 9 has them: every one of them moves.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::migrate::{Atomic, MigrateOptions};
+use redistrib_ops::model::{NodeId, Slot};
+use redistrib_ops::resp::Command;
+use redistrib_ops::{Cancel, Cluster, Connection, Event, Observer};
+use support::*;
+
+/// Three masters of Valkey 9.1 with 16 databases each.
+fn lab() -> TempLab {
+    let options = Options {
+        nodes: Some(3),
+        replicas: Some(0),
+        layout: Some(Layout::Cluster),
+        server: Some(TestServer::named("valkey-9.1").unwrap().program),
+        config: vec!["cluster-databases 16".into()],
+        ..Options::default()
+    };
+    TempLab::up(options).unwrap()
+}
+
+const USED: [u32; 3] = [0, 3, 9];
+
+/// The same names in several databases, each with a value of its own.
+fn fill_databases(cluster: &mut Cluster, count: usize) {
+    for id in masters(cluster) {
+        let owned = cluster.member(id).unwrap().node().slots.clone();
+        let names = (0..count).map(|n| format!("key:{n}"));
+        let names: Vec<String> =
+            names.filter(|name| owned.contains(Slot::of_key(name.as_bytes()))).collect();
+        let connection = cluster.member_mut(id).unwrap().connection().unwrap();
+        for database in USED {
+            let set = |name| Command::new("SET").arg(name).arg(format!("{name} in {database}"));
+            let mut commands = vec![Command::new("SELECT").arg(database)];
+            commands.extend(names.iter().map(set));
+            commands.push(Command::new("SELECT").arg(0));
+            connection.call_all(&commands).unwrap();
+        }
+    }
+}
+
+/// What all masters hold, by database and name.
+fn held(lab: &TempLab) -> BTreeMap<(u32, Vec<u8>), Vec<u8>> {
+    let cluster = discover(lab);
+    let mut all = BTreeMap::new();
+    for (id, database) in masters(&cluster).into_iter().flat_map(|id| (0..16).map(move |n| (id, n)))
+    {
+        let mut connection = connect(lab, &cluster, id);
+        call(&mut connection, &format!("SELECT {database}"));
+        let names = call(&mut connection, "KEYS *");
+        for name in names.view().elements().map(|name| name.as_bytes().unwrap()) {
+            let value = connection.call(&Command::new("GET").arg(name)).unwrap();
+            let value = value.view().as_bytes().unwrap().to_vec();
+            let before = all.insert((database, name.to_vec()), value);
+            assert!(before.is_none(), "{} of {database} is in two places", name.escape_ascii());
+        }
+    }
+    all
+}
+
+fn by_migrate() -> MigrateOptions {
+    MigrateOptions { atomic: Atomic::Never, ..MigrateOptions::default() }
+}
+
+#[test]
+fn every_database_moves() {
+    let lab = lab();
+    let mut cluster = discover(&lab);
+    fill_databases(&mut cluster, 3000);
+    let before = held(&lab);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let moves = [step(&cluster, a, b, "0-1999")];
+    let done = move_slots(&mut cluster, &moves, &by_migrate()).unwrap();
+    let moved = before.keys().filter(|(_, name)| moves[0].slots.contains(Slot::of_key(name)));
+    assert_eq!(done.keys, moved.count() as u64);
+    assert!(held(&lab) == before);
+    assert_settled(&lab);
+}
+
+/// Writes keys to a database that had none, when the last of those known have moved. While a slot is on its way no
+/// client can, so an administrator has to close it for that moment.
+struct Intruder {
+    source: Mutex<Connection>,
+    slot: Slot,
+    target: NodeId,
+    left: Mutex<u64>,
+}
+
+impl Observer for Intruder {
+    fn event(&self, event: &Event) {
+        let Event::KeysMoved { keys, .. } = event else { return };
+        let mut left = self.left.lock().unwrap();
+        *left = left.saturating_sub(*keys);
+        if *left == 0 {
+            *left = u64::MAX;
+            let source = &mut self.source.lock().unwrap();
+            call(source, &format!("CLUSTER SETSLOT {} STABLE", self.slot));
+            call(source, "SELECT 12");
+            (0..50).for_each(|n| drop(call(source, &format!("SET {{a}}new{n} 1"))));
+            call(source, &format!("CLUSTER SETSLOT {} MIGRATING {}", self.slot, self.target));
+        }
+    }
+}
+
+#[test]
+fn keys_that_come_into_another_database_meanwhile_are_not_left_behind() {
+    let lab = lab();
+    let mut cluster = discover(&lab);
+    fill(&mut cluster, (0..1000).map(|n| Command::new("SET").arg(format!("{{a}}{n}")).arg(n)));
+    let slot = Slot::of_key(b"a");
+    let from = cluster.owner(slot).unwrap().id();
+    let mut source = connect(&lab, &cluster, from);
+    call(&mut source, "SELECT 3");
+    (0..10).for_each(|n| drop(call(&mut source, &format!("SET {{a}}{n} 1"))));
+    let target = masters(&cluster).into_iter().find(|id| *id != from).unwrap();
+    let intruder = Intruder { source: Mutex::new(source), slot, target, left: Mutex::new(1010) };
+    let moves = [step(&cluster, from, target, &slot.to_string())];
+    move_slots_with(&mut cluster, &moves, &by_migrate(), &intruder, &Cancel::new()).unwrap();
+    let held = held(&lab);
+    assert_eq!(held.keys().filter(|(database, _)| *database == 12).count(), 50);
+    assert_eq!(held.len(), 1060);
+    assert_settled(&lab);
+}
