@@ -53,3 +53,19 @@ impl Interrupts {
         })
     }
 }
+
+/// A wish to stop that the first Ctrl-C presses, without a word; the second ends the program.
+///
+/// # Errors
+/// Those of the signal handler's installation.
+pub fn quietly() -> Result<Cancel, ctrlc::Error> {
+    let cancel = Cancel::new();
+    let pressed = cancel.clone();
+    ctrlc::set_handler(move || {
+        if pressed.wish() != Stop::No {
+            process::exit(ENDED);
+        }
+        pressed.press();
+    })?;
+    Ok(cancel)
+}

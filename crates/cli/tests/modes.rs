@@ -4,13 +4,55 @@
 mod replay;
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::{Connection, resp};
-use replay::{options, redis_cli, run};
+use replay::{options, run};
 
-/// What redis-cli of the same version as the server prints, and with which exit code.
+/// The peers' newest clients, whose words this program takes over under their names.
+#[derive(Clone, Copy)]
+enum Peer {
+    RedisCli,
+    ValkeyCli,
+}
+
+const PEERS: [Peer; 2] = [Peer::RedisCli, Peer::ValkeyCli];
+
+impl Peer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::RedisCli => "redis-cli",
+            Self::ValkeyCli => "valkey-cli",
+        }
+    }
+
+    fn theirs(self) -> Command {
+        let server = TestServer::named("redis-8.6").unwrap();
+        let servers = server.program.ancestors().nth(3).unwrap();
+        prepared(Command::new(match self {
+            Self::RedisCli => servers.join("redis-8.6/bin/redis-cli"),
+            Self::ValkeyCli => servers.join("valkey-cli-9.1/bin/valkey-cli"),
+        }))
+    }
+
+    fn ours(self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_redis-trib"));
+        command.arg0(self.name());
+        prepared(command)
+    }
+}
+
+fn prepared(mut command: Command) -> Command {
+    command.env_remove("REDISCLI_AUTH").env_remove("FAKETTY");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What redis-cli prints, and with which exit code.
 fn theirs(args: &[String]) -> (String, String, Option<i32>) {
     let mut command = their_program();
     command.args(args);
@@ -25,17 +67,11 @@ fn ours(args: &[String]) -> (String, String, Option<i32>) {
 }
 
 fn their_program() -> Command {
-    let program = TestServer::named("redis-7.0").unwrap().program.with_file_name("redis-cli");
-    let mut command = Command::new(program);
-    command.env_remove("REDISCLI_AUTH");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
+    Peer::RedisCli.theirs()
 }
 
 fn our_program() -> Command {
-    let mut command = redis_cli(&[]);
-    command.env_remove("FAKETTY");
-    command
+    Peer::RedisCli.ours()
 }
 
 /// What a program that has no end prints until there is enough.
@@ -60,6 +96,11 @@ fn printed(command: Command) -> (String, String, Option<i32>) {
 }
 
 fn plain() -> TempLab {
+    TempLab::plain(&TestServer::named("redis-8.6").unwrap(), 1).unwrap()
+}
+
+/// A server that tells its keys in the same order each time it is asked: Redis 8.6 does not.
+fn orderly() -> TempLab {
     TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap()
 }
 
@@ -77,12 +118,17 @@ fn fill(lab: &TempLab, commands: &[&str]) {
 /// Both print the same, byte for byte, on standard output and standard error, and end with the same code.
 fn assert_same(line: &str, port: u16) {
     let args = options(&format!("-p {port} {line}"));
-    assert_eq!(ours(&args), theirs(&args), "{line}");
+    for peer in PEERS {
+        let (mut ours, mut theirs) = (peer.ours(), peer.theirs());
+        ours.args(&args);
+        theirs.args(&args);
+        assert_eq!(printed(ours), printed(theirs), "{} {line}", peer.name());
+    }
 }
 
 #[test]
 fn keys_are_listed_and_weighed_as_redis_cli_does() {
-    let lab = plain();
+    let lab = orderly();
     fill(
         &lab,
         &[
@@ -106,15 +152,164 @@ fn keys_are_listed_and_weighed_as_redis_cli_does() {
         "--bigkeys --pattern *s*",
         "--memkeys",
         "--memkeys-samples 0",
+        "--bigkeys --count 3",
+        "--memkeys --count 100 --pattern s*",
         "-n 3 --scan",
     ] {
         assert_same(line, port(&lab));
     }
 }
 
+/// Sizes of many orders, to the last digit of each percentile.
+#[test]
+fn key_statistics_are_those_of_redis_cli() {
+    let lab = orderly();
+    let link = &mut Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
+    let long = "n".repeat(300);
+    for number in 0..400usize {
+        let name = if number % 100 == 7 { format!("{long}{number}") } else { format!("k{number}") };
+        let value = "x".repeat(number * number * 3);
+        link.call(&resp::Command::new("SET").arg(name).arg(value)).unwrap();
+    }
+    fill(&lab, &["rpush list 1 2 3", "hset hash f v g w", "zadd zset 1 a", "xadd stream 1-1 f v"]);
+    for line in [
+        "--keystats",
+        "--keystats --top 3 --count 100",
+        "--keystats-samples 2",
+        "--keystats --pattern k1*",
+    ] {
+        let args = options(&format!("-p {} {line}", port(&lab)));
+        let (ours, theirs) = (ours(&args), theirs(&args));
+        assert_eq!((ours.0, ours.2), (theirs.0, theirs.2), "{line}");
+    }
+}
+
+#[test]
+fn what_may_not_be_asked_is_never_counted_as_nothing() {
+    let lab = plain();
+    fill(&lab, &["set key value", "config set maxmemory-policy allkeys-lfu"]);
+    for (forbidden, modes) in [
+        ("dbsize", &["--bigkeys", "--memkeys", "--hotkeys", "--keystats"][..]),
+        ("scan", &["--scan", "--bigkeys", "--memkeys", "--hotkeys", "--keystats"]),
+        ("type", &["--bigkeys", "--memkeys", "--keystats"]),
+        ("object", &["--hotkeys"]),
+    ] {
+        let rule = format!("acl setuser {forbidden} on nopass ~* &* +@all -{forbidden}");
+        fill(&lab, &[&rule]);
+        for mode in modes {
+            let line =
+                format!("-p {} --user {forbidden} --pass x --no-auth-warning {mode}", port(&lab));
+            let (out, complaint, code) = ours(&options(&line));
+            assert_eq!(
+                (&out, &complaint, code),
+                (&out, &theirs(&options(&line)).1, Some(1)),
+                "{line}"
+            );
+            assert!(!out.contains("summary") && complaint.contains("NOPERM"), "{line}: {out}");
+        }
+    }
+    // Theirs takes these for keys of no size.
+    for (forbidden, mode) in
+        [("memory", "--memkeys"), ("strlen", "--bigkeys"), ("memory", "--keystats")]
+    {
+        let rule = format!("acl setuser {forbidden} on nopass ~* &* +@all -{forbidden}");
+        fill(&lab, &[&rule]);
+        let line =
+            format!("-p {} --user {forbidden} --pass x --no-auth-warning {mode}", port(&lab));
+        let (out, complaint, code) = ours(&options(&line));
+        assert_eq!(code, Some(1), "{line}: {out}");
+        assert!(complaint.contains("returned an error: NOPERM"), "{line}: {complaint}");
+    }
+    for mode in ["--bigkeys", "--hotkeys", "--scan"] {
+        let (out, complaint, code) = ours(&options(&format!("-p {} -n 99 {mode}", port(&lab))));
+        assert_eq!((out.as_str(), code), ("", Some(1)));
+        assert!(complaint.contains("there is no database 99"), "{complaint}");
+    }
+}
+
+#[test]
+fn a_replica_is_asked_for_its_keys() {
+    let lab = TempLab::cluster(&TestServer::named("redis-8.6").unwrap(), 3, 1).unwrap();
+    for number in 0..60 {
+        let set = format!("-c -p {} set key{number} x", port(&lab));
+        assert_eq!(ours(&options(&set)).0, "OK\n");
+    }
+    let replica = lab.endpoints()[3].port().unwrap();
+    let size = || ours(&options(&format!("-p {replica} dbsize"))).0.trim().parse::<u64>().unwrap();
+    let master = ours(&options(&format!("-p {replica} role"))).0;
+    let master: u16 = master.lines().nth(2).unwrap().parse().unwrap();
+    let at_master = ours(&options(&format!("-p {master} dbsize"))).0.trim().parse::<u64>().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    while size() < at_master {
+        assert!(Instant::now() < until);
+        thread::sleep(Duration::from_millis(20));
+    }
+    for mode in ["--bigkeys", "--memkeys", "--keystats"] {
+        let (out, complaint, code) = ours(&options(&format!("-p {replica} {mode}")));
+        assert_eq!((complaint.as_str(), code), ("", Some(0)), "{mode}");
+        let sampled = [format!("Sampled {at_master} keys"), format!("Keys sampled: {at_master}\n")];
+        assert!(sampled.iter().any(|text| out.contains(text)), "{mode}: {out}");
+    }
+}
+
+#[test]
+fn an_interrupted_walk_tells_what_it_has_found() {
+    let lab = plain();
+    let sets: Vec<String> = (0..3000).map(|number| format!("set key{number} x")).collect();
+    fill(&lab, &sets.iter().map(String::as_str).collect::<Vec<_>>());
+    for mode in ["--bigkeys", "--keystats"] {
+        for mut program in [our_program(), their_program()] {
+            let line = format!("-p {} {mode} -i 0.5", port(&lab));
+            let child = program.args(options(&line)).spawn().unwrap();
+            // It has begun once it has asked so much that it rests; the rest would take seconds.
+            let scans = || {
+                let stats = ours(&options(&format!("-p {} info commandstats", port(&lab)))).0;
+                stats.lines().any(|line| line.starts_with("cmdstat_scan:calls=100,"))
+            };
+            let until = Instant::now() + Duration::from_secs(20);
+            while !scans() {
+                assert!(Instant::now() < until);
+            }
+            interrupt(child.id());
+            let output = child.wait_with_output().unwrap();
+            let out = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(output.status.code(), Some(0), "{out}");
+            let expected = if mode == "--bigkeys" { "%] Sampled " } else { "--keystats --cursor " };
+            assert!(out.contains(expected), "{line}: {out}");
+            fill(&lab, &["config resetstat"]);
+        }
+    }
+}
+
+fn interrupt(process: u32) {
+    let status = Command::new("kill").args(["-INT", &process.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn json_is_for_programs() {
+    let lab = plain();
+    fill(&lab, &["set s1 abc", "rpush list 1 2 3", "config set maxmemory-policy allkeys-lfu"]);
+    let node = lab.endpoints()[0].to_string();
+    let document = |mode: &str| {
+        let mut command = prepared(Command::new(env!("CARGO_BIN_EXE_redis-trib")));
+        command.args(["exec", &node, mode, "--json"]);
+        let (out, complaint, code) = printed(command);
+        assert_eq!((complaint.as_str(), code), ("", Some(0)), "{mode}");
+        serde_json::from_str::<serde_json::Value>(&out).unwrap_or_else(|_| panic!("{mode}: {out}"))
+    };
+    let big = document("--bigkeys");
+    assert_eq!(
+        (big["sampled"].as_u64(), big["types"][0]["biggest"]["size"].as_u64()),
+        (Some(2), Some(3))
+    );
+    assert_eq!(document("--memkeys")["types"][1]["unit"], "bytes");
+    assert_eq!(document("--hotkeys")["sampled"].as_u64(), Some(2));
+}
+
 #[test]
 fn hot_keys_are_found_where_the_server_keeps_count() {
-    let lab = plain();
+    let lab = orderly();
     let names: Vec<String> = (1..=20).map(|number| format!("key{number}")).collect();
     let set = names.iter().map(|name| format!("set {name} x"));
     fill(&lab, &set.collect::<Vec<_>>().iter().map(String::as_str).collect::<Vec<_>>());

@@ -8,6 +8,7 @@ use redistrib_ops::Endpoint;
 
 use super::ConnectArgs;
 use super::values::endpoint;
+use crate::shell::Peer;
 
 /// How a session connects and prints.
 #[derive(Clone, Debug, Args)]
@@ -45,6 +46,9 @@ pub struct SessionArgs {
     /// Unix socket to connect to
     #[arg(short = 's', long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// The tool under whose name the program was called
+    #[arg(long = "as", hide = true, value_enum, default_value_t = Peer::RedisCli)]
+    pub peer: Peer,
     /// How replies look.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -154,9 +158,24 @@ pub struct ModeArgs {
     /// How many elements of a value --memkeys looks at
     #[arg(long, value_name = "NUMBER")]
     pub memkeys_samples: Option<u64>,
+    /// Find the largest keys by memory and by elements, and how sizes are distributed
+    #[arg(long)]
+    pub keystats: bool,
+    /// How many elements of a value --keystats looks at
+    #[arg(long, value_name = "NUMBER")]
+    pub keystats_samples: Option<u64>,
+    /// How many of the largest keys --keystats lists
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub top: u32,
+    /// Where --keystats begins: the cursor at which it was interrupted
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub cursor: u64,
     /// Find the keys that are used most
     #[arg(long)]
     pub hotkeys: bool,
+    /// How many keys --hotkeys finds (16)
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub hotkeys_count: Option<u32>,
     /// Only keys of this pattern
     #[arg(long, value_name = "PATTERN", allow_hyphen_values = true)]
     pub pattern: Option<OsString>,

@@ -17,6 +17,8 @@ use crate::shell::{self, FromStdin, Mode, Options, Output, Protocol, Repeat, Sca
 
 /// The pause between rows of `--stat` and the time of one `--latency`, where nothing else is said.
 const ONE_SECOND: Duration = Duration::from_secs(1);
+/// How many hot keys are found, where nothing else is said.
+const HOT_KEYS: u32 = 16;
 /// The time of a row of `--latency-history`.
 const HISTORY: Duration = Duration::from_secs(15);
 
@@ -74,6 +76,7 @@ fn run(node: &Endpoint, args: &SessionArgs, mode: Mode) -> Result<Outcome> {
         protocol: protocol(args),
         database: args.db,
         cluster: args.follow,
+        peer: args.peer,
         output: output(&args.output),
         repeat: Repeat {
             times: u64::try_from(args.repeat).ok(),
@@ -125,6 +128,7 @@ fn special(args: &ModeArgs, words: &[Vec<u8>], interval: Option<Duration>) -> Re
             None => args.pattern.as_deref().map(bytes),
         },
         count: args.count,
+        cursor: 0,
         interval: interval.unwrap_or_default(),
     };
     let samples = args.memkeys_samples;
@@ -139,7 +143,13 @@ fn special(args: &ModeArgs, words: &[Vec<u8>], interval: Option<Duration>) -> Re
         ModeArgs { bigkeys: true, .. } => Mode::BigKeys(scan),
         ModeArgs { memkeys: true, .. } => Mode::MemKeys(scan, samples),
         _ if samples.is_some() => Mode::MemKeys(scan, samples),
-        ModeArgs { hotkeys: true, .. } => Mode::HotKeys(scan),
+        ModeArgs { keystats: true, .. } | ModeArgs { keystats_samples: Some(_), .. } => {
+            let scan = Scan { cursor: args.cursor, ..scan };
+            Mode::KeyStats(scan, args.keystats_samples, args.top)
+        }
+        ModeArgs { hotkeys: true, .. } | ModeArgs { hotkeys_count: Some(_), .. } => {
+            Mode::HotKeys(scan, args.hotkeys_count.unwrap_or(HOT_KEYS))
+        }
         ModeArgs { scan: true, .. } => Mode::Scan(scan),
         ModeArgs { latency_history: true, .. } => Mode::Latency { history, interval: second },
         ModeArgs { latency: true, .. } => Mode::Latency { history: None, interval: second },

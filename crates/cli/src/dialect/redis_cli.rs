@@ -241,6 +241,11 @@ impl<'a> Scan<'a> {
         node.push(self.port.unwrap_or_else(|| "6379".into()));
         self.words.insert(0, node);
         self.line.set_words(self.words);
+        if let (Program::ValkeyCli, Some(option)) =
+            (self.program, model::long(self.known.exec, "as"))
+        {
+            self.line.option(&option, Some(self.program.name().into()));
+        }
         Ok(self.line)
     }
 

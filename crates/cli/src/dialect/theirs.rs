@@ -42,7 +42,7 @@ impl Meaning {
 
 /// What they have under a name that the model does not know, or knows for something else. TLS ciphers are rustls's to
 /// choose, names are resolved to whatever address answers, and errors are told in full anyway.
-const OWN: [(&str, Meaning); 26] = [
+const OWN: [(&str, Meaning); 24] = [
     ("-h", Meaning::Host),
     ("-p", Meaning::Port),
     ("-u", Meaning::Uri),
@@ -64,8 +64,6 @@ const OWN: [(&str, Meaning); 26] = [
     ("--latency-dist", Meaning::Missing("--latency-history prints a row an interval")),
     ("--ldb", Meaning::Missing("--eval executes a script")),
     ("--ldb-sync-mode", Meaning::Missing("--eval executes a script")),
-    ("--keystats", Meaning::Missing("use --bigkeys and --memkeys")),
-    ("--keystats-samples", Meaning::Missing("use --memkeys-samples")),
     ("--vset-recall", Meaning::Missing("send VSIM")),
     ("--mptcp", Meaning::Missing("leave it out: connections are plain TCP")),
     ("--rdma", Meaning::Missing("leave it out: connections are TCP")),

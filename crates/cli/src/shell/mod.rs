@@ -8,6 +8,8 @@ mod everywhere;
 mod failure;
 mod fleet;
 pub mod format;
+mod hotkeys;
+mod keystats;
 mod latency;
 mod lines;
 mod oneshot;
@@ -19,6 +21,7 @@ mod scan;
 mod session;
 mod stat;
 mod state;
+mod walk;
 
 use std::io;
 
@@ -26,10 +29,10 @@ use anyhow::Result;
 
 pub use fleet::FleetSession;
 pub use oneshot::{FromStdin, fill_in};
-pub use options::{Mode, Options, Output, Protocol, Repeat, Scan};
+pub use options::{Mode, Options, Output, Peer, Protocol, Repeat, Scan};
 
-use bigkeys::Measure;
 use session::Session;
+use walk::Measure;
 
 /// Does what the options ask for; errors are printed. Tells whether all went well: no connection is an
 /// error always, an error reply only where [`Options::exit_on_error`] says so.
@@ -57,9 +60,13 @@ fn run_mode(options: &Options) -> Result<bool> {
         Mode::Everywhere { which, words } => everywhere::run(options, *which, words),
         Mode::Pipe { patience } => pipe::run(options, *patience),
         Mode::Scan(scan) => scan::run(options, scan),
-        Mode::BigKeys(scan) => bigkeys::biggest(options, scan, Measure::Elements),
-        Mode::MemKeys(scan, samples) => bigkeys::biggest(options, scan, Measure::Memory(*samples)),
-        Mode::HotKeys(scan) => bigkeys::hottest(options, scan),
+        Mode::BigKeys(scan) => bigkeys::run(options, scan, Measure::Elements),
+        Mode::MemKeys(scan, samples) => bigkeys::run(options, scan, Measure::Memory(*samples)),
+        Mode::KeyStats(scan, samples, top) => {
+            let wanted = keystats::Wanted { samples: *samples, top: *top as usize };
+            keystats::run(options, scan, wanted)
+        }
+        Mode::HotKeys(scan, count) => hotkeys::run(options, scan, *count as usize),
         Mode::Latency { history, interval } => latency::run(options, *history, *interval),
         Mode::Stat { interval } => stat::run(options, *interval, options.repeat),
     }

@@ -20,6 +20,8 @@ pub struct Options {
     pub database: u32,
     /// Follow MOVED and ASK.
     pub cluster: bool,
+    /// Whose words to use.
+    pub peer: Peer,
     /// How replies look.
     pub output: Output,
     /// How often a command is executed.
@@ -28,6 +30,16 @@ pub struct Options {
     pub exit_on_error: bool,
     /// What to do.
     pub mode: Mode,
+}
+
+/// The tool whose words are used where the two differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Peer {
+    /// redis-cli 8.6.
+    #[default]
+    RedisCli,
+    /// valkey-cli 9.1.
+    ValkeyCli,
 }
 
 /// The protocol version.
@@ -97,8 +109,10 @@ pub enum Mode {
     BigKeys(Scan),
     /// The biggest keys of each type by memory.
     MemKeys(Scan, Option<u64>),
-    /// The keys that are used most.
-    HotKeys(Scan),
+    /// The largest keys and how sizes are distributed: so many elements of each value looked at, so many keys listed.
+    KeyStats(Scan, Option<u64>, u32),
+    /// So many of the keys that are used most.
+    HotKeys(Scan, u32),
     /// Round trips, measured without end or for an interval.
     Latency {
         /// How long each row of the history takes; `None`: one row only.
@@ -120,6 +134,8 @@ pub struct Scan {
     pub pattern: Option<Vec<u8>>,
     /// COUNT of each SCAN.
     pub count: Option<u64>,
+    /// The cursor to begin with.
+    pub cursor: u64,
     /// A pause every hundred SCANs, or after each where keys are listed.
     pub interval: Duration,
 }

@@ -9,9 +9,6 @@ use redistrib_ops::{Cluster, Endpoint};
 use super::options::{Options, Scan};
 use super::session::Session;
 
-/// The pause of `--bigkeys` and its like comes once in so many SCANs.
-pub(super) const PAUSE_EVERY: u64 = 100;
-
 /// Lists the keys.
 pub(super) fn run(options: &Options, scan: &Scan) -> Result<bool> {
     for node in nodes(options)? {
@@ -41,6 +38,10 @@ pub(super) fn session_with(options: &Options, node: &Endpoint) -> Result<Session
     let options = Options { endpoint: node.clone(), cluster: false, ..options.clone() };
     let mut session = Session::new(&options, false);
     session.connect()?;
+    if session.state.database != options.database {
+        // What is true of another database must not pass for the answer.
+        bail!("nothing has been looked at: there is no database {}", options.database);
+    }
     Ok(session)
 }
 
@@ -67,7 +68,13 @@ impl Keys {
 
 impl Cursor {
     pub(super) fn new(scan: &Scan) -> Self {
-        Self { scan: scan.clone(), at: Some(b"0".to_vec()), steps: 0 }
+        Self { scan: scan.clone(), at: Some(scan.cursor.to_string().into_bytes()), steps: 0 }
+    }
+
+    /// Where the walk goes on, as SCAN takes it; `None` at the end.
+    pub(super) fn position(&self) -> Option<String> {
+        let at = self.at.as_deref()?;
+        Some(String::from_utf8_lossy(at).into_owned())
     }
 
     /// Asks for the next keys; `None` when the walk is over.
@@ -83,7 +90,10 @@ impl Cursor {
         if let Some(count) = self.scan.count {
             command = command.arg("COUNT").arg(count);
         }
-        let reply = session.client.connection()?.call(&command)?;
+        let reply = session.client.connection()?.request(&command)?;
+        if let Some(text) = reply.view().as_error() {
+            bail!("SCAN error: {}", String::from_utf8_lossy(text));
+        }
         self.steps += 1;
         let mut halves = reply.view().elements();
         match halves.next().and_then(|cursor| cursor.as_bytes()) {
