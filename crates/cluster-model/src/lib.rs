@@ -15,6 +15,7 @@
 
 mod address;
 pub mod findings;
+pub mod fitness;
 mod flags;
 mod key_slot;
 mod moves;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use redistrib_cluster_model::fitness::Obstacle;
 use redistrib_cluster_model::plan::create::CreateError;
 use redistrib_cluster_model::{NodeId, Slot, SlotSet};
 use redistrib_resp::DecodeError;
@@ -144,6 +145,10 @@ pub enum Error {
     /// The cluster or the nodes are not in a state that allows the operation.
     #[error("{0}")]
     Precondition(String),
+    /// Masters that are to give or take slots are in no state for it: data would be lost, a server would crash, or the
+    /// slots would be left half moved.
+    #[error("no slot has been moved: {}", listed(.0))]
+    Unfit(Vec<Obstacle>),
     /// The nodes did not reach the awaited state in time.
     #[error("after {} s: {what}", after.as_secs())]
     NotSettled {
@@ -285,6 +290,10 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn listed(obstacles: &[Obstacle]) -> String {
+    obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// By the words of rustls for what it finds, and for the alerts a server sends.

@@ -8,12 +8,11 @@ use redistrib_ops::bench::{
 use redistrib_ops::lab::{Options, TempLab};
 use redistrib_ops::{Cluster, Endpoint};
 
-use super::{Outcome, Session};
+use super::{Outcome, Session, moves};
 use crate::args::BenchArgs;
 use crate::plot;
 use crate::prompt::Prompt;
 use crate::render;
-use crate::render::json::MovesDocument;
 
 /// Enough for a source, a target and a bystander.
 const LAB_MASTERS: usize = 3;
@@ -63,8 +62,7 @@ fn on_cluster(
     let what = format!("Moving {} slots from {from} to {to} and back", step.slots.len());
     session.output.line(format_args!(">>> {what}"));
     if session.dry_run {
-        session.output.document(&MovesDocument::new(&[step]));
-        return Ok(Outcome::Done);
+        return Ok(moves::show(session, &mut cluster, &[step]));
     }
     if ask && !session.may(Prompt::proceeds)? {
         return Ok(Outcome::Failed);

@@ -1,8 +1,9 @@
 //! What the verbs that move slots have in common.
 
 use redistrib_ops::Cluster;
-use redistrib_ops::migrate::migrate;
+use redistrib_ops::migrate::{migrate, obstacles};
 use redistrib_ops::model::Move;
+use redistrib_ops::model::fitness::Weight;
 
 use super::{Outcome, Session};
 use crate::args::MigrationArgs;
@@ -18,8 +19,7 @@ pub(super) fn carry_out(
     migration: &MigrationArgs,
 ) -> anyhow::Result<Outcome> {
     if session.dry_run || moves.is_empty() {
-        session.output.document(&MovesDocument::new(moves));
-        return Ok(Outcome::Done);
+        return Ok(show(session, cluster, moves));
     }
     let options = migration.options();
     let done = session
@@ -27,6 +27,15 @@ pub(super) fn carry_out(
     session.output.line(render::migrated(&done));
     session.output.document(&MigratedDocument::new(&done));
     Ok(Outcome::Done)
+}
+
+/// Shows the moves as a document, with what stands in their way.
+pub(super) fn show(session: &Session, cluster: &mut Cluster, moves: &[Move]) -> Outcome {
+    let obstacles = obstacles(cluster, moves);
+    session.output.lines(obstacles.iter().map(render::obstacle));
+    session.output.document(&MovesDocument::new(moves, &obstacles));
+    let refused = obstacles.iter().any(|obstacle| obstacle.weight() == Weight::Refusal);
+    if refused { Outcome::Failed } else { Outcome::Done }
 }
 
 /// The moves in lines, nodes by their addresses.

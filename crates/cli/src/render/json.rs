@@ -1,6 +1,7 @@
 //! What `--json` prints: documents with field names that stay.
 
 use redistrib_ops::migrate::Migrated;
+use redistrib_ops::model::fitness::{Obstacle, Weight};
 use redistrib_ops::model::{Finding, Move, NodeId, Severity, SlotSet};
 use redistrib_ops::{NodeReport, Report};
 use serde::Serialize;
@@ -81,6 +82,17 @@ pub struct MovesDocument<'a> {
     pub moves: &'a [Move],
     /// How many slots they move in all.
     pub slot_count: usize,
+    /// What stands in their way.
+    pub obstacles: Vec<ObstacleDocument<'a>>,
+}
+
+/// What stands in the way of moves at one node, with its weight and in words.
+#[derive(Debug, Serialize)]
+pub struct ObstacleDocument<'a> {
+    weight: Weight,
+    text: String,
+    #[serde(flatten)]
+    obstacle: &'a Obstacle,
 }
 
 /// The last line of a verb that moves slots.
@@ -103,8 +115,14 @@ impl<'a> MigratedDocument<'a> {
 
 impl<'a> MovesDocument<'a> {
     /// The document of these moves.
-    pub fn new(moves: &'a [Move]) -> Self {
-        Self { moves, slot_count: moves.iter().map(|it| it.slots.len()).sum() }
+    pub fn new(moves: &'a [Move], obstacles: &'a [Obstacle]) -> Self {
+        let obstacles = obstacles.iter().map(|obstacle| ObstacleDocument {
+            weight: obstacle.weight(),
+            text: obstacle.to_string(),
+            obstacle,
+        });
+        let slot_count = moves.iter().map(|it| it.slots.len()).sum();
+        Self { moves, slot_count, obstacles: obstacles.collect() }
     }
 }
 

@@ -26,6 +26,7 @@ pub use size::bytes;
 pub use transfer::{surveyed, transferred};
 
 use redistrib_ops::migrate::Migrated;
+use redistrib_ops::model::fitness::{Obstacle, Weight};
 use redistrib_ops::model::{Finding, Severity};
 
 /// What a migration did, in a line.
@@ -43,4 +44,13 @@ pub fn finding(finding: &Finding) -> String {
         Severity::Error => "[ERR]",
     };
     format!("{mark} {finding}")
+}
+
+/// What stands in the way of moves, as a line with its mark.
+pub fn obstacle(obstacle: &Obstacle) -> String {
+    let mark = match obstacle.weight() {
+        Weight::Warning | Weight::Passing => "[WARNING]",
+        Weight::Refusal => "[ERR]",
+    };
+    format!("{mark} {obstacle}")
 }

@@ -12,6 +12,7 @@ mod commands;
 mod commit;
 mod copy;
 mod databases;
+mod fitness;
 mod limiter;
 mod link;
 pub(crate) mod mend;
@@ -34,6 +35,7 @@ use redistrib_cluster_model::Move;
 use serde::Serialize;
 
 pub use atomic::finish_running;
+pub use fitness::obstacles;
 pub use options::{Atomic, MigrateOptions, Rate};
 
 use crate::error::{Error, Result};

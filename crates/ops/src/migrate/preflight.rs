@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use redistrib_cluster_model::fitness::Weight;
 use redistrib_cluster_model::{Move, NodeId};
 use redistrib_resp::Command;
 
+use super::fitness;
 use super::options::MigrateOptions;
 use crate::error::{Error, Result};
 use crate::inspect::{info_field, text_of};
@@ -37,9 +39,11 @@ pub(super) fn check(
         let unready = disagreement(cluster, Member::is_master)
             .or_else(|| stranger(cluster, &targets))
             .or_else(|| unheard_epoch(cluster, moves))
-            .or_else(|| not_ok(cluster, &both));
+            .or_else(|| not_ok(cluster, &both))
+            .or_else(|| fitness::passing(cluster, moves));
         Ok(unready)
     })?;
+    refuse_unfit(cluster, moves, context)?;
     refuse_open_slots(cluster)?;
     refuse_wrong_owner(cluster, moves)
 }
@@ -152,6 +156,14 @@ fn not_ok(cluster: &mut Cluster, nodes: &BTreeSet<NodeId>) -> Option<String> {
             }
         }
     })
+}
+
+fn refuse_unfit(cluster: &mut Cluster, moves: &[Move], context: Context<'_>) -> Result<()> {
+    let (refused, told): (Vec<_>, Vec<_>) = fitness::obstacles(cluster, moves)
+        .into_iter()
+        .partition(|obstacle| obstacle.weight() == Weight::Refusal);
+    told.iter().for_each(|obstacle| context.warn(obstacle.to_string()));
+    if refused.is_empty() { Ok(()) } else { Err(Error::Unfit(refused)) }
 }
 
 fn refuse_open_slots(cluster: &Cluster) -> Result<()> {

@@ -1,0 +1,155 @@
+//! Ends of a migration that are not fit for it: refused before anything changes, each named with its remedy.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::migrate::{MigrateOptions, obstacles};
+use redistrib_ops::model::fitness::Unfit;
+use redistrib_ops::model::{Move, NodeId};
+use redistrib_ops::resp::Command;
+use redistrib_ops::{Cluster, Connection, Error};
+use support::*;
+
+const KEYS: usize = 3000;
+
+fn lab(server: &'static str) -> TempLab {
+    TempLab::cluster(&TestServer::named(server).unwrap(), 3, 0).unwrap()
+}
+
+/// A move that is refused for one reason, with nothing lost, nothing open and nothing moved.
+fn refused(lab: &TempLab, end: usize, unsettle: impl FnOnce(&mut Connection)) -> Unfit {
+    let mut cluster = discover(lab);
+    fill_strings(&mut cluster, KEYS);
+    let before = dumps(lab);
+    let ids = masters(&cluster);
+    unsettle(&mut connect(lab, &cluster, ids[end]));
+    let moves = [step(&cluster, ids[0], ids[1], "0-2000")];
+    let error = move_slots(&mut cluster, &moves, &MigrateOptions::default()).unwrap_err();
+    let Error::Unfit(found) = error else { panic!("{error}") };
+    let [obstacle] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(obstacle.node.id, ids[end]);
+    assert_eq!(masters(&discover(lab)), ids);
+    assert!(dumps(lab) == before, "keys were lost");
+    assert_settled(lab);
+    obstacle.what.clone()
+}
+
+/// A folder stands where the snapshot is to be.
+fn let_saving_fail(node: &mut Connection) {
+    node.call(&Command::from_args(["CONFIG", "SET", "save", "3600 1"])).unwrap();
+    let folder = call(node, "CONFIG GET dir");
+    let folder = folder.view().elements().nth(1).unwrap().as_str().unwrap().to_owned();
+    std::fs::create_dir(format!("{folder}/dump.rdb")).unwrap();
+    call(node, "BGSAVE");
+    poll("the snapshot has failed", || {
+        call(node, "INFO persistence").view().as_str().unwrap().contains("bgsave_status:err")
+    });
+}
+
+fn replicas_are_missing(server: &'static str) {
+    let wish = |node: &mut Connection| drop(call(node, "CONFIG SET min-replicas-to-write 1"));
+    assert_eq!(refused(&lab(server), 1, wish), Unfit::TooFewReplicas { good: 0, needed: 1 });
+}
+
+#[test]
+fn a_target_that_lacks_its_replicas_is_refused_on_redis() {
+    replicas_are_missing("redis-8.6");
+}
+
+#[test]
+fn a_target_that_lacks_its_replicas_is_refused_on_valkey() {
+    replicas_are_missing("valkey-9.1");
+}
+
+#[test]
+fn a_target_that_could_not_save_is_refused_on_redis() {
+    assert_eq!(refused(&lab("redis-8.6"), 1, let_saving_fail), Unfit::CannotSave);
+}
+
+#[test]
+fn a_target_that_could_not_save_is_refused_on_valkey() {
+    assert_eq!(refused(&lab("valkey-9.1"), 1, let_saving_fail), Unfit::CannotSave);
+}
+
+#[test]
+fn a_source_that_could_not_save_is_refused() {
+    assert_eq!(refused(&lab("redis-7.0"), 0, let_saving_fail), Unfit::CannotSave);
+}
+
+#[test]
+fn a_target_without_memory_is_refused() {
+    let lab = lab("redis-8.6");
+    let shrink = |node: &mut Connection| {
+        call(node, "CONFIG SET maxmemory-policy noeviction");
+        call(node, "CONFIG SET maxmemory 1000000");
+    };
+    assert!(matches!(refused(&lab, 1, shrink), Unfit::NoMemory { most: 1_000_000, .. }));
+}
+
+/// One cluster of two servers: the first owns all slots from 0 on that the second does not.
+fn pair(
+    first: &'static str,
+    second: &'static str,
+    of_second: &str,
+) -> ([TempLab; 2], Cluster, [NodeId; 2]) {
+    let labs =
+        [first, second].map(|name| TempLab::nodes(&TestServer::named(name).unwrap(), 1).unwrap());
+    let open = |lab: &TempLab| Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
+    let [mut one, mut two] = [open(&labs[0]), open(&labs[1])];
+    let ids = [&mut one, &mut two]
+        .map(|node| call(node, "CLUSTER MYID").view().as_str().unwrap().parse().unwrap());
+    let last = if of_second.is_empty() { 16383 } else { 16382 };
+    for slot in 0..=last {
+        call(&mut one, &format!("CLUSTER ADDSLOTS {slot}"));
+    }
+    if !of_second.is_empty() {
+        call(&mut two, &format!("CLUSTER ADDSLOTS {of_second}"));
+    }
+    call(&mut two, "CLUSTER SET-CONFIG-EPOCH 2");
+    let there = labs[1].endpoints()[0].clone();
+    let port = there.port().unwrap();
+    call(&mut one, &format!("CLUSTER MEET {} {port}", there.host()));
+    poll("both know each other and are well", || {
+        [&mut one, &mut two].into_iter().all(|node| {
+            let info = call(node, "CLUSTER INFO");
+            let info = info.view().as_str().unwrap();
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:2")
+        })
+    });
+    call(&mut one, "SET key value");
+    let cluster = discover(&labs[0]);
+    (labs, cluster, ids)
+}
+
+fn cannot_read(second: &'static str, of_second: &str) {
+    let (_labs, mut cluster, [from, to]) = pair("redis-8.6", second, of_second);
+    let moves = [Move { from, to, slots: "0-9".parse().unwrap() }];
+    let error = move_slots(&mut cluster, &moves, &MigrateOptions::default()).unwrap_err();
+    let Error::Unfit(found) = error else { panic!("{error}") };
+    assert!(
+        matches!(&found[..], [only] if matches!(only.what, Unfit::CannotRead { .. })),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_target_that_reads_only_older_values_is_refused() {
+    cannot_read("redis-7.0", "16383");
+}
+
+#[test]
+fn a_target_that_reads_only_older_values_is_refused_where_it_owns_no_slot() {
+    cannot_read("redis-6.2", "");
+    cannot_read("redis-7.0", "");
+}
+
+#[test]
+fn a_target_that_reads_the_values_is_fit_and_the_key_that_was_tried_is_not_there() {
+    let (labs, mut cluster, [from, to]) = pair("redis-7.0", "redis-8.6", "16383");
+    let moves = [Move { from, to, slots: "0-9".parse().unwrap() }];
+    assert_eq!(obstacles(&mut cluster, &moves), []);
+    let mut target = Connection::open(&labs[1].endpoints()[0], labs[1].settings()).unwrap();
+    assert_eq!(call(&mut target, "DBSIZE").view().as_int(), Some(0));
+}
