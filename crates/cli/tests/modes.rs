@@ -3,7 +3,8 @@
 
 mod replay;
 
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -387,6 +388,40 @@ fn figures_stand_in_the_same_columns() {
         if ours.starts_with(['-', 'k']) {
             assert_eq!(ours, theirs);
         }
+    }
+}
+
+#[test]
+fn an_insertion_that_fails_tells_how_far_it_has_come() {
+    // Answers twice and hangs up.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"+OK\r\n+OK\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    let mut command = our_program();
+    command.args(options(&format!("-p {port} --pipe")));
+    let output = run(command, b"SET a 1\r\nSET b 2\r\nSET c 3\r\n");
+    let (out, complaint) = (String::from_utf8_lossy(&output.stdout), output.stderr);
+    assert_eq!((&*out, output.status.code()), ("errors: 1, replies: 2\n", Some(1)));
+    assert!(String::from_utf8_lossy(&complaint).contains("closed the connection"));
+}
+
+#[test]
+fn what_a_connection_is_told_first_may_take_as_long_as_a_command() {
+    let lab = plain();
+    let node = lab.endpoints()[0].to_string();
+    for first in [&["-n", "3"][..], &["-3"]] {
+        fill(&lab, &["client pause 600 all"]);
+        let mut command = prepared(Command::new(env!("CARGO_BIN_EXE_redis-trib")));
+        command.args(["exec", "--answer-timeout", "100"]).args(first).args([&node, "ping"]);
+        assert_eq!(printed(command), ("PONG\n".into(), String::new(), Some(0)));
+    }
+    for patience in ["0", "0.5", "3"] {
+        assert_same(&format!("-t {patience} ping"), port(&lab));
     }
 }
 

@@ -11,7 +11,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use redistrib_ops::client::{Client, Patience, Redirect, Requests, Watcher, insert, pass_on};
+use redistrib_ops::client::{
+    Client, Patience, Redirect, Requests, Tally, Watcher, insert, pass_on,
+};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::resp::Command;
@@ -156,7 +158,9 @@ fn insertion_survives_slots_that_move() {
         });
         let commands = counting(5000, &done, &mut sent).map(Ok);
         let mut refused = |text: &[u8]| panic!("{}", text.escape_ascii());
-        insert(commands, &nodes[2], 0, lab.settings(), &Cancel::new(), &mut refused).unwrap()
+        let mut tally = Tally::new(&mut refused);
+        insert(commands, &nodes[2], 0, lab.settings(), &Cancel::new(), &mut tally).unwrap();
+        tally.counts()
     });
     assert_eq!(tally.replies, sent.iter().sum::<u64>());
     assert!(tally.redirects > 0, "slots moved under it");
@@ -182,7 +186,9 @@ fn insert_every_kind(server: &TestServer) {
     let mut run = |input: &str| {
         let mut refused = |text: &[u8]| texts.push(String::from_utf8_lossy(text).into_owned());
         let requests = Requests::new(input.as_bytes());
-        insert(requests, seed, 0, lab.settings(), &Cancel::new(), &mut refused)
+        let mut tally = Tally::new(&mut refused);
+        insert(requests, seed, 0, lab.settings(), &Cancel::new(), &mut tally)
+            .map(|()| tally.counts())
     };
     let tally =
         run("PING\r\nMSET {x}1 a {x}2 b\r\nEVAL \"return redis.call('get',KEYS[1])\" 1 {x}1\r\n\
@@ -211,8 +217,9 @@ fn a_stream_for_one_server_passes_as_it_is() {
     let mut texts = Vec::new();
     let mut refused = |text: &[u8]| texts.push(text.to_vec());
     let patience = Duration::from_secs(20);
-    let tally =
-        pass_on(&mut &input[..], &mut link, patience, &Cancel::new(), &mut refused).unwrap();
+    let mut tally = Tally::new(&mut refused);
+    pass_on(&mut &input[..], &mut link, patience, &Cancel::new(), &mut tally).unwrap();
+    let tally = tally.counts();
     assert_eq!((tally.replies, tally.errors), (50_002, 1));
     // Nodes answer in no order.
     texts.sort();
@@ -268,8 +275,9 @@ fn no_command_overtakes_one_on_its_key_that_was_refused() {
     let input = &b"SET k first\r\nSET k second\r\n"[..];
     let mut refused = |text: &[u8]| panic!("{}", text.escape_ascii());
     let settings = Settings::default();
-    let tally =
-        insert(Requests::new(input), &seed, 0, &settings, &Cancel::new(), &mut refused).unwrap();
+    let mut tally = Tally::new(&mut refused);
+    insert(Requests::new(input), &seed, 0, &settings, &Cancel::new(), &mut tally).unwrap();
+    let tally = tally.counts();
     assert_eq!((tally.replies, tally.errors), (2, 0));
     assert_eq!(order.try_iter().collect::<Vec<_>>(), ["first", "second"]);
 }

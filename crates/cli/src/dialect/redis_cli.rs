@@ -272,11 +272,12 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// valkey-cli's seconds, decimals allowed, in our milliseconds; what is no number is left for the model to
-/// complain about.
+/// valkey-cli's seconds, decimals allowed, in our milliseconds; 0 means as long as it takes, for which a year stands. What
+/// is no number is left for the model to complain about.
 fn in_millis(seconds: &OsStr) -> OsString {
     let number = seconds.to_str().and_then(|text| text.parse::<f64>().ok());
-    match number.filter(|number| *number >= 0.001 && *number < 1e9) {
+    match number.filter(|number| *number == 0.0 || *number >= 0.001 && *number < 1e9) {
+        Some(0.0) => (365 * 86_400 * 1000_u64).to_string().into(),
         Some(number) => ((number * 1000.0) as u64).to_string().into(),
         None => seconds.to_owned(),
     }

@@ -15,26 +15,28 @@ use super::session::Session;
 /// How often a PING is sent.
 const EVERY: Duration = Duration::from_millis(10);
 
-/// Whole milliseconds, as redis-cli counts them.
+/// Round trips of an interval. The least and the most are in whole milliseconds, as redis-cli counts them: by how
+/// much its clock has moved on. The average keeps the fractions.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Row {
     least: u128,
     most: u128,
-    sum: u128,
-    count: u64,
+    sum: Duration,
+    count: u32,
 }
 
 impl Row {
-    fn add(&mut self, took: Duration) {
-        let millis = took.as_millis();
+    fn add(&mut self, trip: Trip) {
+        let millis = trip.end.as_millis() - trip.begin.as_millis();
         self.least = if self.count == 0 { millis } else { self.least.min(millis) };
         self.most = self.most.max(millis);
-        self.sum += millis;
+        self.sum += trip.end - trip.begin;
         self.count += 1;
     }
 
+    /// In milliseconds.
     fn average(&self) -> f64 {
-        if self.count == 0 { 0.0 } else { self.sum as f64 / self.count as f64 }
+        if self.count == 0 { 0.0 } else { self.sum.as_secs_f64() * 1e3 / f64::from(self.count) }
     }
 
     fn text(&self, form: Form) -> String {
@@ -61,9 +63,10 @@ pub(super) fn run(
 ) -> Result<bool> {
     let mut session = session_with(options, &options.endpoint)?;
     let form = session.printer.form();
-    let (mut row, mut begun) = (Row::default(), Instant::now());
+    let clock = Instant::now();
+    let (mut row, mut begun) = (Row::default(), clock);
     loop {
-        row.add(ping(&mut session)?);
+        row.add(ping(&mut session, clock)?);
         let mut out = io::stdout().lock();
         if form == Form::Terminal {
             // "First column" and "erase line" keep the figures in place.
@@ -88,10 +91,17 @@ pub(super) fn run(
     }
 }
 
-fn ping(session: &mut Session) -> Result<Duration> {
-    let begun = Instant::now();
+/// When a PING was sent and when it was answered, by a clock that began with the measurement.
+#[derive(Clone, Copy, Debug)]
+struct Trip {
+    begin: Duration,
+    end: Duration,
+}
+
+fn ping(session: &mut Session, clock: Instant) -> Result<Trip> {
+    let begin = clock.elapsed();
     session.client.connection()?.request(&Command::new("PING"))?;
-    Ok(begun.elapsed())
+    Ok(Trip { begin, end: clock.elapsed() })
 }
 
 #[cfg(test)]
@@ -101,11 +111,14 @@ mod tests {
     #[test]
     fn a_row_in_every_form() {
         let mut row = Row::default();
-        [3, 1, 2].into_iter().for_each(|millis| row.add(Duration::from_millis(millis)));
-        assert_eq!(row.text(Form::Terminal), "min: 1, max: 3, avg: 2.00 (3 samples)");
-        assert_eq!(row.text(Form::Raw), "1 3 2.00 3");
-        assert_eq!(row.text(Form::Csv), "1,3,2.00,3");
+        let micros = Duration::from_micros;
+        for (begin, end) in [(0, 900), (1_100, 2_050), (2_200, 5_250)] {
+            row.add(Trip { begin: micros(begin), end: micros(end) });
+        }
+        assert_eq!(row.text(Form::Terminal), "min: 0, max: 3, avg: 1.63 (3 samples)");
+        assert_eq!(row.text(Form::Raw), "0 3 1.63 3");
+        assert_eq!(row.text(Form::Csv), "0,3,1.63,3");
         let json = row.text(Form::Lossless);
-        assert_eq!(json, r#"{"min": 1, "max": 3, "avg": 2.00, "count": 3}"#);
+        assert_eq!(json, r#"{"min": 0, "max": 3, "avg": 1.63, "count": 3}"#);
     }
 }

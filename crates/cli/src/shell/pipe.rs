@@ -4,7 +4,8 @@ use std::io::{self, BufReader, Write};
 use std::time::Duration;
 
 use anyhow::Result;
-use redistrib_ops::client::{Insertion, Requests, insert, pass_on};
+use redistrib_ops::Error;
+use redistrib_ops::client::{Requests, Tally, insert, pass_on};
 
 use super::format::{Lines, write_harmless};
 use super::options::Options;
@@ -14,7 +15,7 @@ use super::session::Session;
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// Sends the commands on standard input, to one server as they are or to a cluster each to its owner. Tells
-/// whether none was refused.
+/// whether none was refused. How far it has come is told also where it fails.
 pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool> {
     let mut session = Session::new(options, false);
     let mut refused = |text: &[u8]| {
@@ -22,28 +23,33 @@ pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool>
         let _ = write_harmless(text, Lines::One, &mut out).and_then(|()| out.write_all(b"\n"));
     };
     session.connect()?;
-    let tally = if options.cluster {
-        let requests = Requests::new(BufReader::with_capacity(64 << 10, io::stdin().lock()));
-        let settings = session.client.settings().clone();
-        insert(
-            requests,
-            &options.endpoint,
-            session.state.database,
-            &settings,
-            &session.cancel,
-            &mut refused,
-        )?
-    } else {
-        let link = session.client.connection()?;
-        let patience = patience.unwrap_or(FOR_EVER);
-        pass_on(&mut io::stdin().lock(), link, patience, &session.cancel, &mut refused)?
-    };
-    report(&session, tally)?;
-    Ok(tally.errors == 0)
+    let mut tally = Tally::new(&mut refused);
+    let end = send(&mut session, options, patience, &mut tally);
+    let counts = tally.counts();
+    if end.is_ok() {
+        session.printer.line("All data transferred. Waiting for the last reply...")?;
+        session.printer.line("Last reply received from server.")?;
+    }
+    let errors = counts.errors + u64::from(end.is_err());
+    session.printer.line(&format!("errors: {errors}, replies: {}", counts.replies))?;
+    end?;
+    Ok(errors == 0)
 }
 
-fn report(session: &Session, tally: Insertion) -> io::Result<()> {
-    session.printer.line("All data transferred. Waiting for the last reply...")?;
-    session.printer.line("Last reply received from server.")?;
-    session.printer.line(&format!("errors: {}, replies: {}", tally.errors, tally.replies))
+fn send(
+    session: &mut Session,
+    options: &Options,
+    patience: Option<Duration>,
+    tally: &mut Tally<'_>,
+) -> Result<(), Error> {
+    let cancel = session.cancel.clone();
+    if options.cluster {
+        let requests = Requests::new(BufReader::with_capacity(64 << 10, io::stdin().lock()));
+        let settings = session.client.settings().clone();
+        let database = session.state.database;
+        return insert(requests, &options.endpoint, database, &settings, &cancel, tally);
+    }
+    let link = session.client.connection()?;
+    let patience = patience.unwrap_or(FOR_EVER);
+    pass_on(&mut io::stdin().lock(), link, patience, &cancel, tally)
 }

@@ -30,15 +30,27 @@ pub struct Insertion {
     pub redirects: u64,
 }
 
-/// What came so far, and who is told of each error text.
-pub(super) struct Tally<'a> {
+/// What came of an insertion so far, and who is told of each error text.
+pub struct Tally<'a> {
     pub(super) counts: Insertion,
     refused: &'a mut dyn FnMut(&[u8]),
 }
 
+impl std::fmt::Debug for Tally<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tally").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
 impl<'a> Tally<'a> {
-    pub(super) fn new(refused: &'a mut dyn FnMut(&[u8])) -> Self {
+    /// Nothing came yet; `refused` will get each error text.
+    pub fn new(refused: &'a mut dyn FnMut(&[u8])) -> Self {
         Self { counts: Insertion::default(), refused }
+    }
+
+    /// What came so far, also of an insertion that has failed.
+    pub fn counts(&self) -> Insertion {
+        self.counts
     }
 
     pub(super) fn count(&mut self, reply: &Reply) {
@@ -50,8 +62,7 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// Sends each command to the master of its key, follows slots that move, and counts the replies. `refused`
-/// gets each error text. Commands on one key are executed in the order of the stream, and so those on one
+/// Sends each command to the master of its key, follows slots that move, and counts the replies. Commands on one key are executed in the order of the stream, and so those on one
 /// slot while its node refuses them for the moment; only where it comes to its senses in the midst of the
 /// very burst in which it first refused may a later command on a key come before an earlier one. Those
 /// without a key go to `seed`. Keys are those of `database`, until a SELECT in the stream names another.
@@ -69,11 +80,10 @@ pub fn insert(
     database: u32,
     settings: &Settings,
     cancel: &Cancel,
-    refused: &mut dyn FnMut(&[u8]),
-) -> Result<Insertion> {
+    tally: &mut Tally<'_>,
+) -> Result<()> {
     let mut source = Source::open(requests, seed, settings)?;
     let router = Router::open(seed, database, settings)?;
-    let tally = Tally::new(refused);
     let mut work = Work { router, tally, out: Pipeline::new(), refusing: HashSet::new() };
     let mut batch = source.next_batch();
     loop {
@@ -88,7 +98,7 @@ pub fn insert(
                 work.select(database)?;
                 source.next_batch()
             }
-            Some(end) => return end.outcome(done).map(|()| work.tally.counts),
+            Some(end) => return end.outcome(done),
         };
         if cancel.wish() != Stop::No {
             return Err(Error::Cancelled(format!("{done} commands have been answered")));
@@ -114,15 +124,15 @@ struct Round {
 }
 
 /// Brings batches of commands to the nodes.
-struct Work<'a> {
+struct Work<'a, 'b> {
     router: Router,
-    tally: Tally<'a>,
+    tally: &'a mut Tally<'b>,
     out: Pipeline,
     /// Slots whose node refused a command for the moment: no other may overtake it.
     refusing: HashSet<Slot>,
 }
 
-impl Work<'_> {
+impl Work<'_, '_> {
     /// Selects a database at all nodes; what was sent before has been answered.
     fn select(&mut self, database: u32) -> Result<()> {
         self.router.select(database)?;

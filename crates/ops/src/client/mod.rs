@@ -22,7 +22,7 @@ use crate::conn::describe;
 use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Credentials, Endpoint, Settings, Stop};
 
-pub use insert::{Insertion, insert};
+pub use insert::{Insertion, Tally, insert};
 pub use keys::Keys;
 pub use pass::pass_on;
 pub use redirect::Redirect;
@@ -163,12 +163,28 @@ impl Client {
         if !usable {
             self.links.remove(&self.at);
             let mut link = Connection::open(&self.at, &self.settings)?;
-            link.call_all(&self.setup)?;
             link.set_timeout(self.reply_timeout.unwrap_or(self.settings.timeout));
+            link.send(&self.setup)?;
             self.links.insert(self.at.clone(), link);
+            if let Err(error) = self.receive_setup() {
+                self.links.remove(&self.at);
+                return Err(error);
+            }
         }
         let (at, command) = (self.at.clone(), String::from("connecting"));
         self.links.get_mut(&self.at).ok_or(Error::Closed { node: at, command })
+    }
+
+    /// Waits for the replies to what a new connection was told, as long as for those of commands.
+    fn receive_setup(&mut self) -> Result<()> {
+        let setup = self.setup.clone();
+        let replies = setup.iter().map(|command| self.receive(command, &mut ()));
+        let replies: Vec<Reply> = replies.collect::<Result<_>>()?;
+        let node = self.at.clone();
+        let mut answered = setup.iter().zip(replies);
+        answered
+            .find_map(|(command, reply)| crate::conn::refusal(&node, command, reply.view()))
+            .map_or(Ok(()), Err)
     }
 
     /// Waits at most `wait` for what the current node sends without being asked; never connects.

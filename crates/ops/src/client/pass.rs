@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use redistrib_resp::{Command, Reply};
 
-use super::insert::{Insertion, Tally};
+use super::insert::Tally;
 use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Stop};
 
@@ -14,7 +14,7 @@ use crate::{Cancel, Connection, Stop};
 const CHUNK: usize = 64 << 10;
 
 /// Sends the bytes of `input` as they are and counts the replies. How many there must be nobody knows, so
-/// an ECHO with a text of our own ends the stream, and the wait with it. `refused` gets each error text.
+/// an ECHO with a text of our own ends the stream, and the wait with it.
 ///
 /// Without a reply for `patience` after all is sent, the wait ends with an error.
 ///
@@ -25,9 +25,8 @@ pub fn pass_on(
     connection: &mut Connection,
     patience: Duration,
     cancel: &Cancel,
-    refused: &mut dyn FnMut(&[u8]),
-) -> Result<Insertion> {
-    let mut tally = Tally::new(refused);
+    tally: &mut Tally<'_>,
+) -> Result<()> {
     let mut chunk = vec![0; CHUNK];
     loop {
         let read = input
@@ -45,8 +44,7 @@ pub fn pass_on(
     connection.send_raw(b"\r\n")?;
     let echo = Command::new("ECHO").arg(&last);
     connection.send(std::slice::from_ref(&echo))?;
-    await_echo(&last, connection, patience, cancel, |reply| tally.count(reply))?;
-    Ok(tally.counts)
+    await_echo(&last, connection, patience, cancel, |reply| tally.count(reply))
 }
 
 fn await_echo(
