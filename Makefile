@@ -1,6 +1,6 @@
 # Each target stands alone on a fresh machine with Rust, a C and C++ compiler, make, python3 and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint servers bench bench-codec bench-migration bench-inspect bench-transfer fuzz clean
+.PHONY: help demo test lint servers peers bench bench-codec bench-migration bench-inspect bench-transfer fuzz clean
 
 # Cargo need not be on PATH: rustup's own folder comes last.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -9,6 +9,8 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 SERVERS ?=
 # Most tests wait for servers most of the time: even two cores bear six at once.
 export RUST_TEST_THREADS ?= $(shell n=$$(nproc); echo $$((n > 6 ? n : 6)))
+# Which of the peers' suites to run; nothing means all.
+PEERS ?=
 # How long each fuzz target runs.
 FUZZ_SECONDS ?= 60
 
@@ -37,6 +39,10 @@ lint: ## Check formatting, clippy and rustdoc, warnings denied
 
 servers: ## Fetch the test servers into target/servers (SERVERS="valkey-9.1 …" for some)
 	@scripts/servers.sh $(SERVERS)
+
+peers: ## Run redis-cli's own test suites with this program in its place (PEERS="cluster …" for some)
+	cargo build --package redis-trib --bin redis-trib
+	@scripts/peers.sh $(PEERS)
 
 bench: bench-codec bench-migration bench-inspect bench-transfer ## Run all the benches
 

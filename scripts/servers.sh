@@ -13,6 +13,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 destination=${DESTINATION:-$root/target/servers}
 all=(redis-6.2 redis-7.0 redis-8.2 redis-8.6 valkey-8.1 valkey-9.1 redis-cli-8.0 valkey-cli-9.1)
 
+# shellcheck source=scripts/debian.sh
+. "$root/scripts/debian.sh"
+
 say() { printf 'servers: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
@@ -68,28 +71,6 @@ PYTHON
 # what it takes to compile a rival for the codec's bench.
 debian_packages=(redis-server redis-tools redis-sentinel libjemalloc2 liblua5.1-0 lua-cjson lua-bitop
     liblzf1 libhiredis0.14 libhiredis-dev libatomic1)
-
-# unpack_debian WORK LIST PACKAGE...  unpacks packages into WORK/root. LIST is a file of sources, or empty for the
-# machine's own. Lists and cache are ours: no root needed, and the machine's stale lists don't matter.
-unpack_debian() {
-    local work=$1 list=$2 package
-    shift 2
-    command -v apt-get >/dev/null || die "this comes from Debian's packages: apt-get is not here"
-    mkdir -p "$work"/{lists/partial,cache/archives/partial,debs,root}
-    local apt=(apt-get -qq -o "Dir::State::Lists=$work/lists" -o "Dir::Cache=$work/cache"
-        -o APT::Sandbox::User=root)
-    if [ -z "$list" ] && [ -f /etc/apt/sources.list.d/debian.sources ]; then
-        list=/etc/apt/sources.list.d/debian.sources
-    fi
-    [ -z "$list" ] || apt+=(-o "Dir::Etc::SourceList=$list" -o Dir::Etc::SourceParts=-)
-    # A source that cannot be reached may not be the one that matters: the download decides.
-    "${apt[@]}" update >"$work/log" 2>&1 || true
-    if ! (cd "$work/debs" && "${apt[@]}" download "$@" >>"$work/log" 2>&1); then
-        cat "$work/log" >&2
-        die "apt-get could not download $*"
-    fi
-    for package in "$work"/debs/*.deb; do dpkg-deb -x "$package" "$work/root"; done
-}
 
 # fetch_debian WORK  puts programs, libraries and the wrappers that join them into WORK/tree.
 fetch_debian() {

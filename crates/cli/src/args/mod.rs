@@ -150,6 +150,11 @@ impl UsageError {
         Self { text: format!("error: {}\n", text.into()), wanted: false }
     }
 
+    /// A complaint in a peer's own words, which scripts may look for.
+    pub(crate) fn in_peers_words(text: impl std::fmt::Display) -> Self {
+        Self { text: format!("{text}\n"), wanted: false }
+    }
+
     pub(crate) fn without_value(name: &str) -> Self {
         let name = if name.starts_with('-') { name.to_owned() } else { format!("--{name}") };
         Self::new(format!("option {name} needs a value"))
@@ -162,7 +167,9 @@ impl UsageError {
 
     /// redis-cli's words for an option that it does not take as it stands, and what is wrong with it.
     pub(crate) fn bad_option(name: &str, why: &str) -> Self {
-        Self::new(format!("Unrecognized option or bad number of args for: '{name}'; {why}"))
+        Self::in_peers_words(format_args!(
+            "Unrecognized option or bad number of args for: '{name}'; {why}"
+        ))
     }
 
     /// An option that the tool of this name has, and what to do here instead.

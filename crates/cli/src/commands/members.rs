@@ -177,9 +177,9 @@ pub(super) fn set_timeout(args: &SetTimeoutArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let output = &session.output;
     let mut cluster = session.discover(&args.seed.node)?;
+    let timeout_ms = require_timeout(args.timeout)?;
     output.line(">>> Reconfiguring node timeout in every cluster node...");
     if session.dry_run {
-        let timeout_ms = require_timeout(args.timeout)?;
         let nodes: Vec<String> =
             cluster.members().iter().map(|member| member.endpoint().to_string()).collect();
         output.lines(nodes.iter().map(|node| format!("{node} would get {timeout_ms} ms")));

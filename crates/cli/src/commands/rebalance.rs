@@ -21,8 +21,9 @@ pub(super) fn rebalance(args: &RebalanceArgs) -> anyhow::Result<Outcome> {
             .line(format_args!("[WARNING] {replica} is a replica: its weight changes nothing"));
     }
     let plan = plan_cluster_rebalance(&mut cluster, &options)?;
-    session.output.line(head(&plan));
-    if plan.moves.is_empty() {
+    if !plan.moves.is_empty() {
+        session.output.line(head(&plan));
+    } else {
         session.output.line(format_args!(
             "*** No rebalancing needed! All nodes are within the {:.2}% threshold.",
             args.threshold

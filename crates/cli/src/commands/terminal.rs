@@ -11,6 +11,7 @@ use redistrib_ops::{Endpoint, Which, words};
 use super::Outcome;
 use crate::args::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
 use crate::escape::Escaped;
+use crate::output::tell_error;
 use crate::secrets;
 use crate::shell::format::{Delimiters, Form, Strings};
 use crate::shell::{self, FromStdin, Mode, Options, Output, Protocol, Repeat, Scan};
@@ -29,14 +30,23 @@ pub(super) fn shell(args: &ShellArgs) -> Result<Outcome> {
 pub(super) fn exec(args: &ExecArgs) -> Result<Outcome> {
     let mut words: Vec<Vec<u8>> = args.command.iter().map(|word| bytes(word)).collect();
     if args.session.quoted_input {
-        words = words.iter().map(|word| unquote(word)).collect::<Result<_>>()?;
+        let Ok(unquoted) = words.iter().map(|word| unquote(word)).collect() else {
+            // On standard output, where redis-cli's scripts look for it.
+            writeln!(io::stdout(), "Invalid quoted string")?;
+            return Ok(Outcome::Failed);
+        };
+        words = unquoted;
     }
-    if words.is_empty() {
-        // Lines on standard input are commands then, also for redis-cli.
-    } else if args.stdin_last {
-        shell::fill_in(&mut words, &FromStdin::Last)?;
-    } else if let Some(tag) = &args.stdin_tag {
-        shell::fill_in(&mut words, &FromStdin::Tag(bytes(tag)))?;
+    let from = match &args.stdin_tag {
+        Some(tag) => Some(FromStdin::Tag(bytes(tag))),
+        None => args.stdin_last.then_some(FromStdin::Last),
+    };
+    // Without a command, lines on standard input are commands, also for redis-cli.
+    if let Some(from) = from.filter(|_| !words.is_empty())
+        && let Err(error) = shell::fill_in(&mut words, &from)
+    {
+        tell_error(Escaped(error));
+        return Ok(Outcome::Failed);
     }
     let interval = interval(&args.session);
     let mode = match special(&args.mode, &words, interval)? {

@@ -191,7 +191,7 @@ impl<'a> Scan<'a> {
     }
 
     fn take_uri(&mut self, text: &OsStr) -> Result<(), UsageError> {
-        let uri = Uri::parse(&text.to_string_lossy()).map_err(UsageError::new)?;
+        let uri = Uri::parse(&text.to_string_lossy()).map_err(UsageError::in_peers_words)?;
         let given = [("user", uri.user), ("pass", uri.password), ("db", uri.database)];
         for (name, value) in given {
             if let (Some(option), Some(value)) = (model::long(self.known.verb, name), value) {
@@ -227,7 +227,7 @@ impl<'a> Scan<'a> {
         }
         let has = |name: &str| self.given.iter().any(|given| given == name);
         if let Some((one, other)) = EXCLUSIVE.iter().find(|(one, other)| has(one) && has(other)) {
-            return Err(UsageError::new(format!(
+            return Err(UsageError::in_peers_words(format_args!(
                 "Options {one} and {other} are mutually exclusive."
             )));
         }
@@ -260,7 +260,7 @@ impl<'a> Scan<'a> {
         }
         let words = address::join(self.known.verb, self.words);
         if self.known.verb.get_name() == NEEDS_ID && words.len() == 1 && !self.line.has("help") {
-            return Err(UsageError::new(
+            return Err(UsageError::in_peers_words(
                 "[ERR] Wrong number of arguments for specified --cluster sub command: del-node HOST:PORT ID",
             ));
         }
