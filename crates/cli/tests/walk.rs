@@ -7,12 +7,10 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::on_each_test_server;
-use support::{Run, program, trib};
+use support::{Run, becomes_well, program, trib};
 
 const NOBODY: &str = "0123456789012345678901234567890123456789";
 
@@ -93,6 +91,7 @@ fn slots<const N: usize>(nodes: [&str; N]) -> [u64; N] {
 }
 
 fn is_well(seed: &str) {
+    becomes_well(seed);
     right(format!("check {seed}"), &["[OK] All nodes agree", "[OK] All 16384 slots covered."]);
 }
 
@@ -121,18 +120,6 @@ fn creating(field: &Field) {
         format!("for node in {a} {b} {c}; do redis-trib exec $node CLUSTER RESET HARD; done");
     wrong(format!("create {a} {b} {c} --yes"), &["is not empty", &way_out]);
     is_well(c);
-    for node in [a, b, c] {
-        serves(node);
-    }
-}
-
-/// Waits until a node of a new cluster accepts commands on keys.
-fn serves(node: &str) {
-    let since = Instant::now();
-    while !run(&format!("exec {node} CLUSTER INFO")).stdout.contains("cluster_state:ok") {
-        assert!(since.elapsed() < Duration::from_secs(20), "{node} does not serve");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn looking(field: &Field) {

@@ -35,7 +35,9 @@ mod text;
 mod topology;
 
 pub use address::{Address, AddressError};
-pub use findings::{Finding, Member, OpenKind, OpenSlots, OpenState, Opinion, Severity, Way};
+pub use findings::{
+    DownReason, Finding, Member, OpenKind, OpenSlots, OpenState, Opinion, Severity, Way,
+};
 pub use flags::{Flags, Role};
 pub use key_slot::{crc16, hash_tag};
 pub use moves::Move;

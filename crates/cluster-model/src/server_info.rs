@@ -23,10 +23,17 @@ pub struct ServerInfo {
 impl ServerInfo {
     /// Reads a reply to `INFO`: lines of `name:value`; all others are passed over.
     pub fn parse(info: &str) -> Self {
+        let mut told = Self::default();
+        told.read(info);
+        told
+    }
+
+    /// Reads another reply of the same form beside it, as that to `CLUSTER INFO`.
+    pub fn read(&mut self, info: &str) {
         let lines = info.lines().filter(|line| !line.starts_with('#'));
         let fields = lines.filter_map(|line| line.split_once(':'));
         let fields = fields.map(|(name, value)| (name.to_owned(), value.trim_end().to_owned()));
-        Self { fields: fields.collect(), settings: BTreeMap::new() }
+        self.fields.extend(fields);
     }
 
     /// Enters a setting as `CONFIG GET` gives it.

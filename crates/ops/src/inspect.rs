@@ -1,5 +1,6 @@
 //! What a cluster holds and what is wrong with it: the facts under `check`, `info` and `list`.
 
+use redistrib_cluster_model::findings::SETTINGS;
 use redistrib_cluster_model::{Finding, Node, NodeId, ServerInfo};
 use redistrib_resp::Reply;
 use serde::Serialize;
@@ -63,7 +64,8 @@ impl Report {
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn inspect(cluster: &mut Cluster) -> Report {
-    let told = server_info::ask(cluster, &[]);
+    let told = server_info::ask(cluster, &SETTINGS);
+    let findings = cluster.snapshot().diagnosis(&told);
     let nodes = cluster.members().iter().zip(told).map(|(member, info)| NodeReport {
         node: member.node().clone(),
         endpoint: member.endpoint().clone(),
@@ -73,7 +75,7 @@ pub fn inspect(cluster: &mut Cluster) -> Report {
         version: info.as_ref().and_then(ServerInfo::version),
         replicas: cluster.replicas_of(member.id()).count(),
     });
-    Report { nodes: nodes.collect(), findings: cluster.snapshot().findings() }
+    Report { nodes: nodes.collect(), findings }
 }
 
 fn as_text<S: serde::Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,5 +1,8 @@
 //! All servers of a cluster asked at once for their state and their configuration.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
 use redistrib_cluster_model::ServerInfo;
 use redistrib_resp::{Command, Reply};
 
@@ -7,9 +10,12 @@ use crate::error::Result;
 use crate::inspect::text_of;
 use crate::{Cluster, Connection, Member};
 
-/// Asks all reachable nodes for `INFO` and for these settings, in one round trip. The result stands in the members'
+/// Settings that hold a password.
+const SECRETS: [&str; 2] = ["requirepass", "masterauth"];
+
+/// Asks all reachable nodes for `INFO`, `CLUSTER INFO` and these settings, in one round trip. The result stands in the members'
 /// order; `None` for a node that did not answer, or may not tell us. A setting that a server does not have, or does not tell us, is
-/// left out.
+/// left out. Of a password no more is kept than what tells whether two nodes have the same.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cluster, Settings, server_info};
@@ -22,10 +28,11 @@ use crate::{Cluster, Connection, Member};
 pub fn ask(cluster: &mut Cluster, settings: &[&str]) -> Vec<Option<ServerInfo>> {
     // Servers before 7.0 take one name at a time.
     let setting = |name: &&str| Command::new("CONFIG").arg("GET").arg(name);
-    let mut questions = vec![Command::new("INFO")];
+    let mut questions = vec![Command::new("INFO"), Command::new("CLUSTER").arg("INFO")];
     questions.extend(settings.iter().map(setting));
     let answers = cluster.broadcast(Member::is_up, &questions);
-    answers.into_iter().map(|answer| read(&answer?.ok()?)).collect()
+    let disguise = RandomState::new();
+    answers.into_iter().map(|answer| read(&answer?.ok()?, &disguise)).collect()
 }
 
 /// The databases of a server that hold keys, in the order of their numbers.
@@ -39,13 +46,21 @@ pub(crate) fn databases_with_keys(connection: &mut Connection) -> Result<Vec<u32
     Ok(ServerInfo::parse(text).databases().into_keys().collect())
 }
 
-fn read(replies: &[Reply]) -> Option<ServerInfo> {
-    let mut info = ServerInfo::parse(replies.first().and_then(text_of)?);
-    for reply in replies.iter().skip(1).map(Reply::view).filter(|view| view.as_error().is_none()) {
+fn read(replies: &[Reply], disguise: &RandomState) -> Option<ServerInfo> {
+    let (info, rest) = replies.split_first()?;
+    let (of_cluster, settings) = rest.split_first()?;
+    let mut told = ServerInfo::parse(text_of(info)?);
+    // A server that is in no cluster, or may not tell, answers with an error, which has no fields.
+    told.read(text_of(of_cluster).unwrap_or_default());
+    for reply in settings.iter().map(Reply::view).filter(|view| view.as_error().is_none()) {
         let mut words = reply.elements().filter_map(|word| word.as_str());
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
-            info.enter_setting(name, value);
+            if SECRETS.contains(&name) && !value.is_empty() {
+                told.enter_setting(name, format!("{:x}", disguise.hash_one(value)));
+            } else {
+                told.enter_setting(name, value);
+            }
         }
     }
-    Some(info)
+    Some(told)
 }

@@ -148,7 +148,7 @@ fn text(reply: &Reply) -> String {
 
 fn errors(cluster: &mut Cluster) -> Vec<Finding> {
     let mut findings = inspect(cluster).findings;
-    findings.retain(|finding| finding.severity() == Severity::Error);
+    findings.retain(|finding| finding.severity() == Severity::Error && !finding.is_passing());
     findings
 }
 

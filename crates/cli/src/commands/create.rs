@@ -7,7 +7,7 @@ use redistrib_ops::{Candidates, Cluster, Endpoint, each_once, inspect};
 use super::{Outcome, Session};
 use crate::args::{CreateArgs, StartArgs};
 use crate::render;
-use crate::render::json::{ClusterDocument, is_healthy};
+use crate::render::json::{ClusterDocument, is_mended};
 use crate::report::Reporter;
 
 /// What a cluster must have to survive the loss of a master.
@@ -60,5 +60,5 @@ fn form(
     let report = inspect(&mut Cluster::discover(seed, &session.settings)?);
     session.output.lines(render::check(&report, seed, false));
     session.output.document(&ClusterDocument::new(&report, seed));
-    Ok(if is_healthy(&report) { Outcome::Done } else { Outcome::Failed })
+    Ok(if is_mended(&report) { Outcome::Done } else { Outcome::Failed })
 }

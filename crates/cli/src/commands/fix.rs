@@ -13,7 +13,7 @@ use super::{Outcome, Session};
 use crate::args::{FixArgs, MigrationArgs};
 use crate::prompt::Prompt;
 use crate::render;
-use crate::render::json::is_healthy;
+use crate::render::json::is_mended;
 
 pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
@@ -26,6 +26,7 @@ pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
         let context = Context::new(&Silent, session.interrupts.cancel());
         let plan = plan_cluster_fix(&mut cluster, args.options(), context)?;
         session.output.lines(render::fix(&plan));
+        session.output.lines(render::blocked(&plan));
         session.output.document(&plan);
         return Ok(Outcome::Done);
     }
@@ -33,8 +34,12 @@ pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     session.output.document(&left);
     let report = inspect(&mut cluster);
     session.output.lines(render::check(&report, seed, args.search_multiple_owners));
+    session.output.lines(render::blocked(&left));
     let mended = left.repairs.is_empty() && left.blocked.is_empty();
-    Ok(if mended && is_healthy(&report) { Outcome::Done } else { Outcome::Failed })
+    Ok(match mended && is_mended(&report) {
+        true => Outcome::Done,
+        false => session.fail("*** The cluster is not well yet: see above, and redis-trib check"),
+    })
 }
 
 /// Says what will be mended and why, then mends it. Where keys have two values, the user at a terminal may choose.
@@ -61,9 +66,6 @@ fn repair(
         }
         outcome => outcome,
     }?;
-    if !left.blocked.is_empty() {
-        session.output.lines(render::fix(&left));
-    }
     Ok(left)
 }
 
@@ -111,7 +113,8 @@ pub(super) fn recover(
     if !session.may(|prompt| prompt.accepts("Can I mend the open slots first?"))? {
         return Ok(false);
     }
-    repair(session, verb, cluster, FixOptions::default(), migration)?;
+    let left = repair(session, verb, cluster, FixOptions::default(), migration)?;
+    session.output.lines(render::blocked(&left));
     cluster.refresh();
     Ok(true)
 }

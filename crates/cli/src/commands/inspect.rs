@@ -12,6 +12,7 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let healthy = show(seed, &args.report, |report| {
         let mut lines = render::info(report);
         lines.extend(render::check(report, seed, args.search_multiple_owners));
+        lines.extend(render::next_steps(report));
         (lines, is_healthy(report))
     })?;
     Ok(if healthy { Outcome::Done } else { Outcome::Failed })
@@ -26,8 +27,10 @@ pub(super) fn info(args: &InfoArgs) -> anyhow::Result<Outcome> {
 }
 
 pub(super) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
-    show(&args.seed.node, &args.report, |report| (render::list(report), true))?;
-    Ok(Outcome::Done)
+    let whole = show(&args.seed.node, &args.report, |report| {
+        (render::list(report), render::is_covered(report))
+    })?;
+    Ok(if whole { Outcome::Done } else { Outcome::Failed })
 }
 
 /// Asks the cluster and prints the lines made of its report, or the report itself as JSON.

@@ -181,6 +181,17 @@ impl Session {
         Ok(Cluster::discover(seed, &self.settings)?)
     }
 
+    /// Ends a verb that has told what is amiss with the sentence that peers end with; with `--json` as any failure.
+    fn fail(&self, text: &str) -> Outcome {
+        self.output.line(text);
+        if self.output.is_json() {
+            let error = text.trim_start_matches(['*', ' ']);
+            self.output.document(&FailedDocument { event: "failed", error });
+            tell_error(format_args!("[ERR] {error}"));
+        }
+        Outcome::Failed
+    }
+
     /// Whether to go on: agreed beforehand, or asked and answered; a no is confirmed. With `--json` nobody is
     /// asked.
     fn may(

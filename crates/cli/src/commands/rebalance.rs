@@ -1,11 +1,13 @@
 //! `rebalance`.
 
+use redistrib_ops::model::Finding;
 use redistrib_ops::model::plan::rebalance::Rebalance;
-use redistrib_ops::{plan_cluster_rebalance, weighed_replicas};
+use redistrib_ops::{Cluster, plan_cluster_rebalance, weighed_replicas};
 
 use super::fix::recover;
 use super::{Outcome, Session, moves};
 use crate::args::RebalanceArgs;
+use crate::render;
 
 pub(super) fn rebalance(args: &RebalanceArgs) -> anyhow::Result<Outcome> {
     let mut session = Session::for_change(&args.change)?;
@@ -13,6 +15,9 @@ pub(super) fn rebalance(args: &RebalanceArgs) -> anyhow::Result<Outcome> {
     let mut cluster = session.discover(&args.seed.node)?;
     if !recover(&session, "rebalance", &mut cluster, &args.migration)? {
         return Ok(Outcome::Failed);
+    }
+    if !is_whole(&session, &cluster) {
+        return Ok(session.fail("*** Please fix your cluster problems before rebalancing"));
     }
     let options = args.options();
     for replica in weighed_replicas(&cluster, &options.weights) {
@@ -33,6 +38,18 @@ pub(super) fn rebalance(args: &RebalanceArgs) -> anyhow::Result<Outcome> {
         session.output.lines(moves::lines(&cluster, &plan.moves));
     }
     moves::carry_out(&session, "rebalance", &mut cluster, &plan.moves, &args.migration)
+}
+
+/// Whether every slot has an owner that answers. What is amiss is told.
+fn is_whole(session: &Session, cluster: &Cluster) -> bool {
+    let mut findings = cluster.snapshot().findings();
+    findings.retain(|it| matches!(it, Finding::Uncovered { .. } | Finding::Unserved { .. }));
+    if findings.is_empty() {
+        return true;
+    }
+    session.output.line("[ERR] Not all 16384 slots are covered by nodes.");
+    session.output.lines(findings.iter().map(render::finding));
+    false
 }
 
 fn head(plan: &Rebalance) -> String {

@@ -1,6 +1,6 @@
 //! `check`: the cluster's nodes and what is wrong with them.
 
-use redistrib_ops::model::{Finding, NodeId, Slot, SlotSet};
+use redistrib_ops::model::{Finding, NodeId, Severity, Slot, SlotSet};
 use redistrib_ops::{Endpoint, NodeReport, Report};
 
 use super::{finding, nodes};
@@ -18,6 +18,22 @@ pub fn check(report: &Report, seed: &Endpoint, search_multiple_owners: bool) -> 
     lines
 }
 
+/// What to do about warnings and errors, each thing once.
+pub fn next_steps(report: &Report) -> Vec<String> {
+    let told = report.findings.iter().filter(|finding| finding.severity() > Severity::Notice);
+    let mut lines: Vec<String> = Vec::new();
+    for step in told.filter_map(Finding::next_step) {
+        let line = format!("    {step}");
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    if !lines.is_empty() {
+        lines.insert(0, ">>> What to do next:".into());
+    }
+    lines
+}
+
 /// Whether redis-cli has a sentence for it, so that it stands in a section of its own.
 fn has_section(finding: &Finding) -> bool {
     matches!(
@@ -25,6 +41,7 @@ fn has_section(finding: &Finding) -> bool {
         Finding::Disagreement { .. }
             | Finding::OpenSlots(_)
             | Finding::Uncovered { .. }
+            | Finding::Unserved { .. }
             | Finding::MultipleOwners { .. }
     )
 }
@@ -73,13 +90,27 @@ fn with_commas(slots: &SlotSet) -> String {
 
 fn coverage(report: &Report, lines: &mut Vec<String>) {
     lines.push(">>> Check slots coverage...".into());
-    let uncovered = findings(report, |it| matches!(it, Finding::Uncovered { .. }));
-    if uncovered.is_empty() {
+    if is_covered(report) {
         lines.push("[OK] All 16384 slots covered.".into());
     } else {
         lines.push("[ERR] Not all 16384 slots are covered by nodes.".into());
-        lines.extend(uncovered);
+        lines.push(String::new());
     }
+    lines.extend(findings(report, |it| {
+        matches!(it, Finding::Uncovered { .. } | Finding::Unserved { .. })
+    }));
+}
+
+/// Whether each slot has an owner that answers and that the others do not hold for failed, as redis-cli sees it.
+pub fn is_covered(report: &Report) -> bool {
+    let owns = |id: NodeId| {
+        report.masters().any(|master| master.node.id == id && !master.node.slots.is_empty())
+    };
+    !report.findings.iter().any(|finding| match finding {
+        Finding::Uncovered { .. } | Finding::Unserved { .. } => true,
+        Finding::Failed { node, .. } => owns(node.id),
+        _ => false,
+    })
 }
 
 fn multiple_owners(report: &Report, asked: bool, lines: &mut Vec<String>) {

@@ -2,12 +2,15 @@
 
 use redistrib_ops::FixPlan;
 
-/// The plan in lines.
+/// The repairs in lines. What cannot be mended is [`blocked`].
 pub fn fix(plan: &FixPlan) -> Vec<String> {
     if plan.repairs.is_empty() && plan.blocked.is_empty() {
         return vec!["[OK] Nothing to mend.".into()];
     }
-    let repairs = plan.repairs.iter().map(|repair| format!("*** {repair}"));
-    let blocked = plan.blocked.iter().map(|(slots, why)| format!("[ERR] Slots {slots}: {why}"));
-    repairs.chain(blocked).collect()
+    plan.repairs.iter().map(|repair| format!("*** {repair}")).collect()
+}
+
+/// What cannot be mended, in lines.
+pub fn blocked(plan: &FixPlan) -> Vec<String> {
+    plan.blocked.iter().map(|(slots, why)| format!("[ERR] Slots {slots}: {why}")).collect()
 }

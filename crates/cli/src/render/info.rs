@@ -7,7 +7,7 @@ use redistrib_ops::{NodeReport, Report};
 pub fn info(report: &Report) -> Vec<String> {
     let mut lines: Vec<String> = report.masters().map(master).collect();
     let keys = report.keys();
-    let masters = report.masters().count();
+    let masters = report.masters().filter(|master| master.keys.is_some()).count();
     lines.push(format!("[OK] {keys} keys in {masters} masters."));
     lines.push(format!("{:.2} keys per slot on average.", keys as f64 / f64::from(Slot::COUNT)));
     lines

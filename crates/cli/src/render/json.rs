@@ -70,6 +70,8 @@ pub struct FindingDocument<'a> {
     pub severity: Severity,
     /// In words.
     pub text: String,
+    /// What mends it; null for what heals by itself, or is mended with another finding.
+    pub next_step: Option<String>,
     /// Which finding it is, with its particulars.
     #[serde(flatten)]
     pub finding: &'a Finding,
@@ -144,6 +146,12 @@ pub fn is_healthy(report: &Report) -> bool {
     report.findings.iter().all(|finding| finding.severity() < Severity::Error)
 }
 
+/// The same, leaving out what passes by itself after a change.
+pub fn is_mended(report: &Report) -> bool {
+    let ill = |finding: &&Finding| finding.severity() == Severity::Error && !finding.is_passing();
+    !report.findings.iter().any(|finding| ill(&finding))
+}
+
 impl<'a> NodeDocument<'a> {
     fn new(report: &'a NodeReport) -> Self {
         let node = &report.node;
@@ -172,6 +180,8 @@ impl<'a> NodeDocument<'a> {
 
 impl<'a> FindingDocument<'a> {
     fn new(finding: &'a Finding) -> Self {
-        Self { severity: finding.severity(), text: finding.to_string(), finding }
+        let (severity, text, next_step) =
+            (finding.severity(), finding.to_string(), finding.next_step());
+        Self { severity, text, next_step, finding }
     }
 }

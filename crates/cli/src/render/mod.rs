@@ -15,9 +15,9 @@ mod reshard;
 mod size;
 mod transfer;
 
-pub use check::check;
+pub use check::{check, is_covered, next_steps};
 pub use create::create;
-pub use fix::fix;
+pub use fix::{blocked, fix};
 pub use fleet::fleet_rules;
 pub use info::info;
 pub use list::list;

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// A finished run of the program.
 #[derive(Debug)]
@@ -53,6 +54,20 @@ pub(crate) fn trib_with(answers: &str, args: &[&str]) -> Run {
     // A program that does not read its answers has closed the pipe.
     let _ = child.stdin.take().unwrap().write_all(answers.as_bytes());
     child.wait_with_output().unwrap().into()
+}
+
+/// Waits until `check` finds no error, as nodes that have just come together need a moment for.
+#[track_caller]
+pub(crate) fn becomes_well(seed: &str) {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        let told = trib(&["check", seed]);
+        if told.code == 0 {
+            return;
+        }
+        assert!(Instant::now() < until, "not well:\n{}\n{}", told.stdout, told.stderr);
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 impl Run {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Finding, Member, OpenKind, OpenSlots, Opinion, Way};
+use super::{DownReason, Finding, Member, OpenKind, OpenSlots, Opinion, Way};
 use crate::SlotSet;
 
 impl Display for Member {
@@ -57,6 +57,99 @@ impl Display for Finding {
             Finding::MasterWithoutReplica { master } => write!(f, "master {master} has no replica"),
             Finding::EpochCollision { epoch, masters } => {
                 write!(f, "masters {} have the same config epoch {epoch}", Few(masters))
+            }
+            Finding::ClusterDown { nodes, reason } => {
+                let verb = if nodes.len() == 1 { "says" } else { "say" };
+                write!(f, "{} {verb} cluster_state:fail: {reason}", Few(nodes))
+            }
+            Finding::RdbFailing { node, stops_writes } => {
+                write!(f, "node {node} could not save its RDB file{}", refusing(*stops_writes))
+            }
+            Finding::AofFailing { node, stops_writes } => {
+                let refusing = refusing(*stops_writes);
+                write!(f, "node {node} could not write its append-only file{refusing}")
+            }
+            Finding::OutOfMemory { node, used, limit } => {
+                write!(
+                    f,
+                    "master {node} uses {used} of {limit} bytes of memory, and refuses writes"
+                )
+            }
+            Finding::MemoryHigh { node, used, limit } => {
+                write!(f, "master {node} uses {used} of {limit} bytes of memory")
+            }
+            Finding::TooFewReplicas { master, good, needed } => write!(
+                f,
+                "master {master} refuses writes: {good} replicas are in good state, and min-replicas-to-write is {needed}"
+            ),
+            Finding::ReplicaLinkDown { replica, master, seconds } => {
+                write!(f, "replica {replica} has no link to its master {master}")?;
+                seconds.iter().try_for_each(|seconds| write!(f, " since {seconds} s"))
+            }
+            Finding::ReplicaSyncing { replica, master, left_bytes } => {
+                write!(f, "replica {replica} is getting all data of its master {master}")?;
+                left_bytes.iter().try_for_each(|bytes| write!(f, ", {bytes} bytes are to come"))
+            }
+            Finding::ReplicaLags { replica, master, bytes, seconds } => {
+                write!(f, "replica {replica} lags behind its master {master}")?;
+                bytes.iter().try_for_each(|bytes| write!(f, " by {bytes} bytes"))?;
+                seconds.iter().try_for_each(|seconds| write!(f, ", last heard of {seconds} s ago"))
+            }
+            Finding::MasterauthMismatch { node, masters } => write!(
+                f,
+                "node {node} could not follow {}: its masterauth is not their requirepass",
+                Few(masters)
+            ),
+            Finding::PasswordsDiffer { nodes } => {
+                write!(f, "requirepass is not the same on all nodes: {}", Few(&nodes.concat()))
+            }
+            Finding::SettingsDiffer { setting, values } => {
+                write!(f, "{setting} is not the same on all nodes: {}", Values(values))
+            }
+            Finding::VersionsDiffer { versions } => {
+                write!(f, "nodes run different versions: {}", Values(versions))
+            }
+            Finding::ClocksDiffer { slow, fast, apart_ms } => {
+                write!(f, "the clock of {fast} is {apart_ms} ms ahead of that of {slow}")
+            }
+            Finding::PongLate { node, by, waited_ms } => {
+                write!(f, "node {node} has not answered {} for {waited_ms} ms", Few(by))
+            }
+            Finding::BusLinkDown { node, by } => {
+                write!(f, "{} has no bus link to node {node}", Few(by))
+            }
+            Finding::Loading { id, address } => {
+                let id = id.map(|id| format!(" ({})", id.short())).unwrap_or_default();
+                write!(f, "node {address}{id} is loading its data")
+            }
+            Finding::NoReplicas => f.write_str("no master has a replica"),
+            Finding::FewMasters { masters } => {
+                let noun = if *masters == 1 { "master owns" } else { "masters own" };
+                write!(f, "only {masters} {noun} slots: no replica can take over by itself")
+            }
+            Finding::ReplicasOnMastersHost { master, host } => {
+                write!(f, "all replicas of master {master} are on its host {host}")
+            }
+        }
+    }
+}
+
+fn refusing(stops_writes: bool) -> &'static str {
+    if stops_writes { ", and refuses writes" } else { "" }
+}
+
+impl Display for DownReason {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            DownReason::SlotsWithoutOwner { slots } => write!(f, "{slots} slots have no owner"),
+            DownReason::SlotsOfFailedMasters { slots } => {
+                write!(f, "{slots} slots belong to masters that have failed")
+            }
+            DownReason::NoMajority { seen, masters } => {
+                write!(f, "only {seen} of {masters} masters with slots can be reached")
+            }
+            DownReason::Waiting => {
+                f.write_str("it has just started or was cut off, and serves in a moment")
             }
         }
     }
@@ -132,6 +225,20 @@ fn have(slots: &SlotSet) -> String {
     match slots.len() {
         1 => "1 slot has".to_owned(),
         count => format!("{count} slots have"),
+    }
+}
+
+/// Values, each with those that have it.
+struct Values<'a>(&'a [(String, Vec<Member>)]);
+
+impl Display for Values<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut mark = "";
+        for (value, nodes) in self.0 {
+            write!(f, "{mark}{value} on {}", Few(nodes))?;
+            mark = "; ";
+        }
+        Ok(())
     }
 }
 

@@ -3,12 +3,18 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Finding, Survey};
-use crate::{NodeId, Snapshot};
+use crate::{Node, NodeId, Snapshot};
 
 pub(super) fn unreachable(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
     findings.extend(snapshot.views.iter().filter_map(|view| {
         let reason = view.answer.as_ref().err()?.clone();
-        Some(Finding::Unreachable { id: view.id, address: view.asked.to_string(), reason })
+        let (id, address) = (view.id, view.asked.to_string());
+        // The server's own error code, whatever was asked.
+        Some(if reason.contains("LOADING ") {
+            Finding::Loading { id, address }
+        } else {
+            Finding::Unreachable { id, address, reason }
+        })
     }));
 }
 
@@ -66,6 +72,57 @@ pub(super) fn ill(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     }
     for (address, by) in handshakes {
         findings.push(Finding::Handshake { address, by: survey.members(by) });
+    }
+}
+
+/// Nodes to which others have no connection of the bus, though nobody holds them for failed.
+pub(super) fn bus_links(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+    let mut down: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+    for (viewer, topology) in &survey.views {
+        for node in &topology.nodes {
+            let flags = &node.flags;
+            let is_told = flags.is_handshake() || flags.is_failed() || flags.is_suspected();
+            if !node.link_connected && !flags.is_myself() && !is_told {
+                down.entry(node.id).or_default().push(*viewer);
+            }
+        }
+    }
+    findings.extend(
+        down.into_iter().map(|(id, by)| Finding::BusLinkDown {
+            node: survey.member(id),
+            by: survey.members(by),
+        }),
+    );
+}
+
+/// What a cluster that is well now would not survive.
+pub(super) fn redundancy(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+    let masters: Vec<&Node> = survey
+        .nodes
+        .iter()
+        .copied()
+        .filter(|node| node.is_master() && !node.slots.is_empty())
+        .collect();
+    if masters.is_empty() {
+        return;
+    }
+    if !survey.nodes.iter().any(|node| node.is_replica()) {
+        findings.push(Finding::NoReplicas);
+    } else if masters.len() < 3 {
+        findings.push(Finding::FewMasters { masters: masters.len() });
+    }
+    let hosts: HashSet<&str> = survey.nodes.iter().map(|node| node.address.host.as_str()).collect();
+    if hosts.len() < 2 {
+        return;
+    }
+    for master in masters {
+        let mut replicas =
+            survey.nodes.iter().filter(|node| node.master == Some(master.id)).peekable();
+        let host = &master.address.host;
+        if replicas.peek().is_some() && replicas.all(|replica| replica.address.host == *host) {
+            let (master, host) = (survey.member(master.id), host.to_string());
+            findings.push(Finding::ReplicasOnMastersHost { master, host });
+        }
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod display;
 mod membership;
+mod next_step;
 mod open_slots;
 mod ownership;
+mod servers;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -11,9 +13,10 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use open_slots::{OpenKind, OpenSlots, OpenState, Way};
+pub use servers::{Lag, SETTINGS, replication_lag};
 pub(crate) use survey::Survey;
 
-use crate::{NodeId, SlotSet, Snapshot};
+use crate::{NodeId, ServerInfo, SlotSet, Snapshot};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,6 +49,31 @@ pub struct Opinion {
     pub owners: Vec<(Member, SlotSet)>,
     /// The disputed slots that nobody owns, as they say.
     pub unowned: SlotSet,
+}
+
+/// Why a node says `cluster_state:fail`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum DownReason {
+    /// It knows no owner of some slots.
+    SlotsWithoutOwner {
+        /// How many.
+        slots: u64,
+    },
+    /// Masters that it holds for failed own slots.
+    SlotsOfFailedMasters {
+        /// How many.
+        slots: u64,
+    },
+    /// It cannot reach more than half of the masters that own slots.
+    NoMajority {
+        /// How many of them it reaches, itself included if it is one.
+        seen: u64,
+        /// How many there are.
+        masters: u64,
+    },
+    /// It sees nothing amiss any more, and waits for a moment before it serves: after its start, or after it was cut off.
+    Waiting,
 }
 
 /// One thing that is wrong with a cluster, or worth knowing about it.
@@ -186,17 +214,190 @@ pub enum Finding {
         /// The masters.
         masters: Vec<Member>,
     },
+    /// Nodes say `cluster_state:fail`: they refuse commands on keys.
+    ClusterDown {
+        /// The nodes.
+        nodes: Vec<Member>,
+        /// Why.
+        reason: DownReason,
+    },
+    /// The last RDB save failed.
+    RdbFailing {
+        /// The node.
+        node: Member,
+        /// Whether it refuses writes because of that.
+        stops_writes: bool,
+    },
+    /// Writing or rewriting the append-only file failed.
+    AofFailing {
+        /// The node.
+        node: Member,
+        /// Whether it refuses writes because of that.
+        stops_writes: bool,
+    },
+    /// A master that evicts nothing has used up its memory: it refuses writes.
+    OutOfMemory {
+        /// The master.
+        node: Member,
+        /// The bytes that it uses.
+        used: u64,
+        /// Its `maxmemory`.
+        limit: u64,
+    },
+    /// A master that evicts nothing has used up nine tenths of its memory.
+    MemoryHigh {
+        /// The master.
+        node: Member,
+        /// The bytes that it uses.
+        used: u64,
+        /// Its `maxmemory`.
+        limit: u64,
+    },
+    /// A master refuses writes for want of replicas in good state.
+    TooFewReplicas {
+        /// The master.
+        master: Member,
+        /// How many it has.
+        good: u64,
+        /// How many `min-replicas-to-write` asks for.
+        needed: u64,
+    },
+    /// A replica has no link to its master.
+    ReplicaLinkDown {
+        /// The replica.
+        replica: Member,
+        /// Its master.
+        master: Member,
+        /// Since how many seconds, where it says so.
+        seconds: Option<u64>,
+    },
+    /// A replica is getting all its master's data.
+    ReplicaSyncing {
+        /// The replica.
+        replica: Member,
+        /// Its master.
+        master: Member,
+        /// How many bytes are to come, where it says so.
+        left_bytes: Option<u64>,
+    },
+    /// A replica is behind its master by more than the backlog holds, or has been silent to it.
+    ReplicaLags {
+        /// The replica.
+        replica: Member,
+        /// Its master.
+        master: Member,
+        /// By how many bytes of the replication stream.
+        bytes: Option<u64>,
+        /// Since how many seconds its master has not heard from it.
+        seconds: Option<u64>,
+    },
+    /// A node's `masterauth` is not the `requirepass` of others, so that it could not follow them.
+    MasterauthMismatch {
+        /// The node.
+        node: Member,
+        /// The nodes that would refuse it.
+        masters: Vec<Member>,
+    },
+    /// Nodes ask clients for different passwords.
+    PasswordsDiffer {
+        /// The nodes with one and the same, group by group.
+        nodes: Vec<Vec<Member>>,
+    },
+    /// A setting that should be the same on all nodes is not.
+    SettingsDiffer {
+        /// Its name.
+        setting: String,
+        /// Each value with the nodes that have it.
+        values: Vec<(String, Vec<Member>)>,
+    },
+    /// Nodes run different versions.
+    VersionsDiffer {
+        /// Each version with the nodes that run it.
+        versions: Vec<(String, Vec<Member>)>,
+    },
+    /// The clocks of nodes differ.
+    ClocksDiffer {
+        /// The node whose clock is behind all others.
+        slow: Member,
+        /// The node whose clock is ahead of all others.
+        fast: Member,
+        /// By how many milliseconds.
+        apart_ms: u64,
+    },
+    /// A pong is overdue: the node may soon be held for failed.
+    PongLate {
+        /// The node that owes it.
+        node: Member,
+        /// Who waits for it.
+        by: Vec<Member>,
+        /// The longest that one of them has waited, in milliseconds.
+        waited_ms: u64,
+    },
+    /// The cluster bus has no connection to a node that nobody holds for failed.
+    BusLinkDown {
+        /// The node.
+        node: Member,
+        /// Who has none to it.
+        by: Vec<Member>,
+    },
+    /// A node is reading its data from disk and answers nothing else.
+    Loading {
+        /// Its id, where it is known.
+        id: Option<NodeId>,
+        /// Where it was asked, `host:port`.
+        address: String,
+    },
+    /// No master has a replica: what one holds is gone with it.
+    NoReplicas,
+    /// Fewer than three masters own slots: with one down, no majority is left that could let a replica take over.
+    FewMasters {
+        /// How many there are.
+        masters: usize,
+    },
+    /// All replicas of a master are on its host, and the cluster has others.
+    ReplicasOnMastersHost {
+        /// The master.
+        master: Member,
+        /// The host.
+        host: String,
+    },
 }
 
 impl Finding {
+    /// Whether it is what a cluster shows for a moment after it was made or mended, and time alone is enough.
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Finding::ClusterDown { reason: DownReason::Waiting, .. }
+                | Finding::ReplicaLinkDown { .. }
+                | Finding::ReplicaSyncing { .. }
+                | Finding::BusLinkDown { .. }
+        )
+    }
+
     /// How much it matters.
     pub fn severity(&self) -> Severity {
         match self {
-            Finding::MasterWithoutReplica { .. } => Severity::Notice,
+            Finding::MasterWithoutReplica { .. }
+            | Finding::NoReplicas
+            | Finding::FewMasters { .. }
+            | Finding::ReplicasOnMastersHost { .. } => Severity::Notice,
             Finding::Suspected { .. }
             | Finding::Handshake { .. }
             | Finding::ReplicaOfReplica { .. }
-            | Finding::EpochCollision { .. } => Severity::Warning,
+            | Finding::EpochCollision { .. }
+            | Finding::RdbFailing { stops_writes: false, .. }
+            | Finding::AofFailing { stops_writes: false, .. }
+            | Finding::MemoryHigh { .. }
+            | Finding::ReplicaSyncing { .. }
+            | Finding::ReplicaLags { .. }
+            | Finding::MasterauthMismatch { .. }
+            | Finding::PasswordsDiffer { .. }
+            | Finding::SettingsDiffer { .. }
+            | Finding::VersionsDiffer { .. }
+            | Finding::ClocksDiffer { .. }
+            | Finding::PongLate { .. }
+            | Finding::BusLinkDown { .. } => Severity::Warning,
             _ => Severity::Error,
         }
     }
@@ -214,6 +415,7 @@ impl Snapshot {
         membership::same_id(self, &mut findings);
         membership::same_address(&survey, &mut findings);
         membership::ill(&survey, &mut findings);
+        membership::bus_links(&survey, &mut findings);
         membership::unknown(&survey, &mut findings);
         ownership::disagreement(&survey, &mut findings);
         findings.extend(self.open_slots().into_iter().map(Finding::OpenSlots));
@@ -221,6 +423,16 @@ impl Snapshot {
         ownership::multiple_owners(&survey, &mut findings);
         ownership::epochs(&survey, &mut findings);
         membership::replication(&survey, &mut findings);
+        findings
+    }
+    /// [`Snapshot::findings`], and what the servers tell of themselves: `servers` stand in the order of the views, `None` for one
+    /// that did not tell. Each has the fields of `INFO` and `CLUSTER INFO`, and [`SETTINGS`] as far as it
+    /// tells them.
+    pub fn diagnosis(&self, servers: &[Option<ServerInfo>]) -> Vec<Finding> {
+        let mut findings = self.findings();
+        let survey = Survey::new(self);
+        servers::Servers::new(self, &survey, servers).findings(&mut findings);
+        membership::redundancy(&survey, &mut findings);
         findings
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::testing::{
     id, master, own, replica, seen, silence, slot, slots, snapshot, three_masters,
 };
-use crate::{Flags, NodeView};
+use crate::{Flags, NodeView, ServerInfo};
 
 /// The findings in words; every one of them survives JSON.
 fn words(snapshot: &Snapshot) -> Vec<String> {
@@ -250,4 +250,195 @@ fn long_lists_are_cut_short() {
     }
     let found = words(&snapshot);
     assert_eq!(found[0], "node h:7001 has failed, says h:7002, h:7003, h:7004 and 5 more");
+}
+
+/// What the servers tell, `each` for the node of that view, on top of what a server that is well tells.
+fn told(snapshot: &Snapshot, each: impl Fn(usize) -> String) -> Vec<String> {
+    let servers: Vec<Option<ServerInfo>> = (0..snapshot.views.len())
+        .map(|place| {
+            let mut info = ServerInfo::parse("cluster_state:ok\r\nserver_time_usec:1000000000\r\n");
+            for line in each(place).lines() {
+                match line.split_once('=') {
+                    Some((name, value)) if !name.contains(':') => info.enter_setting(name, value),
+                    _ => info.read(line),
+                }
+            }
+            Some(info)
+        })
+        .collect();
+    let findings = snapshot.diagnosis(&servers);
+    for finding in &findings {
+        let json = serde_json::to_string(finding).unwrap();
+        assert_eq!(serde_json::from_str::<Finding>(&json).unwrap(), *finding, "{json}");
+    }
+    let told = findings.iter().filter(|finding| finding.severity() > Severity::Notice);
+    told.map(ToString::to_string).collect()
+}
+
+/// Three masters with a replica each; `on` tells the lines of the node of view `place`.
+fn six(place: usize, lines: &str) -> Vec<String> {
+    let mut nodes = three_masters();
+    nodes.extend([replica(4, 1), replica(5, 2), replica(6, 3)]);
+    let text = |at: usize| if at == place { lines.to_owned() } else { String::new() };
+    told(&snapshot(&nodes), text)
+}
+
+#[test]
+fn why_a_cluster_is_down_is_read_from_the_nodes_own_words() {
+    for (lines, reason) in [
+        ("cluster_slots_assigned:16380", "4 slots have no owner"),
+        (
+            "cluster_slots_assigned:16384\ncluster_slots_fail:7",
+            "7 slots belong to masters that have failed",
+        ),
+        (
+            "cluster-require-full-coverage=no\ncluster_slots_assigned:16380\ncluster_size:9",
+            "only 3 of 9 masters with slots can be reached",
+        ),
+        (
+            "cluster_slots_assigned:16384\ncluster_size:3",
+            "it has just started or was cut off, and serves in a moment",
+        ),
+    ] {
+        let found = six(0, &format!("cluster_state:fail\n{lines}"));
+        assert_eq!(found, [format!("h:7001 says cluster_state:fail: {reason}")]);
+    }
+}
+
+#[test]
+fn what_a_server_cannot_do_is_told() {
+    let saving = "rdb_last_bgsave_status:err\nsave=3600 1\nstop-writes-on-bgsave-error=yes";
+    for (place, lines, expected) in [
+        (0, saving, "node h:7001 could not save its RDB file, and refuses writes"),
+        (3, saving, "node h:7004 could not save its RDB file"),
+        (0, "rdb_last_bgsave_status:err\nsave=", "node h:7001 could not save its RDB file"),
+        (
+            1,
+            "aof_last_write_status:err",
+            "node h:7002 could not write its append-only file, and refuses writes",
+        ),
+        (1, "aof_last_bgrewrite_status:err", "node h:7002 could not write its append-only file"),
+        (
+            0,
+            "used_memory:101\nmaxmemory:100\nmaxmemory_policy:noeviction",
+            "master h:7001 uses 101 of 100 bytes of memory, and refuses writes",
+        ),
+        (
+            0,
+            "used_memory:90\nmaxmemory:100\nmaxmemory_policy:noeviction",
+            "master h:7001 uses 90 of 100 bytes of memory",
+        ),
+        (
+            0,
+            "min-replicas-to-write=2\nmin_slaves_good_slaves:1",
+            "master h:7001 refuses writes: 1 replicas are in good state, and min-replicas-to-write is 2",
+        ),
+    ] {
+        assert_eq!(six(place, lines), [expected]);
+    }
+    for (place, lines) in [
+        (0, "used_memory:101\nmaxmemory:100\nmaxmemory_policy:allkeys-lru"),
+        (0, "used_memory:101\nmaxmemory:0\nmaxmemory_policy:noeviction"),
+        (3, "used_memory:101\nmaxmemory:100\nmaxmemory_policy:noeviction"),
+        (3, "min-replicas-to-write=2\nmin_slaves_good_slaves:0"),
+    ] {
+        assert_eq!(six(place, lines), [""; 0], "{lines}");
+    }
+}
+
+#[test]
+fn how_a_replica_gets_on_with_its_master_is_told() {
+    let [of, link] = ["replica h:7004 ", " its master h:7001"];
+    for (lines, expected) in [
+        (
+            "master_link_status:down\nmaster_link_down_since_seconds:7",
+            format!("{of}has no link to{link} since 7 s"),
+        ),
+        (
+            "master_link_status:down\nmaster_link_down_since_seconds:-1",
+            format!("{of}has no link to{link}"),
+        ),
+        (
+            "master_link_status:down\nmaster_sync_in_progress:1\nmaster_sync_left_bytes:9",
+            format!("{of}is getting all data of{link}, 9 bytes are to come"),
+        ),
+    ] {
+        assert_eq!(six(3, lines), [expected]);
+    }
+    let nodes = [three_masters(), vec![replica(4, 1), replica(5, 2), replica(6, 3)]].concat();
+    let lagging = |master: &str, has: u64| {
+        told(&snapshot(&nodes), |place| match place {
+            0 => format!("repl_backlog_size:100\nmaster_repl_offset:1000\n{master}"),
+            3 => format!("master_link_status:up\nslave_repl_offset:{has}"),
+            _ => String::new(),
+        })
+    };
+    let own = "slave0:ip=h,port=7009,state=online,offset=1,lag=99\nslave1:ip=h,port=7004,state=online,offset=1";
+    assert_eq!(lagging(&format!("{own},lag=1"), 950), [""; 0], "less than the backlog holds");
+    assert_eq!(lagging("", 899), [format!("{of}lags behind{link} by 101 bytes")]);
+    let silent = [format!("{of}lags behind{link} by 0 bytes, last heard of 11 s ago")];
+    assert_eq!(lagging(&format!("{own},lag=11"), 1000), silent);
+}
+
+#[test]
+fn nodes_that_are_set_up_otherwise_than_the_others_are_told() {
+    let nodes = snapshot(&three_masters());
+    let all = |name: &'static str, odd: &'static str, usual: &'static str| {
+        told(&nodes, |place| format!("{name}={}", if place == 1 { odd } else { usual }))
+    };
+    assert_eq!(
+        all("cluster-node-timeout", "3000", "2000"),
+        [
+            "cluster-node-timeout is not the same on all nodes: 2000 on h:7001, h:7003; 3000 on h:7002"
+        ]
+    );
+    let one = ["requirepass is not the same on all nodes: h:7001, h:7003, h:7002"];
+    assert_eq!(all("requirepass", "x", ""), one);
+    let login = |place| match place {
+        1 => "requirepass=x\nmasterauth=y".to_owned(),
+        _ => "requirepass=x\nmasterauth=x".to_owned(),
+    };
+    assert_eq!(
+        told(&nodes, login),
+        ["node h:7002 could not follow h:7001, h:7003: its masterauth is not their requirepass"]
+    );
+    assert_eq!(
+        told(&nodes, |place| format!("redis_version:7.0.{place}"))[0],
+        "nodes run different versions: Redis 7.0.0 on h:7001; Redis 7.0.1 on h:7002; Redis 7.0.2 on h:7003"
+    );
+    assert_eq!(
+        told(&nodes, |place| format!("server_time_usec:{}", 10_000_000 + 1_500_000 * place)),
+        ["the clock of h:7003 is 3000 ms ahead of that of h:7001"]
+    );
+}
+
+#[test]
+fn the_bus_between_nodes_is_looked_at() {
+    let mut cut = snapshot(&three_masters());
+    seen(&mut cut, 0, 2).link_connected = false;
+    assert_eq!(told(&cut, |_| String::new()), ["h:7001 has no bus link to node h:7003"]);
+    let mut late = snapshot(&three_masters());
+    seen(&mut late, 1, 2).ping_sent = 998_900;
+    let timeout = |_| "cluster-node-timeout=2000".to_owned();
+    assert_eq!(told(&late, timeout), ["node h:7003 has not answered h:7002 for 1100 ms"]);
+    seen(&mut late, 1, 2).ping_sent = 999_100;
+    assert_eq!(told(&late, timeout), [""; 0]);
+}
+
+#[test]
+fn what_a_cluster_would_not_survive_is_told() {
+    let notices = |nodes: &[crate::Node]| -> Vec<String> {
+        snapshot(nodes).diagnosis(&[]).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(notices(&three_masters()), ["no master has a replica"]);
+    let mut nodes = vec![master(1, "0-16383"), replica(2, 1)];
+    let few = "only 1 master owns slots: no replica can take over by itself";
+    assert_eq!(notices(&nodes), [few]);
+    nodes.push(master(3, ""));
+    nodes[2].address.host = "other".into();
+    assert_eq!(notices(&nodes), [few, "all replicas of master h:7001 are on its host h"]);
+    let mut loading = snapshot(&three_masters());
+    loading.views[1].answer =
+        Err("h:7002: CLUSTER NODES was refused: LOADING Redis is loading".into());
+    assert_eq!(loading.findings()[0].to_string(), "node h:7002 (02020202) is loading its data");
 }

@@ -113,6 +113,8 @@ pub enum Reason {
     Unowned,
     /// The owner does not answer; its replica takes over.
     SilentMaster,
+    /// The owner does not answer and has no replica that does; others get the slots without its keys.
+    GivenUp,
     /// Other nodes have not heard who owns the slots.
     Unheard,
 }

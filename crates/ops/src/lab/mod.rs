@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_resp::Command;
+use redistrib_resp::{Command, Reply};
 
 pub use failure::{Failure, TakenPort};
 pub use options::{DEFAULT_NODES, DEFAULT_PORT, Layout, Options};
@@ -246,20 +246,23 @@ impl Lab {
         self.settle(context)
     }
 
-    /// Waits until every node says `cluster_state:ok`, for at most 30 seconds. Nodes of a new cluster, and those
+    /// Waits until every node says `cluster_state:ok` and every replica has its link, for at most 30 seconds. Nodes of a new cluster, and those
     /// that come up again, need a moment for it.
     ///
     /// # Errors
     /// [`Error::NotSettled`] with a node that does not say so; [`Error::Cancelled`].
     pub fn settle(&self, context: Context<'_>) -> Result<()> {
         let until = Instant::now() + SETTLE_DEADLINE;
-        let ill = |node: &&Node| !cluster_is_ok(&node.endpoint(), &self.settings).unwrap_or(false);
+        let ill = |node: &&Node| !is_settled(&node.endpoint(), &self.settings).unwrap_or(false);
         while let Some(node) = self.nodes.iter().find(ill) {
             if context.cancel.wish() != Stop::No {
                 return Err(Error::Cancelled("the nodes had not all found each other".into()));
             }
             if Instant::now() > until {
-                let what = format!("{} still says cluster_state:fail", node.endpoint());
+                let what = format!(
+                    "{} still says cluster_state:fail, or has no link to its master",
+                    node.endpoint()
+                );
                 return Err(Error::NotSettled { what, after: SETTLE_DEADLINE });
             }
             thread::sleep(POLL);
@@ -331,8 +334,13 @@ impl Lab {
     }
 }
 
-/// Whether the node says that the cluster is well.
-fn cluster_is_ok(node: &Endpoint, settings: &Settings) -> Result<bool> {
-    let reply = Connection::open(node, settings)?.call(&Command::new("CLUSTER").arg("INFO"))?;
-    Ok(reply.view().as_str().is_some_and(|text| text.contains("cluster_state:ok")))
+/// Whether the node says that the cluster is well, and is linked to its master if it has one.
+fn is_settled(node: &Endpoint, settings: &Settings) -> Result<bool> {
+    let questions = [["CLUSTER", "INFO"], ["INFO", "replication"]].map(Command::from_args);
+    let replies = Connection::open(node, settings)?.call_all(&questions)?;
+    let says = |place: usize, text: &str| {
+        let reply: Option<&Reply> = replies.get(place);
+        reply.and_then(|reply| reply.view().as_str()).is_some_and(|told| told.contains(text))
+    };
+    Ok(says(0, "cluster_state:ok") && !says(1, "master_link_status:down"))
 }

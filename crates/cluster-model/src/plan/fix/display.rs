@@ -30,6 +30,10 @@ impl Display for Reason {
             Reason::Leftover => "a flag was left behind",
             Reason::LostOwner => "nobody owns them, and there are keys",
             Reason::Unowned => "nobody owns them, and there are no keys",
+            Reason::GivenUp => {
+                "the owner does not answer and has no replica that does: its keys are lost with it unless it comes back \
+                 before"
+            }
             Reason::SilentMaster => "the owner does not answer and has a replica",
             Reason::Unheard => "not all nodes have heard who owns them",
         })

@@ -34,7 +34,7 @@ pub(super) fn silent(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outco
         let left = if decision.is_ok() { slots } else { slots.difference(settled) };
         outcome.add(left, decision);
     }
-    give_away(ground, &orphaned, outcome);
+    give_away(ground, &orphaned, Reason::GivenUp, outcome);
 }
 
 /// Slots that nobody owns.
@@ -43,12 +43,12 @@ pub(super) fn uncovered(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Ou
     for (_, owned) in ground.survey.absent_owners() {
         slots = slots.difference(&owned);
     }
-    give_away(ground, &slots, outcome);
+    give_away(ground, &slots, Reason::Unowned, outcome);
 }
 
 /// Slots with keys go to who has most of them, all others are shared out among the masters that own slots, or
-/// among all if none does.
-fn give_away(ground: &Ground<'_>, slots: &SlotSet, outcome: &mut Outcome) {
+/// among all if none does. The reason is told of those of which no node has keys.
+fn give_away(ground: &Ground<'_>, slots: &SlotSet, reason: Reason, outcome: &mut Outcome) {
     let full = slots.intersection(&ground.slots_with_keys());
     let mut empty = slots.difference(&full);
     for slot in full.iter() {
@@ -65,7 +65,7 @@ fn give_away(ground: &Ground<'_>, slots: &SlotSet, outcome: &mut Outcome) {
         let part = empty.take_first(count);
         if let Some(slot) = part.first() {
             // No node has keys or flags of any of them, so what is true of one is true of all.
-            outcome.add(part, Case::new(ground, slot, None).enthrone(owner, Reason::Unowned));
+            outcome.add(part, Case::new(ground, slot, None).enthrone(owner, reason));
         }
     }
 }

@@ -325,7 +325,7 @@ fn a_silent_target_is_waited_for_unless_allowed() {
     assert!(plan.blocked.iter().any(waits) && plan.repairs.is_empty());
     let plan = plan_fix(&cut, &KeyCounts::new(), FixOptions { take_from_silent_masters: true });
     let reasons: BTreeSet<_> = plan.repairs.iter().map(|repair| repair.reason).collect();
-    assert_eq!(reasons, BTreeSet::from([Reason::Unstarted, Reason::Unowned]));
+    assert_eq!(reasons, BTreeSet::from([Reason::Unstarted, Reason::GivenUp]));
 }
 
 #[test]
