@@ -264,7 +264,7 @@ fn adding(field: &Field) {
     wrong(format!("add-node {d} {a} --replica --master-id {NOBODY}"), &[NOBODY]);
     right(format!("add-node {d} {a} --dry-run"), &["would become an empty master"]);
     right(format!("add-node {d} {a}"), &[">>> Adding node ", "[OK] New node added correctly."]);
-    wrong(format!("add-node {d} {a}"), &["is not empty"]);
+    right(format!("add-node {d} {a}"), &["is a member of the cluster already", "[OK] New node"]);
     right(
         format!(
             "redis-cli --cluster add-node {e} {a} --cluster-slave --cluster-master-id {master}"
@@ -289,7 +289,7 @@ fn deleting(field: &Field) {
     wrong(format!("redis-cli --cluster del-node {a} {NOBODY}"), &[NOBODY, "redis-trib list"]);
     right(
         format!("redis-cli --cluster del-node {a} {}", id(d)),
-        &["CLUSTER FORGET", "CLUSTER RESET SOFT"],
+        &["CLUSTER FORGET", "CLUSTER RESET HARD"],
     );
     right(format!("del_node --addr {e}"), &["CLUSTER FORGET"]);
     right(format!("list {a}"), &["Total 4 nodes, 3 masters, 0 fail"]);

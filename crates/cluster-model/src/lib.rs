@@ -28,6 +28,7 @@ mod server_info;
 mod slot;
 mod slot_set;
 mod snapshot;
+mod standing;
 mod tally;
 #[cfg(test)]
 mod testing;
@@ -47,5 +48,6 @@ pub use server_info::ServerInfo;
 pub use slot::{Slot, SlotError};
 pub use slot_set::{SlotRange, SlotSet, SlotSetError, Slots};
 pub use snapshot::{NodeView, Snapshot};
+pub use standing::Standing;
 pub use tally::{Loss, SlotCounts, most_removed, restored, unexplained_loss};
 pub use topology::{Field, ParseError, Problem, Topology};

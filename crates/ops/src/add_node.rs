@@ -1,18 +1,26 @@
 //! A new node joins a cluster: as an empty master, or as a replica.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Node, NodeId, Topology};
-use redistrib_resp::Command;
+use redistrib_cluster_model::{Node, NodeId, ServerInfo, Standing, Topology};
+use redistrib_resp::{Command, Reply};
 
 use crate::candidate::Candidate;
-use crate::cluster::read_topology;
 use crate::error::{Error, Result};
+use crate::inspect::text_of;
 use crate::wait::until_settled;
-use crate::{Cluster, Connection, Context, Endpoint, Member, Step};
+use crate::{Cluster, Context, Endpoint, Member, Step, functions, server_info};
 
 /// How long the nodes may take to know a new one.
 const JOIN_DEADLINE: Duration = Duration::from_secs(20);
+/// How long an introduction is given to take effect before it is made again.
+const REPEAT_INTRODUCTION: Duration = Duration::from_millis(400);
+/// How long a handshake may take from one side's end of it to the other's.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(2);
+/// How long servers keep the ids of nodes that they were told to forget (`CLUSTER_BLACKLIST_TTL`).
+const FORGOTTEN_FOR: Duration = Duration::from_secs(60);
+/// What servers have for `cluster-node-timeout` unless told otherwise.
+const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What a new node is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +39,45 @@ impl NewRole {
     /// # Errors
     /// [`Error::NoSuchNode`], and [`Error::Precondition`] for a node that is no master, or where none can be reached.
     pub fn master(self, cluster: &Cluster) -> Result<Option<NodeId>> {
+        self.master_of(cluster, None)
+    }
+
+    /// The same for a node that may be a member already: it does not follow itself.
+    fn master_of(self, cluster: &Cluster, own: Option<NodeId>) -> Result<Option<NodeId>> {
         match self {
             Self::Master => Ok(None),
             Self::ReplicaOf(id) if cluster.member(id)?.node().is_master() => Ok(Some(id)),
             Self::ReplicaOf(id) => {
                 Err(Error::Precondition(format!("node {id} is a replica itself: name its master")))
             }
-            Self::Replica => match poorest_master(cluster, Member::is_up) {
+            Self::Replica => match poorest_master(cluster, |it| it.is_up() && Some(it.id()) != own)
+            {
                 Some(id) => Ok(Some(id)),
                 None => Err(Error::Precondition(
                     "no master can be reached that the new replica could follow".into(),
                 )),
             },
         }
+    }
+
+    /// The same for a node that is a member already, which keeps what it has. Pure.
+    fn for_member(self, node: &Node, cluster: &Cluster) -> Result<Option<NodeId>> {
+        let id = node.id;
+        let what = match (self, node.master) {
+            (Self::Master, None) => return Ok(None),
+            (Self::Replica, Some(master)) => return Ok(Some(master)),
+            (Self::ReplicaOf(asked), Some(master)) if asked == master => return Ok(Some(master)),
+            (Self::ReplicaOf(_) | Self::Replica, None) if node.slots.is_empty() => {
+                return self.master_of(cluster, Some(id));
+            }
+            (_, None) => {
+                format!("as a master with {} slots: move them away first", node.slots.len())
+            }
+            (_, Some(master)) => {
+                format!("as a replica of {master}: take it out first (`redis-trib del-node`)")
+            }
+        };
+        Err(Error::Precondition(format!("node {id} is a member of the cluster already, {what}")))
     }
 }
 
@@ -58,7 +92,11 @@ pub(crate) fn poorest_master(cluster: &Cluster, which: impl Fn(&Member) -> bool)
 }
 
 /// Adds the empty node at `endpoint` to the cluster and returns its id when all reachable nodes know it
-/// in its role. Functions that the cluster has are carried to a master; a replica gets them from its own.
+/// in its role. Functions that the cluster has are carried to a master; a replica gets them from its own. A node that is
+/// a member already, after an attempt that was interrupted, gets what it lacks.
+///
+/// A node that has left the cluster is kept on the servers' lists of forgotten ids for a minute, and since Redis 7.2 they
+/// tell each other: it comes back with another id.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Cluster, Context, NewRole, Settings, Silent, add_node};
@@ -70,32 +108,150 @@ pub(crate) fn poorest_master(cluster: &Cluster, which: impl Fn(&Member) -> bool)
 /// ```
 ///
 /// # Errors
-/// What a new cluster refuses; [`Error::Precondition`] for a master with functions of its own; those of [`NewRole::master`]; [`Error::NotSettled`], after which the
-/// node has been taken out again.
+/// What a new cluster refuses; [`Error::Precondition`] for a master with functions that the cluster has not, and for a
+/// member in another role; those of [`NewRole::master`]; [`Error::NotSettled`], after which a node that was none before has
+/// been taken out again.
 pub fn add_node(
     cluster: &mut Cluster,
     endpoint: &Endpoint,
     role: NewRole,
     context: Context<'_>,
 ) -> Result<NodeId> {
-    let master = role.master(cluster)?;
-    let mut new = Candidate::survey(endpoint, cluster.settings())?;
+    let mut new = Candidate::look(endpoint, cluster.settings())?;
+    let master = role.master_of(cluster, Some(new.node.id))?;
+    refuse_twin(cluster, &mut new)?;
+    match standing(cluster, &mut new, context)? {
+        Standing::Member => serve_as(cluster, &mut new, role, context)?,
+        Standing::HalfMember if !is_blank(cluster, &new) => {
+            keep_known(cluster, &mut new, context)?;
+            serve_as(cluster, &mut new, role, context)?;
+        }
+        Standing::HalfMember => {
+            start_over(cluster, &mut new, context)?;
+            enter(cluster, &mut new, master, context)?;
+        }
+        Standing::Stranger | Standing::Foreigner { .. } => {
+            new.require_empty()?;
+            enter(cluster, &mut new, master, context)?;
+        }
+    }
+    Ok(new.node.id)
+}
+
+/// Like [`add_node`], for a master that is to own slots at once: nobody is about to forget it. Returns its id.
+pub(crate) fn add_owner(
+    cluster: &mut Cluster,
+    endpoint: &Endpoint,
+    context: Context<'_>,
+) -> Result<NodeId> {
+    let before: Vec<NodeId> = cluster.members().iter().map(Member::id).collect();
+    let id = add_node(cluster, endpoint, NewRole::Master, context)?;
+    // One that came just now was asked for; a member may have been brought back by another tool a moment ago.
+    if before.contains(&id) && cluster.member(id)?.node().slots.is_empty() {
+        let mut member = Candidate::look(endpoint, cluster.settings())?;
+        keep_known(cluster, &mut member, context)?;
+    }
+    Ok(id)
+}
+
+/// Two servers with one id come of a copied nodes.conf, and no cluster can have both.
+fn refuse_twin(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
+    let (id, endpoint) = (new.node.id, new.connection.endpoint().clone());
+    if cluster.myself().id() == id {
+        let what =
+            format!("{endpoint} cannot be added to itself: name another node of the cluster");
+        return Err(Error::Precondition(what));
+    }
+    let Ok(member) = cluster.member_mut(id) else { return Ok(()) };
+    if !member.is_up() {
+        return Ok(());
+    }
+    let info = member.connection()?.call(&Command::new("INFO").arg("server"))?;
+    let info = text_of(&info).map(ServerInfo::parse).unwrap_or_default();
+    if info.field("run_id") == new.info.field("run_id") {
+        return Ok(());
+    }
+    let what = format!("{endpoint} has the id {id}, which a node of the cluster has already");
+    Err(Error::Precondition(what))
+}
+
+/// What the node and the cluster are to each other once the handshakes have ended that a run before this one may have begun.
+fn standing(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) -> Result<Standing> {
+    until_settled(JOIN_DEADLINE, context.cancel, || {
+        new.refresh()?;
+        Ok(unfinished_handshake(new))
+    })?;
+    let mut found = Standing::Member;
+    let waited = until_settled(HANDSHAKE_TIME, context.cancel, || {
+        new.refresh()?;
+        cluster.refresh();
+        found = Standing::of(&new.topology, &cluster.snapshot());
+        Ok((found == Standing::HalfMember).then(|| "half a member".to_owned()))
+    });
+    match waited {
+        Err(Error::NotSettled { .. }) | Ok(()) => Ok(found),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the node has nothing to lose: no slots in anybody's view, no keys, nobody who follows it, nobody it follows.
+fn is_blank(cluster: &Cluster, new: &Candidate) -> bool {
+    let views = || cluster.members().iter().filter_map(Member::topology).chain([&new.topology]);
     let id = new.node.id;
-    if cluster.member(id).is_ok() {
-        return Err(Error::Precondition(format!(
-            "{endpoint} has the id {id}, which a node of the cluster has already"
-        )));
+    let owns = |topology: &Topology| topology.node(id).is_some_and(|node| !node.slots.is_empty());
+    let is_followed = |topology: &Topology| topology.replicas_of(id).next().is_some();
+    new.node.is_master() && new.info.keys() == 0 && !views().any(|it| owns(it) || is_followed(it))
+}
+
+/// Makes a stranger of half a member that has nothing to lose.
+fn start_over(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) -> Result<()> {
+    let text = format!(
+        "{} is known to some nodes only, and holds nothing: it begins anew, with another id",
+        new.connection.endpoint()
+    );
+    context.step(Step::Other { text });
+    if let Some(error) = forget(cluster, new.node.id).into_iter().next() {
+        return Err(error);
     }
+    renew(new)
+}
+
+/// Makes the node somebody new, whom nobody has forgotten. Servers refuse this where there are keys.
+fn renew(new: &mut Candidate) -> Result<()> {
+    new.connection.call(&Command::new("CLUSTER").arg("RESET").arg("HARD"))?;
+    new.refresh()
+}
+
+/// Brings in a node that is alone and empty; where that fails it is taken out again.
+fn enter(
+    cluster: &mut Cluster,
+    new: &mut Candidate,
+    master: Option<NodeId>,
+    context: Context<'_>,
+) -> Result<()> {
     if master.is_none() {
-        refuse_functions(&mut new.connection)?;
-        carry_functions(cluster, &mut new.connection, context)?;
+        functions::carry(cluster, &mut new.connection, context)?;
     }
-    let joined = join(cluster, &mut new, master, context);
+    let memory = memory_of(cluster, new)?;
+    if memory == Memory::Forgotten {
+        let text = format!(
+            "{} was taken out of the cluster less than a minute ago, and would be forgotten again under that id: it gets \
+             a new one (CLUSTER RESET HARD)",
+            new.connection.endpoint()
+        );
+        context.step(Step::Other { text });
+        renew(new)?;
+    }
+    let joined = join(cluster, new, master, context);
     if joined.is_err() {
-        context.warn(format!("taking {endpoint} out of the cluster again"));
-        take_back(cluster, &mut new, context);
+        context.warn(format!("taking {} out of the cluster again", new.connection.endpoint()));
+        take_back(cluster, new, context);
+        return joined;
     }
-    joined.map(|()| id)
+    match memory {
+        Memory::Unsure => keep_known(cluster, new, context),
+        Memory::Blank | Memory::Forgotten => Ok(()),
+    }
 }
 
 /// Undoes what can be undone, and names what the user has to undo.
@@ -104,7 +260,7 @@ fn take_back(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) {
     for error in forget(cluster, id) {
         context.warn(format!("{error}: make that node forget {id} (CLUSTER FORGET)"));
     }
-    if let Err(error) = new.connection.call(&Command::new("CLUSTER").arg("RESET").arg("HARD")) {
+    if let Err(error) = renew(new) {
         context.warn(format!("{error}: reset this node before you try again (CLUSTER RESET HARD)"));
     }
 }
@@ -118,23 +274,143 @@ fn join(
     context.step(Step::Meeting);
     shake_hands(cluster, new)?;
     context.step(Step::WaitingToJoin);
-    let ids: Vec<NodeId> =
-        cluster.members().iter().filter(|member| member.is_up()).map(Member::id).collect();
-    until_settled(JOIN_DEADLINE, context.cancel, || knows_all(&mut new.connection, &ids))?;
+    let mut introduced = Instant::now();
+    until_settled(JOIN_DEADLINE, context.cancel, || {
+        let amiss = stranger(cluster, new)?;
+        // Servers drop a handshake that crosses another.
+        if amiss.is_some() && introduced.elapsed() >= REPEAT_INTRODUCTION {
+            shake_hands(cluster, new)?;
+            introduced = Instant::now();
+        }
+        Ok(amiss)
+    })?;
     if let Some(master) = master {
-        let replicate = Command::new("CLUSTER").arg("REPLICATE").arg(master.to_string());
-        new.connection.call(&replicate)?;
-        shake_hands(cluster, new)?;
+        follow(cluster, new, master)?;
     }
-    let id = new.node.id;
-    let port = new.node.address.port;
+    settle(cluster, new, master, context)
+}
+
+/// Gives a member the role that is asked for, if nothing is lost by that.
+fn serve_as(
+    cluster: &mut Cluster,
+    new: &mut Candidate,
+    role: NewRole,
+    context: Context<'_>,
+) -> Result<()> {
+    let text = format!("{} is a member of the cluster already", new.connection.endpoint());
+    context.step(Step::Other { text });
+    let master = role.for_member(&new.node, cluster)?;
+    if let Some(master) = master.filter(|master| new.node.master != Some(*master)) {
+        follow(cluster, new, master)?;
+    }
+    settle(cluster, new, master, context)
+}
+
+/// Makes the node a replica, and tells the others at once: a handshake carries the role.
+fn follow(cluster: &Cluster, new: &mut Candidate, master: NodeId) -> Result<()> {
+    let replicate = Command::new("CLUSTER").arg("REPLICATE").arg(master.to_string());
+    new.connection.call(&replicate)?;
+    shake_hands(cluster, new)
+}
+
+/// Waits until all see the node in its role, and it sees all of them.
+fn settle(
+    cluster: &mut Cluster,
+    new: &mut Candidate,
+    master: Option<NodeId>,
+    context: Context<'_>,
+) -> Result<()> {
+    let (id, port) = (new.node.id, new.node.address.port);
     until_settled(JOIN_DEADLINE, context.cancel, || seen_by_all(cluster, (id, port), master))?;
-    until_settled(JOIN_DEADLINE, context.cancel, || knows_all(&mut new.connection, &ids))
+    until_settled(JOIN_DEADLINE, context.cancel, || {
+        let amiss = stranger(cluster, new)?;
+        Ok(amiss.or_else(|| unfinished_handshake(new)))
+    })
+}
+
+/// Waits until every node has known the node for as long as gossip takes to reach all of them, and introduces it again
+/// to those that do not. A node that has it on its list of forgotten ones makes others forget it until its minute is over.
+fn keep_known(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) -> Result<()> {
+    let round = gossip_round(cluster);
+    let text = format!(
+        "Waiting {} s for news that {} was forgotten; if there are, for a minute more",
+        round.as_secs(),
+        new.connection.endpoint()
+    );
+    context.step(Step::Other { text });
+    let (mut known_since, mut introduced) = (Instant::now(), None::<Instant>);
+    until_settled(FORGOTTEN_FOR + round + JOIN_DEADLINE, context.cancel, || {
+        let amiss = stranger(cluster, new)?;
+        if amiss.is_none() {
+            let endpoint = new.connection.endpoint();
+            let what = || format!("the nodes did not know {endpoint} for {} s", round.as_secs());
+            return Ok((known_since.elapsed() < round).then(what));
+        }
+        if introduced.is_none_or(|last| last.elapsed() >= REPEAT_INTRODUCTION) {
+            shake_hands(cluster, new)?;
+            introduced = Some(Instant::now());
+        }
+        known_since = Instant::now();
+        Ok(amiss)
+    })
+}
+
+/// How long news may take to reach every node: each hears of each other within half a node timeout.
+fn gossip_round(cluster: &mut Cluster) -> Duration {
+    let told = server_info::ask(cluster, &["cluster-node-timeout"]);
+    let timeouts = told.iter().flatten().map(|info| info.setting_number("cluster-node-timeout"));
+    let longest = timeouts.map(|it| it.map_or(DEFAULT_NODE_TIMEOUT, Duration::from_millis)).max();
+    longest.unwrap_or(DEFAULT_NODE_TIMEOUT) / 2 + Duration::from_secs(1)
+}
+
+/// What a cluster remembers of a node that it does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    /// Nothing.
+    Blank,
+    /// Some node will make the others forget it, or it will make them forget one of theirs.
+    Forgotten,
+    /// Not everybody could be asked.
+    Unsure,
+}
+
+/// Asks whether ids are on lists of forgotten ones. Servers since Redis 7.2, which tell each other of such ids, answer OK where
+/// they are to forget what they have forgotten already, and an error where they never knew it. Older ones know
+/// a node again as soon as it has introduced itself.
+fn memory_of(cluster: &mut Cluster, new: &mut Candidate) -> Result<Memory> {
+    let others: Vec<NodeId> = cluster.members().iter().map(Member::id).collect();
+    let forgets: Vec<Command> =
+        others.into_iter().filter(|other| *other != new.node.id).map(forget_command).collect();
+    new.connection.send(&forgets)?;
+    let answers = forgets.iter().map(|command| new.connection.receive(command));
+    let mut answers = answers.collect::<Result<Vec<_>>>()?;
+    let command = forget_command(new.node.id);
+    let id = new.node.id;
+    let told = cluster
+        .broadcast(|member| member.is_up() && member.id() != id, std::slice::from_ref(&command));
+    answers.extend(told.into_iter().flatten().flatten().flatten());
+    let unknown = |reply: &Reply| {
+        let text = reply.view().as_error().map(String::from_utf8_lossy);
+        text.is_some_and(|text| text.contains("Unknown node"))
+    };
+    if answers.iter().any(|reply| reply.view().as_error().is_none()) {
+        return Ok(Memory::Forgotten);
+    }
+    let all_asked =
+        !cluster.members().iter().any(|member| !member.is_up() && !is_lost(cluster, member));
+    let all_told = answers.iter().all(unknown);
+    Ok(if all_asked && all_told { Memory::Blank } else { Memory::Unsure })
+}
+
+/// Whether the whole cluster takes a node for dead: then it tells nobody anything.
+fn is_lost(cluster: &Cluster, member: &Member) -> bool {
+    let mut views = cluster.members().iter().filter_map(Member::topology);
+    views.all(|view| view.node(member.id()).is_none_or(|node| node.flags.is_failed()))
 }
 
 /// Introduces the new node to every node that is up, so that none has to wait for gossip.
 fn shake_hands(cluster: &Cluster, new: &mut Candidate) -> Result<()> {
-    let up = cluster.members().iter().filter(|member| member.is_up());
+    let up = cluster.members().iter().filter(|it| it.is_up() && it.id() != new.node.id);
     let meets: Vec<Command> = up
         .map(|member| crate::candidate::meet(member.endpoint(), member.node()))
         .collect::<Result<_>>()?;
@@ -142,14 +418,32 @@ fn shake_hands(cluster: &Cluster, new: &mut Candidate) -> Result<()> {
     Ok(())
 }
 
-fn knows_all(connection: &mut Connection, ids: &[NodeId]) -> Result<Option<String>> {
-    let (_, topology) = read_topology(connection)?;
-    let node = connection.endpoint();
-    if let Some(other) = topology.nodes.iter().find(|other| other.flags.is_handshake()) {
-        return Ok(Some(format!("{node} has not finished its handshake with {}", other.address)));
-    }
-    let stranger = ids.iter().find(|id| topology.node(**id).is_none());
-    Ok(stranger.map(|id| format!("{node} does not know node {id} yet")))
+/// Who does not know whom, in words: the new node one that answers, or the other way round.
+fn stranger(cluster: &mut Cluster, new: &mut Candidate) -> Result<Option<String>> {
+    new.refresh()?;
+    cluster.refresh();
+    let (id, node) = (new.node.id, new.connection.endpoint());
+    let knows =
+        |topology: &Topology, id| topology.node(id).is_some_and(|node| !node.flags.is_handshake());
+    let amiss = cluster.members().iter().filter(|it| it.id() != id).find_map(|member| {
+        let other = member.endpoint();
+        match member.topology() {
+            Some(view) if !knows(view, id) => {
+                Some(format!("{other} does not know {node} yet: can it reach its bus port?"))
+            }
+            Some(_) if !knows(&new.topology, member.id()) => {
+                Some(format!("{node} does not know {other} yet: can it reach its bus port?"))
+            }
+            _ => None,
+        }
+    });
+    Ok(amiss)
+}
+
+fn unfinished_handshake(new: &Candidate) -> Option<String> {
+    let other = new.topology.nodes.iter().find(|other| other.flags.is_handshake())?;
+    let node = new.connection.endpoint();
+    Some(format!("{node} has not finished its handshake with {}", other.address))
 }
 
 /// Which reachable node does not see the new one in its role yet, or still shakes hands with it, in words.
@@ -175,7 +469,7 @@ fn seen_by_all(
 /// Makes every reachable node but the one concerned forget it. Returns why some have not; nodes that have forgotten it
 /// already are no error.
 pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Vec<Error> {
-    let command = Command::new("CLUSTER").arg("FORGET").arg(id.to_string());
+    let command = forget_command(id);
     let answers = cluster
         .broadcast(|member| member.is_up() && member.id() != id, std::slice::from_ref(&command));
     let mut failures = Vec::new();
@@ -192,49 +486,6 @@ pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Vec<Error> {
     failures
 }
 
-/// Functions of its own would stay with the new master alone, or clash with those of the cluster. Servers before Redis
-/// 7 have none.
-fn refuse_functions(new: &mut Connection) -> Result<()> {
-    match new.call(&Command::new("FUNCTION").arg("LIST")) {
-        Ok(functions) if functions.view().elements().len() > 0 => {
-            Err(Error::Precondition(format!(
-                "New node already contains functions and can not be added to the cluster: send {} FUNCTION FLUSH if they \
-             are not needed, and try again",
-                new.endpoint()
-            )))
-        }
-        Err(error) if error.refusal().is_none() => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Copies the cluster's functions (Redis 7 and later), if it has any, to the new node; older servers have none.
-fn carry_functions(
-    cluster: &mut Cluster,
-    new: &mut Connection,
-    context: Context<'_>,
-) -> Result<()> {
-    let Some(source) =
-        cluster.members_mut().iter_mut().find(|member| member.is_up() && member.node().is_master())
-    else {
-        return Ok(());
-    };
-    match source.connection()?.call(&Command::new("FUNCTION").arg("LIST")) {
-        Ok(functions) if functions.view().elements().len() == 0 => return Ok(()),
-        Ok(_) => {}
-        Err(error) if error.refusal().is_some() => return Ok(()),
-        Err(error) => return Err(error),
-    }
-    let payload = source.connection()?.call(&Command::new("FUNCTION").arg("DUMP"))?;
-    let Some(payload) = payload.view().as_bytes() else { return Ok(()) };
-    context.step(Step::Other { text: format!("Send FUNCTION RESTORE to {}", new.endpoint()) });
-    let restore = Command::new("FUNCTION").arg("RESTORE").arg(payload);
-    new.call(&restore).map(drop).map_err(|error| match error.refusal() {
-        Some(text) if text.contains("unknown command") => Error::Precondition(format!(
-            "{}: the cluster has functions, and this server is too old to take them: delete them (FUNCTION FLUSH) \
-             or add a newer server",
-            new.endpoint()
-        )),
-        _ => error,
-    })
+pub(crate) fn forget_command(id: NodeId) -> Command {
+    Command::new("CLUSTER").arg("FORGET").arg(id.to_string())
 }

@@ -1,11 +1,11 @@
-//! A node that is fit to join a cluster: in cluster mode, empty, knowing no other node.
+//! A node that is to join a cluster, as it is before that.
 
-use redistrib_cluster_model::Node;
+use redistrib_cluster_model::{Node, ServerInfo, Topology};
 use redistrib_resp::Command;
 
 use crate::cluster::read_topology;
 use crate::error::{Error, Result};
-use crate::inspect::{count_keys, text_of};
+use crate::inspect::text_of;
 use crate::{Connection, Endpoint, Settings};
 
 /// Such a node.
@@ -14,6 +14,10 @@ pub(crate) struct Candidate {
     pub(crate) connection: Connection,
     /// The node as it describes itself.
     pub(crate) node: Node,
+    /// The cluster as it sees it.
+    pub(crate) topology: Topology,
+    /// What its server says of itself.
+    pub(crate) info: ServerInfo,
 }
 
 impl Candidate {
@@ -22,24 +26,46 @@ impl Candidate {
         meet(self.connection.endpoint(), &self.node)
     }
 
-    /// Connects to a node and makes sure that it is in cluster mode, empty and alone.
-    pub(crate) fn survey(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
+    /// Connects to a node in cluster mode and looks at it.
+    pub(crate) fn look(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
         let mut connection = Connection::open(endpoint, settings)?;
         let (node, topology) = read_topology(&mut connection)?;
-        let keyspace = connection.call(&Command::new("INFO").arg("keyspace"))?;
-        let keys = text_of(&keyspace).map_or(0, count_keys);
-        let reason = match (topology.nodes.len() - 1, keys) {
-            (0, 0) if node.slots.is_empty() => return Ok(Self { connection, node }),
-            (0, 0) => {
-                let slots = node.slots.len();
-                format!("it owns {slots} slots already: CLUSTER RESET if it is not to serve them")
-            }
-            (0, keys) => format!("it holds {keys} keys: FLUSHALL if they are not needed"),
-            (others, _) => {
-                format!("it knows {others} other nodes: CLUSTER RESET if it is to leave them")
-            }
+        let info = connection.call(&Command::new("INFO"))?;
+        let info = text_of(&info).map(ServerInfo::parse).unwrap_or_default();
+        Ok(Self { connection, node, topology, info })
+    }
+
+    /// Looks again at how the node sees itself and others.
+    pub(crate) fn refresh(&mut self) -> Result<()> {
+        (self.node, self.topology) = read_topology(&mut self.connection)?;
+        Ok(())
+    }
+
+    /// Connects to a node and makes sure that it is in cluster mode, empty and alone.
+    pub(crate) fn survey(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
+        let candidate = Self::look(endpoint, settings)?;
+        candidate.require_empty()?;
+        Ok(candidate)
+    }
+
+    /// Makes sure that the node has nothing to lose and belongs nowhere. What a node with keys, slots or others to talk to
+    /// may be is a member of a living cluster: nobody is told to reset it.
+    pub(crate) fn require_empty(&self) -> Result<()> {
+        let node = self.connection.endpoint();
+        let (keys, slots) = (self.info.keys(), self.node.slots.len());
+        let reason = match (self.topology.nodes.len() - 1, slots, keys) {
+            (0, 0, 0) => return Ok(()),
+            (0, 0, keys) => format!("it holds {keys} keys: FLUSHALL if they are not needed"),
+            (0, slots, keys) => format!(
+                "it owns {slots} slots already and holds {keys} keys: it is a cluster by itself, which `redis-trib \
+                 shutdown {node}` ends where it has no keys"
+            ),
+            (others, ..) => format!(
+                "it knows {others} other nodes: it is a member of a cluster, which `redis-trib quit {node}` takes it out of, \
+                 its slots first; if it and they have new addresses, see `redis-trib meet`"
+            ),
         };
-        Err(Error::NotEmpty { node: endpoint.clone(), reason, keys })
+        Err(Error::NotEmpty { node: node.clone(), reason, keys })
     }
 }
 

@@ -175,6 +175,14 @@ impl Cluster {
         }
     }
 
+    /// The node of this id as it describes itself, or as the first node that knows it does: also one that has lost its
+    /// address, or that the seed has forgotten.
+    pub fn known(&self, id: NodeId) -> Option<&Node> {
+        let member = self.members.iter().find(|member| member.id() == id).map(Member::node);
+        let mut views = self.members.iter().filter_map(Member::topology);
+        member.or_else(|| views.find_map(|topology| topology.node(id)))
+    }
+
     /// The error for an id that no member has.
     pub fn no_such_node(&self, id: &str) -> Error {
         Error::NoSuchNode { id: id.to_owned(), seed: self.seed.clone() }

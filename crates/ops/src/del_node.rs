@@ -11,6 +11,8 @@ use crate::inspect::{count_keys, text_of};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member, Step};
 
+/// How long news of slots or of a departure may take to reach every node.
+const NEWS_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a server may take to drop the keys of slots that it has given away.
 const DROP_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -24,18 +26,19 @@ pub struct Departure {
 }
 
 impl Departure {
-    /// Makes sure that the node can leave, and finds new masters for its replicas.
+    /// Makes sure that the node can leave, and finds new masters for its replicas. A node that only some others
+    /// still know, after a departure that was interrupted, can.
     ///
     /// # Errors
-    /// [`Error::NoSuchNode`], and [`Error::Precondition`] for a master that still owns slots, or whose replicas
-    /// would have nobody to follow.
+    /// [`Error::NoSuchNode`] for one that nobody knows, and [`Error::Precondition`] for a master that still owns slots, or whose
+    /// replicas would have nobody to follow.
     pub fn plan(cluster: &Cluster, id: NodeId) -> Result<Self> {
-        let leaving = cluster.member(id)?;
-        if !leaving.node().slots.is_empty() {
+        let leaving = cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?;
+        if !leaving.slots.is_empty() {
             return Err(Error::Precondition(format!(
                 "Node {} is not empty! It owns {} slots: reshard them away and try again, or give --drain",
-                leaving.endpoint(),
-                leaving.node().slots.len()
+                leaving.address,
+                leaving.slots.len()
             )));
         }
         // A replica of a master without slots would guard nothing.
@@ -57,14 +60,16 @@ impl Departure {
         Ok(Self { node: id, reassigned })
     }
 
-    /// Does it: the replicas follow others, every reachable node forgets the one that leaves, and it is reset.
-    /// A node that is down is just forgotten.
+    /// Does it: the replicas follow others, every reachable node forgets the one that leaves, and it is reset, so that it
+    /// would come back as somebody new. A node that is down is just forgotten. Returns when no node knows it any more.
     ///
     /// # Errors
-    /// [`Error::NotSettled`] for a master that holds keys, before anything has changed; [`Error::Precondition`] for
-    /// nodes that would not forget it, when all else is done; those of [`crate::Connection::call`].
+    /// [`Error::NotSettled`] for a master that holds keys, or that others take for the owner of slots, before anything has
+    /// changed; [`Error::Precondition`] for nodes that would not forget it, when all else is done; those of
+    /// [`crate::Connection::call`].
     pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
         self.refuse_keys(cluster, context)?;
+        self.refuse_owner(cluster, context)?;
         for (replica, master) in &self.reassigned {
             let connection = cluster.member_mut(*replica)?.connection()?;
             context.step(Step::Other {
@@ -72,13 +77,17 @@ impl Departure {
             });
             connection.call(&Command::new("CLUSTER").arg("REPLICATE").arg(master.to_string()))?;
         }
-        context
-            .step(Step::Other { text: "Sending CLUSTER FORGET messages to the cluster...".into() });
-        let failures = forget(cluster, self.node);
-        self.name_untold(cluster, context);
-        self.reset(cluster, context)?;
+        // Whoever the next run asks, should this one be killed, must know what is left to do.
+        let failures = if cluster.myself().id() == self.node {
+            let failures = self.be_forgotten(cluster, context);
+            self.reset(cluster, context)?;
+            failures
+        } else {
+            self.reset(cluster, context)?;
+            self.be_forgotten(cluster, context)
+        };
         if failures.is_empty() {
-            return Ok(());
+            return self.await_oblivion(cluster, context);
         }
         let told: Vec<String> = failures.iter().map(ToString::to_string).collect();
         Err(Error::Precondition(format!(
@@ -88,6 +97,42 @@ impl Departure {
             told.join("; "),
             self.node
         )))
+    }
+
+    fn be_forgotten(&self, cluster: &mut Cluster, context: Context<'_>) -> Vec<Error> {
+        context
+            .step(Step::Other { text: "Sending CLUSTER FORGET messages to the cluster...".into() });
+        let failures = forget(cluster, self.node);
+        self.name_untold(cluster, context);
+        failures
+    }
+
+    /// Others may not have heard yet that its slots have gone: forgetting it, they would have slots without an owner.
+    fn refuse_owner(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+        until_settled(NEWS_DEADLINE, context.cancel, || {
+            let owns = |member: &&Member| {
+                let node = member.topology().and_then(|view| view.node(self.node));
+                node.is_some_and(|node| !node.slots.is_empty())
+            };
+            let Some(witness) = cluster.members().iter().find(owns) else { return Ok(None) };
+            let what =
+                format!("{} takes node {} for the owner of slots", witness.endpoint(), self.node);
+            cluster.refresh();
+            Ok(Some(what))
+        })
+    }
+
+    /// Waits until no node knows it any more: gossip of one that was not told yet brings no name back that others have
+    /// been told to forget.
+    fn await_oblivion(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+        until_settled(NEWS_DEADLINE, context.cancel, || {
+            cluster.refresh();
+            let knows = |member: &&Member| {
+                member.topology().is_some_and(|view| view.node(self.node).is_some())
+            };
+            let witness = cluster.members().iter().find(knows);
+            Ok(witness.map(|it| format!("{} still knows node {}", it.endpoint(), self.node)))
+        })
     }
 
     fn name_untold(&self, cluster: &Cluster, context: Context<'_>) {
@@ -105,7 +150,7 @@ impl Departure {
     /// A master with keys cannot be reset. Where it owns no slot, no client can read them either; servers may take a
     /// moment to drop those of slots that they have just given away.
     fn refuse_keys(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-        let leaving = cluster.member_mut(self.node)?;
+        let Ok(leaving) = cluster.member_mut(self.node) else { return Ok(()) };
         if !leaving.is_up() || !leaving.is_master() {
             return Ok(());
         }
@@ -124,7 +169,11 @@ impl Departure {
     }
 
     fn reset(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-        let leaving = cluster.member_mut(self.node)?;
+        let Ok(leaving) = cluster.member_mut(self.node) else { return Ok(()) };
+        if leaving.failure().is_some_and(|failure| matches!(failure, Error::Unexpected { .. })) {
+            // Another node answers at its address: itself, after its reset, or one that has the address now.
+            return Ok(());
+        }
         if !leaving.is_up() {
             context.warn(format!(
                 "{} cannot be reached and still takes itself for a member: reset it (CLUSTER RESET HARD) should it come back",
@@ -133,8 +182,8 @@ impl Departure {
             return Ok(());
         }
         context
-            .step(Step::Other { text: "Sending CLUSTER RESET SOFT to the deleted node.".into() });
-        leaving.connection()?.call(&Command::new("CLUSTER").arg("RESET").arg("SOFT"))?;
+            .step(Step::Other { text: "Sending CLUSTER RESET HARD to the deleted node.".into() });
+        leaving.connection()?.call(&Command::new("CLUSTER").arg("RESET").arg("HARD"))?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use redistrib_cluster_model::plan::balance::{
 };
 use redistrib_cluster_model::{Node, NodeId};
 
+use crate::add_node::add_owner;
 use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, Migrated, migrate};
 use crate::{Cluster, Context, Endpoint, Member, NewRole, Settings, add_node};
@@ -63,10 +64,8 @@ pub fn join_cluster_with(
     context: Context<'_>,
 ) -> Result<Migrated> {
     let mut cluster = Cluster::discover(existing, settings)?;
-    if !cluster.masters().any(|master| master.endpoint() == new) {
-        add_node(&mut cluster, new, NewRole::Master, context)?;
-        cluster = Cluster::discover(existing, settings)?;
-    }
+    add_owner(&mut cluster, new, context)?;
+    cluster = Cluster::discover(existing, settings)?;
     let masters: Vec<&Node> = cluster.masters().map(Member::node).collect();
     let transfers = plan(&masters)?;
     let moves =

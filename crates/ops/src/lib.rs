@@ -19,6 +19,7 @@ mod error;
 mod everywhere;
 mod fix;
 pub mod fleet;
+mod functions;
 mod inspect;
 mod join;
 pub mod lab;

@@ -72,7 +72,8 @@ pub fn shutdown_cluster(
 ) -> Result<()> {
     let mut cluster = Cluster::discover(endpoint, settings)?;
     require_end(&mut cluster, ignore_failed)?;
-    let reset = Command::new("CLUSTER").arg("RESET").arg("SOFT");
+    // As somebody new: a node that still remembers the old id may be about to make others forget it.
+    let reset = Command::new("CLUSTER").arg("RESET").arg("HARD");
     cluster.myself_mut().connection()?.call(&reset).map(drop)
 }
 

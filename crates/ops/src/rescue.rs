@@ -4,11 +4,10 @@ use redistrib_cluster_model::findings::Member as Owner;
 use redistrib_cluster_model::plan::fix::Action;
 use redistrib_cluster_model::{NodeId, SlotSet};
 
+use crate::add_node::add_owner;
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
-use crate::{
-    Cluster, Context, Endpoint, Member, NewRole, Settings, Step, add_node, fix, lost, repair,
-};
+use crate::{Cluster, Context, Endpoint, Settings, Step, fix, lost, repair};
 
 /// The slots that nobody serves: those without an owner, and those whose master does not answer.
 ///
@@ -32,8 +31,8 @@ pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
 }
 
 /// Adds the empty node `spare` to the cluster of `existing` and makes it the owner of all lost slots. What
-/// their masters held stays lost. Returns the slots; where none are lost, nothing is done. A spare that is a master without slots already, after a rescue
-/// that was interrupted, is taken as it is.
+/// their masters held stays lost. Returns the slots; where none are lost, nothing is done. A spare that is a member already,
+/// after a rescue that was interrupted, is taken as it is.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Context, Settings, Silent, rescue_cluster};
@@ -56,15 +55,14 @@ pub fn rescue_cluster(
     let mut cluster = Cluster::discover(existing, settings)?;
     let lost = lost_slots(&cluster)?;
     if lost.is_empty() {
+        // A rescue that was interrupted may have made it the owner, and not all may have heard of it.
+        if cluster.masters().any(|it| it.endpoint() == spare && !it.node().slots.is_empty()) {
+            fix::agree(&mut cluster, context)?;
+        }
         return Ok(lost);
     }
     lost::confirm(&mut cluster, context)?;
-    let is_spare = |member: &&Member| member.endpoint() == spare && member.node().slots.is_empty();
-    let member = cluster.masters().find(is_spare).map(Member::id);
-    let id = match member {
-        Some(id) => id,
-        None => add_node(&mut cluster, spare, NewRole::Master, context)?,
-    };
+    let id = add_owner(&mut cluster, spare, context)?;
     let mut cluster = Cluster::discover(existing, settings)?;
     claim(&mut cluster, id, &lost, context)?;
     Ok(lost)

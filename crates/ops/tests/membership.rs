@@ -109,7 +109,13 @@ redistrib_ops::on_each_test_server! {
         let again = with_context(|context| {
             add_node(&mut cluster, &fresh.endpoints()[0], NewRole::Master, context)
         });
-        assert!(again.unwrap_err().to_string().contains("is not empty"));
+        assert_eq!(again.unwrap(), master, "{}: it is a member already", server.name);
+        let as_replica = with_context(|context| {
+            let role = NewRole::ReplicaOf(id_of(&lab, 1));
+            add_node(&mut discover(&lab), &lab.endpoints()[2], role, context)
+        });
+        let refused = as_replica.unwrap_err().to_string();
+        assert!(refused.contains("is a member") && refused.contains("slots"), "{refused}");
     }
 }
 

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod comings;
 mod keys;
 mod killed;
 mod line;

@@ -1,0 +1,63 @@
+//! The functions of a cluster (Redis 7 and later), which every master has to have.
+
+use std::collections::BTreeMap;
+
+use redistrib_resp::Command;
+
+use crate::error::{Error, Result};
+use crate::{Cluster, Connection, Context, Step};
+
+/// Names and code of libraries of functions.
+type Libraries = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Copies the cluster's functions, if it has any, to a new master. Those of its own would stay with it alone, or clash
+/// with the cluster's; what an attempt that was interrupted has left there is the cluster's.
+///
+/// # Errors
+/// [`Error::Precondition`] for a node with functions that the cluster has not, and for a server that is too old for
+/// those that it has; those of [`Connection::call`].
+pub(crate) fn carry(
+    cluster: &mut Cluster,
+    new: &mut Connection,
+    context: Context<'_>,
+) -> Result<()> {
+    let master = cluster.members_mut().iter_mut().find(|it| it.is_up() && it.node().is_master());
+    let Some(master) = master else { return Ok(()) };
+    let source = master.connection()?;
+    let (theirs, own) = (libraries(source)?, libraries(new)?);
+    if own.iter().any(|(name, code)| theirs.get(name) != Some(code)) {
+        return Err(Error::Precondition(format!(
+            "New node already contains functions and can not be added to the cluster: send {} FUNCTION FLUSH if they \
+             are not needed, and try again",
+            new.endpoint()
+        )));
+    }
+    if theirs == own {
+        return Ok(());
+    }
+    let payload = source.call(&Command::new("FUNCTION").arg("DUMP"))?;
+    let Some(payload) = payload.view().as_bytes() else { return Ok(()) };
+    context.step(Step::Other { text: format!("Send FUNCTION RESTORE to {}", new.endpoint()) });
+    let restore = Command::new("FUNCTION").arg("RESTORE").arg(payload).arg("REPLACE");
+    new.call(&restore).map(drop).map_err(|error| match error.refusal() {
+        Some(text) if text.contains("unknown command") => Error::Precondition(format!(
+            "{}: the cluster has functions, and this server is too old to take them: delete them (FUNCTION FLUSH) \
+             or add a newer server",
+            new.endpoint()
+        )),
+        _ => error,
+    })
+}
+
+/// The libraries of a node; servers before Redis 7 have none.
+fn libraries(node: &mut Connection) -> Result<Libraries> {
+    let told = match node.call(&Command::new("FUNCTION").arg("LIST").arg("WITHCODE")) {
+        Err(error) if error.refusal().is_some() => return Ok(Libraries::new()),
+        told => told?,
+    };
+    let libraries = told.view().elements().filter_map(|library| {
+        let text = |name: &str| Some(library.get(name)?.as_bytes()?.to_vec());
+        Some((text("library_name")?, text("library_code")?))
+    });
+    Ok(libraries.collect())
+}
