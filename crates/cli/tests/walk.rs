@@ -289,7 +289,7 @@ fn deleting(field: &Field) {
     wrong(format!("redis-cli --cluster del-node {a} {NOBODY}"), &[NOBODY, "redis-trib list"]);
     right(
         format!("redis-cli --cluster del-node {a} {}", id(d)),
-        &["CLUSTER FORGET", "CLUSTER RESET HARD"],
+        &["CLUSTER RESET HARD", "CLUSTER FORGET"],
     );
     right(format!("del_node --addr {e}"), &["CLUSTER FORGET"]);
     right(format!("list {a}"), &["Total 4 nodes, 3 masters, 0 fail"]);

@@ -62,7 +62,7 @@ impl Candidate {
             ),
             (others, ..) => format!(
                 "it knows {others} other nodes: it is a member of a cluster, which `redis-trib quit {node}` takes it out of, \
-                 its slots first; if it and they have new addresses, see `redis-trib meet`"
+                 its slots first"
             ),
         };
         Err(Error::NotEmpty { node: node.clone(), reason, keys })

@@ -15,20 +15,20 @@ use crate::{Cluster, Context, Departure, Endpoint, Member, Settings};
 /// # Errors
 /// [`Error::NoSuchNode`]; [`Error::Precondition`] for the last master.
 pub fn plan_drain(cluster: &Cluster, id: NodeId) -> Result<Vec<Move>> {
-    let leaving = cluster.member(id)?;
-    if leaving.node().slots.is_empty() {
+    let leaving = cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?;
+    if leaving.slots.is_empty() {
         return Ok(Vec::new());
     }
     let others = cluster.masters().filter(|member| member.is_up() && member.id() != id);
     let others: Vec<&Node> = others.map(Member::node).collect();
     if others.is_empty() {
-        let node = leaving.endpoint();
+        let node = &leaving.address;
         let what = format!(
             "{node} is the last master: there is nobody to take its slots; see `redis-trib shutdown`"
         );
         return Err(Error::Precondition(what));
     }
-    quit_plan(leaving.node(), &others, &EvenBalancer)
+    quit_plan(leaving, &others, &EvenBalancer)
         .map_err(|error| Error::Precondition(error.to_string()))
 }
 

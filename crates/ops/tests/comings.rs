@@ -31,8 +31,8 @@ fn gossip(lab: &TempLab, nodes: &[Endpoint]) {
         let fresh = |node: &Endpoint| {
             let cluster = Cluster::discover(node, lab.settings()).unwrap();
             let topology = cluster.myself().topology().unwrap();
-            let others = topology.nodes.iter().filter(|other| !other.flags.is_myself());
-            others.fold(true, |all, other| all && other.pong_received > now)
+            let mut others = topology.nodes.iter().filter(|other| !other.flags.is_myself());
+            others.all(|other| other.pong_received > now)
         };
         nodes.iter().all(fresh)
     });

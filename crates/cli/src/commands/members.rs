@@ -68,7 +68,8 @@ pub(super) fn del_node(args: &DelNodeArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let cluster = session.discover(&args.seed.node)?;
     let id = match args.id {
-        Some(id) => cluster.member(id)?.id(),
+        // Some nodes may have forgotten it already.
+        Some(id) => cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?.id,
         None => cluster.myself().id(),
     };
     let migration = args.drain.then_some(&args.migration);

@@ -89,16 +89,16 @@ fn come_and_go(server: &'static str, come: &[&str], replica: bool) {
     let come: Vec<&str> = come.iter().map(String::as_str).collect();
     let usual = trib(&come).succeeded().took;
     door.assert_inside(replica, 0);
-    let leaving = trib(&["quit", &node]).succeeded().took;
+    let leaving = trib(&["quit", &node, "--yes"]).succeeded().took;
     door.assert_outside(0);
     for round in 1..=rounds(6, 100) {
         door.twice(&come, usual).succeeded();
         door.assert_inside(replica, round);
         if round % 2 == 0 {
-            door.twice(&["quit", &node], leaving).succeeded();
+            door.twice(&["quit", &node, "--yes"], leaving).succeeded();
         } else {
             let id = door.id();
-            let words = ["del-node", &seed, &id, "--drain"];
+            let words = ["del-node", &seed, &id, "--drain", "--yes"];
             let ended = door.twice(&words, leaving);
             // Where the killed run had done all of it, nobody knows of such a node.
             assert!(ended.code == Some(0) || ended.text.contains("no node"), "{}", ended.text);
@@ -121,7 +121,7 @@ macro_rules! on_three_servers {
 }
 
 on_three_servers! {
-    a_killed_add_node_is_finished: ["add-node", "NODE", "SEED"], false;
-    a_killed_join_is_finished: ["join", "SEED", "NODE"], false;
-    a_killed_replicate_is_finished: ["replicate", "SEED", "NODE"], true;
+    a_killed_add_node_is_finished: ["add-node", "NODE", "SEED", "--yes"], false;
+    a_killed_join_is_finished: ["join", "SEED", "NODE", "--yes"], false;
+    a_killed_replicate_is_finished: ["replicate", "SEED", "NODE", "--yes"], true;
 }
