@@ -50,4 +50,4 @@ pub use slot_set::{SlotRange, SlotSet, SlotSetError, Slots};
 pub use snapshot::{NodeView, Snapshot};
 pub use standing::Standing;
 pub use tally::{Loss, SlotCounts, most_removed, restored, unexplained_loss};
-pub use topology::{Field, ParseError, Problem, Topology};
+pub use topology::{Field, ParseError, Problem, SharedNodes, SharedTopology, Topology};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Node, NodeId, Topology};
+use crate::{Address, Node, NodeId, SharedTopology, Topology};
 
 /// What one node said when it was asked for `CLUSTER NODES`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct NodeView {
     /// Where it was asked.
     pub asked: Address,
     /// Its answer, or why there is none: one line that ends without a stop.
-    pub answer: Result<Topology, String>,
+    pub answer: Result<SharedTopology, String>,
     /// How much of its master's writes it has, as the offset of the replication stream in bytes. Only where it was
     /// asked for that (`slave_repl_offset` of `INFO replication`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +43,8 @@ pub struct Snapshot {
 
 impl NodeView {
     /// The view of a node that answered; its id is the one it calls its own.
-    pub fn answered(asked: Address, topology: Topology) -> NodeView {
+    pub fn answered(asked: Address, topology: impl Into<SharedTopology>) -> NodeView {
+        let topology = topology.into();
         let id = topology.myself().map(|node| node.id);
         NodeView { id, asked, answer: Ok(topology), replication_offset: None }
     }
@@ -54,7 +55,7 @@ impl NodeView {
     }
 
     /// What the node says, if it answered.
-    pub fn topology(&self) -> Option<&Topology> {
+    pub fn topology(&self) -> Option<&SharedTopology> {
         self.answer.as_ref().ok()
     }
 
@@ -82,7 +83,7 @@ impl Snapshot {
         let mut place = HashMap::new();
         let mut nodes: Vec<&Node> = Vec::new();
         let topologies = self.views.iter().filter_map(NodeView::topology);
-        for node in topologies.flat_map(|topology| &topology.nodes) {
+        for node in topologies.flat_map(Topology::iter) {
             if node.flags.is_handshake() {
                 continue;
             }

@@ -1,5 +1,7 @@
 //! Clusters made up for tests: each node knows all others, and its own open slots.
 
+use std::sync::Arc;
+
 use crate::{Address, Flags, Node, NodeId, NodeView, Slot, SlotSet, Snapshot, Topology};
 
 /// The id of the `n`th node.
@@ -66,7 +68,7 @@ pub(crate) fn own(snapshot: &mut Snapshot, n: usize) -> &mut Node {
 
 /// What the node of view `n` says of the node of view `of`, to change it.
 pub(crate) fn seen(snapshot: &mut Snapshot, n: usize, of: usize) -> &mut Node {
-    &mut snapshot.views[n].answer.as_mut().unwrap().nodes[of]
+    Arc::make_mut(&mut snapshot.views[n].answer.as_mut().unwrap().nodes[of])
 }
 
 /// Makes the node of view `n` silent.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Node, NodeId, ServerInfo, Standing, Topology};
+use redistrib_cluster_model::{Node, NodeId, ServerInfo, SharedTopology, Standing};
 use redistrib_resp::{Command, Reply};
 
 use crate::candidate::Candidate;
@@ -198,8 +198,9 @@ fn standing(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) ->
 fn is_blank(cluster: &Cluster, new: &Candidate) -> bool {
     let views = || cluster.members().iter().filter_map(Member::topology).chain([&new.topology]);
     let id = new.node.id;
-    let owns = |topology: &Topology| topology.node(id).is_some_and(|node| !node.slots.is_empty());
-    let is_followed = |topology: &Topology| topology.replicas_of(id).next().is_some();
+    let owns =
+        |topology: &SharedTopology| topology.node(id).is_some_and(|node| !node.slots.is_empty());
+    let is_followed = |topology: &SharedTopology| topology.replicas_of(id).next().is_some();
     new.node.is_master() && new.info.keys() == 0 && !views().any(|it| owns(it) || is_followed(it))
 }
 
@@ -423,8 +424,9 @@ fn stranger(cluster: &mut Cluster, new: &mut Candidate) -> Result<Option<String>
     new.refresh()?;
     cluster.refresh();
     let (id, node) = (new.node.id, new.connection.endpoint());
-    let knows =
-        |topology: &Topology, id| topology.node(id).is_some_and(|node| !node.flags.is_handshake());
+    let knows = |topology: &SharedTopology, id| {
+        topology.node(id).is_some_and(|node| !node.flags.is_handshake())
+    };
     let amiss = cluster.members().iter().filter(|it| it.id() != id).find_map(|member| {
         let other = member.endpoint();
         match member.topology() {
@@ -454,9 +456,9 @@ fn seen_by_all(
 ) -> Result<Option<String>> {
     cluster.refresh();
     let shakes_hands = |node: &Node| node.flags.is_handshake() && node.address.port == port;
-    let sees = |topology: &Topology| {
+    let sees = |topology: &SharedTopology| {
         topology.node(id).is_some_and(|node| node.master == master)
-            && !topology.nodes.iter().any(shakes_hands)
+            && !topology.iter().any(shakes_hands)
     };
     let blind =
         cluster.members().iter().find(|member| member.topology().is_some_and(|it| !sees(it)));

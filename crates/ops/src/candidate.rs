@@ -1,6 +1,6 @@
 //! A node that is to join a cluster, as it is before that.
 
-use redistrib_cluster_model::{Node, ServerInfo, Topology};
+use redistrib_cluster_model::{Node, ServerInfo, SharedTopology};
 use redistrib_resp::Command;
 
 use crate::cluster::read_topology;
@@ -15,7 +15,7 @@ pub(crate) struct Candidate {
     /// The node as it describes itself.
     pub(crate) node: Node,
     /// The cluster as it sees it.
-    pub(crate) topology: Topology,
+    pub(crate) topology: SharedTopology,
     /// What its server says of itself.
     pub(crate) info: ServerInfo,
 }
@@ -32,12 +32,13 @@ impl Candidate {
         let (node, topology) = read_topology(&mut connection)?;
         let info = connection.call(&Command::new("INFO"))?;
         let info = text_of(&info).map(ServerInfo::parse).unwrap_or_default();
-        Ok(Self { connection, node, topology, info })
+        Ok(Self { connection, node, topology: topology.into(), info })
     }
 
     /// Looks again at how the node sees itself and others.
     pub(crate) fn refresh(&mut self) -> Result<()> {
-        (self.node, self.topology) = read_topology(&mut self.connection)?;
+        let (node, topology) = read_topology(&mut self.connection)?;
+        (self.node, self.topology) = (node, topology.into());
         Ok(())
     }
 

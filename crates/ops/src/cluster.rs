@@ -4,7 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Address, Node, NodeId, NodeView, Slot, SlotSet, Snapshot, Topology};
+use redistrib_cluster_model::{
+    Address, Node, NodeId, NodeView, SharedNodes, SharedTopology, Slot, SlotSet, Snapshot, Topology,
+};
 use redistrib_resp::{Command, Reply};
 
 use crate::conn::{describe, refusal};
@@ -13,9 +15,9 @@ use crate::{Connection, Endpoint, Settings, TlsSettings};
 
 /// How long a node that was asked beside others is waited for when the time is up for one of them.
 const LEAST_WAIT: Duration = Duration::from_millis(50);
-/// How many items are worked on side by side. More nodes than that only a liar names, or a cluster so large
-/// that its nodes may wait for one another.
-const MOST_THREADS: usize = 512;
+/// How many items are worked on side by side: enough that a cluster of a thousand nodes far away is asked in a few
+/// round trips, and few enough that what they answer does not fill the memory.
+const MOST_THREADS: usize = 128;
 
 /// The nodes of a cluster with a connection to each that can be reached.
 ///
@@ -46,7 +48,7 @@ pub struct Member {
 #[derive(Debug)]
 struct Link {
     connection: Connection,
-    topology: Topology,
+    topology: SharedTopology,
 }
 
 impl Member {
@@ -71,7 +73,7 @@ impl Member {
     }
 
     /// The cluster as this node sees it.
-    pub fn topology(&self) -> Option<&Topology> {
+    pub fn topology(&self) -> Option<&SharedTopology> {
         self.link.as_ref().ok().map(|link| &link.topology)
     }
 
@@ -109,9 +111,10 @@ impl Cluster {
         let mut connection = Connection::open(seed, settings)?;
         let (node, topology) = read_topology(&mut connection)?;
         let others = reachable_nodes(&topology, seed, settings);
-        let link = Ok(Link { connection, topology });
+        let mut known = SharedNodes::default();
+        let link = Ok(Link { connection, topology: known.share(topology) });
         let mut members = vec![Member { node, endpoint: seed.clone(), link }];
-        members.extend(connect_all(others, settings));
+        members.extend(connect_all(others, settings, known));
         Ok(Self { settings: settings.clone(), seed: seed.clone(), members })
     }
 
@@ -215,23 +218,23 @@ impl Cluster {
     /// was unreachable before stays so.
     pub fn refresh(&mut self) {
         let command = cluster_nodes();
-        let answers = self.broadcast(|member| member.link.is_ok(), std::slice::from_ref(&command));
+        let mut known = SharedNodes::default();
+        let read = |connection: &Connection, replies: Vec<Reply>| {
+            let reply =
+                replies.first().ok_or_else(|| connection.unexpected(&command, "no reply"))?;
+            let (node, topology) = parse_topology(connection.endpoint(), &command, reply)?;
+            Ok((node, known.share(topology)))
+        };
+        let commands = std::slice::from_ref(&command);
+        let answers = self.ask(|member| member.link.is_ok(), commands, read);
         for (member, answer) in self.members.iter_mut().zip(answers) {
-            let Some(answer) = answer else { continue };
-            let parsed = answer.and_then(|replies| match replies.first() {
-                Some(reply) => parse_topology(member.endpoint(), &command, reply),
-                None => Err(Error::Closed {
-                    node: member.endpoint.clone(),
-                    command: describe(&command),
-                }),
-            });
-            match (parsed, &mut member.link) {
-                (Ok((node, topology)), Ok(link)) => {
+            match (answer, &mut member.link) {
+                (Some(Ok((node, topology))), Ok(link)) => {
                     member.node = node;
                     link.topology = topology;
                 }
-                (Err(error), link) => *link = Err(error),
-                (Ok(_), Err(_)) => {}
+                (Some(Err(error)), link) => *link = Err(error),
+                (None, _) | (Some(Ok(_)), Err(_)) => {}
             }
         }
     }
@@ -244,13 +247,24 @@ impl Cluster {
         which: impl Fn(&Member) -> bool,
         commands: &[Command],
     ) -> Vec<Option<Result<Vec<Reply>>>> {
+        self.ask(which, commands, |_, replies| Ok(replies))
+    }
+
+    /// [`Cluster::broadcast`] that keeps of each member's replies what `read` makes of them, one member after the
+    /// other: the replies of all together may be large.
+    fn ask<T>(
+        &mut self,
+        which: impl Fn(&Member) -> bool,
+        commands: &[Command],
+        mut read: impl FnMut(&Connection, Vec<Reply>) -> Result<T>,
+    ) -> Vec<Option<Result<T>>> {
         let sent: Vec<Option<Result<()>>> = self
             .members
             .iter_mut()
             .map(|member| which(member).then(|| member.connection()?.send(commands)))
             .collect();
         let started = Instant::now();
-        let collect = |member: &mut Member| {
+        let mut collect = |member: &mut Member| {
             let connection = member.connection()?;
             // Nodes are silent side by side: the first answer of each has had the time of all before it.
             let left = connection.timeout().saturating_sub(started.elapsed()).max(LEAST_WAIT);
@@ -262,7 +276,8 @@ impl Cluster {
                     None => Err(connection.give_up(command, connection.timeout())),
                 },
             };
-            commands.iter().map(receive).collect()
+            let replies = commands.iter().map(receive).collect::<Result<_>>()?;
+            read(connection, replies)
         };
         self.members
             .iter_mut()
@@ -288,13 +303,17 @@ pub(crate) fn cluster_nodes() -> Command {
 /// Asks one node how it sees itself and the cluster.
 pub(crate) fn read_topology(connection: &mut Connection) -> Result<(Node, Topology)> {
     let command = cluster_nodes();
-    let reply = connection.call(&command).map_err(|error| match error.refusal() {
+    let reply = call_for_topology(connection, &command)?;
+    parse_topology(connection.endpoint(), &command, &reply)
+}
+
+fn call_for_topology(connection: &mut Connection, command: &Command) -> Result<Reply> {
+    connection.call(command).map_err(|error| match error.refusal() {
         Some(text) if text.contains("cluster support disabled") => {
             Error::NotCluster { node: connection.endpoint().clone() }
         }
         _ => error,
-    })?;
-    parse_topology(connection.endpoint(), &command, &reply)
+    })
 }
 
 fn parse_topology(node: &Endpoint, command: &Command, reply: &Reply) -> Result<(Node, Topology)> {
@@ -340,17 +359,26 @@ pub(crate) fn dialled(node: &Node, seed: &Endpoint, settings: &Settings) -> Endp
     }
 }
 
-/// Connects to all nodes at the same time.
-fn connect_all(nodes: Vec<(Node, Endpoint)>, settings: &Settings) -> Vec<Member> {
+/// Connects to all nodes side by side.
+fn connect_all(
+    nodes: Vec<(Node, Endpoint)>,
+    settings: &Settings,
+    known: SharedNodes,
+) -> Vec<Member> {
+    let known = Mutex::new(known);
     let links = in_parallel(&nodes, |(told, endpoint)| {
         let mut connection = Connection::open(endpoint, settings)?;
-        let (node, topology) = read_topology(&mut connection)?;
+        let command = cluster_nodes();
+        let reply = call_for_topology(&mut connection, &command)?;
+        // A view takes room until it is shared: one at a time.
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (node, topology) = parse_topology(endpoint, &command, &reply)?;
         // The address of a node that is gone may be another cluster's by now.
         if node.id != told.id {
             let what = format!("node {} was expected there, and {} answers", told.id, node.id);
-            return Err(connection.unexpected(&cluster_nodes(), what));
+            return Err(connection.unexpected(&command, what));
         }
-        Ok((node, Link { connection, topology }))
+        Ok((node, Link { connection, topology: known.share(topology) }))
     });
     nodes
         .into_iter()

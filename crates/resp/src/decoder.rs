@@ -200,6 +200,25 @@ impl Decoder {
         (self.start, self.filled) = (0, 0);
     }
 
+    /// Gives the room for more bytes back, where no bytes wait: after a reply that was much larger than those to come.
+    /// What replies share stays as long as they do.
+    ///
+    /// ```
+    /// # use redistrib_resp::Decoder;
+    /// let mut decoder = Decoder::new();
+    /// decoder.feed(b"+OK\r\n");
+    /// assert!(decoder.next_reply()?.unwrap().is_ok());
+    /// decoder.shrink();
+    /// assert_eq!(decoder.buffered(), 0);
+    /// # Ok::<(), redistrib_resp::DecodeError>(())
+    /// ```
+    pub fn shrink(&mut self) {
+        if self.buffered() == 0 {
+            self.buffer = BytesMut::new();
+            (self.start, self.filled) = (0, 0);
+        }
+    }
+
     /// The number of bytes that have arrived and were not given out in a reply.
     ///
     /// ```

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use super::Member;
-use crate::{Node, NodeId, Slot, SlotRange, SlotSet, Snapshot, Topology};
+use crate::{Node, NodeId, SharedTopology, Slot, SlotRange, SlotSet, Snapshot};
 
 /// Indexes over a snapshot that several findings and planners need.
 pub(crate) struct Survey<'a> {
     /// Every node, as it describes itself, or as others do if it does not answer.
     pub(crate) nodes: Vec<&'a Node>,
     /// The views of the nodes that answered, by the id of the node.
-    pub(crate) views: Vec<(NodeId, &'a Topology)>,
+    pub(crate) views: Vec<(NodeId, &'a SharedTopology)>,
     places: HashMap<NodeId, usize>,
     /// Where each node that answered was reached.
     reached: HashMap<NodeId, String>,

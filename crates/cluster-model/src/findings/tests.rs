@@ -1,5 +1,7 @@
 //! Each finding from the smallest cluster that shows it.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::testing::{
     id, master, own, replica, seen, silence, slot, slots, snapshot, three_masters,
@@ -88,7 +90,7 @@ fn nodes_that_are_not_well_are_named() {
     seen(&mut snapshot, 2, 0).flags = Flags::parse("master,fail");
     let mut stranger = master(9, "");
     stranger.flags = Flags::parse("handshake");
-    snapshot.views[0].answer.as_mut().unwrap().nodes.push(stranger);
+    snapshot.views[0].answer.as_mut().unwrap().nodes.push(stranger.into());
     assert_eq!(
         words(&snapshot),
         [
@@ -102,7 +104,7 @@ fn nodes_that_are_not_well_are_named() {
 #[test]
 fn a_node_that_only_some_know_is_named() {
     let mut snapshot = snapshot(&three_masters());
-    snapshot.views[0].answer.as_mut().unwrap().nodes.push(master(4, ""));
+    snapshot.views[0].answer.as_mut().unwrap().nodes.push(master(4, "").into());
     assert_eq!(words(&snapshot), ["node h:7004 is not known to h:7002, h:7003"]);
 }
 
@@ -246,7 +248,8 @@ fn long_lists_are_cut_short() {
     let nodes: Vec<_> = (1..=9).map(|n| master(n, "")).collect();
     let mut snapshot = snapshot(&nodes);
     for view in &mut snapshot.views[1..] {
-        view.answer.as_mut().unwrap().nodes[0].flags = Flags::parse("master,fail");
+        Arc::make_mut(&mut view.answer.as_mut().unwrap().nodes[0]).flags =
+            Flags::parse("master,fail");
     }
     let found = words(&snapshot);
     assert_eq!(found[0], "node h:7001 has failed, says h:7002, h:7003, h:7004 and 5 more");

@@ -2,6 +2,7 @@
 
 mod error;
 mod parse;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use error::{Field, ParseError, Problem};
+pub use shared::{SharedNodes, SharedTopology};
 
 use crate::{Node, NodeId, Slot, SlotSet};
 
@@ -31,10 +33,12 @@ use crate::{Node, NodeId, Slot, SlotSet};
 /// assert_eq!(topology.to_string(), text);
 /// # Ok::<(), redistrib_cluster_model::ParseError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Topology {
+///
+/// `N` is [`Node`], or where views share what they say alike ([`SharedTopology`]) an `Arc` of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topology<N = Node> {
     /// The nodes, in the order of the text.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<N>,
     /// The highest epoch that the node has seen in the cluster. Only nodes.conf tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_epoch: Option<u64>,
@@ -62,25 +66,38 @@ impl Topology {
     pub fn parse_nodes_conf(text: impl AsRef<[u8]>) -> Result<Topology, ParseError> {
         parse::topology(text.as_ref(), parse::Vars::Allowed)
     }
+}
+
+impl<N> Default for Topology<N> {
+    fn default() -> Self {
+        Topology { nodes: Vec::new(), current_epoch: None, last_vote_epoch: None }
+    }
+}
+
+impl<N: AsRef<Node>> Topology<N> {
+    /// The nodes, in the order of the text.
+    pub fn iter(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().map(AsRef::as_ref)
+    }
 
     /// The node that printed the text.
     pub fn myself(&self) -> Option<&Node> {
-        self.nodes.iter().find(|node| node.flags.is_myself())
+        self.iter().find(|node| node.flags.is_myself())
     }
 
     /// The node of this id.
     pub fn node(&self, id: NodeId) -> Option<&Node> {
-        self.nodes.iter().find(|node| node.id == id)
+        self.iter().find(|node| node.id == id)
     }
 
     /// All masters, failed ones and those without slots included.
     pub fn masters(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|node| node.is_master())
+        self.iter().filter(|node| node.is_master())
     }
 
     /// All replicas.
     pub fn replicas(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(|node| node.is_replica())
+        self.iter().filter(|node| node.is_replica())
     }
 
     /// The replicas of this master.
@@ -90,18 +107,18 @@ impl Topology {
 
     /// The node that owns this slot.
     pub fn owner(&self, slot: Slot) -> Option<&Node> {
-        self.nodes.iter().find(|node| node.slots.contains(slot))
+        self.iter().find(|node| node.slots.contains(slot))
     }
 
     /// The slots that have an owner.
     pub fn covered(&self) -> SlotSet {
-        self.nodes.iter().flat_map(|node| node.slots.ranges()).collect()
+        self.iter().flat_map(|node| node.slots.ranges()).collect()
     }
 
     /// Who owns what, in the order of node ids; nodes without slots are left out. Two views agree
     /// when these are equal.
     pub fn ownership(&self) -> Vec<(NodeId, &SlotSet)> {
-        let owners = self.nodes.iter().filter(|node| !node.slots.is_empty());
+        let owners = self.iter().filter(|node| !node.slots.is_empty());
         let mut ownership: Vec<_> = owners.map(|node| (node.id, &node.slots)).collect();
         ownership.sort_unstable();
         ownership
@@ -135,9 +152,9 @@ impl FromStr for Topology {
 }
 
 /// The text that servers print; with the `vars` line of nodes.conf when the epochs are known.
-impl fmt::Display for Topology {
+impl<N: AsRef<Node>> fmt::Display for Topology<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.nodes.iter().try_for_each(|node| writeln!(f, "{node}"))?;
+        self.iter().try_for_each(|node| writeln!(f, "{node}"))?;
         if self.current_epoch.is_none() && self.last_vote_epoch.is_none() {
             return Ok(());
         }

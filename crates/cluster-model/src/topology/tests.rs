@@ -218,6 +218,31 @@ proptest! {
         prop_assert_eq!(serde_json::from_str::<Topology>(&json).unwrap(), topology);
     }
 
+    /// Few ids with fields of few values, so that some are alike and some are not.
+    #[test]
+    fn views_that_share_say_what_they_said(
+        kinds in prop::collection::vec(node(), 1..4),
+        views in prop::collection::vec(
+            prop::collection::vec((0usize..4, 0u8..3, any::<bool>(), any::<i64>()), 0..6),
+            1..12,
+        ),
+    ) {
+        let timeless = |node: &Node| Node { ping_sent: 0, pong_received: 0, ..node.clone() };
+        let mut known = SharedNodes::default();
+        for view in views {
+            let node = |&(kind, id, link_connected, pong_received): &(usize, u8, bool, i64)| Node {
+                id: NodeId::from_bytes([id; 20]),
+                link_connected,
+                pong_received,
+                ..kinds[kind % kinds.len()].clone()
+            };
+            let nodes: Vec<Node> = view.iter().map(node).collect();
+            let shared = known.share(Topology { nodes: nodes.clone(), ..Topology::default() });
+            let said: Vec<Node> = nodes.iter().map(timeless).collect();
+            prop_assert_eq!(shared.iter().map(timeless).collect::<Vec<_>>(), said);
+        }
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>, line in 0usize..6, at in 0usize..120) {
         let _ = Topology::parse(&bytes);

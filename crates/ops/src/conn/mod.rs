@@ -27,6 +27,9 @@ pub use tls::{TlsOptions, TlsSettings};
 /// must not fill the memory.
 const MOST_HELD: usize = 1 << 30;
 
+/// From so many bytes on a reply is large: its room is given back with it.
+const LARGE_REPLY: usize = 32 << 10;
+
 /// A connection to one server, authenticated and ready for commands.
 ///
 /// After a timeout or a broken stream the connection is of no more use, since an answer that comes late
@@ -166,7 +169,7 @@ impl Connection {
         let mut deadline = Deadline::after(self.timeout);
         loop {
             match self.decoder.next_reply() {
-                Ok(Some(reply)) => return Ok(reply),
+                Ok(Some(reply)) => return Ok(self.given(reply)),
                 Ok(None) => {}
                 Err(source) => {
                     self.broken = true;
@@ -202,7 +205,7 @@ impl Connection {
         loop {
             let decoded = self.decoder.next_reply();
             match decoded {
-                Ok(Some(reply)) => return Ok(Some(reply)),
+                Ok(Some(reply)) => return Ok(Some(self.given(reply))),
                 Ok(None) => {}
                 Err(_) => return self.receive(command).map(Some),
             }
@@ -214,6 +217,14 @@ impl Connection {
                 Err(error) => return Err(self.broke(command, error)),
             }
         }
+    }
+
+    /// A thousand connections that each keep the room of one large reply would fill the memory.
+    fn given(&mut self, reply: Reply) -> Reply {
+        if reply.wire().len() >= LARGE_REPLY {
+            self.decoder.shrink();
+        }
+        reply
     }
 
     /// The error for a reply that did not come within `after`; the connection is of no more use.
