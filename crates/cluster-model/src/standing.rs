@@ -31,7 +31,7 @@ impl Standing {
     /// assert_eq!(Standing::of(&other.parse()?, &cluster), Standing::Stranger);
     /// # Ok::<(), redistrib_cluster_model::ParseError>(())
     /// ```
-    pub fn of(topology: &Topology, snapshot: &Snapshot) -> Self {
+    pub fn of<N: AsRef<Node>>(topology: &Topology<N>, snapshot: &Snapshot) -> Self {
         let own = topology.myself().map(|node| node.id);
         let views = snapshot.views.iter().filter(|view| view.id != own);
         let answered = views.filter_map(|view| Some((view.id?, view.topology()?)));
@@ -41,7 +41,7 @@ impl Standing {
             knows += usize::from(topology.node(id).is_some_and(is_settled));
             known += usize::from(own.and_then(|own| view.node(own)).is_some_and(is_settled));
         }
-        let settled = topology.nodes.iter().filter(|node| is_settled(node));
+        let settled = topology.iter().filter(|node| is_settled(node));
         let others = settled.filter(|node| !node.flags.is_myself()).count();
         match (known, knows) {
             (0, 0) if total > 0 && others > 0 => Self::Foreigner { others },
