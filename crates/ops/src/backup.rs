@@ -66,7 +66,15 @@ fn file_name(endpoint: &Endpoint, id: NodeId) -> String {
     format!("redis-node-{host}-{}-{id}.rdb", endpoint.port().unwrap_or_default())
 }
 
-fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
+/// Writes a file that only its owner may read. It is complete or absent: it is written beside its place and renamed at
+/// the end.
+///
+/// # Errors
+/// [`Error::File`], and those of `fill`.
+pub fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
+) -> Result<()> {
     let partial = path.with_extension("part");
     let failed = |source| file_error(path, source);
     let mut sink = BufWriter::new(create_private(&partial).map_err(failed)?);

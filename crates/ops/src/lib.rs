@@ -41,11 +41,12 @@ mod wait;
 pub mod words;
 
 pub use add_node::{NewRole, add_node};
-pub use backup::{Saved, backup};
+pub use backup::{Saved, backup, write_whole};
 pub use cancel::{Cancel, Stop};
 pub use cluster::{Cluster, Member};
 pub use conn::{
-    Connection, Credentials, Secret, Settings, TlsOptions, TlsSettings, without_secrets,
+    Connection, Credentials, Payload, Secret, Settings, Synchronisation, TlsOptions, TlsSettings,
+    without_secrets,
 };
 pub use create::Candidates;
 pub use del_node::Departure;

@@ -185,6 +185,15 @@ pub struct ModeArgs {
     /// COUNT of each SCAN
     #[arg(long, value_name = "NUMBER")]
     pub count: Option<u64>,
+    /// Save the data set in an RDB file, or on standard output for -
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    pub rdb: Option<PathBuf>,
+    /// Save the functions alone in an RDB file
+    #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
+    pub functions_rdb: Option<PathBuf>,
+    /// Show the commands that a server sends its replicas
+    #[arg(long)]
+    pub as_replica: bool,
     /// Measure round trips
     #[arg(long)]
     pub latency: bool,

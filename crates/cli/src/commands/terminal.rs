@@ -161,6 +161,11 @@ fn special(args: &ModeArgs, words: &[Vec<u8>], interval: Option<Duration>) -> Re
             Mode::HotKeys(scan, args.hotkeys_count.unwrap_or(HOT_KEYS))
         }
         ModeArgs { scan: true, .. } => Mode::Scan(scan),
+        ModeArgs { rdb: Some(file), .. } => Mode::Rdb { file: file.clone(), functions_only: false },
+        ModeArgs { functions_rdb: Some(file), .. } => {
+            Mode::Rdb { file: file.clone(), functions_only: true }
+        }
+        ModeArgs { as_replica: true, .. } => Mode::Replica,
         ModeArgs { latency_history: true, .. } => Mode::Latency { history, interval: second },
         ModeArgs { latency: true, .. } => Mode::Latency { history: None, interval: second },
         ModeArgs { stat: true, .. } => Mode::Stat { interval: second },

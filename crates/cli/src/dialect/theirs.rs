@@ -42,7 +42,7 @@ impl Meaning {
 
 /// What they have under a name that the model does not know, or knows for something else. TLS ciphers are rustls's to
 /// choose, names are resolved to whatever address answers, and errors are told in full anyway.
-const OWN: [(&str, Meaning); 24] = [
+const OWN: [(&str, Meaning); 20] = [
     ("-h", Meaning::Host),
     ("-p", Meaning::Port),
     ("-u", Meaning::Uri),
@@ -55,10 +55,6 @@ const OWN: [(&str, Meaning); 24] = [
     ("--verbose", Meaning::Nothing(Arity::None)),
     ("--tls-ciphers", Meaning::Nothing(Arity::One)),
     ("--tls-ciphersuites", Meaning::Nothing(Arity::One)),
-    ("--rdb", Meaning::Missing("redis-trib backup HOST:PORT FOLDER saves every master")),
-    ("--functions-rdb", Meaning::Missing("send FUNCTION DUMP")),
-    ("--replica", Meaning::Missing("send MONITOR to see commands as they come")),
-    ("--slave", Meaning::Missing("send MONITOR to see commands as they come")),
     ("--lru-test", Meaning::Missing("INFO stats tells keyspace_hits and keyspace_misses")),
     ("--intrinsic-latency", Meaning::Missing("--latency measures round trips")),
     ("--latency-dist", Meaning::Missing("--latency-history prints a row an interval")),
@@ -70,7 +66,12 @@ const OWN: [(&str, Meaning); 24] = [
 ];
 
 /// Their spellings of options of `exec` that are called otherwise here.
-const RENAMED: [(&str, &str); 2] = [("--json", "plain-json"), ("-t", "connect-timeout")];
+const RENAMED: [(&str, &str); 4] = [
+    ("--json", "plain-json"),
+    ("-t", "connect-timeout"),
+    ("--replica", "as-replica"),
+    ("--slave", "as-replica"),
+];
 
 /// Options that exclude each other.
 pub(super) const EXCLUSIVE: [(&str, &str); 4] =

@@ -17,6 +17,7 @@ mod options;
 mod pipe;
 mod printer;
 mod prompt;
+mod replica;
 mod scan;
 mod session;
 mod stat;
@@ -67,6 +68,8 @@ fn run_mode(options: &Options) -> Result<bool> {
             keystats::run(options, scan, wanted)
         }
         Mode::HotKeys(scan, count) => hotkeys::run(options, scan, *count as usize),
+        Mode::Rdb { file, functions_only } => replica::save(options, file, *functions_only),
+        Mode::Replica => replica::run(options),
         Mode::Latency { history, interval } => latency::run(options, *history, *interval),
         Mode::Stat { interval } => stat::run(options, *interval, options.repeat),
     }

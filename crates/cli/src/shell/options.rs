@@ -113,6 +113,15 @@ pub enum Mode {
     KeyStats(Scan, Option<u64>, u32),
     /// So many of the keys that are used most.
     HotKeys(Scan, u32),
+    /// The data set in a file, as a replica gets it.
+    Rdb {
+        /// Where to; `-` is standard output.
+        file: PathBuf,
+        /// Without the keys.
+        functions_only: bool,
+    },
+    /// The commands that a server sends its replicas.
+    Replica,
     /// Round trips, measured without end or for an interval.
     Latency {
         /// How long each row of the history takes; `None`: one row only.

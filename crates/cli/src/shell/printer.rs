@@ -8,7 +8,7 @@ use super::format::{Delimiters, Form, Lines, write_harmless, write_raw, write_re
 use super::options::Output;
 
 /// Writes replies to standard output in the form asked for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Printer {
     form: Form,
     delimiters: Delimiters,
@@ -60,6 +60,14 @@ impl Printer {
             return Ok(());
         }
         self.reply(&[], view)
+    }
+
+    /// Writes a command as a server sends it to its replicas.
+    pub(super) fn replicated(&self, view: View<'_>) -> io::Result<()> {
+        let form = if self.form == Form::Lossless { Form::Lossless } else { Form::Csv };
+        let mut out = BufWriter::new(io::stdout().lock());
+        write_reply(view, form, &self.delimiters, &mut out)?;
+        out.flush()
     }
 
     /// Writes a line about the session itself.

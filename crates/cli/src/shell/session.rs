@@ -10,8 +10,9 @@ use redistrib_ops::{Cancel, Error, Stop};
 
 use super::failure::explain;
 use super::format::{Form, Lines, write_harmless};
-use super::options::{Options, Protocol};
+use super::options::{Options, Peer, Protocol};
 use super::printer::Printer;
+use super::replica;
 use super::state::{Change, State};
 use crate::escape::Escaped;
 
@@ -28,6 +29,7 @@ pub(super) struct Session {
     pub(super) printer: Printer,
     pub(super) cancel: Cancel,
     follow: bool,
+    peer: Peer,
     /// Whether somebody reads along: redirections and slow replies are told then.
     talkative: bool,
     /// Whether an error reply ends the session: it is told on standard error then.
@@ -50,7 +52,16 @@ impl Session {
             .with_reply_timeout(AS_LONG_AS_IT_TAKES);
         let printer = Printer::new(&options.output);
         let errors_end = options.exit_on_error && !talkative;
-        Self { client, state, printer, cancel, follow: options.cluster, talkative, errors_end }
+        Self {
+            client,
+            state,
+            printer,
+            cancel,
+            follow: options.cluster,
+            peer: options.peer,
+            talkative,
+            errors_end,
+        }
     }
 
     /// Connects, if the connection is not there. What the server refuses of AUTH, HELLO and SELECT is
@@ -113,9 +124,10 @@ impl Session {
     /// As for [`Session::ask`], and those of writing.
     pub(super) fn execute(&mut self, words: &[Vec<u8>]) -> Result<bool> {
         let begun = Instant::now();
-        if let Some(refusal) = unsupported(words) {
-            self.printer.line(refusal)?;
-            return Ok(false);
+        if is_synchronisation(words) {
+            self.connect()?;
+            self.printer.line("Entering replica output mode...  (press Ctrl-C to quit)")?;
+            return replica::follow(self, &Command::from_args(words), self.peer);
         }
         let streams = streams(words);
         let reply = self.ask(words)?;
@@ -194,12 +206,10 @@ fn streams(words: &[Vec<u8>]) -> bool {
     matches!(name.as_slice(), b"subscribe" | b"psubscribe" | b"ssubscribe" | b"monitor")
 }
 
-/// What only redis-cli does: to speak the replication protocol.
-fn unsupported(words: &[Vec<u8>]) -> Option<&'static str> {
+/// Whether a command makes the connection a replica's.
+fn is_synchronisation(words: &[Vec<u8>]) -> bool {
     let name = words.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
-    matches!(name.as_slice(), b"sync" | b"psync").then_some(
-        "(error) SYNC and PSYNC turn the connection into a replica's: not supported here",
-    )
+    matches!(name.as_slice(), b"sync" | b"psync")
 }
 
 /// Whether a message tells that no subscription is left.

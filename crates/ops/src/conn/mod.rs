@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use describe::describe;
 pub use describe::without_secrets;
+pub use dump::{Payload, Synchronisation};
 pub use secret::{Credentials, Secret};
 pub use settings::Settings;
 use stream::{Deadline, Stream};
