@@ -25,10 +25,10 @@ impl Standing {
     /// ```
     /// use redistrib_cluster_model::{Address, NodeView, Snapshot, Standing, Topology};
     /// let line = "ae97e9700ef65e6ccf648c8a77a339cdfe7366c1 :7000 myself,master - 0 0 0 connected 0-16383";
-    /// let view = NodeView::answered(Address::new("::1", 7000), line.parse()?);
+    /// let view = NodeView::answered(Address::new("::1", 7000), Topology::parse(line)?);
     /// let cluster = Snapshot { views: vec![view] };
     /// let other = "7349f132ca8cefc148b203ff3e02f8afb1692962 :7001 myself,master - 0 0 0 connected";
-    /// assert_eq!(Standing::of(&other.parse()?, &cluster), Standing::Stranger);
+    /// assert_eq!(Standing::of(&Topology::parse(other)?, &cluster), Standing::Stranger);
     /// # Ok::<(), redistrib_cluster_model::ParseError>(())
     /// ```
     pub fn of<N: AsRef<Node>>(topology: &Topology<N>, snapshot: &Snapshot) -> Self {
