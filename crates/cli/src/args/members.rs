@@ -84,3 +84,20 @@ pub struct BackupArgs {
     #[command(flatten)]
     pub work: WorkArgs,
 }
+
+/// Arguments of `failover`.
+#[derive(Clone, Debug, Args)]
+pub struct FailoverArgs {
+    /// The replica that takes its master's place
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
+    pub node: Endpoint,
+    /// Without the master, which is dead: what it has not passed on is lost
+    #[arg(long, conflicts_with = "takeover")]
+    pub force: bool,
+    /// Without the master and without a vote, where no majority of masters is left
+    #[arg(long)]
+    pub takeover: bool,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}

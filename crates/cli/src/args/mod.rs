@@ -36,7 +36,7 @@ pub use fleet::{
 };
 pub use inspect::{CheckArgs, InfoArgs, ListArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
-pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, SetTimeoutArgs};
+pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, SetTimeoutArgs};
 pub use python::{
     JoinArgs, JoinNoLoadArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs,
 };
@@ -91,6 +91,8 @@ pub enum Verb {
     AddNode(AddNodeArgs),
     /// Take a node out of the cluster
     DelNode(DelNodeArgs),
+    /// Let a replica take the place of its master
+    Failover(FailoverArgs),
     /// Set the node timeout on every node
     SetTimeout(SetTimeoutArgs),
     /// Send a command to all nodes

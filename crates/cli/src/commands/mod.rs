@@ -4,6 +4,7 @@ mod backup;
 mod bench;
 mod call;
 mod create;
+mod failover;
 mod fix;
 mod inspect;
 mod join;
@@ -75,6 +76,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::MigrateSlots(args) => (args.change.work.json, reshard::migrate_slots(&args)),
         Verb::AddNode(args) => (args.change.work.json, members::add_node(&args)),
         Verb::DelNode(args) => (args.change.work.json, members::del_node(&args)),
+        Verb::Failover(args) => (args.change.work.json, failover::failover(&args)),
         Verb::SetTimeout(args) => (args.change.work.json, members::set_timeout(&args)),
         Verb::Call(args) => (args.report.json, call::call(&args)),
         Verb::Backup(args) => (args.work.json, backup::backup(&args)),

@@ -1,0 +1,204 @@
+//! `failover`: a replica takes the place of its master.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use redistrib_cluster_model::{Member as Named, NodeId, Slot, SlotSet};
+use redistrib_resp::Command;
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::wait::until_settled;
+use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, Step};
+
+/// A server gives a failover up after 5 s (`CLUSTER_MF_TIMEOUT` in its source), as where a vote did not come in time, and says so
+/// in its log alone.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// How long it may take until all nodes agree: a few attempts, and an election takes two node timeouts.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// The time between two commands of the probe.
+const INTERVAL: Duration = Duration::from_millis(1);
+
+/// What a replica may do to become master (`CLUSTER FAILOVER`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailoverMode {
+    /// The master holds its clients up until the replica has all its data: nothing is lost.
+    #[default]
+    Agreed,
+    /// Without the master: what it has not passed on is lost. The other masters vote.
+    Force,
+    /// Without the master and without a vote, where no majority of masters is left: if others know better, the
+    /// cluster may disagree for a while.
+    TakeOver,
+}
+
+/// A replica that is to take the place of its master.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failover {
+    /// The replica.
+    pub replica: Named,
+    /// Its master.
+    pub master: Named,
+    /// The master's slots.
+    pub slots: SlotSet,
+    /// How.
+    pub mode: FailoverMode,
+}
+
+impl Failover {
+    /// Plans the promotion of a replica. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchNode`]; [`Error::Precondition`] for a node that is a master, and for a master that does not answer
+    /// where it is needed.
+    pub fn plan(cluster: &Cluster, replica: NodeId, mode: FailoverMode) -> Result<Self> {
+        let member = cluster.member(replica)?;
+        let node = member.endpoint();
+        let Some(id) = member.node().master.filter(|_| !member.is_master()) else {
+            let what =
+                format!("{node} is a master already: name the replica that is to take its place");
+            return Err(Error::Precondition(what));
+        };
+        let master = cluster.member(id)?;
+        if let (FailoverMode::Agreed, Some(failure)) = (mode, master.failure()) {
+            return Err(Error::Precondition(format!(
+                "the master of {node} has to hand over, and {failure}; give --force to do without it, or --takeover \
+                 where no majority of masters is left to vote"
+            )));
+        }
+        let named =
+            |member: &Member| Named { id: member.id(), address: member.endpoint().to_string() };
+        let slots = master.node().slots.clone();
+        Ok(Self { replica: named(member), master: named(master), slots, mode })
+    }
+
+    /// Carries it out, and waits until every node that answers sees the new master. Returns how long the writes of a probe were
+    /// held up, where its user may write at all. The probe deletes a key that is not there.
+    ///
+    /// # Errors
+    /// Those of [`Connection::call`]; [`Error::NotSettled`]; [`Error::Cancelled`].
+    pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
+        let text = format!("Letting {} take the place of {}", self.replica, self.master);
+        context.step(Step::Other { text });
+        let probe = self.probe(cluster)?;
+        let outcome = self.promote(cluster, context);
+        let held_up = probe.map(Probe::finish);
+        outcome?;
+        Ok(held_up.flatten())
+    }
+
+    fn promote(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+        let command = Command::new("CLUSTER").arg("FAILOVER");
+        let command = match self.mode {
+            FailoverMode::Agreed => command,
+            FailoverMode::Force => command.arg("FORCE"),
+            FailoverMode::TakeOver => command.arg("TAKEOVER"),
+        };
+        cluster.member_mut(self.replica.id)?.connection()?.call(&command)?;
+        let mut asked = Instant::now();
+        until_settled(DEADLINE, context.cancel, || {
+            cluster.refresh();
+            let member = cluster.member_mut(self.replica.id)?;
+            if !member.is_master() && asked.elapsed() > PATIENCE {
+                context.warn(format!("{} has given up, and is asked again", self.replica));
+                member.connection()?.call(&command)?;
+                asked = Instant::now();
+            }
+            Ok(self.missing(cluster))
+        })
+    }
+
+    /// What is still to come.
+    fn missing(&self, cluster: &Cluster) -> Option<String> {
+        let new = &self.replica;
+        for member in cluster.members() {
+            let Some(topology) = member.topology() else { continue };
+            let knows = topology.node(new.id).is_some_and(|node| {
+                node.is_master() && self.slots.difference(&node.slots).is_empty()
+            });
+            if !knows {
+                return Some(format!("{} does not see {new} as the master yet", member.endpoint()));
+            }
+        }
+        let old = cluster.member(self.master.id).ok()?;
+        (old.is_up() && old.node().master != Some(new.id))
+            .then(|| format!("{} does not follow {new} yet", self.master))
+    }
+
+    /// A probe on a slot of the master; none where it owns no slot.
+    fn probe(&self, cluster: &Cluster) -> Result<Option<Probe>> {
+        let Some(key) = self.absent_key() else { return Ok(None) };
+        let nodes = [&self.master, &self.replica].map(|node| cluster.member(node.id));
+        let [master, replica] = nodes;
+        let endpoints = [master?.endpoint().clone(), replica?.endpoint().clone()];
+        Ok(Some(Probe::start(endpoints, cluster.settings().clone(), key)))
+    }
+
+    /// The name of a key in one of the slots. No user has such a name.
+    fn absent_key(&self) -> Option<String> {
+        self.slots.first()?;
+        let mut names = (0_u64..).map(|n| format!("redis-trib:probe:{}:{n}", self.replica.id));
+        names.find(|name| self.slots.contains(Slot::of_key(name.as_bytes())))
+    }
+}
+
+/// A thread that writes nothing, as writes are written, to whichever of two nodes accepts it.
+struct Probe {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Option<Duration>>,
+}
+
+impl Probe {
+    fn start(nodes: [Endpoint; 2], settings: Settings, key: String) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        let thread = thread::spawn(move || measure(&nodes, &settings, &key, &flag));
+        Self { stop, thread }
+    }
+
+    /// The longest time from one accepted command to the next.
+    fn finish(self) -> Option<Duration> {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+fn measure(
+    nodes: &[Endpoint; 2],
+    settings: &Settings,
+    key: &str,
+    stop: &AtomicBool,
+) -> Option<Duration> {
+    let command = Command::new("DEL").arg(key);
+    let mut links: [Option<Connection>; 2] = [None, None];
+    let (mut at, mut since, mut longest) = (0, Instant::now(), None);
+    // The last answer counts: the new master's.
+    let mut accepted = true;
+    while !(stop.load(Ordering::SeqCst) && accepted) {
+        if links[at].as_ref().is_none_or(Connection::is_broken) {
+            links[at] = Connection::open(&nodes[at], settings).ok();
+        }
+        let answer = links[at].as_mut().map(|link| link.call(&command));
+        accepted = matches!(answer, Some(Ok(_)));
+        if accepted {
+            longest = longest.max(Some(since.elapsed()));
+            since = Instant::now();
+        } else if matches!(&answer, Some(Err(error)) if is_forbidden(error)) {
+            return None;
+        } else {
+            at = 1 - at;
+        }
+        if stop.load(Ordering::SeqCst) && since.elapsed() > DEADLINE {
+            return None;
+        }
+        thread::sleep(INTERVAL);
+    }
+    longest
+}
+
+fn is_forbidden(error: &Error) -> bool {
+    error.refusal().is_some_and(|reply| reply.starts_with("NOPERM"))
+}
