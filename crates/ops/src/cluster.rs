@@ -15,6 +15,8 @@ use crate::{Connection, Endpoint, Settings, TlsSettings};
 
 /// How long a node that was asked beside others is waited for when the time is up for one of them.
 const LEAST_WAIT: Duration = Duration::from_millis(50);
+/// How long a node may take that is asked only after others have used up the time of all.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 /// How many items are worked on side by side: enough that a cluster of a thousand nodes far away is asked in a few
 /// round trips, and few enough that what they answer does not fill the memory.
 const MOST_THREADS: usize = 128;
@@ -226,7 +228,7 @@ impl Cluster {
             Ok((node, known.share(topology)))
         };
         let commands = std::slice::from_ref(&command);
-        let answers = self.ask(|member| member.link.is_ok(), commands, read);
+        let answers = self.ask(MOST_THREADS, |member| member.link.is_ok(), commands, read);
         for (member, answer) in self.members.iter_mut().zip(answers) {
             match (answer, &mut member.link) {
                 (Some(Ok((node, topology))), Ok(link)) => {
@@ -247,43 +249,37 @@ impl Cluster {
         which: impl Fn(&Member) -> bool,
         commands: &[Command],
     ) -> Vec<Option<Result<Vec<Reply>>>> {
-        self.ask(which, commands, |_, replies| Ok(replies))
+        self.ask(usize::MAX, which, commands, |_, replies| Ok(replies))
     }
 
-    /// [`Cluster::broadcast`] that keeps of each member's replies what `read` makes of them, one member after the
-    /// other: the replies of all together may be large.
+    /// [`Cluster::broadcast`] to at most `most` members at a time, that keeps of each member's replies what `read` makes
+    /// of them: the replies of all together may be large, for the memory as for the network.
     fn ask<T>(
         &mut self,
+        most: usize,
         which: impl Fn(&Member) -> bool,
         commands: &[Command],
         mut read: impl FnMut(&Connection, Vec<Reply>) -> Result<T>,
     ) -> Vec<Option<Result<T>>> {
-        let sent: Vec<Option<Result<()>>> = self
-            .members
-            .iter_mut()
-            .map(|member| which(member).then(|| member.connection()?.send(commands)))
-            .collect();
-        let started = Instant::now();
-        let mut collect = |member: &mut Member| {
-            let connection = member.connection()?;
-            // Nodes are silent side by side: the first answer of each has had the time of all before it.
-            let left = connection.timeout().saturating_sub(started.elapsed()).max(LEAST_WAIT);
-            let mut wait = Some(left);
-            let receive = |command| match wait.take() {
-                None => connection.receive(command),
-                Some(wait) => match connection.receive_within(command, wait)? {
-                    Some(reply) => Ok(reply),
-                    None => Err(connection.give_up(command, connection.timeout())),
-                },
+        let mut answers = Vec::with_capacity(self.members.len());
+        let patience = Patience::default();
+        for members in self.members.chunks_mut(most) {
+            let sent: Vec<Option<Result<()>>> = members
+                .iter_mut()
+                .map(|member| which(member).then(|| member.connection()?.send(commands)))
+                .collect();
+            let started = Instant::now();
+            let mut collect = |member: &mut Member| {
+                let connection = member.connection()?;
+                let replies = receive_all(connection, commands, &patience, started)?;
+                read(connection, replies)
             };
-            let replies = commands.iter().map(receive).collect::<Result<_>>()?;
-            read(connection, replies)
-        };
-        self.members
-            .iter_mut()
-            .zip(sent)
-            .map(|(member, sent)| sent.map(|sent| sent.and_then(|()| collect(member))))
-            .collect()
+            let asked = members.iter_mut().zip(sent);
+            answers.extend(
+                asked.map(|(member, sent)| sent.map(|sent| sent.and_then(|()| collect(member)))),
+            );
+        }
+        answers
     }
 
     /// A new connection to a member, for a thread of its own.
@@ -292,6 +288,50 @@ impl Cluster {
     /// Those of [`Connection::open`], and [`Error::NoSuchNode`].
     pub fn connect(&self, id: NodeId) -> Result<Connection> {
         Connection::open(self.member(id)?.endpoint(), &self.settings)
+    }
+}
+
+/// The replies to commands that were sent to several nodes at once. Nodes are silent side by side: the first reply of
+/// each has had the time of all before it.
+fn receive_all(
+    connection: &mut Connection,
+    commands: &[Command],
+    patience: &Patience,
+    started: Instant,
+) -> Result<Vec<Reply>> {
+    let most = patience.of(connection.timeout());
+    let mut wait = Some(most.saturating_sub(started.elapsed()).max(LEAST_WAIT));
+    let receive = |command| match wait.take() {
+        None => connection.receive(command),
+        Some(wait) => match connection.receive_within(command, wait)? {
+            Some(reply) => Ok(reply),
+            None => {
+                patience.use_up(started.elapsed());
+                Err(connection.give_up(command, connection.timeout()))
+            }
+        },
+    };
+    commands.iter().map(receive).collect()
+}
+
+/// What nodes that do not answer leave of the time for those that are asked after them: a thousand that hang are not to
+/// take a thousand times as long as one.
+#[derive(Debug, Default)]
+struct Patience {
+    used: Mutex<Duration>,
+}
+
+impl Patience {
+    /// What is left of a time limit.
+    fn of(&self, limit: Duration) -> Duration {
+        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        limit.saturating_sub(used).max(LEAST_PATIENCE.min(limit))
+    }
+
+    /// Notes that a node has been waited for so long in vain.
+    fn use_up(&self, time: Duration) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        *used = time.max(*used);
     }
 }
 
@@ -365,11 +405,17 @@ fn connect_all(
     settings: &Settings,
     known: SharedNodes,
 ) -> Vec<Member> {
-    let known = Mutex::new(known);
-    let links = in_parallel(&nodes, |(told, endpoint)| {
-        let mut connection = Connection::open(endpoint, settings)?;
+    let (known, patience) = (Mutex::new(known), Patience::default());
+    let look = |told: &Node, endpoint: &Endpoint| {
+        let hurried = Settings {
+            connect_timeout: patience.of(settings.connect_timeout),
+            timeout: patience.of(settings.timeout),
+            ..settings.clone()
+        };
+        let mut connection = Connection::open(endpoint, &hurried)?;
         let command = cluster_nodes();
         let reply = call_for_topology(&mut connection, &command)?;
+        connection.set_timeout(settings.timeout);
         // A view takes room until it is shared: one at a time.
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         let (node, topology) = parse_topology(endpoint, &command, &reply)?;
@@ -379,6 +425,14 @@ fn connect_all(
             return Err(connection.unexpected(&command, what));
         }
         Ok((node, Link { connection, topology: known.share(topology) }))
+    };
+    let links = in_parallel(&nodes, |(told, endpoint)| {
+        let started = Instant::now();
+        let link = look(told, endpoint);
+        if link.as_ref().is_err_and(Error::is_unreachable) {
+            patience.use_up(started.elapsed());
+        }
+        link
     });
     nodes
         .into_iter()
