@@ -257,6 +257,47 @@ fn what_was_left_open_is_mended_before_slots_move() {
     trib(&["check", &nodes[0]]).expect(0);
 }
 
+/// What restores a backup of redis-cli's restores ours.
+#[test]
+fn a_backup_tells_the_nodes_as_redis_clis_does() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    let lab = TempLab::cluster(&server, 3, 1).unwrap();
+    let seed = &addresses(&lab)[0];
+    let ids = masters(seed);
+    let say = |words: &[&str]| {
+        let mut link = Connection::open(&lab.endpoints()[0], &Settings::default()).unwrap();
+        link.call(&Command::from_args(words)).unwrap();
+    };
+    let nodes = |folder: &tempfile::TempDir| {
+        let text = std::fs::read(folder.path().join("nodes.json")).unwrap();
+        let mut nodes: Vec<serde_json::Value> = serde_json::from_slice(&text).unwrap();
+        nodes.sort_by_key(|node| node["name"].to_string());
+        nodes
+    };
+    let redis_cli = server.tool("redis-cli").unwrap();
+    for open in [false, true] {
+        let (their, our) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        if open {
+            say(&["CLUSTER", "DELSLOTS", "7"]);
+            say(&["CLUSTER", "SETSLOT", "5", "MIGRATING", &ids[1]]);
+        }
+        let args = ["--cluster", "backup", seed];
+        let mut theirs = std::process::Command::new(&redis_cli);
+        assert!(theirs.args(args).arg(their.path()).output().unwrap().status.success());
+        let ours = trib(&["backup", seed, our.path().to_str().unwrap()]).expect(0);
+        assert_eq!(ours.stdout.contains("Cluster seems to have some problems"), open);
+        let (mut their, mut our) = (nodes(&their), nodes(&our));
+        // How many errors there are is a matter of counting.
+        let errors = |nodes: &mut Vec<serde_json::Value>| {
+            let remove =
+                |node: &mut serde_json::Value| node.as_object_mut()?.remove("cluster_errors");
+            nodes.iter_mut().filter_map(remove).count()
+        };
+        assert_eq!(errors(&mut their), errors(&mut our));
+        assert_eq!(their, our);
+    }
+}
+
 /// Theirs ask, or refuse; redis-trib.py's never needed three.
 #[test]
 fn a_cluster_may_be_smaller_than_is_safe() {
@@ -333,7 +374,7 @@ fn redis_trib_pys_console_works_from_start_to_end() {
         .expect(1)
         .complains(&["does not own slots 8192"]);
     trib(&["quit", &nodes[3]]).expect(0);
-    trib(&["quit", &nodes[2]]).expect(0).shows(&["[OK] Node ", "has left"]);
+    trib(&["quit", &nodes[2]]).expect(0).shows(&["[OK] Node ", "removed from the cluster."]);
     trib(&["quit", &nodes[1]]).expect(0);
     trib(&["quit", &nodes[0]]).expect(1).complains(&["the last master"]);
     trib(&["list", &nodes[0]]).expect(0).shows(&["Total 1 nodes, 1 masters", "[0-16383]"]);

@@ -294,7 +294,7 @@ fn deleting(field: &Field) {
     right(format!("del_node --addr {e}"), &["CLUSTER FORGET"]);
     right(format!("list {a}"), &["Total 4 nodes, 3 masters, 0 fail"]);
     right(format!("del-node {a} {} --drain --dry-run", id(b)), &["Moving "]);
-    right(format!("del-node {a} {} --drain", id(b)), &["[OK] Node ", "has left the cluster."]);
+    right(format!("del-node {a} {} --drain", id(b)), &["[OK] Node ", "removed from the cluster."]);
     assert_eq!(slots([a, c, b, d, e]), [8192, 8192, 0, 0, 0]);
     right(format!("exec {b} CLUSTER INFO"), &["cluster_known_nodes:1"]);
     right(format!("list {a}"), &["Total 3 nodes, 2 masters, 0 fail", f]);
@@ -365,9 +365,9 @@ fn migrating(field: &Field) {
 fn leaving(field: &Field) {
     let [a, b, c, d, e, _] = field.nodes.as_slice() else { unreachable!() };
     wrong(format!("shutdown {a}"), &["has 3 other nodes"]);
-    right(format!("quit {d}"), &["has left the cluster."]);
-    right(format!("quit {c}"), &["has left the cluster."]);
-    right(format!("quit {b}"), &["has left the cluster."]);
+    right(format!("quit {d}"), &["removed from the cluster."]);
+    right(format!("quit {c}"), &["removed from the cluster."]);
+    right(format!("quit {b}"), &["removed from the cluster."]);
     wrong(format!("quit {a}"), &["the last master"]);
     wrong(format!("shutdown --addr {e}"), &["has 1 other nodes"]);
     assert_eq!(slots([a]), [16384]);
@@ -396,7 +396,7 @@ fn rescuing(field: &Field) {
     assert_eq!(slots([e, a]), [8192, 8192]);
     right(
         format!("quit {a} --max-pause 0 --rate 100000 --atomic never"),
-        &["has left the cluster."],
+        &["removed from the cluster."],
     );
     wrong(format!("shutdown {e}"), &["has 1 other nodes", "--ignore-failed"]);
     right(format!("shutdown --addr {e} --ignore-failed --dry-run"), &["would be reset"]);

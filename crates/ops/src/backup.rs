@@ -1,14 +1,15 @@
 //! A cluster's data and shape in a folder: an RDB file for each master, and `nodes.json`.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use redistrib_cluster_model::NodeId;
+use redistrib_cluster_model::{NodeId, Severity, Slot, SlotRange};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::{Cluster, Context, Endpoint, Step};
+use crate::{Cluster, Context, Endpoint, Member, Step};
 
 /// What was written for one master.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,7 +22,7 @@ pub struct Saved {
     pub bytes: u64,
 }
 
-/// Saves the data of every master and the shape of the cluster into the folder `into`, which must exist.
+/// Saves the data of every master and the shape of the cluster (`nodes.json`, in redis-cli's form) into the folder `into`, which must exist.
 /// Each file is complete or absent: it is written beside its place and renamed at the end. Only its owner may read it.
 ///
 /// The files are each consistent in themselves, not with one another: writes go on in between.
@@ -51,7 +52,9 @@ pub fn backup(cluster: &Cluster, into: &Path, context: Context<'_>) -> Result<Ve
         saved.push(Saved { node: master.id(), file, bytes });
     }
     context.step(Step::Other { text: "Saving cluster configuration to nodes.json".into() });
-    let nodes: Vec<_> = cluster.members().iter().map(crate::Member::node).collect();
+    let errors = errors(cluster);
+    let nodes = cluster.members().iter().map(|member| Entry::new(member, errors));
+    let nodes: Vec<Entry> = nodes.collect();
     let text = serde_json::to_string_pretty(&nodes)
         .map_err(|error| Error::Precondition(error.to_string()))?;
     let path = into.join("nodes.json");
@@ -59,6 +62,61 @@ pub fn backup(cluster: &Cluster, into: &Path, context: Context<'_>) -> Result<Ve
         sink.write_all(text.as_bytes()).map_err(|source| file_error(&path, source))
     })?;
     Ok(saved)
+}
+
+/// How many things are wrong with the cluster, which whoever restores the backup should know.
+fn errors(cluster: &Cluster) -> usize {
+    let findings = cluster.snapshot().findings();
+    findings.iter().filter(|finding| finding.severity() == Severity::Error).count()
+}
+
+/// A node in `nodes.json`, as redis-cli's `--cluster backup` writes it.
+#[derive(Serialize)]
+struct Entry {
+    name: NodeId,
+    host: String,
+    port: u16,
+    replicate: Option<NodeId>,
+    /// The first and the last slot of each range; of a single slot, that alone.
+    slots: Vec<Vec<Slot>>,
+    slots_count: usize,
+    flags: String,
+    current_epoch: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cluster_errors: usize,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    migrating: BTreeMap<Slot, NodeId>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    importing: BTreeMap<Slot, NodeId>,
+}
+
+impl Entry {
+    fn new(member: &Member, cluster_errors: usize) -> Self {
+        let (node, endpoint) = (member.node(), member.endpoint());
+        let range = |range: SlotRange| match range.len() {
+            1 => vec![range.first()],
+            _ => vec![range.first(), range.last()],
+        };
+        let flags = node.flags.to_string();
+        let flags: Vec<&str> = flags.split(',').filter(|flag| *flag != "myself").collect();
+        Self {
+            name: node.id,
+            host: endpoint.host().to_owned(),
+            port: endpoint.port().unwrap_or_default(),
+            replicate: node.master,
+            slots: node.slots.ranges().map(range).collect(),
+            slots_count: node.slots.len(),
+            flags: flags.join(","),
+            current_epoch: node.config_epoch,
+            cluster_errors,
+            migrating: node.migrating.iter().copied().collect(),
+            importing: node.importing.iter().copied().collect(),
+        }
+    }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn file_name(endpoint: &Endpoint, id: NodeId) -> String {

@@ -36,7 +36,7 @@ impl Departure {
         let leaving = cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?;
         if !leaving.slots.is_empty() {
             return Err(Error::Precondition(format!(
-                "Node {} is not empty! It owns {} slots: reshard them away and try again, or give --drain",
+                "Node {} is not empty! Reshard data away and try again: it owns {} slots, which --drain moves",
                 leaving.address,
                 leaving.slots.len()
             )));

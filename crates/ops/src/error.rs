@@ -131,7 +131,7 @@ pub enum Error {
     },
     /// No node of the cluster has this id.
     #[error(
-        "no node {id} in the cluster of {seed}: see `redis-trib list {seed}` for the ids it has"
+        "No such node ID {id} in the cluster of {seed}: see `redis-trib list {seed}` for the ids it has"
     )]
     NoSuchNode {
         /// The id asked for.

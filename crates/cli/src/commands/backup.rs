@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use redistrib_ops::backup as save;
+use redistrib_ops::model::Severity;
 use serde::Serialize;
 
 use super::{Outcome, Session};
@@ -40,6 +41,12 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
         output.line(format_args!("{} ({})", file.file.display(), bytes(file.bytes)));
     }
     output.document(&saved);
+    let findings = cluster.snapshot().findings();
+    if findings.iter().any(|finding| finding.severity() == Severity::Error) {
+        output.line(
+            "*** Cluster seems to have some problems, please be aware of it if you're going to restore this backup.",
+        );
+    }
     output.line(format_args!("[OK] Backup created into: {}", into.display()));
     Ok(Outcome::Done)
 }

@@ -128,7 +128,7 @@ fn take_out(
         departure.apply(cluster, context)?;
         Ok(departure)
     })?;
-    output.line(format_args!("[OK] Node {id} has left the cluster."));
+    output.line(format_args!("[OK] Node {id} removed from the cluster."));
     let reassigned = departure.reassigned;
     output.document(&RemovedDocument { event: "removed", id, reassigned, moves: &moves });
     Ok(Outcome::Done)
