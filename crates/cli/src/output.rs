@@ -8,7 +8,7 @@ use indicatif::MultiProgress;
 use serde::Serialize;
 
 use crate::escape::Escaped;
-use crate::style::Style;
+use crate::style::{Style, Tone};
 
 /// Prints a line on standard error. As with [`Output`], nothing fails for want of a reader.
 pub fn tell_error(line: impl Display) {
@@ -47,6 +47,13 @@ impl Output {
     /// Prints lines for people.
     pub fn lines(&self, lines: impl IntoIterator<Item = String>) {
         lines.into_iter().for_each(|line| self.line(line));
+    }
+
+    /// Prints a line for people in the colour of its tone.
+    pub fn tinted(&self, text: impl Display, tone: Tone) {
+        if !self.json {
+            self.write(&self.style.tinted(Escaped(text), tone));
+        }
     }
 
     /// Prints a JSON document, if JSON is wanted.

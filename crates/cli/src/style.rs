@@ -31,6 +31,17 @@ impl Style {
         Self { colours: is_terminal && wanted && able }
     }
 
+    /// A text in the colour of its tone.
+    pub fn tinted(self, text: impl Display, tone: Tone) -> String {
+        let text = text.to_string();
+        let colour = match tone {
+            Tone::Good => "32;1",
+            Tone::Odd => "33;1",
+            Tone::Bad => "31;1",
+        };
+        Painted { text: &text, colour: self.colours.then_some(colour) }.to_string()
+    }
+
     /// A line that begins with `>>>`, `[OK]`, `[ERR]`, `[WARNING]` or `***`, in the colour that goes with it.
     pub fn line(self, text: impl Display) -> String {
         let text = text.to_string();
@@ -43,6 +54,17 @@ impl Style {
         };
         Painted { text: &text, colour: self.colours.then_some(colour) }.to_string()
     }
+}
+
+/// How good what a line tells is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Well.
+    Good,
+    /// Not well, for a moment perhaps.
+    Odd,
+    /// Not well.
+    Bad,
 }
 
 struct Painted<'a> {

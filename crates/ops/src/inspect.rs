@@ -34,6 +34,9 @@ pub struct NodeReport {
     pub version: Option<String>,
     /// How many replicas follow it.
     pub replicas: usize,
+    /// All that its server tells of itself.
+    #[serde(skip)]
+    pub info: Option<ServerInfo>,
 }
 
 impl Report {
@@ -74,6 +77,7 @@ pub fn inspect(cluster: &mut Cluster) -> Report {
         memory: info.as_ref().and_then(|info| info.number("used_memory")),
         version: info.as_ref().and_then(ServerInfo::version),
         replicas: cluster.replicas_of(member.id()).count(),
+        info,
     });
     Report { nodes: nodes.collect(), findings }
 }

@@ -34,7 +34,7 @@ pub use fleet::{
     FleetArgs, FleetExecArgs, FleetSessionArgs, FleetShellArgs, FromArgs, NodeForArgs,
     ReshardFleetArgs, ShardedArgs, ShardedVerb,
 };
-pub use inspect::{CheckArgs, InfoArgs, ListArgs};
+pub use inspect::{CheckArgs, InfoArgs, ListArgs, StatusArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
 pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, SetTimeoutArgs};
 pub use python::{
@@ -78,6 +78,8 @@ pub enum Verb {
     Info(InfoArgs),
     /// Show the tree of masters and replicas with slots, keys and memory
     List(ListArgs),
+    /// Show the cluster in one screen: a line a node, and one for the whole
+    Status(StatusArgs),
     /// Mend open, lost and disputed slots
     Fix(FixArgs),
     /// Move slots to a master

@@ -29,6 +29,13 @@ pub(super) fn millis(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(count.get()))
 }
 
+/// A positive number of seconds, at most a day.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let count = text.parse().ok().filter(|count| (0.1..=86_400.0).contains(count));
+    let count = count.ok_or("give a number of seconds from 0.1 to 86400")?;
+    Ok(Duration::from_secs_f64(count))
+}
+
 /// A password; never fails, and never shows in a complaint.
 pub(super) fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
     Ok(Secret::new(text))

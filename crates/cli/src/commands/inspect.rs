@@ -1,14 +1,20 @@
-//! `check`, `info` and `list`.
+//! `check`, `info`, `list` and `status`.
+
+mod watch;
 
 use redistrib_ops::{Endpoint, Report, inspect};
 
 use super::{Outcome, Session};
-use crate::args::{CheckArgs, InfoArgs, ListArgs, ReportArgs};
-use crate::render;
+use crate::args::{CheckArgs, InfoArgs, ListArgs, ReportArgs, StatusArgs};
 use crate::render::json::{ClusterDocument, is_healthy};
+use crate::render::{self, State, Status};
+use crate::style::Tone;
 
 pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let seed = &args.seed.node;
+    if let Some(every) = args.watch {
+        return watch::watch(args, every);
+    }
     let healthy = show(seed, &args.report, |report| {
         let mut lines = render::info(report);
         lines.extend(render::check(report, seed, args.search_multiple_owners));
@@ -31,6 +37,29 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
         (render::list(report), render::is_covered(report))
     })?;
     Ok(if whole { Outcome::Done } else { Outcome::Failed })
+}
+
+pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_report(&args.report)?;
+    let seed = &args.seed.node;
+    let status = Status::new(&inspect(&mut session.discover(seed)?), seed);
+    if args.prometheus {
+        session.output.lines(render::prometheus(&status));
+        // A collector throws away what comes with a failure, and the metrics tell of it.
+        return Ok(Outcome::Done);
+    }
+    for (state, line) in render::table(&status) {
+        match state {
+            None => session.output.line(line),
+            Some(State::Up) => session.output.tinted(line, Tone::Good),
+            Some(State::Syncing | State::Loading) => session.output.tinted(line, Tone::Odd),
+            Some(State::Unlinked | State::Fail | State::Down) => {
+                session.output.tinted(line, Tone::Bad)
+            }
+        }
+    }
+    session.output.document(&status);
+    Ok(if status.healthy { Outcome::Done } else { Outcome::Failed })
 }
 
 /// Asks the cluster and prints the lines made of its report, or the report itself as JSON.

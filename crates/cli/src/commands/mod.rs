@@ -70,6 +70,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Check(args) => (args.report.json, inspect::check(&args)),
         Verb::Info(args) => (args.report.json, inspect::info(&args)),
         Verb::List(args) => (args.report.json, inspect::list(&args)),
+        Verb::Status(args) => (args.report.json, inspect::status(&args)),
         Verb::Fix(args) => (args.change.work.json, fix::fix(&args)),
         Verb::Reshard(args) => (args.change.work.json, reshard::reshard(&args)),
         Verb::Rebalance(args) => (args.change.work.json, rebalance::rebalance(&args)),

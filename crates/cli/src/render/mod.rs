@@ -13,6 +13,7 @@ mod list;
 mod nodes;
 mod reshard;
 mod size;
+mod status;
 mod transfer;
 
 pub use check::{check, is_covered, next_steps};
@@ -23,6 +24,7 @@ pub use info::info;
 pub use list::list;
 pub use reshard::reshard;
 pub use size::bytes;
+pub use status::{State, Status, prometheus, table};
 pub use transfer::{surveyed, transferred};
 
 use redistrib_ops::migrate::Migrated;

@@ -1,0 +1,119 @@
+//! The table for people.
+
+use super::{NodeStatus, State, Status};
+use crate::render::bytes;
+
+const HEAD: [&str; 11] = [
+    "State", "Role", "Shard", "Slots", "Keys", "Memory", "Ops/s", "Lag", "Uptime", "Version",
+    "Node",
+];
+
+/// The lines of `status`: a head, a line for each node with how it is, and one for the whole.
+pub fn table(status: &Status) -> Vec<(Option<State>, String)> {
+    let mut rows = vec![(None, HEAD.map(str::to_owned))];
+    rows.extend(status.nodes.iter().map(|node| (Some(node.state), row(node))));
+    let width = |column: usize| {
+        rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
+    let mut lines: Vec<(Option<State>, String)> =
+        rows.iter().map(|(state, cells)| (*state, line(cells, &widths))).collect();
+    lines.push((None, whole(status)));
+    lines
+}
+
+/// Numbers stand to the right of their columns, words to the left.
+fn line(cells: &[String; HEAD.len()], widths: &[usize]) -> String {
+    let mut line = String::new();
+    for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        line += &if (2..=8).contains(&place) {
+            format!("{cell:>width$}  ")
+        } else {
+            format!("{cell:<width$}  ")
+        };
+    }
+    line.trim_end().to_owned()
+}
+
+fn row(node: &NodeStatus) -> [String; HEAD.len()] {
+    let number = |number: Option<u64>| number.map_or_else(|| "?".into(), |it| it.to_string());
+    let slots = match node.role {
+        "master" => format!("{:.1}%", node.slots_percent),
+        _ => "-".into(),
+    };
+    [
+        word(node.state).into(),
+        node.role.into(),
+        node.shard.map_or_else(|| "-".into(), |shard| shard.to_string()),
+        slots,
+        number(node.keys),
+        node.memory.map_or_else(|| "?".into(), bytes),
+        number(node.ops_per_second),
+        lag(node),
+        node.uptime_seconds.map_or_else(|| "?".into(), duration),
+        node.version.clone().unwrap_or_else(|| "?".into()),
+        node.address.clone(),
+    ]
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Up => "up",
+        State::Syncing => "syncing",
+        State::Loading => "loading",
+        State::Unlinked => "unlinked",
+        State::Fail => "fail",
+        State::Down => "down",
+    }
+}
+
+fn lag(node: &NodeStatus) -> String {
+    match (node.role, node.lag_bytes, node.lag_seconds) {
+        ("master", ..) => "-".into(),
+        (_, None, None) => "?".into(),
+        (_, size, None) => bytes(size.unwrap_or_default()),
+        (_, size, Some(seconds)) => format!("{} {seconds} s", bytes(size.unwrap_or_default())),
+    }
+}
+
+/// The two largest units of a time.
+fn duration(seconds: u64) -> String {
+    let [minutes, hours, days] = [60, 3600, 86400].map(|unit| seconds / unit);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+fn whole(status: &Status) -> String {
+    let masters = status.nodes.iter().filter(|node| node.role == "master").count();
+    let replicas = status.nodes.len() - masters;
+    let ill = match (status.errors, status.warnings) {
+        (0, 0) => "[OK]".to_owned(),
+        (0, warnings) => format!("[WARNING] {warnings} warnings;"),
+        (errors, warnings) => format!("[ERR] {errors} errors, {warnings} warnings;"),
+    };
+    format!(
+        "{ill} {masters} masters, {replicas} replicas, {:.1}% of slots served, {} keys, {}, {} ops/s",
+        status.slots_percent,
+        status.keys,
+        bytes(status.memory),
+        status.ops_per_second
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_two_units() {
+        for (seconds, text) in
+            [(9, "9 s"), (61, "1 min 1 s"), (7260, "2 h 1 min"), (90_000, "1 d 1 h")]
+        {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+}
