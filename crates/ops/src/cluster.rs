@@ -241,6 +241,22 @@ impl Cluster {
         }
     }
 
+    /// Connects again to nodes whose connection has broken, side by side. One that was never reached stays so.
+    pub(crate) fn reconnect(&mut self) {
+        let is_broken = |member: &Member| match &member.link {
+            Ok(link) => link.connection.is_broken(),
+            Err(error) => matches!(error, Error::Closed { .. } | Error::Io { .. }),
+        };
+        let broken = self.members.iter().enumerate().filter(|(_, member)| is_broken(member));
+        let broken =
+            broken.map(|(place, member)| (place, (member.node.clone(), member.endpoint.clone())));
+        let (places, nodes): (Vec<usize>, Vec<_>) = broken.unzip();
+        let fresh = connect_all(nodes, &self.settings);
+        for (place, member) in places.into_iter().zip(fresh) {
+            self.members[place] = member;
+        }
+    }
+
     /// Sends the same commands to all members that `which` accepts, then collects the replies: one wait
     /// for all of them. The result stands in the members' order; `None` for those left out. Error replies
     /// are replies.

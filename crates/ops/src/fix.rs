@@ -10,10 +10,10 @@ use redistrib_cluster_model::plan::fix::{
 use redistrib_cluster_model::{NodeId, Slot, SlotSet, Snapshot};
 use redistrib_resp::Command;
 
+use crate::agreement::agree;
 use crate::error::{Error, Result};
 use crate::inspect::{info_field, text_of};
 use crate::migrate::MigrateOptions;
-use crate::wait::until_settled;
 use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, lost, repair};
 
 /// A cluster that is healing by itself looks ill for a moment: what is found has to stay for this long.
@@ -21,7 +21,7 @@ const STEADY: Duration = Duration::from_secs(1);
 /// How long a cluster that goes on changing is watched before it is taken as it is.
 const WATCH: Duration = Duration::from_secs(10);
 /// How long the nodes may take to agree when all is mended.
-const AGREE_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const AGREE_DEADLINE: Duration = Duration::from_secs(30);
 /// A repair can bring to light what it hid: how often is looked again.
 const MOST_ROUNDS: usize = 4;
 
@@ -129,7 +129,7 @@ pub fn fix(
             break;
         }
         carry_out(cluster, &plan, migration, context)?;
-        agree(cluster, context)?;
+        agree(cluster, AGREE_DEADLINE, context)?;
         plan = plan_once(cluster, options)?;
     }
     Ok(plan)
@@ -178,23 +178,6 @@ fn name_heirs(cluster: &mut Cluster, plan: &FixPlan) -> Result<()> {
     Ok(())
 }
 
-/// Waits until all masters that can be reached see the same owners.
-pub(crate) fn agree(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-    until_settled(AGREE_DEADLINE, context.cancel, || {
-        cluster.refresh();
-        let mut masters = cluster.masters().filter_map(|member| Some((member, member.topology()?)));
-        let Some((first, theirs)) = masters.next() else { return Ok(None) };
-        let other = masters.find(|(_, topology)| topology.signature() != theirs.signature());
-        Ok(other.map(|(other, _)| {
-            format!(
-                "{} and {} do not see the same owners of slots",
-                first.endpoint(),
-                other.endpoint()
-            )
-        }))
-    })
-}
-
 /// Mends the open slots of the node at `endpoint` alone: `fix` of redis-trib.py.
 ///
 /// ```no_run
@@ -217,7 +200,7 @@ pub fn fix_migrating(
     let mut plan = plan_cluster_fix(&mut cluster, FixOptions::default(), context)?;
     plan.repairs.retain(|repair| !repair.slots.intersection(&open).is_empty());
     carry_out(&mut cluster, &plan, &MigrateOptions::default(), context)?;
-    agree(&mut cluster, context)?;
+    agree(&mut cluster, AGREE_DEADLINE, context)?;
     Ok(open)
 }
 

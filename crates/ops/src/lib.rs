@@ -5,6 +5,7 @@
 //! returns typed [`Error`]s; it never prints.
 
 mod add_node;
+mod agreement;
 mod backup;
 pub mod bench;
 mod cancel;

@@ -5,6 +5,7 @@ use redistrib_cluster_model::plan::fix::Action;
 use redistrib_cluster_model::{NodeId, SlotSet};
 
 use crate::add_node::add_owner;
+use crate::agreement::agree;
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
 use crate::{Cluster, Context, Endpoint, Settings, Step, fix, lost, repair};
@@ -57,7 +58,7 @@ pub fn rescue_cluster(
     if lost.is_empty() {
         // A rescue that was interrupted may have made it the owner, and not all may have heard of it.
         if cluster.masters().any(|it| it.endpoint() == spare && !it.node().slots.is_empty()) {
-            fix::agree(&mut cluster, context)?;
+            agree(&mut cluster, fix::AGREE_DEADLINE, context)?;
         }
         return Ok(lost);
     }
@@ -87,5 +88,5 @@ fn claim(
     for action in &actions {
         repair::perform(cluster, slots, action, &MigrateOptions::default(), context)?;
     }
-    fix::agree(cluster, context)
+    agree(cluster, fix::AGREE_DEADLINE, context)
 }

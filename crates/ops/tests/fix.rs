@@ -379,3 +379,33 @@ redistrib_ops::on_each_test_server! {
         assert!(is_replaced(&seed, &lost, lab.settings()), "{}", server.name);
     }
 }
+
+/// Where masters have replicas, a repair is through only when these have heard of it, too.
+#[track_caller]
+fn replicas_agree_at_the_end(server: &TestServer) {
+    let lab = TempLab::cluster(server, 3, 1).unwrap();
+    let mut cluster = support::discover(&lab);
+    let [a, b, _] = support::masters(&cluster)[..] else { panic!() };
+    for slot in 0..20 {
+        let mut source = support::connect(&lab, &cluster, a);
+        let mut target = support::connect(&lab, &cluster, b);
+        support::call(&mut target, &format!("CLUSTER SETSLOT {slot} IMPORTING {a}"));
+        support::call(&mut source, &format!("CLUSTER SETSLOT {slot} MIGRATING {b}"));
+    }
+    cluster.refresh();
+    let cancel = Cancel::new();
+    let context = Context::new(&Silent, &cancel);
+    let options = FixOptions::default();
+    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
+    fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
+    let errors = errors(&mut cluster);
+    assert!(errors.is_empty(), "{}: {errors:?}", server.name);
+    support::assert_settled(&lab);
+}
+
+#[test]
+fn replicas_of_redis_agree_at_the_end() {
+    for name in ["redis-7.0", "redis-8.2"] {
+        replicas_agree_at_the_end(&TestServer::named(name).unwrap());
+    }
+}

@@ -38,7 +38,9 @@ pub use atomic::finish_running;
 pub use fitness::obstacles;
 pub use options::{Atomic, MigrateOptions, Rate};
 
+use crate::agreement::disagreement;
 use crate::error::{Error, Result};
+use crate::wait::until_settled;
 use crate::{Cluster, Context, Event, Stop};
 use shared::Shared;
 
@@ -101,6 +103,20 @@ pub fn migrate(
         let what = format!("{slots} of {wanted} slots have moved, and no slot is left open");
         return Err(Error::Cancelled(what));
     }
-    preflight::agree(cluster, options, context)?;
+    look_at_end(cluster, options, context)?;
     Ok(Migrated { slots, keys, bytes, took: started.elapsed() })
+}
+
+/// Waits until all nodes, replicas too, see the same owners. A server that has lost its last slot follows the new owner
+/// and may have closed its connections over that: it is no less a member.
+fn look_at_end(
+    cluster: &mut Cluster,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    until_settled(options.settle, context.cancel, || {
+        cluster.refresh();
+        cluster.reconnect();
+        Ok(preflight::silent_master(cluster).or_else(|| disagreement(cluster, |_| true)))
+    })
 }

@@ -1,4 +1,4 @@
-//! Before the first slot opens, and after the last has moved: whether the cluster is of one mind.
+//! Before the first slot opens: whether the cluster is of one mind.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use redistrib_resp::Command;
 
 use super::fitness;
 use super::options::MigrateOptions;
+use crate::agreement::disagreement;
 use crate::error::{Error, Result};
 use crate::inspect::{info_field, text_of};
 use crate::wait::until_settled;
@@ -36,7 +37,8 @@ pub(super) fn check(
         if !std::mem::take(&mut first) {
             cluster.refresh();
         }
-        let unready = disagreement(cluster, Member::is_master)
+        let unready = silent_master(cluster)
+            .or_else(|| disagreement(cluster, Member::is_master))
             .or_else(|| stranger(cluster, &targets))
             .or_else(|| unheard_epoch(cluster, moves))
             .or_else(|| not_ok(cluster, &both))
@@ -46,21 +48,6 @@ pub(super) fn check(
     refuse_unfit(cluster, moves, context)?;
     refuse_open_slots(cluster)?;
     refuse_wrong_owner(cluster, moves)
-}
-
-/// Waits until all nodes that can be reached see the same owners.
-///
-/// # Errors
-/// [`Error::NotSettled`].
-pub(super) fn agree(
-    cluster: &mut Cluster,
-    options: &MigrateOptions,
-    context: Context<'_>,
-) -> Result<()> {
-    until_settled(options.settle, context.cancel, || {
-        cluster.refresh();
-        Ok(disagreement(cluster, |_| true))
-    })
 }
 
 fn require_master(cluster: &Cluster, id: NodeId) -> Result<()> {
@@ -90,28 +77,12 @@ fn refuse_silent_masters(cluster: &Cluster) -> Result<()> {
     }
 }
 
-/// What two of the nodes see differently.
-fn disagreement(cluster: &Cluster, which: impl Fn(&Member) -> bool) -> Option<String> {
-    let mut first: Option<(&Member, Vec<_>)> = None;
-    for member in cluster.members().iter().filter(|member| which(member)) {
-        let Some(topology) = member.topology() else {
-            if member.is_master() && !member.node().slots.is_empty() {
-                let (node, id) = (member.endpoint(), member.id());
-                return Some(format!("master {node} ({id}) cannot be reached"));
-            }
-            continue;
-        };
-        let ownership = topology.ownership();
-        match &first {
-            None => first = Some((member, ownership)),
-            Some((other, theirs)) if *theirs != ownership => {
-                let (one, two) = (other.endpoint(), member.endpoint());
-                return Some(format!("{one} and {two} do not see the same owners of slots"));
-            }
-            Some(_) => {}
-        }
-    }
-    None
+/// A master that has stopped answering.
+pub(super) fn silent_master(cluster: &Cluster) -> Option<String> {
+    let is_silent =
+        |member: &&Member| member.topology().is_none() && !member.node().slots.is_empty();
+    let silent = cluster.masters().find(is_silent)?;
+    Some(format!("master {} ({}) cannot be reached", silent.endpoint(), silent.id()))
 }
 
 /// A target that does not know one of the masters yet: it would take the cluster for incomplete.
