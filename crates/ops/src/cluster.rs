@@ -251,7 +251,7 @@ impl Cluster {
         let broken =
             broken.map(|(place, member)| (place, (member.node.clone(), member.endpoint.clone())));
         let (places, nodes): (Vec<usize>, Vec<_>) = broken.unzip();
-        let fresh = connect_all(nodes, &self.settings);
+        let fresh = connect_all(nodes, &self.settings, SharedNodes::default());
         for (place, member) in places.into_iter().zip(fresh) {
             self.members[place] = member;
         }

@@ -352,3 +352,21 @@ fn what_cannot_move_is_refused_before_anything_changes() {
     cluster.refresh();
     assert!(refuse(&mut cluster, good).contains("redis-trib fix"));
 }
+
+on_each_test_server! {
+    /// The servers make a master that has lost its last slot a replica of the one that took it, while it is being told.
+    fn a_master_with_a_replica_gives_all_its_slots_away(server) {
+        let lab = TempLab::cluster(server, 3, 1).unwrap();
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 1000);
+        let before = dumps(&lab);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        let moves = [step(&cluster, a, b, "0-16383")];
+        move_slots(&mut cluster, &moves, &by_migrate()).unwrap();
+        assert!(dumps(&lab) == before);
+        let emptied = cluster.member(a).unwrap();
+        assert!(emptied.is_up() && emptied.node().slots.is_empty());
+        redistrib_ops::Departure::plan(&cluster, a).unwrap();
+        assert_settled(&lab);
+    }
+}

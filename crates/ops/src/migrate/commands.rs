@@ -28,6 +28,11 @@ pub(super) fn stable(slot: Slot) -> Command {
     set_slot(slot, "STABLE")
 }
 
+/// `CLUSTER DELSLOTS slot`: the node calls it nobody's, and keeps its keys.
+pub(super) fn disown(slot: Slot) -> Command {
+    Command::new("CLUSTER").arg("DELSLOTS").arg(slot.get())
+}
+
 fn set_slot(slot: Slot, what: &str) -> Command {
     Command::new("CLUSTER").arg("SETSLOT").arg(slot.get()).arg(what)
 }

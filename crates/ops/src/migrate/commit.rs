@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::SlotSet;
 use redistrib_resp::{Command, Reply};
 
+use super::others;
 use super::pair::PairWork;
 use super::taking::Taking;
-use super::{commands, others};
 use crate::Cluster;
 use crate::error::Result;
 
@@ -44,14 +44,10 @@ impl PairWork<'_> {
         // What the target refused must not be given to it by the others.
         let taken = self.taking.take(&mut self.target, slots, self.pair.to)?;
         // From here on the target owns them: whatever becomes of the source, the others are told.
-        let assign: Vec<Command> =
-            taken.slots.iter().map(|slot| commands::assign(slot, self.pair.to)).collect();
-        let replies = self.tell_source_and_others(&mut cluster, &assign)?;
-        for (command, reply) in assign.iter().zip(replies) {
-            if !has_become_replica(&reply) {
-                self.source.accept(command, reply)?;
-            }
-        }
+        let assign = self.assignments(&taken.slots);
+        let told = self.tell_source_and_others(&mut cluster, &assign);
+        self.confirm(&mut cluster, &taken.slots, told)?;
+        self.open = self.open.difference(&taken.slots);
         shared.add_slots(taken.slots.len());
         taken.refusal.map_or(Ok(()), Err)
     }
@@ -74,7 +70,7 @@ impl PairWork<'_> {
     }
 
     /// They would learn it from the target anyway: one that does not answer is no failure.
-    fn tell_others(&self, cluster: &mut Cluster, assign: &[Command]) {
+    pub(super) fn tell_others(&self, cluster: &mut Cluster, assign: &[Command]) {
         let answers = match self.taking {
             Taking::Replicated => self.shared.others().tell(cluster, self.pair, assign),
             Taking::Together | Taking::OneByOne => others::tell(cluster, self.pair, assign),
@@ -116,11 +112,4 @@ impl PairWork<'_> {
             _ => size,
         }
     }
-}
-
-/// A source that hears from the target itself that its last slot has gone turns into the target's replica, and
-/// needs no telling any more.
-fn has_become_replica(reply: &Reply) -> bool {
-    let refusal = reply.view().as_error().unwrap_or_default();
-    String::from_utf8_lossy(refusal).contains("only with masters")
 }

@@ -34,6 +34,12 @@ impl<'a> Link<'a> {
         Self { connection, cancel, patience, lanes: Vec::new(), most_lanes: MOST_LANES }
     }
 
+    /// The same over another connection.
+    pub(super) fn renewed(&self, connection: Connection) -> Self {
+        let fresh = Self::new(connection, self.cancel).with_patience(self.patience);
+        fresh.with_most_lanes(self.most_lanes)
+    }
+
     /// For commands that the server may take longer over than usual.
     pub(super) fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;

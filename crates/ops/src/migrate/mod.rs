@@ -13,6 +13,7 @@ mod commit;
 mod copy;
 mod databases;
 mod fitness;
+mod give_back;
 mod limiter;
 mod link;
 pub(crate) mod mend;

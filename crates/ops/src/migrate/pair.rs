@@ -144,7 +144,7 @@ impl<'a> PairWork<'a> {
     }
 
     /// Opens the slots on the target, then on the source; tells which hold keys, and how many.
-    fn open_slots(&mut self, batch: &SlotSet) -> Result<Vec<(Slot, usize)>> {
+    pub(super) fn open_slots(&mut self, batch: &SlotSet) -> Result<Vec<(Slot, usize)>> {
         let Pair { from, to } = self.pair;
         let open = |slot| vec![commands::importing(slot, from), commands::count_keys(slot)];
         let opened = open_all(&mut self.target, batch.iter().map(open).collect());
