@@ -366,6 +366,68 @@ fn latency_on_a_terminal_stays_in_its_line() {
 }
 
 #[test]
+fn round_trips_are_shown_as_a_spectrum_of_the_same_letters() {
+    let lab = plain();
+    let line = format!("-p {} --latency-dist -i 0.05", port(&lab));
+    let shown = |program| {
+        let text = begun(program, &line, |text| text.matches("?\x1b[0m\n").count() > 20);
+        let (legend, rest) = text.split_once("\x1b[38;5;0m").unwrap();
+        let first = rest.lines().next().unwrap().to_owned();
+        let letters = first.split("\x1b[48;5;").skip(1).map(|part| part.split_once('m').unwrap().1);
+        let legends = text.matches("From 0 to 100%").count();
+        (legend.to_owned(), letters.collect::<String>(), legends)
+    };
+    assert_eq!(shown(our_program()), shown(their_program()));
+}
+
+/// A text with every number replaced.
+fn shape(text: &str) -> String {
+    let mut shape = String::new();
+    for letter in text.chars() {
+        match letter {
+            '0'..='9' | '.' if shape.ends_with('N') => {}
+            '0'..='9' => shape.push('N'),
+            other => shape.push(other),
+        }
+    }
+    shape
+}
+
+#[test]
+fn a_program_is_watched_without_a_server_until_its_time_is_up_or_it_is_stopped() {
+    let last = |text: &str| {
+        let lines: Vec<String> = text.lines().map(shape).collect();
+        let from = lines.iter().rposition(|line| line.starts_with("Max latency")).unwrap();
+        lines[from..].join("\n")
+    };
+    let args = options("--intrinsic-latency 1");
+    let (ours, theirs) = (ours(&args), theirs(&args));
+    assert_eq!((last(&ours.0), ours.1, ours.2), (last(&theirs.0), theirs.1, theirs.2));
+
+    let mut command = our_program();
+    let mut child = command.args(options("--intrinsic-latency 1000")).spawn().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut String::new()).unwrap();
+    interrupt(child.id());
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("total runs") && child.wait().unwrap().success(), "{rest}");
+}
+
+#[test]
+fn a_cache_is_tried_with_keys_of_its_own() {
+    let lab = plain();
+    let line = format!("-p {} --lru-test 5000", port(&lab));
+    // Theirs shows nothing in a pipe before a minute has passed, and then this line, too.
+    let text = begun(our_program(), &line, |text| text.contains('\n'));
+    let shape = shape(text.lines().next().unwrap());
+    assert_eq!(shape, "N Gets/sec | Hits: N (N%) | Misses: N (N%)");
+    let (keys, ..) = ours(&options(&format!("-p {} --scan", port(&lab))));
+    let numbers = keys.lines().map(|key| key.strip_prefix("lru:").unwrap().parse::<u64>().unwrap());
+    assert!(keys.lines().count() > 500 && numbers.max().unwrap() <= 5000);
+}
+
+#[test]
 fn figures_stand_in_the_same_columns() {
     let lab = plain();
     fill(&lab, &["set a 1", "set b 2"]);

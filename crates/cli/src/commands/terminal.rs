@@ -168,6 +168,11 @@ fn special(args: &ModeArgs, words: &[Vec<u8>], interval: Option<Duration>) -> Re
         ModeArgs { as_replica: true, .. } => Mode::Replica,
         ModeArgs { latency_history: true, .. } => Mode::Latency { history, interval: second },
         ModeArgs { latency: true, .. } => Mode::Latency { history: None, interval: second },
+        ModeArgs { latency_dist: true, .. } => Mode::LatencyDist { interval: second },
+        ModeArgs { lru_test: Some(keys), .. } => Mode::LruTest { keys: *keys },
+        ModeArgs { intrinsic_latency: Some(seconds), .. } => {
+            Mode::IntrinsicLatency { duration: Duration::from_secs((*seconds).into()) }
+        }
         ModeArgs { stat: true, .. } => Mode::Stat { interval: second },
         _ => return Ok(None),
     }))

@@ -42,7 +42,7 @@ impl Meaning {
 
 /// What they have under a name that the model does not know, or knows for something else. TLS ciphers are rustls's to
 /// choose, names are resolved to whatever address answers, and errors are told in full anyway.
-const OWN: [(&str, Meaning); 20] = [
+const OWN: [(&str, Meaning); 17] = [
     ("-h", Meaning::Host),
     ("-p", Meaning::Port),
     ("-u", Meaning::Uri),
@@ -55,9 +55,6 @@ const OWN: [(&str, Meaning); 20] = [
     ("--verbose", Meaning::Nothing(Arity::None)),
     ("--tls-ciphers", Meaning::Nothing(Arity::One)),
     ("--tls-ciphersuites", Meaning::Nothing(Arity::One)),
-    ("--lru-test", Meaning::Missing("INFO stats tells keyspace_hits and keyspace_misses")),
-    ("--intrinsic-latency", Meaning::Missing("--latency measures round trips")),
-    ("--latency-dist", Meaning::Missing("--latency-history prints a row an interval")),
     ("--ldb", Meaning::Missing("--eval executes a script")),
     ("--ldb-sync-mode", Meaning::Missing("--eval executes a script")),
     ("--vset-recall", Meaning::Missing("send VSIM")),

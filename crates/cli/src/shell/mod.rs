@@ -4,11 +4,13 @@
 //! `Session` knows the connection and what it has been told; each mode is a file.
 
 mod bigkeys;
+mod cachetest;
 mod everywhere;
 mod failure;
 mod fleet;
 pub mod format;
 mod hotkeys;
+mod intrinsic;
 mod keystats;
 mod latency;
 mod lines;
@@ -20,6 +22,7 @@ mod prompt;
 mod replica;
 mod scan;
 mod session;
+mod spectrum;
 mod stat;
 mod state;
 mod walk;
@@ -71,6 +74,9 @@ fn run_mode(options: &Options) -> Result<bool> {
         Mode::Rdb { file, functions_only } => replica::save(options, file, *functions_only),
         Mode::Replica => replica::run(options),
         Mode::Latency { history, interval } => latency::run(options, *history, *interval),
+        Mode::LatencyDist { interval } => spectrum::run(options, *interval),
+        Mode::IntrinsicLatency { duration } => intrinsic::run(options, *duration),
+        Mode::LruTest { keys } => cachetest::run(options, *keys),
         Mode::Stat { interval } => stat::run(options, *interval, options.repeat),
     }
 }

@@ -129,6 +129,21 @@ pub enum Mode {
         /// How long to measure where the output is no terminal.
         interval: Duration,
     },
+    /// How round trips are distributed, a line of colours for each interval.
+    LatencyDist {
+        /// How long an interval is.
+        interval: Duration,
+    },
+    /// How long the system keeps this program from running.
+    IntrinsicLatency {
+        /// How long it is watched.
+        duration: Duration,
+    },
+    /// How often a server used as a cache has what it is asked for.
+    LruTest {
+        /// How many keys are asked for.
+        keys: u64,
+    },
     /// A row of figures about the server now and then.
     Stat {
         /// The pause between rows.
