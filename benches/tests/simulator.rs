@@ -1,5 +1,7 @@
 //! Large clusters, simulated: what is found does not depend on how many nodes there are.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use redistrib_benches::simulator::{Fault, Options, Simulator};
