@@ -46,6 +46,11 @@ impl ServerInfo {
         self.fields.get(name).map(String::as_str)
     }
 
+    /// All fields of `INFO`.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A field of `INFO` that is a number without sign.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.field(name)?.parse().ok()

@@ -59,6 +59,104 @@ pub fn most_removed(earlier: &ServerInfo, later: &ServerInfo) -> u64 {
     is_comparable.then(removed).flatten().unwrap_or(u64::MAX)
 }
 
+/// The same for servers that move slots by themselves: what they bring and take is no change, and a snapshot that they
+/// make for it begins to count changes anew. So it counts first whether any command was executed that can take a key
+/// away.
+pub fn most_removed_beside(earlier: &ServerInfo, later: &ServerInfo) -> u64 {
+    let grown = |name| later.number(name)?.checked_sub(earlier.number(name)?);
+    let by_server = || Some(grown("expired_keys")?.saturating_add(grown("evicted_keys")?));
+    match by_server() {
+        Some(count) if !may_have_removed(earlier, later) => count,
+        _ => most_removed(earlier, later),
+    }
+}
+
+/// Commands that take no key away: those that bring keys or read them, and those of tools and of the servers themselves.
+const HARMLESS: [&str; 72] = [
+    "append",
+    "asking",
+    "auth",
+    "bitcount",
+    "bitfield",
+    "client",
+    "cluster",
+    "command",
+    "config",
+    "dbsize",
+    "debug",
+    "decr",
+    "decrby",
+    "discard",
+    "dump",
+    "echo",
+    "exists",
+    "get",
+    "getbit",
+    "getrange",
+    "hello",
+    "hget",
+    "hgetall",
+    "hincrby",
+    "hlen",
+    "hmget",
+    "hmset",
+    "hscan",
+    "hset",
+    "hsetnx",
+    "incr",
+    "incrby",
+    "info",
+    "keys",
+    "latency",
+    "lindex",
+    "llen",
+    "lpush",
+    "lrange",
+    "memory",
+    "mget",
+    "mset",
+    "msetnx",
+    "multi",
+    "object",
+    "ping",
+    "psync",
+    "pttl",
+    "publish",
+    "randomkey",
+    "readonly",
+    "replconf",
+    "restore",
+    "role",
+    "rpush",
+    "sadd",
+    "scan",
+    "scard",
+    "select",
+    "set",
+    "setbit",
+    "setnx",
+    "setrange",
+    "sismember",
+    "slowlog",
+    "smembers",
+    "strlen",
+    "subscribe",
+    "ttl",
+    "type",
+    "xadd",
+    "zadd",
+];
+
+fn may_have_removed(earlier: &ServerInfo, later: &ServerInfo) -> bool {
+    later.fields().any(|(name, now)| {
+        let Some(command) = name.strip_prefix("cmdstat_") else { return false };
+        let command = command.split('|').next().unwrap_or_default();
+        let calls =
+            |line: Option<&str>| line.and_then(|line| Some(line.split_once(',')?.0.to_owned()));
+        !HARMLESS.contains(&command) && calls(earlier.field(name)) != calls(Some(now))
+    })
+}
+
 /// How many keys MIGRATE has brought to a server between two of its replies to `INFO everything`.
 pub fn restored(earlier: &ServerInfo, later: &ServerInfo) -> u64 {
     restored_ever(later).saturating_sub(restored_ever(earlier))
@@ -90,6 +188,25 @@ mod tests {
         assert_eq!(restored(&info(0, 1, 0), &info(0, 101, 0)), 100);
         assert_eq!(most_removed(&info(7, 1, 0), &info(107, 101, 0)), 0);
         assert_eq!(most_removed(&info(7, 1, 0), &info(110, 101, 2)), 5);
+    }
+
+    #[test]
+    fn beside_servers_that_move_slots_only_commands_that_can_remove_count() {
+        let info = |changes: u64, expired: u64, commands: &str| {
+            ServerInfo::parse(&format!(
+                "run_id:a\r\nrdb_last_save_time:1\r\nrdb_changes_since_last_save:{changes}\r\n\
+                 expired_keys:{expired}\r\nevicted_keys:0\r\n{commands}"
+            ))
+        };
+        let before = info(7, 1, "cmdstat_set:calls=5,usec=1\r\ncmdstat_del:calls=1,usec=1\r\n");
+        let after = |changes, set, del| {
+            let commands =
+                format!("cmdstat_set:calls={set},usec=2\r\ncmdstat_del:calls={del},usec=1\r\n");
+            most_removed_beside(&before, &info(changes, 4, &commands))
+        };
+        assert_eq!(after(90, 88, 1), 3, "expired alone");
+        assert_eq!(after(90, 88, 2), 86, "and what changed");
+        assert_eq!(after(0, 88, 2), u64::MAX, "the counter has begun anew");
     }
 
     #[test]

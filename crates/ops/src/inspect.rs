@@ -1,10 +1,11 @@
 //! What a cluster holds and what is wrong with it: the facts under `check`, `info` and `list`.
 
 use redistrib_cluster_model::findings::SETTINGS;
-use redistrib_cluster_model::{Finding, Node, NodeId, ServerInfo};
+use redistrib_cluster_model::{Finding, Node, NodeId, ServerInfo, SlotJob};
 use redistrib_resp::Reply;
 use serde::Serialize;
 
+use crate::migrate::jobs;
 use crate::{Cluster, Endpoint, server_info};
 
 /// A cluster at one moment.
@@ -14,6 +15,8 @@ pub struct Report {
     pub nodes: Vec<NodeReport>,
     /// Everything that is wrong, or may be.
     pub findings: Vec<Finding>,
+    /// The atomic migrations that servers are at.
+    pub jobs: Vec<SlotJob>,
 }
 
 /// One node of a [`Report`].
@@ -79,7 +82,8 @@ pub fn inspect(cluster: &mut Cluster) -> Report {
         replicas: cluster.replicas_of(member.id()).count(),
         info,
     });
-    Report { nodes: nodes.collect(), findings }
+    let nodes = nodes.collect();
+    Report { nodes, findings, jobs: jobs(cluster) }
 }
 
 fn as_text<S: serde::Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! Migration by the servers themselves: on Valkey 9, and on a stand-in for Redis 8.4.
+//! Migration by the servers themselves, on Redis 8.6 and Valkey 9.1.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,15 +6,18 @@ mod support;
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
-use redistrib_ops::migrate::{Atomic, MigrateOptions, finish_running};
-use redistrib_ops::model::{Move, NodeId};
-use redistrib_ops::resp::Decoder;
-use redistrib_ops::{Cancel, Cluster, Endpoint, Error, Event, Method, Observer, Settings};
+use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate, finish_running, jobs};
+use redistrib_ops::model::{Move, NodeId, SlotJob};
+use redistrib_ops::resp::{Command, Decoder};
+use redistrib_ops::{
+    Cancel, Cluster, Connection, Endpoint, Error, Event, Method, Observer, Settings,
+};
 use support::*;
 
 fn atomic() -> MigrateOptions {
@@ -37,73 +40,293 @@ impl Observer for Methods<'_> {
     }
 }
 
-fn valkey() -> TempLab {
-    TempLab::cluster(&TestServer::named("valkey-9.1").unwrap(), 3, 0).unwrap()
+const FAMILIES: [&str; 2] = ["redis-8.6", "valkey-9.1"];
+
+fn lab(server: &'static str) -> TempLab {
+    TempLab::cluster(&TestServer::named(server).unwrap(), 3, 0).unwrap()
+}
+
+/// Has a source take so many microseconds over each key of a snapshot.
+fn slow_down(source: &mut Connection, micros: u32) {
+    call(source, &format!("CONFIG SET rdb-key-save-delay {micros}"));
+}
+
+/// The raw command with which an earlier run, or somebody else, has begun a job.
+fn begin_job(lab: &TempLab, cluster: &Cluster, [from, to]: [NodeId; 2], slots: &str) {
+    let (first, last) = slots.split_once('-').unwrap();
+    let known = call(&mut connect(lab, cluster, from), "COMMAND INFO cluster|migrateslots");
+    if known.view().elements().next().unwrap().is_empty() {
+        let import = format!("CLUSTER MIGRATION IMPORT {first} {last}");
+        call(&mut connect(lab, cluster, to), &import);
+    } else {
+        let export = format!("CLUSTER MIGRATESLOTS SLOTSRANGE {first} {last} NODE {to}");
+        call(&mut connect(lab, cluster, from), &export);
+    }
+}
+
+/// Ends whatever jobs there are, as an administrator would.
+fn cancel_jobs(lab: &TempLab, cluster: &Cluster, pair: [NodeId; 2]) {
+    for id in pair {
+        let commands = ["CLUSTER MIGRATION CANCEL ALL", "CLUSTER CANCELSLOTMIGRATIONS"];
+        let commands = commands.map(|line| Command::from_args(line.split(' ')));
+        connect(lab, cluster, id).pipeline(&commands).unwrap();
+    }
+}
+
+/// Waits until the servers are at a job that the condition is true of.
+fn await_job(cluster: &mut Cluster, what: &str, is_it: impl Fn(&SlotJob) -> bool) {
+    poll(what, || jobs(cluster).iter().any(&is_it));
 }
 
 #[test]
-fn valkey_moves_all_slots_of_a_pair_at_once() {
-    let lab = valkey();
-    let mut cluster = discover(&lab);
-    fill_strings(&mut cluster, 5000);
-    let before = dumps(&lab);
-    let [a, b, c] = masters(&cluster)[..] else { panic!() };
-    let moves = [step(&cluster, a, b, "0-9 20-4000"), step(&cluster, c, a, "16000-16383")];
-    let cancel = Cancel::new();
-    let methods = Methods { seen: Mutex::default(), press: None };
-    let options = MigrateOptions::default();
-    let done = move_slots_with(&mut cluster, &moves, &options, &methods, &cancel).unwrap();
-    assert_eq!(*methods.seen.lock().unwrap(), [Method::MigrateSlots; 2]);
-    let moved = before.keys().filter(|key| {
-        let slot = redistrib_ops::model::Slot::of_key(key);
-        moves.iter().any(|step| step.slots.contains(slot))
-    });
-    assert_eq!((done.slots, done.keys), (10 + 3981 + 384, moved.count() as u64));
-    assert!(dumps(&lab) == before);
-    assert_settled(&lab);
+fn all_slots_of_a_pair_move_at_once() {
+    for (server, method) in
+        FAMILIES.into_iter().zip([Method::MigrationImport, Method::MigrateSlots])
+    {
+        let lab = lab(server);
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 5000);
+        let before = dumps(&lab);
+        let [a, b, c] = masters(&cluster)[..] else { panic!() };
+        let moves = [step(&cluster, a, b, "0-9 20-4000"), step(&cluster, c, a, "16000-16383")];
+        let cancel = Cancel::new();
+        let methods = Methods { seen: Mutex::default(), press: None };
+        let options = MigrateOptions::default();
+        let done = move_slots_with(&mut cluster, &moves, &options, &methods, &cancel).unwrap();
+        assert_eq!(*methods.seen.lock().unwrap(), [method; 2]);
+        let moved = before.keys().filter(|key| {
+            let slot = redistrib_ops::model::Slot::of_key(key);
+            moves.iter().any(|step| step.slots.contains(slot))
+        });
+        assert_eq!((done.slots, done.keys), (10 + 3981 + 384, moved.count() as u64), "{server}");
+        assert!(dumps(&lab) == before, "{server}");
+        assert_settled(&lab);
+        // And back at once, before the servers have cleared away.
+        let back = [step(&cluster, b, a, "0-9 20-4000")];
+        cluster.refresh();
+        let back = [Move { slots: moves[0].slots.clone(), ..back[0].clone() }];
+        move_slots(&mut cluster, &back, &options).unwrap();
+        assert!(dumps(&lab) == before, "{server}");
+    }
 }
 
 #[test]
-fn valkey_takes_a_job_back_when_the_tool_is_to_stop() {
-    let lab = valkey();
-    let mut cluster = discover(&lab);
-    fill_strings(&mut cluster, 100_000);
-    let [a, b, _] = masters(&cluster)[..] else { panic!() };
-    let moves = [step(&cluster, a, b, "0-5000")];
-    let cancel = Cancel::new();
-    let methods = Methods { seen: Mutex::default(), press: Some(&cancel) };
-    let error = move_slots_with(&mut cluster, &moves, &atomic(), &methods, &cancel).unwrap_err();
-    assert!(matches!(error, Error::Cancelled(_)), "{error}");
-    assert_settled(&lab);
-    assert_eq!(masters(&discover(&lab)), [a, b, masters(&cluster)[2]], "nothing has moved");
-    // And it can be had again.
-    move_slots(&mut cluster, &moves, &atomic()).unwrap();
-    assert_settled(&lab);
+fn a_job_is_taken_back_when_the_tool_is_to_stop() {
+    for server in FAMILIES {
+        let lab = lab(server);
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 5000);
+        let [a, b, c] = masters(&cluster)[..] else { panic!() };
+        slow_down(&mut connect(&lab, &cluster, a), 1000);
+        let moves = [step(&cluster, a, b, "0-5000")];
+        let cancel = Cancel::new();
+        let methods = Methods { seen: Mutex::default(), press: Some(&cancel) };
+        let ended = move_slots_with(&mut cluster, &moves, &atomic(), &methods, &cancel);
+        let error = ended.unwrap_err();
+        assert!(matches!(error, Error::Cancelled(_)), "{server}: {error}");
+        assert_eq!(jobs(&mut cluster), [], "{server}");
+        assert_settled(&lab);
+        assert_eq!(masters(&discover(&lab)), [a, b, c], "nothing has moved");
+        // And it can be had again.
+        slow_down(&mut connect(&lab, &cluster, a), 0);
+        move_slots(&mut cluster, &moves, &atomic()).unwrap();
+        assert_settled(&lab);
+    }
 }
 
 #[test]
 fn a_job_of_an_earlier_run_is_waited_for() {
-    let lab = valkey();
+    for server in FAMILIES {
+        let lab = lab(server);
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 5000);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        slow_down(&mut connect(&lab, &cluster, a), 500);
+        begin_job(&lab, &cluster, [a, b], "0-5000");
+        let cancel = Cancel::new();
+        let context = redistrib_ops::Context::new(&redistrib_ops::Silent, &cancel);
+        let options = MigrateOptions::default();
+        assert!(finish_running(&mut cluster, &options, context).unwrap(), "{server}");
+        assert!(!finish_running(&mut cluster, &options, context).unwrap(), "{server}");
+        assert_eq!(cluster.member(a).unwrap().node().slots.first().unwrap().get(), 5001);
+    }
+}
+
+/// Breaks the lines over which servers send slots, again and again as long as the work goes on.
+fn with_broken_lines<T>(
+    lab: &TempLab,
+    cluster: &Cluster,
+    source: NodeId,
+    work: impl FnOnce() -> T,
+) -> T {
+    let through = AtomicBool::new(false);
+    let mut source = connect(lab, cluster, source);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !through.load(Ordering::SeqCst) {
+                let clients = call(&mut source, "CLIENT LIST");
+                let lines = clients.view().as_str().unwrap().lines();
+                for line in lines.filter(|line| line.contains("cmd=cluster|syncslots")) {
+                    let id = line.split_once("id=").unwrap().1.split(' ').next().unwrap();
+                    // It may have gone by itself.
+                    let kill = Command::from_args(["CLIENT", "KILL", "ID", id]);
+                    source.request(&kill).unwrap();
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let done = work();
+        through.store(true, Ordering::SeqCst);
+        done
+    })
+}
+
+/// Redis tries for ever.
+#[test]
+fn an_import_that_fails_again_and_again_is_told_and_cancelled() {
+    let lab = lab("redis-8.6");
     let mut cluster = discover(&lab);
-    fill_strings(&mut cluster, 100_000);
+    fill_strings(&mut cluster, 3000);
+    let before = dumps(&lab);
     let [a, b, _] = masters(&cluster)[..] else { panic!() };
-    let mut source = connect(&lab, &cluster, a);
-    call(&mut source, &format!("CLUSTER MIGRATESLOTS SLOTSRANGE 0 5000 NODE {b}"));
+    slow_down(&mut connect(&lab, &cluster, a), 1000);
+    let moves = [step(&cluster, a, b, "0-5000")];
+    let options = MigrateOptions { timeout: Duration::from_secs(3), ..atomic() };
+    let warnings = Warnings::default();
+    let (known, mut watcher) = (discover(&lab), discover(&lab));
+    let error = with_broken_lines(&lab, &known, a, || {
+        move_slots_with(&mut cluster, &moves, &options, &warnings, &Cancel::new()).unwrap_err()
+    });
+    assert!(error.to_string().contains("no progress within 3000 ms"), "{error}");
+    let warnings = warnings.0.into_inner().unwrap();
+    assert!(warnings[0].contains("is tried again"), "{warnings:?}");
+    assert_eq!(jobs(&mut watcher), []);
+    // One that a killed tool has left is found by the next run.
+    with_broken_lines(&lab, &known, a, || {
+        begin_job(&lab, &watcher, [a, b], "0-1000");
+        await_job(&mut discover(&lab), "it has failed", |job| job.retries > 0);
+    });
+    let moves = [step(&cluster, a, b, "0-2000")];
+    slow_down(&mut connect(&lab, &cluster, a), 0);
+    match move_slots(&mut cluster, &moves, &options) {
+        Ok(_) => {}
+        // The server was faster than the next run.
+        Err(error) => assert!(error.to_string().contains("does not own slots 0-1000"), "{error}"),
+    }
+    assert_eq!(jobs(&mut watcher), []);
+    assert!(dumps(&lab) == before);
+}
+
+#[test]
+fn a_source_that_hangs_is_given_up_and_nothing_is_lost() {
+    for server in FAMILIES {
+        let lab = lab(server);
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 3000);
+        let before = dumps(&lab);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        slow_down(&mut connect(&lab, &cluster, a), 1000);
+        let index = index_of(&lab, &cluster, a);
+        let options = MigrateOptions { timeout: Duration::from_secs(2), ..atomic() };
+        let moves = [step(&cluster, a, b, "0-1000")];
+        let mut watcher = discover(&lab);
+        let started = Instant::now();
+        std::thread::scope(|scope| {
+            let run = scope.spawn(|| move_slots(&mut cluster, &moves, &options));
+            await_job(&mut watcher, "it is under way", SlotJob::is_open);
+            lab.pause(index).unwrap();
+            let ended = run.join().unwrap();
+            assert!(ended.is_err(), "{server}: {ended:?}");
+        });
+        assert!(started.elapsed() < Duration::from_secs(60), "{server}");
+        lab.resume(index).unwrap();
+        slow_down(&mut connect(&lab, &discover(&lab), a), 0);
+        let mut cluster = discover(&lab);
+        let cancel = Cancel::new();
+        let context = redistrib_ops::Context::new(&redistrib_ops::Silent, &cancel);
+        finish_running(&mut cluster, &options, context).unwrap();
+        assert!(dumps(&lab) == before, "{server}");
+        let moves = [step(&cluster, a, b, "0-1000")];
+        move_slots(&mut cluster, &moves, &atomic()).unwrap();
+        assert!(dumps(&lab) == before, "{server}");
+    }
+}
+
+#[test]
+fn a_job_that_somebody_cancels_goes_on_by_migrate() {
+    for server in FAMILIES {
+        let lab = lab(server);
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 3000);
+        let before = dumps(&lab);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        slow_down(&mut connect(&lab, &cluster, a), 2000);
+        let moves = [step(&cluster, a, b, "0-5000")];
+        let mut watcher = discover(&lab);
+        std::thread::scope(|scope| {
+            let run = || move_slots(&mut cluster, &moves, &MigrateOptions::default());
+            let run = scope.spawn(run);
+            await_job(&mut watcher, "it is under way", SlotJob::is_open);
+            cancel_jobs(&lab, &watcher, [a, b]);
+            let done = run.join().unwrap().unwrap();
+            assert_eq!(done.slots, 5001, "{server}");
+        });
+        assert!(dumps(&lab) == before, "{server}");
+        assert_settled(&lab);
+    }
+}
+
+/// Redis 8.6 drops what it imports, and says completed, where a target comes to lack its replicas.
+#[test]
+fn keys_that_the_servers_lose_are_missed() {
+    let lab = lab("redis-8.6");
+    let mut cluster = discover(&lab);
+    fill_strings(&mut cluster, 3000);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    slow_down(&mut connect(&lab, &cluster, a), 1000);
+    let mut target = connect(&lab, &cluster, b);
+    let moves = [step(&cluster, a, b, "0-5000")];
+    let mut watcher = discover(&lab);
+    let error = std::thread::scope(|scope| {
+        let run = scope.spawn(|| move_slots(&mut cluster, &moves, &MigrateOptions::default()));
+        await_job(&mut watcher, "it is under way", SlotJob::is_open);
+        call(&mut target, "CONFIG SET min-replicas-to-write 1");
+        run.join().unwrap().unwrap_err()
+    });
+    assert!(matches!(error, Error::KeysLost { keys: 1.., .. }), "{error}");
+}
+
+#[test]
+fn a_rate_is_kept_by_migrate() {
+    let lab = lab("valkey-9.1");
+    let mut cluster = discover(&lab);
+    fill_strings(&mut cluster, 300);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let moves = [step(&cluster, a, b, "0-100")];
+    let rate = Some(Rate::Keys(1_000_000));
+    let demanded = MigrateOptions { rate, ..atomic() };
+    let error = move_slots(&mut cluster, &moves, &demanded).unwrap_err().to_string();
+    assert!(error.contains("--rate"), "{error}");
     let cancel = Cancel::new();
-    let context = redistrib_ops::Context::new(&redistrib_ops::Silent, &cancel);
-    assert!(finish_running(&mut cluster, context).unwrap());
-    assert!(!finish_running(&mut cluster, context).unwrap());
-    assert_eq!(cluster.member(a).unwrap().node().slots.first().unwrap().get(), 5001);
+    let methods = Methods { seen: Mutex::default(), press: None };
+    let options = MigrateOptions { rate, ..MigrateOptions::default() };
+    move_slots_with(&mut cluster, &moves, &options, &methods, &cancel).unwrap();
+    assert_eq!(*methods.seen.lock().unwrap(), [Method::Migrate]);
 }
 
 #[test]
 fn servers_without_it_are_refused_where_it_is_demanded() {
-    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let lab = lab("redis-7.0");
     let mut cluster = discover(&lab);
     let [a, b, _] = masters(&cluster)[..] else { panic!() };
     let moves = [step(&cluster, a, b, "0")];
     let error = move_slots(&mut cluster, &moves, &atomic()).unwrap_err();
     assert!(error.to_string().contains("atomic"), "{error}");
+}
+
+fn index_of(lab: &TempLab, cluster: &Cluster, id: NodeId) -> usize {
+    let endpoint = cluster.member(id).unwrap().endpoint();
+    lab.endpoints().iter().position(|it| it.port() == endpoint.port()).unwrap()
 }
 
 /// What the two stand-ins know.
@@ -151,9 +374,19 @@ impl Play {
                 if state == "completed" {
                     self.owner = me;
                 }
-                let error = if state == "failed" { "no route to source" } else { "" };
-                let fields = ["id", "task1", "state", state, "last_error", error];
-                format!("*1\r\n*6\r\n{}", fields.map(bulk).concat())
+                let [from, to] = self.ids.map(|id| id.to_string());
+                let fields = [
+                    ["id", "task1"],
+                    ["slots", "0-99"],
+                    ["source", &from],
+                    ["dest", &to],
+                    ["operation", "import"],
+                    ["state", state],
+                ];
+                format!(
+                    "*1\r\n*12\r\n{}",
+                    fields.concat().into_iter().map(bulk).collect::<String>()
+                )
             }
             _ if line.starts_with("COMMAND") => "*1\r\n*-1\r\n".into(),
             _ if line.starts_with("CLUSTER COUNTKEYSINSLOT") => ":3\r\n".into(),
@@ -180,7 +413,8 @@ fn serve(mut stream: TcpStream, me: usize, play: &Mutex<Play>) {
     }
 }
 
-/// Two masters that speak Redis 8.4's part of the protocol.
+/// Two masters that speak Redis 8.4's part of the protocol: no server lets itself be caught between a cancel and the end of
+/// a job.
 fn stand_ins(states: &[&'static str]) -> (Arc<Mutex<Play>>, Cluster) {
     let listeners = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     let ports = [0, 1].map(|node| listeners[node].local_addr().unwrap().port());
@@ -207,49 +441,13 @@ fn move_of(play: &Mutex<Play>) -> [Move; 1] {
 }
 
 #[test]
-fn redis_imports_all_slots_of_a_pair_at_once() {
-    let (play, mut cluster) =
-        stand_ins(&["connecting", "failed", "streaming-buffer", "takeover", "completed"]);
-    let moves = move_of(&play);
-    let done = move_slots(&mut cluster, &moves, &MigrateOptions::default()).unwrap();
-    assert_eq!((done.slots, done.keys), (100, 300));
-    let asked = &play.lock().unwrap().asked;
-    assert!(!asked.iter().any(|line| line.contains("SETSLOT")), "{asked:?}");
-}
-
-#[test]
-fn redis_takes_a_job_back_that_keeps_failing() {
-    let (play, mut cluster) = stand_ins(&["connecting", "failed"]);
-    let settle = Duration::from_millis(200);
-    let options = MigrateOptions { settle, ..atomic() };
-    let error = move_slots(&mut cluster, &move_of(&play), &options).unwrap_err().to_string();
-    assert!(error.contains("no route to source"), "{error}");
-    assert!(play.lock().unwrap().asked.contains(&"CLUSTER MIGRATION CANCEL ID task1".into()));
-}
-
-#[test]
 fn a_job_that_is_through_before_it_is_taken_back_has_moved_its_slots() {
     let (play, mut cluster) = stand_ins(&["failed", "completed"]);
-    let options = MigrateOptions { settle: Duration::ZERO, ..atomic() };
+    let options = MigrateOptions { timeout: Duration::ZERO, ..atomic() };
     let moves = move_of(&play);
-    let cancel = Cancel::new();
-    let methods = Methods { seen: Mutex::default(), press: None };
-    let ended = move_slots_with(&mut cluster, &moves, &options, &methods, &cancel);
-    // Without time to settle, the nodes need not be seen to agree at the end.
-    assert!(matches!(ended, Ok(_) | Err(Error::NotSettled { .. })), "{ended:?}");
+    let done = move_slots(&mut cluster, &moves, &options).unwrap();
+    assert_eq!((done.slots, done.keys), (100, 300));
     let play = play.lock().unwrap();
     assert!(play.asked.contains(&"CLUSTER MIGRATION CANCEL ID task1".into()));
     assert_eq!(play.owner, 1);
-}
-
-#[test]
-fn redis_takes_a_job_back_when_the_tool_is_to_stop() {
-    let (play, mut cluster) = stand_ins(&["connecting"]);
-    let moves = move_of(&play);
-    let cancel = Cancel::new();
-    let methods = Methods { seen: Mutex::default(), press: Some(&cancel) };
-    let error = move_slots_with(&mut cluster, &moves, &atomic(), &methods, &cancel).unwrap_err();
-    assert!(matches!(error, Error::Cancelled(_)), "{error}");
-    assert_eq!(*methods.seen.lock().unwrap(), [Method::MigrationImport]);
-    assert!(play.lock().unwrap().asked.contains(&"CLUSTER MIGRATION CANCEL ID task1".into()));
 }

@@ -19,7 +19,7 @@ pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let seed = &args.seed.node;
     let mut cluster = session.discover(seed)?;
-    await_servers(&session, "fix", &mut cluster)?;
+    await_servers(&session, "fix", &mut cluster, &args.migration)?;
     let report = inspect(&mut cluster);
     session.output.lines(render::check(&report, seed, args.search_multiple_owners));
     if session.dry_run {
@@ -93,7 +93,7 @@ pub(super) fn recover(
     cluster: &mut Cluster,
     migration: &MigrationArgs,
 ) -> anyhow::Result<bool> {
-    await_servers(session, verb, cluster)?;
+    await_servers(session, verb, cluster, migration)?;
     let mut open = cluster.snapshot().findings();
     open.retain(|finding| matches!(finding, Finding::OpenSlots(_)));
     if open.is_empty() {
@@ -121,9 +121,18 @@ pub(super) fn recover(
 
 /// Waits for the atomic migrations that servers go on with after the tool that began them has died. If it has not, its
 /// lock tells: nobody is asked about another tool's work under way.
-fn await_servers(session: &Session, verb: &str, cluster: &mut Cluster) -> anyhow::Result<()> {
+fn await_servers(
+    session: &Session,
+    verb: &str,
+    cluster: &mut Cluster,
+    migration: &MigrationArgs,
+) -> anyhow::Result<()> {
     if !session.dry_run {
-        session.change(verb, cluster, finish_running)?;
+        let options = migration.options();
+        let work = |cluster: &mut Cluster, context: Context<'_>| {
+            finish_running(cluster, &options, context)
+        };
+        session.change(verb, cluster, work)?;
     }
     Ok(())
 }

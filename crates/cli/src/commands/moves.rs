@@ -2,13 +2,21 @@
 
 use redistrib_ops::Cluster;
 use redistrib_ops::migrate::{migrate, obstacles};
-use redistrib_ops::model::Move;
 use redistrib_ops::model::fitness::Weight;
+use redistrib_ops::model::{Move, NodeId, SlotSet};
 
 use super::{Outcome, Session};
 use crate::args::MigrationArgs;
 use crate::render;
 use crate::render::json::{MigratedDocument, MovesDocument};
+
+/// Which master owns which slots.
+pub(super) type Owners = Vec<(NodeId, SlotSet)>;
+
+/// Which master owns which slots now, by what each says of itself.
+pub(super) fn owners(cluster: &Cluster) -> Owners {
+    cluster.masters().map(|master| (master.id(), master.node().slots.clone())).collect()
+}
 
 /// Shows the moves alone with `--dry-run` or if there are none; otherwise carries them out and tells what was done.
 pub(super) fn carry_out(

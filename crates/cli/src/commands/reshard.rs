@@ -3,9 +3,10 @@
 use anyhow::ensure;
 use redistrib_ops::model::{Finding, NodeId, SlotSet};
 use redistrib_ops::reshard::{Sources, plan};
-use redistrib_ops::{Report, inspect, plan_migrate_slots};
+use redistrib_ops::{Cluster, Report, inspect, plan_migrate_slots};
 
 use super::fix::recover;
+use super::moves::Owners;
 use super::{Outcome, Session, moves};
 use crate::args::{MigrateSlotsArgs, ReshardArgs};
 use crate::prompt::Prompt;
@@ -25,6 +26,7 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let seed = &args.seed.node;
     let mut cluster = session.discover(seed)?;
+    let before = moves::owners(&cluster);
     if !recover(&session, "reshard", &mut cluster, &args.migration)? {
         return Ok(Outcome::Failed);
     }
@@ -35,12 +37,17 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
         "*** Please fix your cluster problems before resharding: redis-trib fix {seed}"
     );
     let wish = wish(args, &session, &report)?;
-    let moves = plan(&cluster, &wish.sources, wish.target, usize::from(wish.count))?;
+    let done = recovered(&before, &cluster, &wish)?;
+    tell_recovered(&session, done, wish.count);
+    let wanted = usize::from(wish.count).saturating_sub(done);
+    let moves = match wanted {
+        0 => Vec::new(),
+        wanted => plan(&cluster, &wish.sources, wish.target, wanted)?,
+    };
     let count: usize = moves.iter().map(|step| step.slots.len()).sum();
-    if count < usize::from(wish.count) {
+    if count < wanted {
         session.output.line(format_args!(
-            "*** {} slots are wanted, and the sources own {count}: moving these.",
-            wish.count
+            "*** {wanted} slots are wanted, and the sources own {count}: moving these."
         ));
     }
     session.output.lines(render::reshard(&report, &moves, wish.target));
@@ -48,6 +55,26 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Failed);
     }
     moves::carry_out(&session, "reshard", &mut cluster, &moves, &args.migration)
+}
+
+/// How many of the slots that are asked for an earlier run had begun to move, and have just come to their end: they
+/// are part of what this run was asked for. Those that had moved before this run began cannot be told from others.
+fn recovered(before: &Owners, cluster: &Cluster, wish: &Wish) -> anyhow::Result<usize> {
+    let now = &cluster.member(wish.target)?.node().slots;
+    let is_source = |id: &NodeId| match &wish.sources {
+        Sources::All => *id != wish.target,
+        Sources::Nodes(ids) => ids.contains(id),
+    };
+    let given = before.iter().filter(|(id, _)| is_source(id));
+    Ok(given.map(|(_, slots)| slots.intersection(now).len()).sum())
+}
+
+fn tell_recovered(session: &Session, done: usize, count: u16) {
+    if done > 0 {
+        session.output.line(format_args!(
+            "[OK] {done} slots that an earlier run had left on their way have arrived: they count among the {count}."
+        ));
+    }
 }
 
 /// `migrate-slots`: these very slots, and as in redis-trib.py nobody is asked.

@@ -2,7 +2,7 @@
 
 use redistrib_ops::migrate::Migrated;
 use redistrib_ops::model::fitness::{Obstacle, Weight};
-use redistrib_ops::model::{Finding, Move, NodeId, Severity, SlotSet};
+use redistrib_ops::model::{Finding, Move, NodeId, Severity, SlotJob, SlotSet};
 use redistrib_ops::{NodeReport, Report};
 use serde::Serialize;
 
@@ -19,6 +19,8 @@ pub struct ClusterDocument<'a> {
     pub nodes: Vec<NodeDocument<'a>>,
     /// What is wrong, or worth knowing.
     pub findings: Vec<FindingDocument<'a>>,
+    /// The atomic migrations that servers are at.
+    pub jobs: &'a [SlotJob],
 }
 
 /// One node.
@@ -137,6 +139,7 @@ impl<'a> ClusterDocument<'a> {
             keys: report.keys(),
             nodes: report.nodes.iter().map(NodeDocument::new).collect(),
             findings: report.findings.iter().map(FindingDocument::new).collect(),
+            jobs: &report.jobs,
         }
     }
 }

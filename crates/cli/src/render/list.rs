@@ -26,6 +26,7 @@ pub fn list(report: &Report) -> Vec<String> {
         |node: &NodeReport| report.nodes.iter().any(|it| Some(it.node.id) == node.node.master);
     let orphans = report.nodes.iter().filter(|node| !node.node.is_master() && !known(node));
     lines.extend(orphans.map(|orphan| row(" S", orphan, width) + " without a master"));
+    lines.extend(super::jobs(report));
     lines
 }
 

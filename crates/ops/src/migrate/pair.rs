@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redistrib_cluster_model::plan::steer::{Limits, Steering};
-use redistrib_cluster_model::{Slot, SlotSet};
+use redistrib_cluster_model::{ServerInfo, Slot, SlotSet, most_removed, restored};
 use redistrib_resp::{Command, Reply};
 
 use super::burst::{Burst, Item};
@@ -129,7 +129,10 @@ impl<'a> PairWork<'a> {
         let held: u64 = tally.before.values().sum();
         let doubtful = 2 * self.doubtful;
         let gone = |arrived| held.saturating_sub(arrived) + doubtful;
-        tally.close(&mut self.target, &self.databases, gone)
+        let removed = |earlier: &ServerInfo, now: &ServerInfo| {
+            most_removed(earlier, now).saturating_add(gone(restored(earlier, now)))
+        };
+        tally.close(&mut self.target, &self.databases, removed).map(drop)
     }
 
     /// Moves the keys of slots that somebody else has opened. Whatever the target has already may be of another

@@ -6,6 +6,7 @@ use redistrib_cluster_model::fitness::Weight;
 use redistrib_cluster_model::{Move, NodeId};
 use redistrib_resp::Command;
 
+use super::atomic::finish_running;
 use super::fitness;
 use super::options::MigrateOptions;
 use crate::agreement::disagreement;
@@ -24,6 +25,7 @@ pub(super) fn check(
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<()> {
+    finish_running(cluster, options, context)?;
     for step in moves {
         require_master(cluster, step.from)?;
         require_master(cluster, step.to)?;

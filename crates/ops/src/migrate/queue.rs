@@ -94,19 +94,26 @@ fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
     Ok(())
 }
 
-/// Where the servers cannot after all, and the caller does not insist, the slots go by MIGRATE.
+/// Where the servers cannot after all, and the caller does not insist, the slots go by MIGRATE: those that have not
+/// moved, once the servers have cleared away after the job.
 fn move_atomically<'a>(
     shared: &'a Shared<'a>,
     pair: Pair,
     step: &Move,
     method: Method,
 ) -> Result<()> {
-    match atomic::run(shared, pair, &step.slots, method)? {
-        Outcome::Moved | Outcome::Stopped => Ok(()),
-        Outcome::Impossible(error) if shared.options.atomic == Atomic::Always => Err(error),
-        Outcome::Impossible(error) => {
-            shared.context.warn(format!("{error}; going on with MIGRATE"));
-            PairWork::begin(shared, pair)?.run(step.slots.clone())
-        }
+    let error = match atomic::run(shared, pair, &step.slots, method)? {
+        Outcome::Moved | Outcome::Stopped => return Ok(()),
+        Outcome::Impossible(error) => error,
+    };
+    let left = shared.look_again(pair, &step.slots)?;
+    if left.is_empty() {
+        return Ok(());
     }
+    if shared.options.atomic == Atomic::Always {
+        return Err(error);
+    }
+    shared.context.warn(format!("{error}; going on with MIGRATE"));
+    atomic::await_clearance(shared, pair, &left)?;
+    PairWork::begin(shared, pair)?.run(left)
 }

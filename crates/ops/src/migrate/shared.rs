@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redistrib_cluster_model::NodeId;
+use redistrib_cluster_model::{NodeId, SlotSet};
 
 use super::bus;
 use super::commands::MigrateTo;
@@ -12,8 +12,8 @@ use super::limiter::Limiter;
 use super::options::MigrateOptions;
 use super::others::Others;
 use crate::cluster::endpoint_of;
-use crate::error::Result;
-use crate::{Cluster, Connection, Context, Endpoint, Pair, Stop};
+use crate::error::{Error, Result};
+use crate::{Cluster, Connection, Context, Endpoint, Event, Pair, Stop};
 
 /// One for each migration; the workers borrow it.
 pub(super) struct Shared<'a> {
@@ -102,6 +102,39 @@ impl<'a> Shared<'a> {
         };
         let source = Connection::open(&source, &settings)?;
         Ok((source, Connection::open(&target, &settings)?, to))
+    }
+
+    /// After a job of the servers that did not go well: which of the slots the source still owns. Those that are with the
+    /// target have moved.
+    ///
+    /// # Errors
+    /// [`Error::Precondition`] where either node is no master any more, or slots are with somebody else.
+    pub(super) fn look_again(&self, pair: Pair, slots: &SlotSet) -> Result<SlotSet> {
+        let mut cluster = self.cluster();
+        cluster.refresh();
+        for id in [pair.from, pair.to] {
+            let member = cluster.member(id)?;
+            if !member.is_up() || !member.is_master() {
+                let node = member.endpoint();
+                return Err(Error::Precondition(format!(
+                    "{node} ({id}) has failed or is no master any more: see `redis-trib check {}`, and give the command again \
+                     for the master that serves its slots now",
+                    self.seed
+                )));
+            }
+        }
+        let owned = |id| Ok::<_, Error>(slots.intersection(&cluster.member(id)?.node().slots));
+        let (left, moved) = (owned(pair.from)?, owned(pair.to)?);
+        let others = slots.difference(&left).difference(&moved);
+        if !others.is_empty() {
+            let what = format!("slots {others} have gone to another master meanwhile");
+            return Err(Error::Precondition(what));
+        }
+        if !moved.is_empty() {
+            self.add_slots(moved.len());
+            self.context.tell(Event::SlotsMoved { pair, slots: moved });
+        }
+        Ok(left)
     }
 
     /// Whether no new batch is to begin.

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use redistrib_cluster_model::{
-    Loss, ServerInfo, SlotCounts, SlotSet, most_removed, restored, unexplained_loss,
-};
+use redistrib_cluster_model::{Loss, ServerInfo, SlotCounts, SlotSet, unexplained_loss};
 
 use super::databases;
 use super::link::Link;
@@ -34,9 +32,9 @@ impl Tally {
         Ok(Self { pair, earlier, before: SlotCounts::new() })
     }
 
-    /// Compares, when the slots have changed hands; `databases` are those that the source had. `gone` tells how many of
-    /// the keys may have gone from the source otherwise than to the target, and is given how many MIGRATE has brought
-    /// to the target.
+    /// Compares, when the slots have changed hands, and returns how many keys are on the target; `databases` are those that
+    /// the source had. `removed` tells how many keys may have been taken away meanwhile, and is given what the target told
+    /// of itself before and what it tells now.
     ///
     /// # Errors
     /// [`Error::KeysLost`].
@@ -44,30 +42,31 @@ impl Tally {
         &self,
         target: &mut Link<'_>,
         databases: &BTreeSet<u32>,
-        gone: impl Fn(u64) -> u64,
-    ) -> Result<()> {
+        mut removed: impl FnMut(&ServerInfo, &ServerInfo) -> u64,
+    ) -> Result<u64> {
         let slots: SlotSet = self.before.keys().copied().collect();
         let mut databases = databases.clone();
-        let mut loss = None;
+        let (mut loss, mut arrived) = (None, 0);
         for look in 0..LOOKS {
             if look > 0 {
                 thread::sleep(PAUSE);
             }
             let after = databases::count(target, &slots, &databases)?;
+            arrived = after.values().sum();
             if unexplained_loss(&self.before, &after, 0).is_none() {
-                return Ok(());
+                return Ok(arrived);
             }
             let now = databases::info(target, "all")?;
-            let removed = most_removed(&self.earlier, &now);
-            let removed = removed.saturating_add(gone(restored(&self.earlier, &now)));
-            loss = unexplained_loss(&self.before, &after, removed);
+            loss = unexplained_loss(&self.before, &after, removed(&self.earlier, &now));
             if loss.is_none() {
-                return Ok(());
+                return Ok(arrived);
             }
             databases.extend(now.databases().into_keys());
         }
         let Pair { from, to } = self.pair;
-        loss.map_or(Ok(()), |Loss { slots, keys }| Err(Error::KeysLost { slots, keys, from, to }))
+        loss.map_or(Ok(arrived), |Loss { slots, keys }| {
+            Err(Error::KeysLost { slots, keys, from, to })
+        })
     }
 }
 
@@ -77,7 +76,7 @@ mod tests {
     use std::io::Write;
     use std::net::TcpListener;
 
-    use redistrib_cluster_model::{NodeId, Slot};
+    use redistrib_cluster_model::{NodeId, Slot, most_removed, restored};
     use redistrib_resp::Decoder;
 
     use super::*;
@@ -117,7 +116,9 @@ mod tests {
         let slot = |number| Slot::new(number).unwrap();
         tally.before = SlotCounts::from([(slot(1), held[0]), (slot(2), held[1])]);
         let gone = |arrived| held.iter().sum::<u64>().saturating_sub(arrived);
-        tally.close(&mut target, &BTreeSet::from([0]), gone)
+        let removed =
+            |earlier: &_, now: &_| most_removed(earlier, now) + gone(restored(earlier, now));
+        tally.close(&mut target, &BTreeSet::from([0]), removed).map(drop)
     }
 
     #[test]

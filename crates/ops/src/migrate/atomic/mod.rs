@@ -1,8 +1,9 @@
 //! Migration by the servers themselves: all slots of a pair change hands at once, or none does.
 //!
-//! The tool starts a job, watches it, and cancels it if it is to stop: nothing is ever left open. A tool that dies
-//! leaves a job that the servers bring to its end.
+//! The tool starts a job, watches it, and cancels it if it is to stop or gets no further: nothing is ever left open. A
+//! tool that dies leaves a job that the servers bring to its end, or try again and again; the next run looks for those.
 
+mod count;
 mod redis;
 mod running;
 mod valkey;
@@ -10,17 +11,17 @@ mod valkey;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::SlotSet;
+use redistrib_cluster_model::{JobWatch, Phase, SlotJob, SlotSet};
 use redistrib_resp::{Command, View};
 
-pub use running::finish_running;
+use count::JobTally;
+pub use running::{finish_running, jobs};
 
-use super::commands;
 use super::link::Link;
 use super::options::Atomic;
 use super::shared::Shared;
 use crate::error::{Error, Result};
-use crate::inspect::{info_field, text_of};
+use crate::wait::until_settled;
 use crate::{Cancel, Event, Method, Pair, Stop};
 
 /// Between two looks at a job: a small part of the time that it has taken already.
@@ -28,23 +29,12 @@ const FIRST_LOOK: Duration = Duration::from_millis(1);
 const LAST_LOOK: Duration = Duration::from_millis(100);
 const PART_OF_WAIT: u32 = 50;
 
-/// How far a job is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Progress {
-    /// It goes on; if the server tries again after a failure, that is told.
-    Running(Option<String>),
-    /// The slots have their new owner.
-    Done,
-    /// It has ended, and the slots have their old owner; in the server's words.
-    Failed(String),
-}
-
 /// How one kind of server does it.
 trait Job: std::fmt::Debug {
     /// Starts; a refusal has changed nothing.
     fn start(&mut self, slots: &SlotSet) -> Result<()>;
-    /// Asks how far the job is.
-    fn look(&mut self) -> Result<Progress>;
+    /// Asks how far the job is; nothing where the server knows it no more.
+    fn look(&mut self) -> Result<Option<SlotJob>>;
     /// Asks for its end. It may be through already.
     fn cancel(&mut self) -> Result<()>;
     /// How many bytes the server has sent or received for such jobs in all its life, if it tells.
@@ -53,17 +43,22 @@ trait Job: std::fmt::Debug {
 
 /// A field of a node's `INFO stats`.
 fn stat(node: &mut Link<'_>, field: &str) -> Option<u64> {
-    let info = Command::new("INFO").arg("stats");
-    let replies = node.pipeline(std::slice::from_ref(&info)).ok()?;
-    info_field(text_of(replies.first()?)?, field)?.parse().ok()
+    super::databases::info(node, "stats").ok()?.number(field)
 }
 
-/// How a pair is to be moved: asked of both nodes, since both take part.
+/// How a pair is to be moved: asked of both nodes, since both take part. Servers move slots as fast as they can, so where a
+/// rate is asked for, it is MIGRATE.
 ///
 /// # Errors
-/// [`Error::Precondition`] where atomic migration was demanded and a node has none.
+/// [`Error::Precondition`] where atomic migration was demanded and a node has none, or a rate with it.
 pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
-    if shared.options.atomic == Atomic::Never {
+    let demanded = shared.options.atomic == Atomic::Always;
+    if shared.options.rate.is_some() && demanded {
+        let what = "servers that move slots by themselves keep to no rate: leave --rate out, or \
+                    --atomic at auto, which moves them by MIGRATE then";
+        return Err(Error::Precondition(what.into()));
+    }
+    if shared.options.atomic == Atomic::Never || shared.options.rate.is_some() {
         return Ok(Method::Migrate);
     }
     let ways = [
@@ -83,7 +78,7 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
             return Ok(method);
         }
     }
-    if shared.options.atomic == Atomic::Auto {
+    if !demanded {
         return Ok(Method::Migrate);
     }
     let (from, to) = (source.endpoint(), target.endpoint());
@@ -100,14 +95,14 @@ pub(super) enum Outcome {
     Moved,
     /// The caller wished to stop; the slots are where they were.
     Stopped,
-    /// The servers could not; the slots are where they were.
+    /// The servers could not; the slots are where they were, as far as the job tells.
     Impossible(Error),
 }
 
-/// Moves the slots in one job.
+/// Moves the slots in one job, and counts the keys that have arrived.
 ///
 /// # Errors
-/// When it is not known how the job ended.
+/// When it is not known how the job ended; [`Error::KeysLost`].
 pub(super) fn run<'a>(
     shared: &'a Shared<'a>,
     pair: Pair,
@@ -117,89 +112,133 @@ pub(super) fn run<'a>(
     let (source, target, _) = shared.connect(pair)?;
     // Whoever is to stop still has to take the job back: the connections are deaf to that wish.
     let deaf = Cancel::new();
-    let (source, mut target) = (Link::new(source, &deaf), Link::new(target, &deaf));
+    let (mut source, mut target) = (Link::new(source, &deaf), Link::new(target, &deaf));
+    let tally = JobTally::begin(pair, slots, &mut source, &mut target)?;
     let outcome = {
         let mut job: Box<dyn Job + '_> = match method {
             Method::MigrationImport => Box::new(redis::Import::new(&mut target)),
-            _ => Box::new(valkey::Export::new(source, pair.to)),
+            _ => Box::new(valkey::Export::new(&mut source, pair.to)),
         };
-        if let Err(error) = job.start(slots) {
-            return match error {
-                Error::Refused { .. } => Ok(Outcome::Impossible(error)),
-                other => Err(other),
-            };
+        match start(shared, slots, job.as_mut()) {
+            Ok(()) => watch(shared, pair, job.as_mut())?,
+            Err(error @ Error::Refused { .. }) => Outcome::Impossible(error),
+            Err(error) => return Err(error),
         }
-        watch(shared, pair, job.as_mut())?
     };
     if let Outcome::Moved = outcome {
-        let keys = count_keys(&mut target, slots)?;
         shared.add_slots(slots.len());
+        shared.context.tell(Event::SlotsMoved { pair, slots: slots.clone() });
+        let keys = tally.close(&mut source, &mut target)?;
         shared.add_moved(keys, 0);
         let (bytes, hold_up) = (0, Duration::ZERO);
         shared.context.tell(Event::KeysMoved { pair, keys, bytes, hold_up });
-        shared.context.tell(Event::SlotsMoved { pair, slots: slots.clone() });
     }
     Ok(outcome)
 }
 
-/// Why a job was asked to end.
-enum TakenBack {
-    /// The caller wished to stop.
-    Wish,
-    /// It has failed for too long, in the server's words.
-    Hopeless(String),
+/// Starts the job, once the servers have cleared away what the last one left of these slots.
+fn start(shared: &Shared<'_>, slots: &SlotSet, job: &mut dyn Job) -> Result<()> {
+    let mut outcome = Ok(());
+    let waited = until_settled(shared.options.settle, shared.context.cancel, || {
+        outcome = job.start(slots);
+        let refusal = outcome.as_ref().err().and_then(Error::refusal);
+        Ok(refusal.filter(|text| is_passing(text)).map(str::to_owned))
+    });
+    match waited {
+        Err(error @ Error::Cancelled(_)) => Err(error),
+        _ => outcome,
+    }
 }
 
-/// Looks at the job until it has ended. One that is taken back may be through all the same: how it ended, the
-/// servers say.
+/// Whether a refusal is about a job that servers are at, or are clearing away after. The words are Redis's and Valkey's.
+pub(super) fn is_passing(refusal: &str) -> bool {
+    ["trim", "already in progress", "active atomic slot migration", "already being imported"]
+        .iter()
+        .any(|words| refusal.contains(words))
+}
+
+/// Looks at the job until it has ended.
 fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<Outcome> {
     let started = Instant::now();
-    let mut taken_back: Option<TakenBack> = None;
-    let mut failing_since: Option<Instant> = None;
+    let mut watch = JobWatch::new(shared.options.timeout);
     let mut sent = Meter::new(job);
     loop {
-        let mut failing = None;
-        match job.look()? {
-            Progress::Done => return Ok(Outcome::Moved),
-            Progress::Failed(what) => {
-                return Ok(match taken_back {
-                    None => Outcome::Impossible(failure(pair, &what)),
-                    Some(TakenBack::Wish) => Outcome::Stopped,
-                    Some(TakenBack::Hopeless(what)) => Outcome::Impossible(failure(pair, &what)),
-                });
-            }
-            Progress::Running(None) => failing_since = None,
-            Progress::Running(Some(what)) => {
-                let since = *failing_since.get_or_insert_with(Instant::now);
-                failing = (since.elapsed() > shared.options.settle).then_some(what);
-            }
+        let Some(seen) = job.look()? else {
+            return Ok(Outcome::Impossible(failure(pair, "the server has forgotten the job")));
+        };
+        if !seen.is_open() {
+            return Ok(ended(pair, &seen));
         }
-        if taken_back.is_none() {
-            let wish = shared.context.cancel.wish() != Stop::No;
-            taken_back = match failing {
-                _ if wish => Some(TakenBack::Wish),
-                failing => failing.map(TakenBack::Hopeless),
-            };
-            if taken_back.is_some() {
-                job.cancel()?;
-                continue;
-            }
+        let news = watch.look(&seen, sent.bytes, started.elapsed());
+        if let Some(text) = &news.failure {
+            let Pair { from, to } = pair;
+            let text = format!(
+                "the atomic migration from {from} to {to} failed and is tried again: {text}"
+            );
+            shared.context.warn(text);
+        }
+        if shared.context.cancel.wish() != Stop::No {
+            return take_back(shared, pair, job, Outcome::Stopped);
+        }
+        if news.is_hopeless {
+            let what = hopeless(&seen, shared.options.timeout);
+            return take_back(shared, pair, job, Outcome::Impossible(failure(pair, &what)));
         }
         sent.tell(shared, pair, job);
         thread::sleep((started.elapsed() / PART_OF_WAIT).clamp(FIRST_LOOK, LAST_LOOK));
     }
 }
 
+fn ended(pair: Pair, job: &SlotJob) -> Outcome {
+    match job.phase {
+        Phase::Done => Outcome::Moved,
+        _ if job.error.is_empty() => Outcome::Impossible(failure(pair, &job.state)),
+        _ => Outcome::Impossible(failure(pair, &job.error)),
+    }
+}
+
+/// Cancels the job and asks until the server says that it has ended. It may be through all the same.
+fn take_back(
+    shared: &Shared<'_>,
+    pair: Pair,
+    job: &mut dyn Job,
+    outcome: Outcome,
+) -> Result<Outcome> {
+    let mut last = None;
+    until_settled(shared.options.settle, &Cancel::new(), || {
+        job.cancel()?;
+        last = job.look()?;
+        let open = last.as_ref().filter(|job| job.is_open());
+        Ok(open.map(|job| {
+            format!("the atomic migration {} was cancelled and is still {}", job.id, job.state)
+        }))
+    })?;
+    match last {
+        Some(job) if job.phase == Phase::Done => Ok(ended(pair, &job)),
+        _ => Ok(outcome),
+    }
+}
+
+fn hopeless(job: &SlotJob, patience: Duration) -> String {
+    let mut what =
+        format!("no progress within {} ms (--timeout), state {}", patience.as_millis(), job.state);
+    if job.retries > 0 {
+        what += &format!(", tried {} times again", job.retries);
+    }
+    if !job.error.is_empty() {
+        what += &format!(": {}", job.error);
+    }
+    what
+}
+
 fn failure(pair: Pair, what: &str) -> Error {
     let Pair { from, to } = pair;
-    Error::Precondition(format!(
-        "the atomic migration from {from} to {to} failed: {what}; no slot has moved"
-    ))
+    Error::Precondition(format!("the atomic migration from {from} to {to} failed: {what}"))
 }
 
 /// Tells how many bytes went over since the last look.
 struct Meter {
-    last: Option<u64>,
+    bytes: Option<u64>,
     at: Instant,
 }
 
@@ -207,7 +246,7 @@ impl Meter {
     const EVERY: Duration = Duration::from_millis(200);
 
     fn new(job: &mut dyn Job) -> Self {
-        Self { last: job.bytes(), at: Instant::now() }
+        Self { bytes: job.bytes(), at: Instant::now() }
     }
 
     fn tell(&mut self, shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) {
@@ -216,8 +255,8 @@ impl Meter {
         }
         self.at = Instant::now();
         let now = job.bytes();
-        let bytes = now.zip(self.last).map_or(0, |(now, last)| now.saturating_sub(last));
-        self.last = now;
+        let bytes = now.zip(self.bytes).map_or(0, |(now, last)| now.saturating_sub(last));
+        self.bytes = now.or(self.bytes);
         if bytes > 0 {
             shared.add_moved(0, bytes);
             let (keys, hold_up) = (0, Duration::ZERO);
@@ -226,11 +265,25 @@ impl Meter {
     }
 }
 
-/// How many keys the new owner has in the slots.
-fn count_keys(target: &mut Link<'_>, slots: &SlotSet) -> Result<u64> {
-    let counts = target.call_all(&slots.iter().map(commands::count_keys).collect::<Vec<_>>())?;
-    let counts = counts.iter().filter_map(|count| count.view().as_int());
-    Ok(counts.map(|count| u64::try_from(count).unwrap_or(0)).sum())
+/// Waits until both nodes have cleared away what a job left of these slots, so that they can be opened.
+///
+/// # Errors
+/// [`Error::NotSettled`] with the server's words.
+pub(super) fn await_clearance(shared: &Shared<'_>, pair: Pair, slots: &SlotSet) -> Result<()> {
+    let Some(first) = slots.first() else { return Ok(()) };
+    let (mut source, mut target, _) = shared.connect(pair)?;
+    // Closing a slot that is closed changes nothing; servers refuse it as long as they would refuse to open it.
+    let probe = super::commands::stable(first);
+    until_settled(shared.options.settle, shared.context.cancel, || {
+        for node in [&mut source, &mut target] {
+            let reply = node.request(&probe)?;
+            let refusal = reply.view().as_error().map(String::from_utf8_lossy);
+            if let Some(text) = refusal.filter(|text| is_passing(text)) {
+                return Ok(Some(format!("{}: {text}", node.endpoint())));
+            }
+        }
+        Ok(None)
+    })
 }
 
 /// Ranges as both commands take them: first and last slot of each.
@@ -240,7 +293,11 @@ fn add_ranges(command: Command, slots: &SlotSet) -> Command {
         .fold(command, |command, range| command.arg(range.first().get()).arg(range.last().get()))
 }
 
-/// A field of a job's description.
-fn field<'a>(about: View<'a>, name: &str) -> &'a str {
-    about.get(name.as_bytes()).and_then(|value| value.as_str()).unwrap_or_default()
+/// A job out of a list of them.
+fn read_job(about: View<'_>) -> Option<SlotJob> {
+    SlotJob::read(|name| {
+        let value = about.get(name.as_bytes())?;
+        let number = || value.as_int().map(|number| number.to_string());
+        value.as_str().map(str::to_owned).or_else(number)
+    })
 }

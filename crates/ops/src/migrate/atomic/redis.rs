@@ -1,12 +1,12 @@
 //! Redis 8.4: `CLUSTER MIGRATION IMPORT` on the target.
 //!
-//! Source: the page of CLUSTER MIGRATION on redis.io.
+//! Sources: the page of CLUSTER MIGRATION on redis.io, and cluster_asm.c of Redis.
 
-use redistrib_cluster_model::SlotSet;
+use redistrib_cluster_model::{SlotJob, SlotSet};
 use redistrib_resp::{Command, Reply};
 
 use super::super::link::Link;
-use super::{Job, Progress, add_ranges, field};
+use super::{Job, add_ranges, read_job, stat};
 use crate::error::Result;
 
 /// An import of slots by their owner to be.
@@ -27,6 +27,10 @@ impl<'l, 'a> Import<'l, 'a> {
         let reply = replies.into_iter().next();
         reply.ok_or_else(|| self.target.unexpected(command, "no reply"))
     }
+
+    fn named(&self, verb: &str) -> Command {
+        Command::new("CLUSTER").arg("MIGRATION").arg(verb).arg("ID").arg(&self.id)
+    }
 }
 
 impl Job for Import<'_, '_> {
@@ -40,32 +44,18 @@ impl Job for Import<'_, '_> {
         Ok(())
     }
 
-    fn look(&mut self) -> Result<Progress> {
-        let command =
-            Command::new("CLUSTER").arg("MIGRATION").arg("STATUS").arg("ID").arg(&self.id);
-        let reply = self.call(&command)?;
-        let Some(task) = reply.view().elements().find(|task| field(*task, "id") == self.id) else {
-            return Ok(Progress::Failed("the target has forgotten the job".into()));
-        };
-        let error = field(task, "last_error");
-        Ok(match field(task, "state") {
-            "completed" => Progress::Done,
-            "canceled" | "cancelled" => {
-                Progress::Failed(if error.is_empty() { "canceled" } else { error }.to_owned())
-            }
-            // The target goes on trying, so this is not the end.
-            "failed" => Progress::Running(Some(error.to_owned())),
-            _ => Progress::Running(None),
-        })
+    fn look(&mut self) -> Result<Option<SlotJob>> {
+        let reply = self.call(&self.named("STATUS"))?;
+        let job = reply.view().elements().filter_map(read_job).find(|job| job.id == self.id);
+        Ok(job)
     }
 
     fn cancel(&mut self) -> Result<()> {
-        let command =
-            Command::new("CLUSTER").arg("MIGRATION").arg("CANCEL").arg("ID").arg(&self.id);
-        self.target.pipeline(&[command]).map(drop)
+        self.target.pipeline(&[self.named("CANCEL")]).map(drop)
     }
 
+    /// What the target has received as if from a master: it follows none, so that is from imports alone.
     fn bytes(&mut self) -> Option<u64> {
-        None
+        stat(self.target, "total_net_repl_input_bytes")
     }
 }

@@ -1,62 +1,164 @@
-//! Jobs that an earlier run began and the servers are still at.
+//! Jobs that an earlier run, or somebody else, began and the servers are still at.
 
+use std::collections::BTreeMap;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use redistrib_cluster_model::{JobWatch, NodeId, Phase, ServerInfo, SlotJob};
 use redistrib_resp::{Command, Reply};
 
-use super::field;
+use super::read_job;
 use crate::error::{Error, Result};
+use crate::inspect::text_of;
+use crate::migrate::MigrateOptions;
 use crate::{Cluster, Context, Member, Step, Stop};
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(50);
-/// The states in which a job is at its end, in the words of both kinds of server.
-const ENDED: [&str; 6] = ["success", "failed", "cancelled", "completed", "canceled", "done"];
+
+/// What a master says of a job under way.
+#[derive(Debug)]
+struct Said {
+    node: NodeId,
+    job: SlotJob,
+    /// Bytes that have gone over for such jobs in the server's life.
+    bytes: Option<u64>,
+}
+
+/// The atomic migrations that servers are at, each once. A server that does not answer, or knows no such
+/// migrations, is at none.
+///
+/// ```no_run
+/// use redistrib_ops::{Cluster, Settings, migrate};
+/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// for job in migrate::jobs(&mut cluster) {
+///     println!("{} from {} to {}: {}", job.slots, job.from, job.to, job.state);
+/// }
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+pub fn jobs(cluster: &mut Cluster) -> Vec<SlotJob> {
+    ask(cluster).into_values().map(|said| said.job).collect()
+}
 
 /// Waits until the servers have ended the atomic migrations that they are at: a tool that dies leaves them to the
-/// servers. Tells whether there were any; then the cluster has been looked at again.
+/// servers. Those that fail and are tried again, or get no further, are cancelled: their slots are where they were. Tells
+/// whether there were any; then the cluster has been looked at again.
 ///
 /// # Errors
-/// [`Error::Cancelled`]. A server that does not answer, or knows no such migrations, is at none.
-pub fn finish_running(cluster: &mut Cluster, context: Context<'_>) -> Result<bool> {
-    let mut told = false;
-    while let Some(node) = busy_node(cluster) {
-        if !told {
-            let text = format!("Waiting for the migration that {node} is carrying out");
-            context.step(Step::Other { text });
-            told = true;
+/// [`Error::Cancelled`]; [`Error::NotSettled`] where a job does not end though it was cancelled.
+pub fn finish_running(
+    cluster: &mut Cluster,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<bool> {
+    let started = Instant::now();
+    let mut watches: BTreeMap<String, JobWatch> = BTreeMap::new();
+    let mut cancelled: BTreeMap<String, Instant> = BTreeMap::new();
+    loop {
+        let open = ask(cluster);
+        if open.is_empty() {
+            break;
+        }
+        for (id, said) in &open {
+            if let Some(at) = cancelled.get(id) {
+                refuse_to_wait(said, *at, options)?;
+                continue;
+            }
+            let is_new = !watches.contains_key(id);
+            let watch = watches.entry(id.clone()).or_insert_with(|| JobWatch::new(options.timeout));
+            if is_new {
+                tell(cluster, said, context);
+            }
+            let news = watch.look(&said.job, said.bytes, started.elapsed());
+            let is_failing = said.job.phase == Phase::Retrying || said.job.retries > 0;
+            if is_failing || news.is_hopeless {
+                cancel(cluster, said, context)?;
+                cancelled.insert(id.clone(), Instant::now());
+            }
         }
         if context.cancel.wish() != Stop::No {
-            let what = format!("{node} goes on with a migration that an earlier run began");
-            return Err(Error::Cancelled(what));
+            let what = "servers go on with migrations that an earlier run began";
+            return Err(Error::Cancelled(what.into()));
         }
         thread::sleep(LOOK);
     }
-    if told {
+    if !watches.is_empty() {
         cluster.refresh();
     }
-    Ok(told)
+    Ok(!watches.is_empty())
 }
 
-fn busy_node(cluster: &mut Cluster) -> Option<String> {
+fn refuse_to_wait(said: &Said, since: Instant, options: &MigrateOptions) -> Result<()> {
+    if since.elapsed() < options.settle {
+        return Ok(());
+    }
+    let SlotJob { id, state, .. } = &said.job;
+    let what = format!("the atomic migration {id} was cancelled and is still {state}");
+    Err(Error::NotSettled { what, after: options.settle })
+}
+
+fn tell(cluster: &Cluster, said: &Said, context: Context<'_>) {
+    let name =
+        |id| cluster.member(id).map_or_else(|_| id.to_string(), |it| it.endpoint().to_string());
+    let SlotJob { slots, from, to, .. } = &said.job;
+    let text = format!(
+        "Waiting for the migration of slots {slots} from {} to {} that the servers are carrying out",
+        name(*from),
+        name(*to)
+    );
+    context.step(Step::Other { text });
+}
+
+/// Asks the node that leads the job to end it: the target where it is Redis, the source where it is Valkey.
+fn cancel(cluster: &mut Cluster, said: &Said, context: Context<'_>) -> Result<()> {
+    let SlotJob { id, error, state, retries, .. } = &said.job;
+    context.warn(format!(
+        "cancelling the atomic migration {id}, which gets no further (state {state}, tried {retries} times again{}{error}); \
+         its slots are where they were",
+        if error.is_empty() { "" } else { ": " }
+    ));
+    let of_redis = Command::new("CLUSTER").arg("MIGRATION").arg("CANCEL").arg("ID").arg(id);
+    let of_valkey = Command::new("CLUSTER").arg("CANCELSLOTMIGRATIONS");
+    cluster.member_mut(said.node)?.connection()?.pipeline(&[of_redis, of_valkey]).map(drop)
+}
+
+/// The jobs under way by their names, as their leaders tell of them.
+fn ask(cluster: &mut Cluster) -> BTreeMap<String, Said> {
     let questions = [
-        Command::new("CLUSTER").arg("GETSLOTMIGRATIONS"),
         Command::new("CLUSTER").arg("MIGRATION").arg("STATUS").arg("ALL"),
+        Command::new("CLUSTER").arg("GETSLOTMIGRATIONS"),
+        Command::new("INFO").arg("stats"),
     ];
     let answers = cluster.broadcast(|member| member.is_up() && member.is_master(), &questions);
-    let mut answered: Vec<(&Member, Vec<Reply>)> = cluster
-        .members()
-        .iter()
-        .zip(answers)
-        .filter_map(|(member, answer)| Some((member, answer?.ok()?)))
-        .collect();
-    answered.retain(|(_, replies)| replies.iter().any(is_running));
-    answered.first().map(|(member, _)| member.endpoint().to_string())
+    let mut open: BTreeMap<String, Said> = BTreeMap::new();
+    for (member, answer) in cluster.members().iter().zip(answers) {
+        let Some(Ok(replies)) = answer else { continue };
+        for (said, leads) in read(member, &replies) {
+            if leads || !open.contains_key(&said.job.id) {
+                open.insert(said.job.id.clone(), said);
+            }
+        }
+    }
+    open
 }
 
-/// Whether a list of jobs has one that goes on. An error reply is no list.
-fn is_running(jobs: &Reply) -> bool {
-    let mut states = jobs.view().elements().map(|job| field(job, "state"));
-    states.any(|state| !state.is_empty() && !ENDED.contains(&state))
+/// The jobs that a node is at, and whether it leads them.
+fn read(member: &Member, replies: &[Reply]) -> Vec<(Said, bool)> {
+    let stats = ServerInfo::parse(replies.get(2).and_then(text_of).unwrap_or_default());
+    let of = |reply: Option<&Reply>, leads: fn(&SlotJob) -> NodeId, counter: &str| {
+        let jobs: Vec<SlotJob> = reply
+            .map(|reply| reply.view().elements().filter_map(read_job).collect())
+            .unwrap_or_default();
+        let open = jobs.into_iter().filter(SlotJob::is_open);
+        let node = member.id();
+        let bytes = stats.number(counter);
+        open.map(|job| {
+            let is_leader = leads(&job) == node;
+            (Said { node, job, bytes }, is_leader)
+        })
+        .collect::<Vec<_>>()
+    };
+    let mut all = of(replies.first(), |job| job.to, "total_net_repl_input_bytes");
+    all.extend(of(replies.get(1), |job| job.from, "total_net_cluster_slot_export_bytes"));
+    all
 }
