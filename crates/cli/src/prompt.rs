@@ -2,10 +2,8 @@
 
 use std::io::{self, BufRead, Write};
 
-use redistrib_ops::model::NodeId;
+use redistrib_ops::model::{NodeId, NodeName};
 use redistrib_ops::reshard::Sources;
-
-use crate::args::node_id;
 
 /// Asks on one stream and reads answers, line by line, from another. The end of the answers is a no: nothing is
 /// ever done because nobody was there to say so.
@@ -79,28 +77,28 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
         }
     }
 
-    /// Which master takes the slots: one that `known` accepts.
+    /// Which master takes the slots: one that `known` finds.
     ///
     /// # Errors
     /// [`NoAnswer`], and those of the streams.
-    pub fn receiver(&mut self, known: impl Fn(NodeId) -> bool) -> io::Result<NodeId> {
+    pub fn receiver(&mut self, known: impl Fn(&NodeName) -> Option<NodeId>) -> io::Result<NodeId> {
         loop {
             let answer = self.insist("What is the receiving node ID? ")?;
-            match node_id(&answer) {
-                Ok(id) if known(id) => return Ok(id),
-                _ => self.complain(&answer)?,
+            match named(&answer, &known) {
+                Some(id) => return Ok(id),
+                None => self.complain(&answer)?,
             }
         }
     }
 
-    /// Which masters give slots: such as `known` accepts, other than `receiver`.
+    /// Which masters give slots: such as `known` finds, other than `receiver`.
     ///
     /// # Errors
     /// [`NoAnswer`], and those of the streams.
     pub fn sources(
         &mut self,
         receiver: NodeId,
-        known: impl Fn(NodeId) -> bool,
+        known: impl Fn(&NodeName) -> Option<NodeId>,
     ) -> io::Result<Sources> {
         writeln!(self.questions, "Please enter all the source node IDs.")?;
         writeln!(
@@ -111,22 +109,22 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
         let mut sources = Vec::new();
         loop {
             let answer = self.insist(&format!("Source node #{}: ", sources.len() + 1))?;
-            match (answer.as_str(), node_id(&answer)) {
+            match (answer.as_str(), named(&answer, &known)) {
                 ("all", _) => return Ok(Sources::All),
                 ("done", _) if sources.is_empty() => {
                     writeln!(self.questions, "*** No source nodes given yet.")?;
                 }
                 ("done", _) => return Ok(Sources::Nodes(sources)),
-                (_, Ok(id)) if id == receiver => {
+                (_, Some(id)) if id == receiver => {
                     writeln!(
                         self.questions,
                         "*** It is not possible to use the target node as source node."
                     )?;
                 }
-                (_, Ok(id)) if sources.contains(&id) => {
+                (_, Some(id)) if sources.contains(&id) => {
                     writeln!(self.questions, "*** That node is among the sources already.")?;
                 }
-                (_, Ok(id)) if known(id) => sources.push(id),
+                (_, Some(id)) => sources.push(id),
                 _ => self.complain(&answer)?,
             }
         }
@@ -168,12 +166,21 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
     }
 }
 
+/// The node that an answer names.
+fn named(answer: &str, known: impl Fn(&NodeName) -> Option<NodeId>) -> Option<NodeId> {
+    known(&answer.parse().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn id(digit: char) -> NodeId {
         digit.to_string().repeat(40).parse().unwrap()
+    }
+
+    fn id_of(name: &NodeName) -> Option<NodeId> {
+        name.as_str().parse().ok()
     }
 
     fn dialogue<T>(
@@ -210,7 +217,9 @@ mod tests {
     #[test]
     fn the_receiver_must_be_known() {
         let (a, b) = (id('a'), id('b'));
-        let (chosen, asked) = dialogue(&format!("junk\n{a}\n{b}\n"), |p| p.receiver(|id| id == b));
+        let (chosen, asked) = dialogue(&format!("junk\n{a}\n{b}\n"), |p| {
+            p.receiver(|name| id_of(name).filter(|id| *id == b))
+        });
         assert_eq!(chosen.unwrap(), b);
         assert!(asked.contains("*** The specified node (junk) is not known or not a master"));
         assert!(asked.contains(&format!("({a})")));
@@ -220,14 +229,14 @@ mod tests {
     fn sources_are_gathered_until_done() {
         let (a, b, c) = (id('a'), id('b'), id('c'));
         let answers = format!("done\n{c}\n{a}\n{a}\nx\n{b}\ndone\n");
-        let (sources, asked) = dialogue(&answers, |p| p.sources(c, |_| true));
+        let (sources, asked) = dialogue(&answers, |p| p.sources(c, id_of));
         assert_eq!(sources.unwrap(), Sources::Nodes(vec![a, b]));
         for told in
             ["No source nodes given", "target node as source", "already", "(x) is not known"]
         {
             assert!(asked.contains(told), "{told}");
         }
-        let (all, _) = dialogue(&format!("{a}\nall\n"), |p| p.sources(c, |_| true));
+        let (all, _) = dialogue(&format!("{a}\nall\n"), |p| p.sources(c, id_of));
         assert_eq!(all.unwrap(), Sources::All);
     }
 }

@@ -324,6 +324,38 @@ fn a_cluster_may_be_smaller_than_is_safe() {
 }
 
 #[test]
+fn nodes_are_named_as_people_name_them() {
+    let lab = cluster();
+    let spare = TempLab::nodes(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
+    let (nodes, spare) = (addresses(&lab), addresses(&spare));
+    let port = |node: &str| node.rsplit_once(':').unwrap().1.to_owned();
+    let ids = masters(&nodes[0]);
+    let prefix = &ids[1][..10];
+    let words = ["reshard", &nodes[0], "--from", &port(&nodes[0]), "--to", prefix, "--slots", "2"];
+    trib(&[&words[..], &["--yes"]].concat()).expect(0).shows(&["[OK] Moved 2 slots"]);
+    let localhost = format!("localhost:{}", port(&nodes[1]));
+    let words = ["--cluster-from", &localhost, "--cluster-to", &nodes[0], "--cluster-slots", "2"];
+    let words = [&["--cluster", "reshard", &nodes[0]][..], &words, &["--cluster-yes"]].concat();
+    trib(&words).expect(0).shows(&["[OK] Moved 2 slots"]);
+    let answers = format!("{}\n{}\ndone\nyes\n", port(&nodes[0]), port(&nodes[1]));
+    trib_with(&answers, &["reshard", &nodes[0], "--slots", "2"])
+        .expect(0)
+        .shows(&["What is the receiving node ID? ", "[OK] Moved 2 slots"]);
+    let weight = format!("{}=1", nodes[2]);
+    trib(&["rebalance", &nodes[0], "--weight", &weight]).expect(0).shows(&["No rebalancing"]);
+    let words = ["add-node", &spare[0], &nodes[0], "--replica", "--master-id", &port(&nodes[2])];
+    trib(&words).expect(0);
+    trib(&["del-node", &nodes[0], "127.0.0.1"]).expect(1).complains(&[
+        &ids[0],
+        &ids[1],
+        &nodes[2],
+        "write more of it",
+    ]);
+    trib(&["del-node", &nodes[0], "nobody:1"]).expect(1).complains(&["no node nobody:1"]);
+    trib(&["del-node", &nodes[0], &spare[0]]).expect(0).shows(&["has left the cluster."]);
+}
+
+#[test]
 fn nodes_come_and_go() {
     let lab = cluster();
     let spare = TempLab::nodes(&TestServer::named("redis-7.0").unwrap(), 2).unwrap();

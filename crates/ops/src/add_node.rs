@@ -321,8 +321,7 @@ fn settle(
     master: Option<NodeId>,
     context: Context<'_>,
 ) -> Result<()> {
-    let (id, port) = (new.node.id, new.node.address.port);
-    until_settled(JOIN_DEADLINE, context.cancel, || seen_by_all(cluster, (id, port), master))?;
+    until_settled(JOIN_DEADLINE, context.cancel, || seen_by_all(cluster, &new.node, master))?;
     until_settled(JOIN_DEADLINE, context.cancel, || {
         let amiss = stranger(cluster, new)?;
         Ok(amiss.or_else(|| unfinished_handshake(new)))
@@ -332,15 +331,16 @@ fn settle(
 /// Waits until every node has known the node for as long as gossip takes to reach all of them, and introduces it again
 /// to those that do not. A node that has it on its list of forgotten ones makes others forget it until its minute is over.
 fn keep_known(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) -> Result<()> {
-    let round = gossip_round(cluster);
+    let (round, memory) = (gossip_round(cluster), memory_time(cluster));
     let text = format!(
-        "Waiting {} s for news that {} was forgotten; if there are, for a minute more",
+        "Waiting {} s for news that {} was forgotten; if there are, for up to {} s more",
         round.as_secs(),
-        new.connection.endpoint()
+        new.connection.endpoint(),
+        memory.as_secs()
     );
     context.step(Step::Other { text });
     let (mut known_since, mut introduced) = (Instant::now(), None::<Instant>);
-    until_settled(FORGOTTEN_FOR + round + JOIN_DEADLINE, context.cancel, || {
+    until_settled(memory + round + JOIN_DEADLINE, context.cancel, || {
         let amiss = stranger(cluster, new)?;
         if amiss.is_none() {
             let endpoint = new.connection.endpoint();
@@ -358,10 +358,24 @@ fn keep_known(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) 
 
 /// How long news may take to reach every node: each hears of each other within half a node timeout.
 fn gossip_round(cluster: &mut Cluster) -> Duration {
-    let told = server_info::ask(cluster, &["cluster-node-timeout"]);
-    let timeouts = told.iter().flatten().map(|info| info.setting_number("cluster-node-timeout"));
-    let longest = timeouts.map(|it| it.map_or(DEFAULT_NODE_TIMEOUT, Duration::from_millis)).max();
-    longest.unwrap_or(DEFAULT_NODE_TIMEOUT) / 2 + Duration::from_secs(1)
+    let timeout = longest(cluster, "cluster-node-timeout", Duration::from_millis);
+    timeout.unwrap_or(DEFAULT_NODE_TIMEOUT) / 2 + Duration::from_secs(2)
+}
+
+/// How long the nodes keep the ids of those that they were told to forget. Newer servers have a setting for it.
+fn memory_time(cluster: &mut Cluster) -> Duration {
+    longest(cluster, "cluster-blacklist-ttl", Duration::from_secs).unwrap_or(FORGOTTEN_FOR)
+}
+
+/// The greatest value of a setting, where every node that answers tells it.
+fn longest(
+    cluster: &mut Cluster,
+    setting: &str,
+    unit: impl Fn(u64) -> Duration,
+) -> Option<Duration> {
+    let told = server_info::ask(cluster, &[setting]);
+    let values = told.iter().flatten().map(|info| info.setting_number(setting).map(&unit));
+    values.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
 /// What a cluster remembers of a node that it does not know.
@@ -451,13 +465,14 @@ fn unfinished_handshake(new: &Candidate) -> Option<String> {
 /// Which reachable node does not see the new one in its role yet, or still shakes hands with it, in words.
 fn seen_by_all(
     cluster: &mut Cluster,
-    (id, port): (NodeId, u16),
+    new: &Node,
     master: Option<NodeId>,
 ) -> Result<Option<String>> {
     cluster.refresh();
+    let port = new.address.port;
     let shakes_hands = |node: &Node| node.flags.is_handshake() && node.address.port == port;
     let sees = |topology: &SharedTopology| {
-        topology.node(id).is_some_and(|node| node.master == master)
+        topology.node(new.id).is_some_and(|it| it.master == master && it.slots == new.slots)
             && !topology.iter().any(shakes_hands)
     };
     let blind =

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{
-    Address, Node, NodeId, NodeView, SharedNodes, SharedTopology, Slot, SlotSet, Snapshot, Topology,
+    Address, Node, NodeId, NodeName, NodeNameError, NodeView, SharedNodes, SharedTopology, Slot,
+    SlotSet, Snapshot, Topology,
 };
 use redistrib_resp::{Command, Reply};
 
@@ -67,6 +68,12 @@ impl Member {
     /// The node as it describes itself; where it is unreachable, as the seed describes it.
     pub fn node(&self) -> &Node {
         &self.node
+    }
+
+    /// The node and the address at which it is reached.
+    fn place(&self) -> (&Node, Address) {
+        let endpoint = &self.endpoint;
+        (&self.node, Address::new(endpoint.host(), endpoint.port().unwrap_or_default()))
     }
 
     /// Whether it is a master, by its own word.
@@ -186,6 +193,46 @@ impl Cluster {
         let member = self.members.iter().find(|member| member.id() == id).map(Member::node);
         let mut views = self.members.iter().filter_map(Member::topology);
         member.or_else(|| views.find_map(|topology| topology.node(id)))
+    }
+
+    /// The node of this name: a member, or one that only other nodes than the seed know. A host name that no node
+    /// has is looked up.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchNode`]; [`Error::Precondition`] for the name of several nodes.
+    pub fn find(&self, name: &NodeName) -> Result<NodeId> {
+        let snapshot = self.snapshot();
+        let others = snapshot.nodes().into_iter().filter(|node| self.member(node.id).is_err());
+        let others = others.map(|node| (node, node.address.clone()));
+        self.find_among(name, self.members.iter().map(Member::place).chain(others))
+    }
+
+    /// The master of this name: a replica that could be called so is not meant.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::find`].
+    pub fn find_master(&self, name: &NodeName) -> Result<NodeId> {
+        self.find_among(name, self.masters().map(Member::place))
+    }
+
+    fn find_among<'a>(
+        &self,
+        name: &NodeName,
+        nodes: impl Iterator<Item = (&'a Node, Address)>,
+    ) -> Result<NodeId> {
+        let nodes: Vec<(&Node, Address)> = nodes.collect();
+        let find = |name: &NodeName| name.find(nodes.iter().map(|(node, at)| (*node, at)));
+        let found = find(name).or_else(|error| {
+            let endpoint: Option<Endpoint> = name.as_str().parse().ok();
+            let addresses = endpoint.and_then(|endpoint| endpoint.resolve().ok());
+            let mut names =
+                addresses.into_iter().flatten().filter_map(|it| it.to_string().parse().ok());
+            names.find_map(|name| find(&name).ok()).ok_or(error)
+        });
+        found.map_err(|error| match error {
+            NodeNameError::Unknown(name) => self.no_such_node(&name),
+            NodeNameError::Ambiguous { .. } => Error::Precondition(error.to_string()),
+        })
     }
 
     /// The error for an id that no member has.

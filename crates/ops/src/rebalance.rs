@@ -3,12 +3,12 @@
 use redistrib_cluster_model::plan::rebalance::{
     Measure, Options, Rebalance, Weighed, plan_rebalance,
 };
-use redistrib_cluster_model::{NodeId, Slot};
+use redistrib_cluster_model::{NodeId, NodeName, Slot};
 use redistrib_resp::{Command, Reply};
 
 use crate::error::{Error, Result};
 use crate::server_info::databases_with_keys;
-use crate::{Cluster, Connection, Member};
+use crate::{Cluster, Connection};
 
 /// How many keys of a slot are weighed to estimate the memory of all of them.
 const SAMPLE: u64 = 16;
@@ -32,7 +32,7 @@ pub enum By {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RebalanceOptions {
     /// Weights other than 1, by the beginning of the node's id.
-    pub weights: Vec<(String, f64)>,
+    pub weights: Vec<(NodeName, f64)>,
     /// Whether masters without slots get some.
     pub use_empty_masters: bool,
     /// By how many percent a master may differ from its part before anything is moved. Default 2.
@@ -88,42 +88,27 @@ pub fn plan_cluster_rebalance(
     plan_rebalance(&masters, &model_options).map_err(|error| Error::Precondition(error.to_string()))
 }
 
-/// Finds the master that each beginning of an id stands for. Weights of replicas count for nothing, as for redis-cli.
-fn resolve_weights(cluster: &Cluster, weights: &[(String, f64)]) -> Result<Vec<(NodeId, f64)>> {
+/// Finds the masters that are meant. Weights of replicas count for nothing, as for redis-cli.
+fn resolve_weights(cluster: &Cluster, weights: &[(NodeName, f64)]) -> Result<Vec<(NodeId, f64)>> {
     let mut resolved = Vec::new();
-    for (prefix, weight) in weights {
-        let is_meant = |member: &&Member| begins_with(member.id(), prefix);
-        let mut matching = cluster.masters().filter(is_meant);
-        match (matching.next(), matching.next()) {
-            (Some(member), None) => resolved.push((member.id(), *weight)),
-            (None, _) if cluster.members().iter().any(|member| is_meant(&member)) => {}
-            (None, _) => {
-                return Err(Error::Precondition(format!("no such master node {prefix}")));
+    for (name, weight) in weights {
+        match cluster.find_master(name) {
+            Ok(id) => resolved.push((id, *weight)),
+            Err(Error::NoSuchNode { .. }) if cluster.find(name).is_ok() => {}
+            Err(Error::NoSuchNode { .. }) => {
+                return Err(Error::Precondition(format!("no such master node {name}")));
             }
-            (Some(_), Some(_)) => {
-                return Err(Error::Precondition(format!(
-                    "{prefix} is the beginning of several masters' ids: write more of it"
-                )));
-            }
+            Err(error) => return Err(error),
         }
     }
     Ok(resolved)
 }
 
-/// The replicas for which weights were given, where there is no master to whom the beginning of an id could belong.
-pub fn weighed_replicas(cluster: &Cluster, weights: &[(String, f64)]) -> Vec<NodeId> {
-    let replicas = cluster.members().iter().filter(|member| !member.node().is_master());
-    let is_meant = |id: NodeId| {
-        let mut prefixes = weights.iter().map(|(prefix, _)| prefix);
-        prefixes.any(|prefix| {
-            begins_with(id, prefix) && !cluster.masters().any(|it| begins_with(it.id(), prefix))
-        })
-    };
-    replicas.map(Member::id).filter(|id| is_meant(*id)).collect()
-}
-
-fn begins_with(id: NodeId, prefix: &str) -> bool {
-    id.to_string().starts_with(&prefix.to_ascii_lowercase())
+/// The replicas for which weights were given, where there is no master of that name.
+pub fn weighed_replicas(cluster: &Cluster, weights: &[(NodeName, f64)]) -> Vec<NodeId> {
+    let names = weights.iter().map(|(name, _)| name);
+    let names = names.filter(|name| cluster.find_master(name).is_err());
+    names.filter_map(|name| cluster.find(name).ok()).collect()
 }
 
 /// A number for each of a master's slots, as `ask` finds it in each of its databases that hold keys.

@@ -6,13 +6,13 @@ mod support;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redistrib_ops::lab::TempLab;
+use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Cancel, Cluster, Connection, Context, Endpoint, NewRole, Silent, add_node, join_cluster,
-    quit_cluster,
+    Cancel, Cluster, Connection, Context, Endpoint, NewRole, Silent, add_node, inspect,
+    join_cluster, quit_cluster,
 };
-use support::{discover, poll};
+use support::{discover, fill_strings, poll};
 
 fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
     work(Context::new(&Silent, &Cancel::new()))
@@ -44,7 +44,8 @@ fn assert_whole(lab: &TempLab, nodes: &[Endpoint]) {
     for node in nodes {
         let cluster = Cluster::discover(node, lab.settings()).unwrap();
         let missing = cluster.covered().complement();
-        assert!(missing.is_empty(), "{node} sees nobody own {missing}");
+        let view = cluster.myself().topology().unwrap();
+        assert!(missing.is_empty(), "{node} sees nobody own {missing}:\n{view}");
         assert_eq!(cluster.members().len(), nodes.len(), "{node} does not know all");
     }
 }
@@ -79,4 +80,86 @@ redistrib_ops::on_each_test_server! {
         gossip(&lab, &all);
         assert_whole(&lab, &all);
     }
+}
+
+/// A member with slots and keys that everybody else has forgotten, and that has forgotten nobody.
+fn forgotten_owner(lab: &TempLab, fresh: &TempLab) -> u64 {
+    let (seed, node) = (&lab.endpoints()[0], &fresh.endpoints()[0]);
+    with_context(|context| join_cluster(seed, node, lab.settings(), context)).unwrap();
+    let info = Command::from_args(["CLUSTER", "INFO"]);
+    poll("the new node serves", || {
+        let reply = Connection::open(node, lab.settings()).unwrap().call(&info).unwrap();
+        reply.view().as_str().unwrap().contains("cluster_state:ok")
+    });
+    let mut cluster = discover(lab);
+    fill_strings(&mut cluster, 500);
+    let owner = Cluster::discover(node, lab.settings()).unwrap().myself().id().to_string();
+    for member in lab.endpoints() {
+        send(lab, &member, &["CLUSTER", "FORGET", &owner]).unwrap();
+    }
+    assert!(inspect(&mut discover(lab)).keys() < 500, "some keys are on the node");
+    500
+}
+
+fn an_owner_that_all_have_forgotten_is_brought_back(server: &'static str, memory: Option<&str>) {
+    let server = TestServer::named(server).unwrap();
+    let lab = TempLab::cluster(&server, 3, 0).unwrap();
+    let fresh = TempLab::nodes(&server, 1).unwrap();
+    let node = &fresh.endpoints()[0];
+    let all = [lab.endpoints(), vec![node.clone()]].concat();
+    if let Some(seconds) = memory {
+        for node in &all {
+            send(&lab, node, &["CONFIG", "SET", "cluster-blacklist-ttl", seconds]).unwrap();
+        }
+    }
+    let keys = forgotten_owner(&lab, &fresh);
+    let role = NewRole::Master;
+    with_context(|context| add_node(&mut discover(&lab), node, role, context)).unwrap();
+    gossip(&lab, &all);
+    assert_whole(&lab, &all);
+    assert_eq!(inspect(&mut discover(&lab)).keys(), keys);
+}
+
+#[test]
+fn an_owner_that_all_have_forgotten_is_brought_back_on_redis_7_0() {
+    an_owner_that_all_have_forgotten_is_brought_back("redis-7.0", None);
+}
+
+/// Here the nodes tell each other whom they have forgotten.
+#[test]
+fn an_owner_that_all_have_forgotten_is_brought_back_on_valkey_9_1() {
+    an_owner_that_all_have_forgotten_is_brought_back("valkey-9.1", Some("6"));
+}
+
+/// One that knows the others, and is known to one of them.
+#[test]
+fn half_a_member_without_anything_begins_anew() {
+    let server = TestServer::named("redis-8.6").unwrap();
+    let lab = TempLab::cluster(&server, 3, 0).unwrap();
+    let fresh = TempLab::nodes(&server, 1).unwrap();
+    let node = &fresh.endpoints()[0];
+    let add = |role| with_context(|context| add_node(&mut discover(&lab), node, role, context));
+    let first = add(NewRole::Master).unwrap();
+    send(&lab, &lab.endpoints()[1], &["CLUSTER", "FORGET", &first.to_string()]).unwrap();
+    let second = add(NewRole::Replica).unwrap();
+    assert_ne!(first, second);
+    let all = [lab.endpoints(), vec![node.clone()]].concat();
+    gossip(&lab, &all);
+    assert_whole(&lab, &all);
+    assert!(discover(&lab).member(second).unwrap().node().is_replica());
+    assert_eq!(add(NewRole::Replica).unwrap(), second, "it is what was asked for");
+}
+
+/// One that waits in vain for others would be told to be reset, were it not for what it has.
+#[test]
+fn a_member_of_another_cluster_is_never_told_to_be_reset() {
+    let server = TestServer::named("valkey-9.1").unwrap();
+    let lab = TempLab::cluster(&server, 3, 0).unwrap();
+    let other = TempLab::cluster(&server, 3, 0).unwrap();
+    let node = &other.endpoints()[0];
+    let role = NewRole::Master;
+    let refused = with_context(|context| add_node(&mut discover(&lab), node, role, context));
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("redis-trib quit") && !refused.contains("RESET"), "{refused}");
+    assert_whole(&other, &other.endpoints());
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use redistrib_ops::Endpoint;
-use redistrib_ops::model::NodeId;
+use redistrib_ops::model::NodeName;
 
 use super::MigrationArgs;
 use super::common::ChangeArgs;
-use super::values::{endpoint, node_id};
+use super::values::{endpoint, node_name};
 
 /// Arguments of `bench`.
 #[derive(Clone, Debug, Args)]
@@ -28,11 +28,11 @@ pub struct BenchArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 1000)]
     pub slots: u16,
     /// The master that gives them [default: the one with the most slots]
-    #[arg(long, value_name = "ID", value_parser = node_id)]
-    pub from: Option<NodeId>,
+    #[arg(long, value_name = "NODE", value_parser = node_name)]
+    pub from: Option<NodeName>,
     /// The master that takes them [default: the one with the fewest slots]
-    #[arg(long, value_name = "ID", value_parser = node_id)]
-    pub to: Option<NodeId>,
+    #[arg(long, value_name = "NODE", value_parser = node_name)]
+    pub to: Option<NodeName>,
     /// Draw hold-up and speed over time into this file (SVG)
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 use redistrib_ops::Endpoint;
-use redistrib_ops::model::NodeId;
+use redistrib_ops::model::NodeName;
 
 use super::MigrationArgs;
 use super::common::{ChangeArgs, SeedArgs, WorkArgs};
-use super::values::{endpoint, millis, node_id};
+use super::values::{endpoint, millis, node_name};
 
 /// Arguments of `add-node`.
 #[derive(Clone, Debug, Args)]
@@ -23,15 +23,15 @@ pub struct AddNodeArgs {
     /// Make it a replica: of --master-id, or of the master with the fewest
     #[arg(long, visible_alias = "slave")]
     pub replica: bool,
-    /// The master that it follows
+    /// The master that it follows: its id or how that begins, HOST:PORT, host or port
     #[arg(
         long,
-        value_name = "ID",
-        value_parser = node_id,
+        value_name = "NODE",
+        value_parser = node_name,
         requires = "replica",
         aliases = ["primaries-id", "primary-id"]
     )]
-    pub master_id: Option<NodeId>,
+    pub master_id: Option<NodeName>,
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,
@@ -43,9 +43,9 @@ pub struct DelNodeArgs {
     /// Any node of the cluster
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// The node that leaves; without it the one at the address
-    #[arg(value_name = "ID", value_parser = node_id)]
-    pub id: Option<NodeId>,
+    /// The node that leaves: its id or how that begins, HOST:PORT, host or port; without it the one at the address
+    #[arg(value_name = "NODE", value_parser = node_name)]
+    pub id: Option<NodeName>,
     /// Move the node's slots to the other masters first
     #[arg(long)]
     pub drain: bool,

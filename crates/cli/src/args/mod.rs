@@ -41,11 +41,10 @@ pub use python::{
     JoinArgs, JoinNoLoadArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs,
 };
 pub use rebalance::{RebalanceArgs, Weight};
-pub use reshard::{MigrationArgs, ReshardArgs};
+pub use reshard::{MigrationArgs, ReshardArgs, SourceNames};
 pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
 pub use tools::{CompletionsArgs, ManArgs};
 pub use transfer::{CopyArgs, ImportArgs, SourceArgs, TransferArgs};
-pub use values::node_id;
 
 use crate::dialect::{self, Translated};
 

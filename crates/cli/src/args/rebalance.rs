@@ -1,16 +1,18 @@
 //! `rebalance`.
 
 use clap::Args;
+use redistrib_ops::model::NodeName;
 use redistrib_ops::{By, RebalanceOptions};
 
 use super::MigrationArgs;
 use super::common::{ChangeArgs, SeedArgs};
+use super::values::node_name;
 
 /// A master's weight.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weight {
-    /// The master's id, or how it begins.
-    pub node: String,
+    /// What the master is called.
+    pub node: NodeName,
     /// The weight: finite and not negative.
     pub weight: f64,
 }
@@ -21,8 +23,8 @@ pub struct RebalanceArgs {
     /// Which cluster.
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// A master's weight, other than 1: its id or how it begins; several may follow one --weight
-    #[arg(long, value_name = "ID=WEIGHT", value_parser = weight)]
+    /// A master's weight, other than 1: its id or how that begins, HOST:PORT, host or port; several may follow one --weight
+    #[arg(long, value_name = "NODE=WEIGHT", value_parser = weight)]
     pub weight: Vec<Weight>,
     /// Accepted as redis-trib.rb does: weights are 1 unless --weight says otherwise
     #[arg(long)]
@@ -61,13 +63,13 @@ impl RebalanceArgs {
 
 fn weight(text: &str) -> Result<Weight, String> {
     let wrong =
-        || format!("{text:?} is no weight: write ID=WEIGHT with a number that is not negative");
+        || format!("{text:?} is no weight: write NODE=WEIGHT with a number that is not negative");
     let (node, weight) = text.split_once('=').filter(|(id, _)| !id.is_empty()).ok_or_else(wrong)?;
     let weight: f64 = weight.parse().map_err(|_| wrong())?;
     if !weight.is_finite() || weight < 0.0 {
         return Err(wrong());
     }
-    Ok(Weight { node: node.to_owned(), weight })
+    Ok(Weight { node: node_name(node)?, weight })
 }
 
 fn percent(text: &str) -> Result<f64, String> {

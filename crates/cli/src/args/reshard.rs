@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate};
-use redistrib_ops::model::NodeId;
-use redistrib_ops::reshard::Sources;
+use redistrib_ops::model::NodeName;
 
 use super::common::{ChangeArgs, SeedArgs};
-use super::values::{millis, node_id, rate};
+use super::values::{millis, node_name, rate};
 
 /// Arguments of `reshard`. What is missing is asked for.
 #[derive(Clone, Debug, Args)]
@@ -16,12 +15,12 @@ pub struct ReshardArgs {
     /// Which cluster.
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// Masters that give slots: ids with commas between them, or `all`
-    #[arg(long, value_name = "ID,…|all", value_parser = sources)]
-    pub from: Option<Sources>,
+    /// Masters that give slots, with commas between them, or `all`: each its id or how that begins, HOST:PORT, host or port
+    #[arg(long, value_name = "NODE,…|all", value_parser = sources)]
+    pub from: Option<SourceNames>,
     /// The master that takes them
-    #[arg(long, value_name = "ID", value_parser = node_id)]
-    pub to: Option<NodeId>,
+    #[arg(long, value_name = "NODE", value_parser = node_name)]
+    pub to: Option<NodeName>,
     /// How many slots
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=16384))]
     pub slots: Option<u16>,
@@ -88,13 +87,22 @@ fn atomic(text: &str) -> Result<Atomic, String> {
     }
 }
 
-fn sources(text: &str) -> Result<Sources, String> {
+/// The masters that give slots, as they are called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceNames {
+    /// All but the one that takes them.
+    All,
+    /// These.
+    Nodes(Vec<NodeName>),
+}
+
+fn sources(text: &str) -> Result<SourceNames, String> {
     if text.eq_ignore_ascii_case("all") {
-        return Ok(Sources::All);
+        return Ok(SourceNames::All);
     }
     let ids = text.split(',').map(str::trim).filter(|id| !id.is_empty());
-    match ids.map(node_id).collect::<Result<Vec<_>, _>>()? {
-        ids if ids.is_empty() => Err("give at least one node id, or all".into()),
-        ids => Ok(Sources::Nodes(ids)),
+    match ids.map(node_name).collect::<Result<Vec<_>, _>>()? {
+        ids if ids.is_empty() => Err("give at least one node, or all".into()),
+        ids => Ok(SourceNames::Nodes(ids)),
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use redistrib_ops::migrate::Rate;
-use redistrib_ops::model::{NodeId, SlotSet};
+use redistrib_ops::model::{NodeName, NotANodeName, SlotSet};
 use redistrib_ops::{Endpoint, Secret};
 
 /// `HOST:PORT`.
@@ -12,14 +12,9 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
     text.parse().map_err(|error: redistrib_ops::Error| error.to_string())
 }
 
-/// A node id of 40 hexadecimal digits.
-///
-/// # Errors
-/// A text that tells where ids are found.
-pub fn node_id(text: &str) -> Result<NodeId, String> {
-    text.parse().map_err(|_| {
-        format!("{text:?} is no node id: `redis-trib list HOST:PORT` shows the ids, 40 hexadecimal digits each")
-    })
+/// A node's id or how it begins, its address, its host or its port.
+pub(super) fn node_name(text: &str) -> Result<NodeName, String> {
+    text.parse().map_err(|error: NotANodeName| error.to_string())
 }
 
 /// A positive number of milliseconds.

@@ -53,8 +53,8 @@ fn on_cluster(
 ) -> anyhow::Result<Outcome> {
     let options = BenchOptions {
         slots: usize::from(args.slots),
-        from: args.from,
-        to: args.to,
+        from: args.from.as_ref().map(|name| cluster.find_master(name)).transpose()?,
+        to: args.to.as_ref().map(|name| cluster.find_master(name)).transpose()?,
         migrate: args.migration.options(),
     };
     let step = plan(&cluster, &options)?;

@@ -28,9 +28,9 @@ pub(super) fn add_node(args: &AddNodeArgs) -> anyhow::Result<Outcome> {
     let output = &session.output;
     output.line(format_args!(">>> Adding node {} to cluster {}", args.new, args.node));
     let mut cluster = session.discover(&args.node)?;
-    let role = match (args.replica, args.master_id) {
+    let role = match (args.replica, &args.master_id) {
         (false, _) => NewRole::Master,
-        (true, Some(id)) => NewRole::ReplicaOf(id),
+        (true, Some(name)) => NewRole::ReplicaOf(cluster.find(name)?),
         (true, None) => NewRole::Replica,
     };
     let master = role.master(&cluster)?;
@@ -67,9 +67,9 @@ struct RemovedDocument<'a> {
 pub(super) fn del_node(args: &DelNodeArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let cluster = session.discover(&args.seed.node)?;
-    let id = match args.id {
+    let id = match &args.id {
         // Some nodes may have forgotten it already.
-        Some(id) => cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?.id,
+        Some(name) => cluster.find(name)?,
         None => cluster.myself().id(),
     };
     let migration = args.drain.then_some(&args.migration);

@@ -1,14 +1,14 @@
 //! `reshard` and `migrate-slots`.
 
-use anyhow::ensure;
-use redistrib_ops::model::{Finding, NodeId, SlotSet};
+use anyhow::{Context, ensure};
+use redistrib_ops::model::{Finding, NodeId, NodeName, SlotSet};
 use redistrib_ops::reshard::{Sources, plan};
-use redistrib_ops::{Cluster, Report, inspect, plan_migrate_slots};
+use redistrib_ops::{Cluster, Error, Member, inspect, plan_migrate_slots};
 
 use super::fix::recover;
 use super::moves::Owners;
 use super::{Outcome, Session, moves};
-use crate::args::{MigrateSlotsArgs, ReshardArgs};
+use crate::args::{MigrateSlotsArgs, ReshardArgs, SourceNames};
 use crate::prompt::Prompt;
 use crate::render;
 
@@ -36,7 +36,7 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
         !report.findings.iter().any(is_in_the_way),
         "*** Please fix your cluster problems before resharding: redis-trib fix {seed}"
     );
-    let wish = wish(args, &session, &report)?;
+    let wish = wish(args, &session, &cluster)?;
     let done = recovered(&before, &cluster, &wish)?;
     tell_recovered(&session, done, wish.count);
     let wanted = usize::from(wish.count).saturating_sub(done);
@@ -99,35 +99,47 @@ fn is_in_the_way(finding: &Finding) -> bool {
     matches!(finding, Finding::Uncovered { .. } | Finding::Unserved { .. })
 }
 
-fn wish(args: &ReshardArgs, session: &Session, report: &Report) -> anyhow::Result<Wish> {
-    let known = |id: NodeId| report.masters().any(|master| master.node.id == id);
+fn wish(args: &ReshardArgs, session: &Session, cluster: &Cluster) -> anyhow::Result<Wish> {
+    let known = |name: &NodeName| cluster.find(name).ok().filter(|id| is_master(cluster, *id));
     let missing = args.slots.is_none() || args.to.is_none() || args.from.is_none();
     ensure!(
         !(missing && session.output.is_json()),
         "nobody can be asked with --json: give --from, --to and --slots"
     );
-    for id in args.to.iter().chain(given(args.from.as_ref())) {
-        ensure!(known(*id), "The specified node ({id}) is not known or not a master");
-    }
+    let target = args.to.as_ref().map(|name| master(cluster, name)).transpose()?;
+    let sources = match &args.from {
+        None => None,
+        Some(SourceNames::All) => Some(Sources::All),
+        Some(SourceNames::Nodes(names)) => {
+            let ids = names.iter().map(|name| master(cluster, name));
+            Some(Sources::Nodes(ids.collect::<anyhow::Result<_>>()?))
+        }
+    };
     let mut prompt = Prompt::standard();
     let count = match args.slots {
         Some(count) => count,
         None => prompt.slot_count(MOST_SLOTS)?,
     };
-    let target = match args.to {
+    let target = match target {
         Some(id) => id,
         None => prompt.receiver(known)?,
     };
-    let sources = match args.from.clone() {
+    let sources = match sources {
         Some(sources) => sources,
         None => prompt.sources(target, known)?,
     };
     Ok(Wish { count, target, sources })
 }
 
-fn given(sources: Option<&Sources>) -> &[NodeId] {
-    match sources {
-        Some(Sources::Nodes(ids)) => ids,
-        _ => &[],
-    }
+fn is_master(cluster: &Cluster, id: NodeId) -> bool {
+    cluster.member(id).is_ok_and(Member::is_master)
+}
+
+/// The master of this name.
+fn master(cluster: &Cluster, name: &NodeName) -> anyhow::Result<NodeId> {
+    let found = match cluster.find(name) {
+        Err(error @ Error::Precondition(_)) => return Err(error.into()),
+        found => found.ok().filter(|id| is_master(cluster, *id)),
+    };
+    found.with_context(|| format!("The specified node ({name}) is not known or not a master"))
 }
