@@ -183,7 +183,8 @@ fn import_keeps_every_database_or_begins_nothing() {
     ] {
         trib(&line).expect(1).complains(&["does not have all of the databases", "--to-db"]);
     }
-    trib(&["import", &node, "--from", &from, "--to-db", "0"]).expect(2);
+    let one = ["import", &node, "--from", &from, "--to-db", "0"];
+    trib(&one).expect(1).complains(&["both hold keys", "--db"]);
     trib(&["info", &node]).expect(0).shows(&["[OK] 0 keys in 3 masters."]);
     assert_eq!(sizes(&plain), DATABASES);
     trib(&["import", &node, "--from", &from, "--db", "0"]).expect(0).shows(&["Copied 10 keys"]);
@@ -200,6 +201,10 @@ fn copy_keeps_every_database() {
     trib(&["copy", &address(&plain, 0), &address(&plain, 1)]).expect(0);
     let both: Vec<_> = DATABASES.iter().map(|&(db, count)| (db, 2 * count)).collect();
     assert_eq!(sizes(&plain), both);
+    let set = Command::new("SET").arg("key:1").arg("other");
+    at_db(&plain.endpoints()[0], 3).call(&set).unwrap();
+    let busy = format!("\"key:1\" at {}/3: ", address(&plain, 0));
+    trib(&["copy", &address(&plain, 0), &address(&plain, 1)]).expect(1).shows(&[&busy]);
     let again = ["copy", &address(&plain, 0), &address(&plain, 0)];
     trib(&again).expect(1).complains(&["source and target in one"]);
 }

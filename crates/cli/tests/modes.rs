@@ -288,14 +288,14 @@ fn interrupt(process: u32) {
 
 #[test]
 fn json_is_for_programs() {
-    let lab = plain();
+    let lab = quick("redis-8.6", &[]);
     fill(&lab, &["set s1 abc", "rpush list 1 2 3", "config set maxmemory-policy allkeys-lfu"]);
     let node = lab.endpoints()[0].to_string();
     let document = |mode: &str| {
         let mut command = prepared(Command::new(env!("CARGO_BIN_EXE_redis-trib")));
-        command.args(["exec", &node, mode, "--json"]);
+        command.args(["exec", &node]).args(options(mode)).arg("--json");
         let (out, complaint, code) = printed(command);
-        assert_eq!((complaint.as_str(), code), ("", Some(0)), "{mode}");
+        assert_eq!(code, Some(0), "{mode}: {complaint}");
         serde_json::from_str::<serde_json::Value>(&out).unwrap_or_else(|_| panic!("{mode}: {out}"))
     };
     let big = document("--bigkeys");
@@ -305,6 +305,11 @@ fn json_is_for_programs() {
     );
     assert_eq!(document("--memkeys")["types"][1]["unit"], "bytes");
     assert_eq!(document("--hotkeys")["sampled"].as_u64(), Some(2));
+    assert_eq!(document("--keystats --top 1")["top"].as_array().map(Vec::len), Some(1));
+    assert!(document("--intrinsic-latency 1")["runs"].as_u64() > Some(0));
+    assert!(document("--latency -i 0.05")["count"].as_u64() > Some(0));
+    assert_eq!(document("--pipe")["errors"].as_u64(), Some(0));
+    assert!(document("--rdb /dev/null")["bytes"].as_u64() > Some(0));
 }
 
 #[test]

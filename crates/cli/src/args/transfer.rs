@@ -25,7 +25,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "NUMBER")]
     pub db: Option<u32>,
     /// The database of the cluster that takes its keys, where it is another
-    #[arg(long, value_name = "NUMBER", requires = "db")]
+    #[arg(long, value_name = "NUMBER")]
     pub to_db: Option<u32>,
     /// Which keys, and how.
     #[command(flatten)]
@@ -45,7 +45,7 @@ pub struct CopyArgs {
     #[arg(long, value_name = "NUMBER")]
     pub db: Option<u32>,
     /// The database of the target that takes its keys, where it is another
-    #[arg(long, value_name = "NUMBER", requires = "db")]
+    #[arg(long, value_name = "NUMBER")]
     pub to_db: Option<u32>,
     /// Which keys, and how.
     #[command(flatten)]

@@ -17,6 +17,9 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_work(&args.transfer.work)?;
     let from = Origin::new(&session, &args.from, args.db, &args.transfer.source)?;
     let from = if args.db.is_none() { from.with_all_databases()? } else { from };
+    if let Source::Servers(servers) = &from.source {
+        require_one(servers, args.to_db)?;
+    }
     let to = Server::new(args.seed.node.clone(), session.settings.clone());
     let to = to.at_db(args.to_db.unwrap_or_default());
     session.output.line(format_args!(">>> Importing data from {} to cluster {to}", from.name));
@@ -40,6 +43,7 @@ pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
         Some(db) => vec![from.at_db(db)],
         None => from.with_keys()?,
     };
+    require_one(&from, args.to_db)?;
     for source in &from {
         let to = to.clone().at_db(args.to_db.unwrap_or(source.db));
         session.output.line(format_args!(">>> Copying data from {source} to {to}"));
@@ -49,9 +53,19 @@ pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
     run(&session, &placed(transfer, args.to_db), &args.transfer.options(false))
 }
 
-/// Keys keep their database unless another was asked for.
+/// Keys keep their database unless another was asked for: then they must come from one alone.
 fn placed(transfer: Transfer, to_db: Option<u32>) -> Transfer {
     if to_db.is_some() { transfer } else { transfer.keeping_databases() }
+}
+
+/// Two databases must not become one unasked.
+fn require_one(databases: &[Server], to_db: Option<u32>) -> anyhow::Result<()> {
+    let (Some(to), [first, second, ..]) = (to_db, databases) else { return Ok(()) };
+    anyhow::ensure!(
+        first.db == second.db,
+        "{first} and {second} both hold keys: name the database that is to go to {to} with --db"
+    );
+    Ok(())
 }
 
 pub(super) fn reshard_fleet(args: &ReshardFleetArgs) -> anyhow::Result<Outcome> {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 use redistrib_ops::Error;
 use redistrib_ops::client::{Requests, Tally, insert, pass_on};
+use serde_json::json;
 
-use super::format::{Lines, write_harmless};
+use super::format::{Form, Lines, write_harmless};
 use super::options::Options;
 use super::session::Session;
 
@@ -26,11 +27,17 @@ pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool>
     let mut tally = Tally::new(&mut refused);
     let end = send(&mut session, options, patience, &mut tally);
     let counts = tally.counts();
+    let errors = counts.errors + u64::from(end.is_err());
+    if session.printer.form() == Form::Lossless {
+        let document = json!({ "errors": errors, "replies": counts.replies });
+        session.printer.line(&document.to_string())?;
+        end?;
+        return Ok(errors == 0);
+    }
     if end.is_ok() {
         session.printer.line("All data transferred. Waiting for the last reply...")?;
         session.printer.line("Last reply received from server.")?;
     }
-    let errors = counts.errors + u64::from(end.is_err());
     session.printer.line(&format!("errors: {errors}, replies: {}", counts.replies))?;
     end?;
     Ok(errors == 0)

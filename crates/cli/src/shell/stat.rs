@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use redistrib_ops::resp::Command;
+use serde_json::json;
 
+use super::format::Form;
 use super::options::{Options, Repeat};
 use super::scan::session_with;
 
@@ -25,10 +27,14 @@ pub(super) fn run(options: &Options, interval: Duration, repeat: Repeat) -> Resu
         let reply = session.client.connection()?.call(&Command::new("INFO"))?;
         let text = reply.view().joined().unwrap_or_default();
         let info = Info(&String::from_utf8_lossy(&text));
-        if row.is_multiple_of(ROWS) {
-            session.printer.line(HEADING)?;
+        if session.printer.form() == Form::Lossless {
+            session.printer.line(&info.document())?;
+        } else {
+            if row.is_multiple_of(ROWS) {
+                session.printer.line(HEADING)?;
+            }
+            session.printer.line(&info.row(requests_before))?;
         }
-        session.printer.line(&info.row(requests_before))?;
         requests_before = Some(info.number("total_commands_processed"));
         row += 1;
         thread::sleep(interval);
@@ -50,6 +56,18 @@ impl Info<'_> {
         let lines = self.0.lines().filter(|line| line.starts_with("db"));
         let counts = lines.filter_map(|line| line.split_once(":keys=")?.1.split(',').next());
         counts.filter_map(|count| count.parse::<u64>().ok()).sum()
+    }
+
+    fn document(&self) -> String {
+        let document = json!({
+            "keys": self.keys(),
+            "used_memory": self.number("used_memory"),
+            "connected_clients": self.number("connected_clients"),
+            "blocked_clients": self.number("blocked_clients"),
+            "requests": self.number("total_commands_processed"),
+            "connections": self.number("total_connections_received"),
+        });
+        document.to_string()
     }
 
     fn row(&self, requests_before: Option<u64>) -> String {

@@ -92,6 +92,12 @@ impl Ends {
         kept.map_or_else(|| target.clone(), |end| target.clone().at_db(end.server.db))
     }
 
+    /// How many of the sources are databases of the same server as this one, itself included.
+    pub(super) fn databases_beside(&self, source: usize) -> usize {
+        let facts = &self.sources[source].facts;
+        self.sources.iter().filter(|end| end.facts.is_same_server(facts)).count()
+    }
+
     /// The target that is the same database of the same server as a source.
     fn itself(&self, source: usize) -> Option<usize> {
         let from = &self.sources[source];

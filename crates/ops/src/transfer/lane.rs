@@ -215,7 +215,7 @@ impl<'a> Lane<'a> {
     }
 
     fn leave(&mut self, key: Bytes, reason: Reason) {
-        let source = self.job.ends.sources[self.source].server.endpoint.clone();
+        let source = self.job.ends.sources[self.source].server.to_string();
         self.counted.left.note(LeftKey { key, source, reason });
     }
 }

@@ -45,6 +45,9 @@ use places::Places;
 /// How many chunks of keys may wait for each source.
 const WAITING_CHUNKS: usize = 8;
 
+/// How many sources are copied from side by side: a server may have thousands of databases.
+const MOST_SOURCES: usize = 64;
+
 /// A transfer: from where, to where, and how.
 ///
 /// ```no_run
@@ -95,18 +98,23 @@ impl Transfer {
         let ends = self.ends(options)?;
         context.tell(Event::TransferStarted { keys: ends.keys() });
         let job = Job::new(&ends, self.places(&ends), options, context);
-        thread::scope(|scope| {
-            for source in 0..ends.sources.len() {
-                let (sender, receiver) = sync_channel(WAITING_CHUNKS);
-                let chunks = Arc::new(Mutex::new(receiver));
-                for _ in 0..options.connections.max(1) {
-                    let (job, chunks) = (&job, Arc::clone(&chunks));
-                    scope.spawn(move || note(job, lane::run(job, source, &chunks)));
+        let sources: Vec<usize> = (0..ends.sources.len()).collect();
+        for together in sources.chunks(MOST_SOURCES) {
+            thread::scope(|scope| {
+                for &source in together {
+                    let (sender, receiver) = sync_channel(WAITING_CHUNKS);
+                    let chunks = Arc::new(Mutex::new(receiver));
+                    // The databases of a server share the connections to it.
+                    let lanes = options.connections / ends.databases_beside(source);
+                    for _ in 0..lanes.max(1) {
+                        let (job, chunks) = (&job, Arc::clone(&chunks));
+                        scope.spawn(move || note(job, lane::run(job, source, &chunks)));
+                    }
+                    let job = &job;
+                    scope.spawn(move || note(job, scan::scan(job, source, &sender)));
                 }
-                let job = &job;
-                scope.spawn(move || note(job, scan::scan(job, source, &sender)));
-            }
-        });
+            });
+        }
         context.tell(Event::Finished);
         Ok(job.into_report())
     }

@@ -23,7 +23,8 @@ pub struct TransferOptions {
     pub verify: bool,
     /// The most that is copied a second, over all connections; bytes are those of DUMP's payloads.
     pub rate: Option<Rate>,
-    /// Connections to each source, each with its own to the targets. At least 1; default 8.
+    /// Connections to each source, each with its own to the targets; databases of one server share them. At least 1
+    /// for each; default 8.
     pub connections: usize,
     /// The bytes of payload that each connection holds at most at a time, but for a single value that
     /// is larger. Default 2 MiB.

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
-use crate::{Endpoint, Error};
+use crate::Error;
 
 /// How many of the keys that were left are named in a [`TransferReport`].
 pub const MOST_NAMED: usize = 1000;
@@ -111,9 +111,8 @@ pub struct LeftKey {
     /// Its name; in JSON as text, with bytes that are none replaced.
     #[serde(serialize_with = "lossy")]
     pub key: Bytes,
-    /// The server that has it.
-    #[serde(serialize_with = "display")]
-    pub source: Endpoint,
+    /// The server that has it, with the database behind a `/` if that is not 0.
+    pub source: String,
     /// Why.
     #[serde(flatten)]
     pub reason: Reason,
@@ -121,10 +120,6 @@ pub struct LeftKey {
 
 fn lossy<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&String::from_utf8_lossy(bytes))
-}
-
-fn display<S: Serializer>(endpoint: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(endpoint)
 }
 
 impl fmt::Display for LeftKey {

@@ -46,7 +46,7 @@ fn sort(job: &Job<'_>, source: usize, key: Bytes, chunk: &mut Chunk, counted: &m
     }
     let verdict = job.places.verdict(source, &key);
     if verdict.stray {
-        let server = job.ends.sources[source].server.endpoint.clone();
+        let server = job.ends.sources[source].server.to_string();
         counted.strays.note(LeftKey { key: key.clone(), source: server, reason: Reason::Stray });
     }
     if verdict.take {

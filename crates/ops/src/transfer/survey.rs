@@ -127,7 +127,7 @@ impl<'a> Surveyor<'a> {
             self.survey.braced += 1;
         }
         if verdict.stray {
-            let source = self.job.ends.sources[self.source].server.endpoint.clone();
+            let source = self.job.ends.sources[self.source].server.to_string();
             self.survey.strays.note(LeftKey { key: key.clone(), source, reason: Reason::Stray });
         }
         if !verdict.take {
