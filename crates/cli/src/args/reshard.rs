@@ -36,7 +36,7 @@ pub struct ReshardArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Migration")]
 pub struct MigrationArgs {
-    /// How long one MIGRATE may take, in milliseconds
+    /// How long one MIGRATE may take, or an atomic migration may get no further, in milliseconds
     #[arg(long, value_name = "MS", value_parser = millis, default_value = "60000")]
     pub timeout: Duration,
     /// The most keys in one MIGRATE [default: as many as --max-pause allows]
@@ -48,7 +48,7 @@ pub struct MigrationArgs {
     /// How long the servers may be held up at a time, in milliseconds; 0 for no bound
     #[arg(long, value_name = "MS", default_value_t = 5)]
     pub max_pause: u32,
-    /// The most that is moved a second: a number of keys, or of bytes as in 500KB, 20MB, 1GB
+    /// The most that is moved a second: a number of keys, or of bytes as in 500KB, 20MB, 1GB; by MIGRATE then
     #[arg(long, value_name = "KEYS|BYTES", value_parser = rate)]
     pub rate: Option<Rate>,
     /// Whether to use the atomic migration of Valkey 9 and Redis 8.4

@@ -70,7 +70,9 @@ fn a_killed_tool_leaves_what_another_run_mends() {
 
 #[test]
 fn a_killed_tool_leaves_what_another_run_mends_with_atomic_migration() {
-    kill_and_mend(&TestServer::named("valkey-9.1").unwrap(), rounds(6, 200));
+    for server in ["redis-8.6", "valkey-9.1"] {
+        kill_and_mend(&TestServer::named(server).unwrap(), rounds(6, 200));
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod atomic;
 mod comings;
 mod keys;
 mod killed;

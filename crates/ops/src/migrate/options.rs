@@ -14,7 +14,8 @@ use std::time::Duration;
 pub struct MigrateOptions {
     /// The longest that one MIGRATE may wait for the network or the target before the source gives it up:
     /// MIGRATE's own timeout. A first try gets at most half a second, since the source serves nobody
-    /// meanwhile; only keys that failed are tried again with more. Default 60 s.
+    /// meanwhile; only keys that failed are tried again with more. Where the servers move slots by themselves: how long they may
+    /// get no further before the job is cancelled. Default 60 s.
     pub timeout: Duration,
     /// The most keys in one MIGRATE; 0 is no bound but the pause budget. Default 0.
     pub keys_per_migrate: usize,
