@@ -276,6 +276,70 @@ fn a_job_that_somebody_cancels_goes_on_by_migrate() {
     }
 }
 
+/// The slots go on from whoever serves them now, or it is said that this is another; no key is lost.
+#[test]
+fn a_source_that_is_failed_over_meanwhile_is_no_loss() {
+    for server in FAMILIES {
+        let lab = TempLab::cluster(&TestServer::named(server).unwrap(), 3, 1).unwrap();
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 3000);
+        let before = dumps(&lab);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        let heir = cluster.replicas_of(a).next().unwrap().id();
+        let mut heir = connect(&lab, &cluster, heir);
+        poll("the replica is in sync", || {
+            call(&mut heir, "INFO replication")
+                .view()
+                .as_str()
+                .unwrap()
+                .contains("master_link_status:up")
+        });
+        slow_down(&mut connect(&lab, &cluster, a), 500);
+        let moves = [step(&cluster, a, b, "0-5000")];
+        let mut watcher = discover(&lab);
+        let ended = std::thread::scope(|scope| {
+            let run = || move_slots(&mut cluster, &moves, &MigrateOptions::default());
+            let run = scope.spawn(run);
+            await_job(&mut watcher, "it is under way", SlotJob::is_open);
+            call(&mut heir, "CLUSTER FAILOVER");
+            run.join().unwrap()
+        });
+        if let Err(error) = ended {
+            assert!(error.to_string().contains("no master any more"), "{server}: {error}");
+        }
+        poll("all is well", || dumps(&lab) == before);
+        assert_eq!(jobs(&mut discover(&lab)), [], "{server}");
+        assert_settled(&lab);
+    }
+}
+
+/// Ends a server when the first slots have moved.
+struct EndsSource<'a>(&'a TempLab, usize);
+
+impl Observer for EndsSource<'_> {
+    fn event(&self, event: &Event) {
+        if let Event::SlotsMoved { .. } = event {
+            self.0.kill(self.1);
+        }
+    }
+}
+
+#[test]
+fn a_source_that_dies_when_its_slots_are_through_is_no_failure() {
+    for server in FAMILIES {
+        let lab = TempLab::cluster(&TestServer::named(server).unwrap(), 3, 1).unwrap();
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 3000);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        let moves = [step(&cluster, a, b, "0-2000")];
+        let observer = EndsSource(&lab, index_of(&lab, &cluster, a));
+        let options = MigrateOptions { settle: Duration::from_secs(30), ..atomic() };
+        let ended = move_slots_with(&mut cluster, &moves, &options, &observer, &Cancel::new());
+        let done = ended.unwrap();
+        assert!(done.slots == 2001 && done.keys > 300, "{server}: {done:?}");
+    }
+}
+
 /// Redis 8.6 drops what it imports, and says completed, where a target comes to lack its replicas.
 #[test]
 fn keys_that_the_servers_lose_are_missed() {

@@ -42,7 +42,7 @@ pub use options::{Atomic, MigrateOptions, Rate};
 use crate::agreement::disagreement;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Context, Event, Stop};
+use crate::{Cluster, Context, Event, Member, Stop};
 use shared::Shared;
 
 /// What a migration did.
@@ -118,6 +118,16 @@ fn look_at_end(
     until_settled(options.settle, context.cancel, || {
         cluster.refresh();
         cluster.reconnect();
-        Ok(preflight::silent_master(cluster).or_else(|| disagreement(cluster, |_| true)))
+        Ok(unreplaced_master(cluster).or_else(|| disagreement(cluster, |_| true)))
     })
+}
+
+/// A master that does not answer and still has slots in the eyes of the others: no replica has taken them over.
+fn unreplaced_master(cluster: &Cluster) -> Option<String> {
+    let views = || cluster.members().iter().filter_map(Member::topology);
+    let is_owner =
+        |id| views().any(|view| view.node(id).is_some_and(|node| !node.slots.is_empty()));
+    let mut silent = cluster.masters().filter(|master| !master.is_up());
+    let master = silent.find(|master| is_owner(master.id()))?;
+    Some(format!("master {} ({}) cannot be reached", master.endpoint(), master.id()))
 }

@@ -80,7 +80,7 @@ fn refuse_silent_masters(cluster: &Cluster) -> Result<()> {
 }
 
 /// A master that has stopped answering.
-pub(super) fn silent_master(cluster: &Cluster) -> Option<String> {
+fn silent_master(cluster: &Cluster) -> Option<String> {
     let is_silent =
         |member: &&Member| member.topology().is_none() && !member.node().slots.is_empty();
     let silent = cluster.masters().find(is_silent)?;
