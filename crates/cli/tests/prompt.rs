@@ -59,11 +59,10 @@ impl User {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits until a line is asked for. Every key draws the prompt anew, but only a new line begins with
-    /// turning bracketed paste on; what is typed together with the Ctrl-C before it is lost.
+    /// Waits until a line is asked for. Every key draws the prompt anew, but only on a new line nothing stands
+    /// behind it before the cursor is put there.
     fn is_asked(&mut self, prompt: &str) {
-        self.sees("\x1b[?2004h");
-        self.sees(prompt);
+        self.sees(&format!("{prompt}\r\x1b["));
     }
 
     /// Sends the program a SIGINT that is no key.
@@ -172,6 +171,136 @@ fn a_session_at_the_prompt() {
     assert!(user.leaves());
     let lines = fs::read_to_string(&history).unwrap();
     assert!(lines.contains("set a 1\n") && !lines.contains("s3cret"), "{lines}");
+}
+
+/// What a user at the prompt of one server sees, and a connection of somebody else to it.
+fn at_the_prompt(options: &str) -> (TempLab, tempfile::TempDir, User, Connection, String) {
+    let lab = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let node = lab.endpoints()[0].to_string();
+    let user = User::sit_down(&format!("shell {node} {options}"), &folder.path().join("history"));
+    let other = Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
+    let mut seated = (lab, folder, user, other, format!("{node}> "));
+    seated.2.is_asked(&seated.4);
+    seated
+}
+
+fn say(link: &mut Connection, line: &str) -> resp::Reply {
+    link.call(&resp::Command::from_args(line.split(' '))).unwrap()
+}
+
+#[test]
+fn every_line_of_what_is_pasted_or_typed_ahead_is_a_command() {
+    let (_lab, folder, mut user, mut other, prompt) = at_the_prompt("");
+    user.types("set s1 1\rset s2 2\rset keep kept\rdel s1\rget keep\r");
+    user.sees("\"kept\"");
+    user.is_asked(&prompt);
+    // As terminals paste that were told to mark it.
+    user.types("\x1b[200~del s2\rget keep\x1b[201~\r");
+    user.sees("(integer) 1\r\n\"kept\"");
+    user.is_asked(&prompt);
+    user.types("blpop nolist 0\rset late 1\rget late\r");
+    await_blocked(&_lab);
+    say(&mut other, "rpush nolist x");
+    user.sees("\"1\"");
+    user.is_asked(&prompt);
+    let left = say(&mut other, "keys *");
+    assert_eq!(left.view().len(), 2, "keep and late");
+    let lines = fs::read_to_string(folder.path().join("history")).unwrap();
+    assert!(lines.contains("\ndel s2\nget keep\n"), "{lines}");
+}
+
+#[test]
+fn nothing_of_a_transaction_that_lost_its_connection_is_executed() {
+    let (_lab, _folder, mut user, mut other, prompt) = at_the_prompt("");
+    let in_transaction = prompt.replace("> ", "(TX)> ");
+    user.types("multi\r");
+    user.is_asked(&in_transaction);
+    say(&mut other, "client kill type normal skipme yes");
+    user.types("set a 1\r");
+    user.sees("The transaction is gone with its connection");
+    // Typed ahead, for a transaction that is no more.
+    user.types("set b 1\rexec\r");
+    user.sees("Not sent: the transaction was lost");
+    user.sees("ERR EXEC without MULTI");
+    user.is_asked(&prompt);
+    user.types("watch w\r");
+    user.sees("OK");
+    user.is_asked(&prompt);
+    say(&mut other, "client kill type normal skipme yes");
+    user.types("multi\rset c 1\rexec\r");
+    user.sees("The WATCH is gone with its connection");
+    user.sees("ERR EXEC without MULTI");
+    user.types("set d 1\r");
+    user.sees("OK");
+    let left = say(&mut other, "keys *");
+    assert_eq!(
+        left.view().elements().map(|key| key.as_bytes().unwrap().to_vec()).collect::<Vec<_>>(),
+        [b"d"]
+    );
+}
+
+#[test]
+fn while_keys_are_watched_no_other_node_is_gone_to() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let node = lab.endpoints()[0].to_string();
+    let line = format!("shell -c {node}");
+    let mut user = User::sit_down(&line, &folder.path().join("history"));
+    user.is_asked(&format!("{node}> "));
+    // The slot of `bar` is 5061, which the first master owns; that of `foo` the third's.
+    user.types("watch bar\rget foo\r");
+    user.sees("(error) MOVED");
+    user.is_asked(&format!("{node}> "));
+    user.types("multi\rset foo 1\rexec\r");
+    user.sees("(error) MOVED");
+    user.sees("EXECABORT");
+    user.is_asked(&format!("{node}> "));
+    user.types("get foo\r");
+    user.sees("-> Redirected to slot");
+    user.sees("(nil)");
+}
+
+#[test]
+fn each_reply_to_a_command_that_has_several_is_read() {
+    let (_lab, _folder, mut user, mut other, prompt) = at_the_prompt("-3");
+    user.types("unsubscribe c1 c2\r");
+    user.sees("\"c1\"");
+    user.sees("\"c2\"");
+    user.is_asked(&prompt);
+    say(&mut other, "set k 1");
+    user.types("client tracking on\rget k\r");
+    user.sees("\"1\"");
+    say(&mut other, "set k 2");
+    user.types("ping\r");
+    user.sees("-> invalidate: 'k'");
+    user.sees("PONG");
+    user.is_asked(&prompt);
+}
+
+#[test]
+fn the_files_of_valkey_cli_are_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let named = |name: &str| folder.path().join(name);
+    let program = named("valkey-cli");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_redis-trib"), &program).unwrap();
+    fs::write(named("rc"), ":set nohints\n\n:bogus\n").unwrap();
+    let line = format!(
+        "VALKEYCLI_HISTFILE={} VALKEYCLI_RCFILE={} exec {} -p 1",
+        named("valkey").display(),
+        named("rc").display(),
+        program.display()
+    );
+    let mut user = User::run(&line, &named("redis"));
+    user.sees(".valkeyclirc: unknown valkey-cli internal command ':bogus'");
+    user.is_asked("not connected> ");
+    user.types(":get pubsub\r");
+    user.sees("\r\n0\r\n");
+    user.is_asked("not connected> ");
+    user.types("quit\r");
+    assert!(user.leaves());
+    assert_eq!(fs::read_to_string(named("valkey")).unwrap(), ":get pubsub\nquit\n");
+    assert!(!named("redis").exists());
 }
 
 /// The shell that comes after must find a terminal that shows what is typed, and ends lines where they end.

@@ -25,8 +25,9 @@ impl Uri {
             _ => return Err("Invalid URI scheme".into()),
         };
         let mut uri = Uri { tls, ..Uri::default() };
-        let (before, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (identity, address) = before.rsplit_once('@').unwrap_or(("", before));
+        // A password may hold any of `/ # ? @`, an address no `@`.
+        let (identity, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let (address, path) = place.split_once('/').unwrap_or((place, ""));
         match identity.split_once(':') {
             Some((user, password)) => {
                 uri.user = Some(decode(user)?).filter(|user| !user.is_empty());
@@ -87,6 +88,10 @@ mod tests {
         assert_eq!(
             parts("valkey://pw@h/0"),
             (false, [None, some("pw"), some("h"), None, some("0")])
+        );
+        assert_eq!(
+            parts("redis://:a/b#c?d@e%2F@h:1/2").1,
+            [None, some("a/b#c?d@e/"), some("h"), some("1"), some("2")]
         );
         assert_eq!(parts("redis://:pw@:1").1, [None, some("pw"), None, some("1"), None]);
     }

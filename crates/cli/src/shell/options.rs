@@ -42,6 +42,35 @@ pub enum Peer {
     ValkeyCli,
 }
 
+impl Peer {
+    /// As it stands in the names of files.
+    pub(super) fn short_name(self) -> &'static str {
+        match self {
+            Self::RedisCli => "rediscli",
+            Self::ValkeyCli => "valkeycli",
+        }
+    }
+
+    /// As it is called.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::RedisCli => "redis-cli",
+            Self::ValkeyCli => "valkey-cli",
+        }
+    }
+
+    /// The file that the environment names for a purpose: `HISTFILE` or `RCFILE`. valkey-cli's users may have
+    /// kept redis-cli's variables.
+    pub(super) fn dotfile(self, purpose: &str) -> Option<PathBuf> {
+        let variable = |tool: &str| std::env::var_os(format!("{tool}_{purpose}"));
+        let named = match self {
+            Self::RedisCli => variable("REDISCLI"),
+            Self::ValkeyCli => variable("VALKEYCLI").or_else(|| variable("REDISCLI")),
+        };
+        named.map(PathBuf::from)
+    }
+}
+
 /// The protocol version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {

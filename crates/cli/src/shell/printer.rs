@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use redistrib_ops::resp::View;
+use redistrib_ops::resp::{Elements, Kind, View};
 
 use super::format::{Delimiters, Form, Lines, write_harmless, write_raw, write_reply};
 use super::options::Output;
@@ -59,7 +59,18 @@ impl Printer {
         if !self.pushes {
             return Ok(());
         }
-        self.reply(&[], view)
+        let Some(keys) = invalidated(view).filter(|_| self.form == Form::Terminal) else {
+            return self.reply(&[], view);
+        };
+        let mut out = io::stdout().lock();
+        out.write_all(b"-> invalidate: ")?;
+        for (position, key) in keys.enumerate() {
+            out.write_all(if position > 0 { b", '" } else { b"'" })?;
+            write_harmless(key.as_bytes().unwrap_or_default(), Lines::One, &mut out)?;
+            out.write_all(b"'")?;
+        }
+        out.write_all(b"\n")?;
+        out.flush()
     }
 
     /// Writes a command as a server sends it to its replicas.
@@ -76,6 +87,13 @@ impl Printer {
         writeln!(out, "{text}")?;
         out.flush()
     }
+}
+
+/// The keys that a push tells to be changed. One without keys, which a FLUSHALL sends, is like any other push.
+fn invalidated(push: View<'_>) -> Option<Elements<'_>> {
+    let mut elements = push.elements();
+    let keys = (elements.next()?.as_bytes()? == b"invalidate").then(|| elements.next())??;
+    (keys.kind() == Kind::Array).then(|| keys.elements())
 }
 
 /// Commands whose reply is a report for people: redis-cli prints it unquoted in every form.

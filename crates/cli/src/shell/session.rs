@@ -73,7 +73,7 @@ impl Session {
         if self.client.is_connected() {
             return Ok(());
         }
-        self.state.disconnected();
+        self.disconnected();
         loop {
             self.client.set_up_with(self.state.setup());
             let Err(error) = self.client.connection() else { return Ok(()) };
@@ -97,20 +97,38 @@ impl Session {
         }
     }
 
+    /// Takes note that the connection is gone, and says so where commands to come count on it.
+    pub(super) fn disconnected(&mut self) {
+        if let Some(lost) = self.state.disconnected() {
+            let _ = writeln!(io::stderr(), "{}", lost.text());
+        }
+    }
+
     /// Sends a command and waits for its reply, following the cluster where that was asked for. Inside a
-    /// transaction nothing is followed: the command would be executed outside of it.
+    /// transaction, and while keys are watched, nothing is followed and no new connection made: the command would be
+    /// executed outside of it.
     ///
     /// # Errors
     /// No connection, or none any more.
     pub(super) fn ask(&mut self, words: &[Vec<u8>]) -> Result<Reply, Error> {
-        self.connect()?;
         let command = Command::from_args(words);
+        let bound = self.state.is_bound();
+        if !bound {
+            self.connect()?;
+        }
         let mut reporter = Reporter { printer: &self.printer, talkative: self.talkative };
-        let reply = if self.follow && !self.state.in_transaction {
-            self.client.follow(&command, &mut reporter)?
-        } else {
-            self.client.request(&command, &mut reporter)?
+        let reply = match (bound, self.follow) {
+            (true, _) => self.client.request_connected(&command, &mut reporter),
+            (false, true) => self.client.follow(&command, &mut reporter),
+            (false, false) => self.client.request(&command, &mut reporter),
         };
+        let ends = command.name().eq_ignore_ascii_case(b"exec")
+            || command.name().eq_ignore_ascii_case(b"discard");
+        if reply.is_err() && ends {
+            // Nothing more can be lost: the complaint tells what is known of it.
+            self.state.end_transaction();
+        }
+        let reply = reply?;
         if let Change::Identity(credentials) = self.state.note(words, &reply) {
             self.client.set_credentials(credentials);
         }
@@ -124,12 +142,17 @@ impl Session {
     /// As for [`Session::ask`], and those of writing.
     pub(super) fn execute(&mut self, words: &[Vec<u8>]) -> Result<bool> {
         let begun = Instant::now();
+        if let Some(lost) = self.state.refuse(words) {
+            writeln!(io::stderr(), "{}", lost.refusal())?;
+            return Ok(false);
+        }
         if is_synchronisation(words) {
             self.connect()?;
             self.printer.line("Entering replica output mode...  (press Ctrl-C to quit)")?;
             return replica::follow(self, &Command::from_args(words), self.peer);
         }
-        let streams = streams(words);
+        // Inside a transaction they are queued.
+        let streams = streams(words) && !self.state.in_transaction;
         let reply = self.ask(words)?;
         let fine = reply.view().as_error().is_none();
         if streams && fine {
@@ -145,11 +168,30 @@ impl Session {
             }
             _ => self.printer.reply(words, reply.view())?,
         }
+        if fine && !self.state.in_transaction {
+            self.print_further_goodbyes(words)?;
+        }
         let took = begun.elapsed();
         if self.talkative && took >= WORTH_TELLING && self.printer.form() == Form::Terminal {
             self.printer.line(&format!("({:.2}s)", took.as_secs_f64()))?;
         }
         Ok(fine)
+    }
+
+    /// The server answers UNSUBSCRIBE once for each channel: what was not read would be taken for the next
+    /// command's reply.
+    fn print_further_goodbyes(&mut self, words: &[Vec<u8>]) -> Result<()> {
+        let Some((name, channels)) = words.split_first() else { return Ok(()) };
+        if !name.to_ascii_lowercase().ends_with(b"unsubscribe") {
+            return Ok(());
+        }
+        let command = Command::from_args(words);
+        for _ in channels.iter().skip(1) {
+            let mut reporter = Reporter { printer: &self.printer, talkative: self.talkative };
+            let reply = self.client.receive(&command, &mut reporter)?;
+            self.printer.reply(words, reply.view())?;
+        }
+        Ok(())
     }
 
     /// Prints what comes without being asked for, until the user or the server ends it.

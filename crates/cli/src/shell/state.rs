@@ -10,12 +10,59 @@ pub(super) struct State {
     pub(super) database: u32,
     /// Between MULTI and EXEC or DISCARD.
     pub(super) in_transaction: bool,
+    /// Between WATCH and what ends it.
+    pub(super) watching: bool,
+    /// What was lost with a connection and not yet ended by the user.
+    pub(super) lost: Option<Lost>,
     /// The database that a SELECT waiting in the transaction will select.
     pub(super) queued_database: Option<u32>,
     /// The version HELLO asked for.
     pub(super) protocol: Option<u8>,
     /// Channels and patterns subscribed to.
     pub(super) subscriptions: i64,
+}
+
+/// What a server forgets with the connection, though commands that are still to come count on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// The commands queued since MULTI.
+    Transaction,
+    /// The keys that an EXEC was to depend on.
+    Watch,
+}
+
+impl Lost {
+    /// What is said when it is lost.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Transaction => {
+                "The transaction is gone with its connection and nothing of it is executed. No command is \
+                 sent until EXEC or DISCARD ends it or MULTI begins another."
+            }
+            Self::Watch => {
+                "The WATCH is gone with its connection. No command is sent until EXEC, DISCARD or UNWATCH \
+                 ends it or WATCH begins another."
+            }
+        }
+    }
+
+    /// What is said of each command that is not sent for it.
+    pub(super) fn refusal(self) -> &'static str {
+        match self {
+            Self::Transaction => "Not sent: the transaction was lost (EXEC or DISCARD ends it)",
+            Self::Watch => "Not sent: the WATCH was lost (EXEC, DISCARD or UNWATCH ends it)",
+        }
+    }
+
+    /// Whether a command ends it, or begins anew what was lost.
+    fn is_ended_by(self, name: &[u8]) -> bool {
+        match name {
+            b"exec" | b"discard" | b"reset" | b"quit" => true,
+            b"multi" => self == Self::Transaction,
+            b"watch" | b"unwatch" => self == Self::Watch,
+            _ => false,
+        }
+    }
 }
 
 /// What a command changed beside the server's data.
@@ -34,11 +81,36 @@ impl State {
         hello.into_iter().chain(select).collect()
     }
 
-    /// What is lost with a connection.
-    pub(super) fn disconnected(&mut self) {
-        self.in_transaction = false;
+    /// Forgets what is lost with a connection; answers with what later commands may count on.
+    pub(super) fn disconnected(&mut self) -> Option<Lost> {
+        let lost = match (self.in_transaction, self.watching) {
+            (true, _) => Some(Lost::Transaction),
+            (false, true) => Some(Lost::Watch),
+            (false, false) => None,
+        };
+        self.lost = lost.or(self.lost);
+        (self.in_transaction, self.watching) = (false, false);
         self.queued_database = None;
         self.subscriptions = 0;
+        lost
+    }
+
+    /// Whether commands count on what this very connection was told before.
+    pub(super) fn is_bound(&self) -> bool {
+        self.in_transaction || self.watching
+    }
+
+    /// Why a command must not be sent: it would be executed by itself, though it was meant to be with others or
+    /// under a condition. The command that ends this may go.
+    pub(super) fn refuse(&mut self, words: &[Vec<u8>]) -> Option<Lost> {
+        let name = words.first().map(|name| name.to_ascii_lowercase()).unwrap_or_default();
+        self.lost = self.lost.filter(|lost| !lost.is_ended_by(&name));
+        self.lost
+    }
+
+    /// No transaction, and none lost.
+    pub(super) fn end_transaction(&mut self) {
+        (self.in_transaction, self.watching, self.lost) = (false, false, None);
     }
 
     /// Takes note of a command and its reply.
@@ -46,7 +118,7 @@ impl State {
         let word = |at: usize| words.get(at).map(|word| word.to_ascii_lowercase());
         let name = word(0).unwrap_or_default();
         if name == b"exec" || name == b"discard" {
-            self.in_transaction = false;
+            self.end_transaction();
         }
         let queued = reply.view().as_bytes() == Some(b"QUEUED");
         let selected = || word(1).and_then(parse);
@@ -65,6 +137,8 @@ impl State {
         }
         match name.as_slice() {
             b"multi" => self.in_transaction = true,
+            b"watch" => self.watching = true,
+            b"unwatch" => self.watching = false,
             b"select" => self.database = selected().unwrap_or(self.database),
             b"swapdb" => {}
             b"reset" => {
@@ -138,6 +212,28 @@ mod tests {
         assert_eq!(state.subscriptions, 1);
         assert_eq!(note(&mut state, "reset", b"+RESET\r\n"), Change::Identity(None));
         assert_eq!(state, State::default());
+    }
+
+    #[test]
+    fn what_counted_on_a_lost_connection_is_not_sent() {
+        let words = |line: &str| redistrib_ops::words::split(line.as_bytes()).unwrap();
+        for (begun, lost, refused, ends) in [
+            ("MULTI", Lost::Transaction, "unwatch", "multi"),
+            ("WATCH k", Lost::Watch, "multi", "unwatch"),
+            ("WATCH k", Lost::Watch, "set k 1", "Exec"),
+        ] {
+            let mut state = State::default();
+            assert_eq!((state.disconnected(), state.refuse(&words("set k 1"))), (None, None));
+            note(&mut state, begun, b"+OK\r\n");
+            assert!(state.is_bound());
+            assert_eq!(state.disconnected(), Some(lost));
+            // That no connection is there yet is no news.
+            assert_eq!(state.disconnected(), None);
+            assert_eq!(state.refuse(&words(refused)), Some(lost));
+            assert_eq!(state.refuse(&words("get k")), Some(lost));
+            assert_eq!(state.refuse(&words(ends)), None);
+            assert_eq!(state.refuse(&words("get k")), None);
+        }
     }
 
     #[test]

@@ -214,6 +214,22 @@ impl Client {
         self.exchange(command, false, watcher)
     }
 
+    /// As [`Client::request`], but on the connection that is there: for commands that count on what it was told
+    /// before, as those between MULTI and EXEC do.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] where there is none, or the server has closed it; those of [`Client::request`].
+    pub fn request_connected(
+        &mut self,
+        command: &Command,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Reply> {
+        let closed = || Error::Closed { node: self.at.clone(), command: describe(command) };
+        let link = self.links.get_mut(&self.at).ok_or_else(closed)?;
+        link.send(std::slice::from_ref(command))?;
+        self.receive(command, watcher)
+    }
+
     /// As [`Client::request`], but goes where the nodes point, and waits where they ask for a moment's
     /// patience. Where it ends is the current node from then on.
     ///

@@ -15,6 +15,7 @@ use redistrib_ops::words::{Word, split_words};
 use super::commands::Commands;
 use super::history;
 use crate::shell::lines::is_sensitive;
+use crate::shell::options::Peer;
 
 /// Reads lines from the terminal.
 pub(super) struct Editor {
@@ -23,17 +24,19 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    pub(super) fn new(commands: Commands) -> rustyline::Result<Self> {
+    pub(super) fn new(commands: Commands, peer: Peer) -> rustyline::Result<Self> {
         let config = Config::builder()
             .max_history_size(history::MOST_LINES)?
             .history_ignore_dups(true)?
             .completion_type(CompletionType::Circular)
+            // A line that is pasted is executed as one that is typed, as redis-cli does.
+            .bracketed_paste(false)
             .build();
         let history = MemHistory::with_config(&config);
         let mut line = rustyline::Editor::with_history(config, history)?;
         line.set_auto_add_history(false);
-        line.set_helper(Some(Assistant { commands, hints: true }));
-        let file = history::file();
+        line.set_helper(Some(Assistant { commands, hints: true, room: 0 }));
+        let file = history::file(peer);
         if let Some(file) = &file {
             for earlier in history::load(file) {
                 line.add_history_entry(earlier)?;
@@ -42,17 +45,30 @@ impl Editor {
         Ok(Self { line, file })
     }
 
-    /// Reads a line and remembers it, unless it can hold a secret or begins with a blank.
+    /// Reads a line, or several that a terminal has pasted as one text, and remembers each.
     pub(super) fn read(&mut self, prompt: &str) -> rustyline::Result<String> {
-        let line = self.line.readline(prompt)?;
-        if !line.trim().is_empty() && !line.starts_with(' ') && !is_sensitive(&line) {
-            let is_new = self.line.add_history_entry(&line)?;
+        let columns =
+            self.line.dimensions().map_or(usize::MAX, |(columns, _)| usize::from(columns));
+        if let Some(assistant) = self.line.helper_mut() {
+            assistant.room = columns.saturating_sub(prompt.chars().count());
+        }
+        let text = self.line.readline(prompt)?;
+        for line in text.lines() {
+            self.remember(line)?;
+        }
+        Ok(text)
+    }
+
+    /// Remembers a line, unless it can hold a secret or begins with a blank.
+    fn remember(&mut self, line: &str) -> rustyline::Result<()> {
+        if !line.trim().is_empty() && !line.starts_with(' ') && !is_sensitive(line) {
+            let is_new = self.line.add_history_entry(line)?;
             if let Some(file) = self.file.as_deref().filter(|_| is_new) {
                 // A history that cannot be kept is no reason to stop.
-                let _ = history::append(file, &line);
+                let _ = history::append(file, line);
             }
         }
-        Ok(line)
+        Ok(())
     }
 
     pub(super) fn show_hints(&mut self, hints: bool) {
@@ -71,6 +87,8 @@ impl Editor {
 struct Assistant {
     commands: Commands,
     hints: bool,
+    /// How many columns of the terminal there are behind the prompt.
+    room: usize,
 }
 
 impl Helper for Assistant {}
@@ -105,7 +123,9 @@ impl Hinter for Assistant {
         if !self.hints || position < line.len() {
             return None;
         }
-        hint(&self.commands, line)
+        // A hint that went on in the next line would have to be taken back there with each key.
+        let room = self.room.saturating_sub(line.chars().count() + 1);
+        hint(&self.commands, line).map(|hint| hint.chars().take(room).collect())
     }
 }
 

@@ -5,23 +5,23 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::shell::options::Peer;
+
 /// The most lines that are kept.
 pub(super) const MOST_LINES: usize = 1000;
 
-/// Names the file; `/dev/null` keeps none.
-const VARIABLE: &str = "REDISCLI_HISTFILE";
-
-/// The history file: that of `REDISCLI_HISTFILE`, or `.rediscli_history` in the home folder, which redis-cli
-/// uses too. `None` keeps none.
-pub(super) fn file() -> Option<PathBuf> {
-    choose(std::env::var_os(VARIABLE).map(PathBuf::from), std::env::home_dir())
+/// The history file: the one that `REDISCLI_HISTFILE` names, or `.rediscli_history` in the home folder, which
+/// redis-cli uses too; as valkey-cli `VALKEYCLI_HISTFILE` comes before that, and `.valkeycli_history` in its place.
+/// `None` keeps none.
+pub(super) fn file(peer: Peer) -> Option<PathBuf> {
+    choose(peer.dotfile("HISTFILE"), std::env::home_dir(), peer)
 }
 
-fn choose(named: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
+fn choose(named: Option<PathBuf>, home: Option<PathBuf>, peer: Peer) -> Option<PathBuf> {
     match named {
         Some(file) if file.as_os_str().is_empty() || file == *"/dev/null" => None,
         Some(file) => Some(file),
-        None => Some(home?.join(".rediscli_history")),
+        None => Some(home?.join(format!(".{}_history", peer.short_name()))),
     }
 }
 
@@ -69,9 +69,16 @@ mod tests {
     #[test]
     fn the_variable_comes_first() {
         let home = Some(PathBuf::from("/home/tom"));
-        assert_eq!(choose(None, home.clone()), Some("/home/tom/.rediscli_history".into()));
-        assert_eq!(choose(Some("/tmp/h".into()), home.clone()), Some("/tmp/h".into()));
-        assert_eq!(choose(Some("/dev/null".into()), home), None);
-        assert_eq!(choose(None, None), None);
+        let choose = |named: Option<&str>, home: &Option<PathBuf>, peer| {
+            choose(named.map(PathBuf::from), home.clone(), peer)
+        };
+        for (peer, name) in
+            [(Peer::RedisCli, ".rediscli_history"), (Peer::ValkeyCli, ".valkeycli_history")]
+        {
+            assert_eq!(choose(None, &home, peer), Some(format!("/home/tom/{name}").into()));
+            assert_eq!(choose(Some("/tmp/h"), &home, peer), Some("/tmp/h".into()));
+            assert_eq!(choose(Some("/dev/null"), &home, peer), None);
+            assert_eq!(choose(None, &None, peer), None);
+        }
     }
 }

@@ -14,7 +14,7 @@ use redistrib_ops::{Endpoint, Error};
 use rustyline::error::ReadlineError;
 
 use super::lines::{self, Line};
-use super::options::Options;
+use super::options::{Options, Peer};
 use super::session::Session;
 use crate::escape::Escaped;
 use commands::Commands;
@@ -72,12 +72,13 @@ impl<'a> Prompt<'a> {
         if let Err(error) = self.session.connect() {
             self.session.complain(&error.into());
         }
-        let mut editor = Editor::new(self.load_commands())?;
+        let mut editor = Editor::new(self.load_commands(), self.options.peer)?;
+        self.load_preferences(&mut editor)?;
         loop {
             match editor.read(&self.prompt()) {
-                Ok(line) => {
+                Ok(text) => {
                     self.session.cancel.clear();
-                    if self.take(line.as_bytes(), Some(&mut editor))? == Next::End {
+                    if self.take_lines(&text, &mut editor)? == Next::End {
                         return Ok(true);
                     }
                 }
@@ -87,6 +88,19 @@ impl<'a> Prompt<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Does what was entered at once says: each line of it by itself.
+    fn take_lines(&mut self, text: &str, editor: &mut Editor) -> Result<Next> {
+        for line in text.lines() {
+            if self.session.cancel.wish() != redistrib_ops::Stop::No {
+                break;
+            }
+            if self.take(line.as_bytes(), Some(editor))? == Next::End {
+                return Ok(Next::End);
+            }
+        }
+        Ok(Next::Line)
     }
 
     /// What the server says of its commands; nothing where it does not say.
@@ -100,7 +114,7 @@ impl<'a> Prompt<'a> {
     /// `host:port[db](TX)> `, or `not connected> `.
     fn prompt(&mut self) -> String {
         if !self.session.client.is_connected() {
-            self.session.state.disconnected();
+            self.session.disconnected();
             return "not connected> ".into();
         }
         let state = &self.session.state;
@@ -142,6 +156,7 @@ impl<'a> Prompt<'a> {
     }
 
     fn go_to(&mut self, endpoint: &Endpoint) {
+        self.session.state.end_transaction();
         self.session.client.disconnect();
         self.session.client.go_to(endpoint);
         if let Err(error) = self.session.connect() {
@@ -180,9 +195,9 @@ impl<'a> Prompt<'a> {
         if error.downcast_ref::<io::Error>().is_some() {
             return Err(error);
         }
-        self.session.state.disconnected();
         if let Some(Error::Cancelled(_)) = error.downcast_ref() {
             self.session.complain(&error);
+            self.session.disconnected();
             self.reconnect();
             return Ok(());
         }
@@ -194,22 +209,57 @@ impl<'a> Prompt<'a> {
             self.fine = false;
             self.session.complain(&error);
         }
+        self.session.disconnected();
         Ok(())
     }
 
+    /// Does what a `:` command says, typed or from the preferences file.
     fn prefer(&mut self, words: &[Vec<u8>], editor: Option<&mut Editor>) -> Result<()> {
+        if let Some(text) = self.set_preference(words, editor) {
+            self.session.printer.line(&Escaped(text).to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Sets a preference; answers with what is to be said of it.
+    fn set_preference(&mut self, words: &[Vec<u8>], editor: Option<&mut Editor>) -> Option<String> {
         let text: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
-        let text: Vec<&str> = text.iter().map(|word| &**word).collect();
-        match (text.as_slice(), editor) {
-            ([":set", "hints"], Some(editor)) => editor.show_hints(true),
-            ([":set", "nohints"], Some(editor)) => editor.show_hints(false),
-            ([":set", "hints" | "nohints"], None) => {}
-            _ => {
-                let (what, name) = match text.as_slice() {
-                    [":set", name, ..] => ("preference", *name),
-                    _ => ("internal command", text.first().copied().unwrap_or_default()),
-                };
-                let text = format!("unknown redis-cli {what} '{name}'");
+        let name = |at: usize| text.get(at).map(|word| word.to_ascii_lowercase());
+        let peer = self.options.peer;
+        match (name(0).as_deref(), name(1).as_deref()) {
+            (Some(":set"), Some(hints @ ("hints" | "nohints"))) => {
+                if let Some(editor) = editor {
+                    editor.show_hints(hints == "hints");
+                }
+                None
+            }
+            (Some(":get"), Some("pubsub")) if peer == Peer::ValkeyCli => {
+                Some(u8::from(self.session.state.subscriptions > 0).to_string())
+            }
+            (Some(":set"), Some(_)) => {
+                Some(format!("unknown {} preference '{}'", peer.name(), text.get(1)?))
+            }
+            _ => Some(format!("unknown {} internal command '{}'", peer.name(), text.first()?)),
+        }
+    }
+
+    /// Does what the lines of the preferences file say: the one that `REDISCLI_RCFILE` names, or `.redisclirc` in the
+    /// home folder; as valkey-cli `VALKEYCLI_RCFILE` and `.valkeyclirc`.
+    fn load_preferences(&mut self, editor: &mut Editor) -> Result<()> {
+        let name = format!(".{}rc", self.options.peer.short_name());
+        let named = self.options.peer.dotfile("RCFILE");
+        let Some(file) = named.or_else(|| Some(std::env::home_dir()?.join(&name))) else {
+            return Ok(());
+        };
+        // Most users have none.
+        let lines = std::fs::read(file).unwrap_or_default();
+        for line in lines.split(|&byte| byte == b'\n') {
+            let Ok(words) = redistrib_ops::words::split(line) else { continue };
+            if words.is_empty() {
+                continue;
+            }
+            if let Some(complaint) = self.set_preference(&words, Some(editor)) {
+                let text = format!("{name}: {complaint}");
                 self.session.printer.line(&Escaped(text).to_string())?;
             }
         }
