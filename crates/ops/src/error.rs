@@ -204,6 +204,20 @@ pub enum Error {
         /// What happened.
         source: Box<Error>,
     },
+    /// A server's refusal stopped a migration, and its slots were taken back.
+    #[error(
+        "moving slots {slots} from {from} to {to}: {source}; they were taken back: {from} serves them, and no slot is left open"
+    )]
+    TakenBack {
+        /// The master that has them.
+        from: NodeId,
+        /// The master that was to take them.
+        to: NodeId,
+        /// The slots of the batch.
+        slots: SlotSet,
+        /// The refusal.
+        source: Box<Error>,
+    },
     /// Another tool is changing the cluster.
     #[error(
         "{node}: `{verb}` is changing this cluster: process {pid} on host {host}, since {} s; wait until \
@@ -282,6 +296,7 @@ impl Error {
                 "is this the port of a Redis or Valkey server? one that expects TLS needs --tls",
             ),
             Self::Refused { reply, .. } => remedy_for_refusal(reply),
+            Self::TakenBack { source, .. } | Self::LeftOpen { source, .. } => source.remedy(),
             Self::Tls { reason, .. } => remedy_for_tls(reason),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionReset => {
                 Some("a port that expects TLS does so; give --tls then")
@@ -294,6 +309,24 @@ impl Error {
 
 fn listed(obstacles: &[Obstacle]) -> String {
     obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Why a target does not take the keys that MIGRATE brings.
+fn remedy_for_target(words: &str) -> Option<&'static str> {
+    match words.split(' ').next().unwrap_or_default() {
+        "OOM" => Some("raise the target's maxmemory, or choose another target"),
+        "NOREPLICAS" => Some(
+            "the target has fewer good replicas than its min-replicas-to-write: bring them back, or lower that",
+        ),
+        "READONLY" => Some("the target is a replica by now: choose its master"),
+        "MISCONF" => {
+            Some("the target cannot save its data and takes no writes: see its log and its disk")
+        }
+        _ if words.contains("DUMP payload version") => Some(
+            "the target is of an older version than the source and cannot read its values: choose another, or upgrade it",
+        ),
+        _ => None,
+    }
 }
 
 /// By the words of rustls for what it finds, and for the alerts a server sends.
@@ -319,6 +352,10 @@ fn remedy_for_tls(reason: &str) -> Option<&'static str> {
 }
 
 fn remedy_for_refusal(reply: &str) -> Option<&'static str> {
+    // MIGRATE hands on the target's words.
+    if let Some((_, words)) = reply.split_once("Target instance replied with error: ") {
+        return remedy_for_target(words);
+    }
     let code = reply.split(' ').next().unwrap_or_default();
     match code {
         "NOAUTH" => Some("give the password with -a, --askpass or REDISCLI_AUTH"),

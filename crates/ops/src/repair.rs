@@ -6,7 +6,7 @@ use redistrib_cluster_model::plan::fix::Action;
 use redistrib_cluster_model::{NodeId, Slot, SlotSet};
 use redistrib_resp::Command;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, mend};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member, Pair};
@@ -47,7 +47,14 @@ pub(crate) fn perform(
         }
         Action::Finish { from, to } => {
             let pair = Pair { from: from.id, to: to.id };
-            mend::finish(cluster, pair, slots, options, context).map(drop)
+            match mend::finish(cluster, pair, slots, options, context) {
+                // The other direction mends the slots just as well.
+                Err(error @ Error::TakenBack { .. }) => {
+                    context.warn(error.to_string());
+                    Ok(())
+                }
+                outcome => outcome.map(drop),
+            }
         }
         Action::TakeOver { replica } => take_over(cluster, replica.id, context),
     }

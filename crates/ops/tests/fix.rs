@@ -409,3 +409,19 @@ fn replicas_of_redis_agree_at_the_end() {
         replicas_agree_at_the_end(&TestServer::named(name).unwrap());
     }
 }
+
+redistrib_ops::on_each_test_server! {
+    /// A migration whose target takes no more keys cannot be finished: its keys go back.
+    fn where_the_target_is_full_the_keys_go_back(server) {
+        let mut field = Field::new(server);
+        field.next_slot(KEYS);
+        field.open_both();
+        field.move_keys(KEYS / 2);
+        field.say(TARGET, &["CONFIG", "SET", "maxmemory", "1"]);
+        let left = field.fix(FixOptions::default(), false).unwrap();
+        assert!(left.repairs.is_empty() && left.blocked.is_empty(), "{}: {left:?}", server.name);
+        field.say(TARGET, &["CONFIG", "SET", "maxmemory", "0"]);
+        field.assert_whole(KEYS, server.name);
+        assert_eq!(field.discover().owner(field.slot).unwrap().id(), field.ids[OWNER]);
+    }
+}

@@ -370,3 +370,50 @@ on_each_test_server! {
         assert_settled(&lab);
     }
 }
+
+/// Sends a node a line when the first keys have moved.
+struct Spoiler {
+    node: Mutex<Option<Connection>>,
+    line: &'static str,
+}
+
+impl Observer for Spoiler {
+    fn event(&self, event: &Event) {
+        if matches!(event, Event::KeysMoved { .. })
+            && let Some(mut node) = self.node.lock().unwrap().take()
+        {
+            call(&mut node, self.line);
+        }
+    }
+}
+
+on_each_test_server! {
+    /// What has gone over comes back, no slot stays open, and slots can go elsewhere.
+    fn a_target_that_becomes_full_gives_back_what_it_took(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let mut cluster = discover(&lab);
+        fill(&mut cluster, (0..2000).map(|n| Command::new("SET").arg(format!("{{a}}{n}")).arg(n)));
+        fill_strings(&mut cluster, 1000);
+        let before = dumps(&lab);
+        let slot = Slot::of_key(b"a");
+        let from = cluster.owner(slot).unwrap().id();
+        let [to, other] = masters(&cluster).into_iter().filter(|id| *id != from).collect::<Vec<_>>()[..]
+        else { panic!() };
+        let node = Mutex::new(Some(connect(&lab, &cluster, to)));
+        let spoiler = Spoiler { node, line: "CONFIG SET maxmemory 1" };
+        let moves = [step(&cluster, from, to, &format!("{slot}-16383"))];
+        let options = MigrateOptions { keys_per_migrate: 20, ..by_migrate() };
+        let cancel = Cancel::new();
+        let error = move_slots_with(&mut cluster, &moves, &options, &spoiler, &cancel).unwrap_err();
+        assert!(matches!(error, Error::TakenBack { .. }), "{error}");
+        assert!(error.to_string().contains("OOM") && error.remedy().is_some(), "{error}");
+        call(&mut connect(&lab, &cluster, to), "CONFIG SET maxmemory 0");
+        assert!(dumps(&lab) == before);
+        assert_settled(&lab);
+        cluster.refresh();
+        let elsewhere = [step(&cluster, from, other, &format!("{slot}-16383"))];
+        move_slots(&mut cluster, &elsewhere, &by_migrate()).unwrap();
+        assert!(dumps(&lab) == before);
+        assert_settled(&lab);
+    }
+}

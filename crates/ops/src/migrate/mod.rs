@@ -28,6 +28,7 @@ mod stale;
 mod taking;
 mod tally;
 mod trouble;
+mod undo;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

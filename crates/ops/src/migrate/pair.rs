@@ -104,7 +104,8 @@ impl<'a> PairWork<'a> {
         while !slots.is_empty() && !self.shared.is_stopping() {
             let batch = slots.take_first(size);
             let started = Instant::now();
-            self.move_batch(&batch).map_err(|error| self.explain(error))?;
+            let outcome = self.move_batch(&batch).map_err(|error| self.undo(error));
+            outcome.map_err(|error| self.explain(error))?;
             size = next_size(size, started.elapsed());
         }
         Ok(())
@@ -154,8 +155,8 @@ impl<'a> PairWork<'a> {
         let at_target = match opened {
             Ok(counts) => counts,
             Err(error) => {
-                self.close_at_target(batch);
-                return Err(error);
+                // No client was sent there yet.
+                return Err(self.close_at_target(batch).err().unwrap_or(error));
             }
         };
         self.foreign.clear();
@@ -167,14 +168,6 @@ impl<'a> PairWork<'a> {
         let open = |slot| vec![commands::migrating(slot, to), commands::count_keys(slot)];
         let counts = open_all(&mut self.source, batch.iter().map(open).collect())?;
         Ok(databases::filled(batch, &counts.iter().map(Reply::view).collect::<Vec<_>>()))
-    }
-
-    /// No client was sent to the target yet: its half of the slots can be closed without loss.
-    fn close_at_target(&mut self, batch: &SlotSet) {
-        let close: Vec<Command> = batch.iter().map(commands::stable).collect();
-        if self.target.call_all(&close).is_ok() {
-            self.open = SlotSet::new();
-        }
     }
 
     /// Adds to an error which slots it leaves open and what mends them.
