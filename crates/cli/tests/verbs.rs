@@ -323,6 +323,26 @@ fn a_cluster_may_be_smaller_than_is_safe() {
     trib(&["list", &one]).expect(0).shows(&["Total 2 nodes, 2 masters"]);
 }
 
+on_each_test_server! {
+    /// What follows the verb is a client that finds the new node ready.
+    fn a_new_node_serves_when_the_verb_has_ended(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let spare = TempLab::nodes(server, 2).unwrap();
+        let (nodes, spare) = (addresses(&lab), addresses(&spare));
+        let ask = |node: &str, words: &str| {
+            let mut link = Connection::open(&node.parse().unwrap(), &Settings::default()).unwrap();
+            let reply = link.call(&Command::from_args(words.split(' '))).unwrap();
+            reply.view().as_str().unwrap().to_owned()
+        };
+        trib(&["add-node", &spare[0], &nodes[0]]).expect(0);
+        assert!(ask(&spare[0], "CLUSTER INFO").contains("cluster_state:ok"), "{}", server.name);
+        trib(&["replicate", &nodes[0], &spare[1]]).expect(0);
+        let replication = ask(&spare[1], "INFO replication");
+        assert!(replication.contains("master_link_status:up"), "{}: {replication}", server.name);
+        assert!(ask(&spare[1], "CLUSTER INFO").contains("cluster_state:ok"), "{}", server.name);
+    }
+}
+
 #[test]
 fn nodes_are_named_as_people_name_them() {
     let lab = cluster();
@@ -351,8 +371,8 @@ fn nodes_are_named_as_people_name_them() {
         &nodes[2],
         "write more of it",
     ]);
-    trib(&["del-node", &nodes[0], "nobody:1"]).expect(1).complains(&["no node nobody:1"]);
-    trib(&["del-node", &nodes[0], &spare[0]]).expect(0).shows(&["has left the cluster."]);
+    trib(&["del-node", &nodes[0], "nobody:1"]).expect(1).complains(&["No such node ID nobody:1"]);
+    trib(&["del-node", &nodes[0], &spare[0]]).expect(0).shows(&["removed from the cluster."]);
 }
 
 #[test]

@@ -40,6 +40,14 @@ pub struct ChangeArgs {
     pub work: WorkArgs,
 }
 
+/// Options of verbs that bring a node into a cluster.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct WaitArgs {
+    /// Do not wait until the new node serves clients, and has its master's data if it is a replica
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
 /// Options of verbs that write something: keys, files, or the shape of a cluster.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Operation")]

@@ -8,7 +8,7 @@ use redistrib_ops::Endpoint;
 use redistrib_ops::model::NodeName;
 
 use super::MigrationArgs;
-use super::common::{ChangeArgs, SeedArgs, WorkArgs};
+use super::common::{ChangeArgs, SeedArgs, WaitArgs, WorkArgs};
 use super::values::{endpoint, millis, node_name};
 
 /// Arguments of `add-node`.
@@ -32,6 +32,9 @@ pub struct AddNodeArgs {
         aliases = ["primaries-id", "primary-id"]
     )]
     pub master_id: Option<NodeName>,
+    /// What to wait for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,

@@ -24,7 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use bench::BenchArgs;
 pub use call::CallArgs;
-pub use common::{ChangeArgs, ReportArgs, SeedArgs, WorkArgs};
+pub use common::{ChangeArgs, ReportArgs, SeedArgs, WaitArgs, WorkArgs};
 pub use connect::{
     ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, VALKEY_PASSWORD_VARIABLE,
 };

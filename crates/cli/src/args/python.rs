@@ -5,7 +5,7 @@ use redistrib_ops::Endpoint;
 use redistrib_ops::model::SlotSet;
 
 use super::MigrationArgs;
-use super::common::{ChangeArgs, SeedArgs};
+use super::common::{ChangeArgs, SeedArgs, WaitArgs};
 use super::values::{endpoint, slots};
 
 /// Arguments of `start` and `start-multi`.
@@ -28,6 +28,9 @@ pub struct JoinNoLoadArgs {
     /// The new node
     #[arg(value_name = "NEW-HOST:PORT", value_parser = endpoint)]
     pub new: Endpoint,
+    /// What to wait for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,
@@ -62,6 +65,9 @@ pub struct ReplicateArgs {
     /// The new node
     #[arg(value_name = "REPLICA-HOST:PORT", value_parser = endpoint)]
     pub replica: Endpoint,
+    /// What to wait for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,

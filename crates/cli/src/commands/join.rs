@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::fix::recover;
 use super::{Outcome, Session};
-use crate::args::{ChangeArgs, JoinArgs, JoinNoLoadArgs, ReplicateArgs};
+use crate::args::{ChangeArgs, JoinArgs, JoinNoLoadArgs, ReplicateArgs, WaitArgs};
 use crate::render;
 use crate::render::json::MigratedDocument;
 
@@ -41,12 +41,13 @@ pub(super) fn join(args: &JoinArgs) -> anyhow::Result<Outcome> {
 }
 
 pub(super) fn join_no_load(args: &JoinNoLoadArgs) -> anyhow::Result<Outcome> {
-    bring_in(&args.change, "join-no-load", &args.node, &args.new, |_| Ok(NewRole::Master))
+    let ends = (&args.node, &args.new);
+    bring_in(&args.change, "join-no-load", ends, args.wait, |_| Ok(NewRole::Master))
 }
 
 pub(super) fn replicate(args: &ReplicateArgs) -> anyhow::Result<Outcome> {
     let seed = &args.master;
-    bring_in(&args.change, "replicate", seed, &args.replica, |cluster| {
+    bring_in(&args.change, "replicate", (seed, &args.replica), args.wait, |cluster| {
         // The node that was asked stands first.
         let master = cluster.members().first().map(Member::id);
         let master = master.ok_or_else(|| Error::Precondition(format!("{seed} knows no node")))?;
@@ -58,8 +59,8 @@ pub(super) fn replicate(args: &ReplicateArgs) -> anyhow::Result<Outcome> {
 fn bring_in(
     change: &ChangeArgs,
     verb: &str,
-    seed: &Endpoint,
-    new: &Endpoint,
+    (seed, new): (&Endpoint, &Endpoint),
+    wait: WaitArgs,
     role: impl FnOnce(&Cluster) -> Result<NewRole>,
 ) -> anyhow::Result<Outcome> {
     let session = Session::for_change(change)?;
@@ -71,7 +72,9 @@ fn bring_in(
     };
     let Some(mut cluster) = begin(&session, seed, new, &plan)? else { return Ok(Outcome::Done) };
     let id = session.change(verb, &mut cluster, |cluster, context: Context<'_>| {
-        add_node(cluster, new, role, context)
+        let id = add_node(cluster, new, role, context)?;
+        session.await_served(seed, new, wait, context)?;
+        Ok(id)
     })?;
     session.output.line("[OK] New node added correctly.");
     session.output.document(&JoinedDocument {

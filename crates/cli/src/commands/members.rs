@@ -46,7 +46,9 @@ pub(super) fn add_node(args: &AddNodeArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let id = session.change("add-node", &mut cluster, |cluster, context| {
-        add(cluster, &args.new, role, context)
+        let id = add(cluster, &args.new, role, context)?;
+        session.await_served(&args.node, &args.new, args.wait, context)?;
+        Ok(id)
     })?;
     output.line("[OK] New node added correctly.");
     output.document(&AddedDocument { event: "added", node, id: Some(id), master });

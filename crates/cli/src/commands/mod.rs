@@ -24,7 +24,7 @@ use redistrib_ops::lock::Lock;
 use redistrib_ops::{Cluster, Context, Endpoint, Settings};
 use serde::Serialize;
 
-use crate::args::{ChangeArgs, ReportArgs, UsageError, Verb, WorkArgs};
+use crate::args::{ChangeArgs, ReportArgs, UsageError, Verb, WaitArgs, WorkArgs};
 use crate::escape::Escaped;
 use crate::interrupt::Interrupts;
 use crate::output::{Output, tell_error};
@@ -230,6 +230,20 @@ impl Session {
             }
             work(cluster, context)
         })
+    }
+
+    /// Waits until a new member serves clients, unless the user knows what that means.
+    fn await_served(
+        &self,
+        seed: &Endpoint,
+        new: &Endpoint,
+        wait: WaitArgs,
+        context: Context<'_>,
+    ) -> redistrib_ops::Result<()> {
+        if wait.no_wait {
+            return Ok(());
+        }
+        redistrib_ops::await_served(seed, new, &self.settings, context)
     }
 
     /// Runs work with a reporter, in which Ctrl-C has its two steps.

@@ -101,7 +101,11 @@ fn come_and_go(server: &'static str, come: &[&str], replica: bool) {
             let words = ["del-node", &seed, &id, "--drain", "--yes"];
             let ended = door.twice(&words, leaving);
             // Where the killed run had done all of it, nobody knows of such a node.
-            assert!(ended.code == Some(0) || ended.text.contains("no node"), "{}", ended.text);
+            assert!(
+                ended.code == Some(0) || ended.text.contains("No such node ID"),
+                "{}",
+                ended.text
+            );
         }
         door.assert_outside(round);
     }
