@@ -276,6 +276,29 @@ fn a_job_that_somebody_cancels_goes_on_by_migrate() {
     }
 }
 
+/// Redis cancels an import when writes are paused, and does not clear away after it before they go on.
+#[test]
+fn what_a_job_leaves_is_cleared_away_before_migrate_begins() {
+    let lab = lab("redis-8.6");
+    let mut cluster = discover(&lab);
+    fill_strings(&mut cluster, 3000);
+    let before = dumps(&lab);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    slow_down(&mut connect(&lab, &cluster, a), 2000);
+    let moves = [step(&cluster, a, b, "0-5000")];
+    let mut target = connect(&lab, &cluster, b);
+    let mut watcher = discover(&lab);
+    std::thread::scope(|scope| {
+        let run = || move_slots(&mut cluster, &moves, &MigrateOptions::default());
+        let run = scope.spawn(run);
+        await_job(&mut watcher, "keys arrive", |job| job.state == "accumulate-buffer");
+        call(&mut target, "CLIENT PAUSE 2000 WRITE");
+        assert_eq!(run.join().unwrap().unwrap().slots, 5001);
+    });
+    assert!(dumps(&lab) == before);
+    assert_settled(&lab);
+}
+
 /// The slots go on from whoever serves them now, or it is said that this is another; no key is lost.
 #[test]
 fn a_source_that_is_failed_over_meanwhile_is_no_loss() {

@@ -279,6 +279,7 @@ pub(super) fn await_clearance(shared: &Shared<'_>, pair: Pair, slots: &SlotSet) 
             let reply = node.request(&probe)?;
             let refusal = reply.view().as_error().map(String::from_utf8_lossy);
             if let Some(text) = refusal.filter(|text| is_passing(text)) {
+                running::clear_failed_at(node)?;
                 return Ok(Some(format!("{}: {text}", node.endpoint())));
             }
         }

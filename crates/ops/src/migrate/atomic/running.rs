@@ -11,7 +11,7 @@ use super::read_job;
 use crate::error::{Error, Result};
 use crate::inspect::text_of;
 use crate::migrate::MigrateOptions;
-use crate::{Cluster, Context, Member, Step, Stop};
+use crate::{Cluster, Connection, Context, Member, Step, Stop};
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(50);
@@ -82,10 +82,44 @@ pub fn finish_running(
         }
         thread::sleep(LOOK);
     }
+    clear_failed(cluster)?;
     if !watches.is_empty() {
         cluster.refresh();
     }
     Ok(!watches.is_empty())
+}
+
+/// Has sources let go of jobs that have failed: those of Redis keep the last one, and with it refuse to open its slots.
+fn clear_failed(cluster: &mut Cluster) -> Result<()> {
+    let answers = cluster.broadcast(|member| member.is_up() && member.is_master(), &[status()]);
+    for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
+        let Some(Ok(replies)) = answer else { continue };
+        let cancels = cancels_of_failed(&replies);
+        if !cancels.is_empty() {
+            member.connection()?.pipeline(&cancels)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same for one node.
+pub(super) fn clear_failed_at(node: &mut Connection) -> Result<()> {
+    let replies = node.pipeline(&[status()])?;
+    node.pipeline(&cancels_of_failed(&replies)).map(drop)
+}
+
+fn status() -> Command {
+    Command::new("CLUSTER").arg("MIGRATION").arg("STATUS").arg("ALL")
+}
+
+/// Whether a failed job is the one that a source keeps, or one of the past, it does not tell; the cancelling of those
+/// changes nothing.
+fn cancels_of_failed(replies: &[Reply]) -> Vec<Command> {
+    let jobs = replies.iter().flat_map(|reply| reply.view().elements()).filter_map(read_job);
+    let failed = jobs.filter(|job| job.phase == Phase::Ended && job.state == "failed");
+    let cancel =
+        |job: SlotJob| Command::new("CLUSTER").arg("MIGRATION").arg("CANCEL").arg("ID").arg(job.id);
+    failed.map(cancel).collect()
 }
 
 fn refuse_to_wait(said: &Said, since: Instant, options: &MigrateOptions) -> Result<()> {
@@ -125,7 +159,7 @@ fn cancel(cluster: &mut Cluster, said: &Said, context: Context<'_>) -> Result<()
 /// The jobs under way by their names, as their leaders tell of them.
 fn ask(cluster: &mut Cluster) -> BTreeMap<String, Said> {
     let questions = [
-        Command::new("CLUSTER").arg("MIGRATION").arg("STATUS").arg("ALL"),
+        status(),
         Command::new("CLUSTER").arg("GETSLOTMIGRATIONS"),
         Command::new("INFO").arg("stats"),
     ];
