@@ -425,3 +425,43 @@ redistrib_ops::on_each_test_server! {
         assert_eq!(field.discover().owner(field.slot).unwrap().id(), field.ids[OWNER]);
     }
 }
+
+/// A replica that was down when its master's slot was closed goes on importing it.
+fn a_replica_that_kept_a_flag_is_mended(name: &'static str) {
+    let lab = TempLab::cluster(&TestServer::named(name).unwrap(), 3, 1).unwrap();
+    let cluster = support::discover(&lab);
+    let [a, b, _] = support::masters(&cluster)[..] else { panic!() };
+    let replica = cluster.replicas_of(b).next().unwrap();
+    let place = lab.endpoints().iter().position(|at| at == replica.endpoint()).unwrap();
+    let mut master = support::connect(&lab, &cluster, b);
+    let imports = |lab: &TempLab| {
+        let node = Connection::open(&lab.endpoints()[place], lab.settings());
+        node.is_ok_and(|mut node| text(&call(&mut node, &["CLUSTER", "NODES"])).contains("[7-<-"))
+    };
+    support::call(&mut master, &format!("CLUSTER SETSLOT 7 IMPORTING {a}"));
+    support::poll("the replica imports, too", || imports(&lab));
+    assert!(lab.kill(place));
+    support::poll("the master has lost it", || {
+        text(&call(&mut master, &["INFO", "replication"])).contains("connected_slaves:0")
+    });
+    support::call(&mut master, "CLUSTER SETSLOT 7 STABLE");
+    lab.restart(place).unwrap();
+    support::poll("the replica is back", || {
+        text(&call(&mut master, &["INFO", "replication"])).contains("state=online")
+    });
+    assert!(imports(&lab), "{name}: nothing to mend");
+
+    let cancel = Cancel::new();
+    let context = Context::new(&Silent, &cancel);
+    let (mut cluster, options) = (support::discover(&lab), FixOptions::default());
+    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
+    assert_eq!(plan.repairs.len(), 1, "{name}: {plan:?}");
+    let left = fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
+    assert!(left.repairs.is_empty() && !imports(&lab), "{name}: {left:?}");
+}
+
+#[test]
+fn replicas_of_valkey_that_kept_a_flag_are_mended() {
+    a_replica_that_kept_a_flag_is_mended("valkey-8.1");
+    a_replica_that_kept_a_flag_is_mended("valkey-9.1");
+}

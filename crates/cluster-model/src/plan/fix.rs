@@ -210,6 +210,7 @@ pub fn slots_to_count(snapshot: &Snapshot) -> SlotSet {
 ///   the highest [replication offset](crate::NodeView::replication_offset) takes over, or if none answers, its slots
 ///   are treated as having no owner.
 /// - Owners that not all masters have heard of are announced.
+/// - A flag that only a replica has is taken off by way of its master.
 ///
 /// A cluster that is healing by itself looks ill for a moment, so the snapshot should be one that
 /// has not changed for a while. When the repairs are done, a new plan may have more: what was blocked,
@@ -243,6 +244,7 @@ pub fn plan_fix(snapshot: &Snapshot, keys: &KeyCounts, options: FixOptions) -> F
     ownership::silent(&ground, &settled, &mut outcome);
     ownership::uncovered(&ground, &settled, &mut outcome);
     ownership::unheard(&ground, &settled, &mut outcome);
+    ownership::forgotten(&ground, &settled, &mut outcome);
     outcome.into_plan()
 }
 

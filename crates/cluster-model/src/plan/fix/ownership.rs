@@ -95,3 +95,20 @@ pub(super) fn unheard(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outc
         outcome.add(slots, Ok(decision));
     }
 }
+
+/// Flags that a replica has kept and its master has not. A master of Valkey hands each SETSLOT on to its replicas, so
+/// closing the slot there once more reaches them.
+pub(super) fn forgotten(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+    for replica in ground.survey.nodes.iter().filter(|node| node.is_replica()) {
+        let master = ground.masters.iter().find(|it| Some(it.id) == replica.master);
+        let Some(master) = master else { continue };
+        let flags = replica.migrating.iter().chain(&replica.importing);
+        let flagged: SlotSet = flags.map(|(slot, _)| *slot).collect();
+        let left = flagged.difference(settled);
+        if !left.is_empty() {
+            let actions = vec![Action::Close { node: master.clone() }];
+            let reason = Reason::Leftover;
+            outcome.add(left, Ok(Decision { reason, may_conflict: false, actions }));
+        }
+    }
+}
