@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use redistrib_cli::args::{Cli, LabVerb, SourceNames, Verb, parse};
 use redistrib_cli::dialect::{heed_environment, translate};
+use redistrib_ops::migrate::Atomic;
 
 fn words(line: &str) -> Vec<OsString> {
     line.split_whitespace().map(OsString::from).collect()
@@ -222,6 +223,11 @@ fn what_is_unknown_is_named_with_the_nearest() {
         ),
         ("redis-trib reshard -z h:1", "unknown option -z for reshard"),
         ("redis-cli -as3cret ping", "Unrecognized option or bad number of args for: '-a'"),
+        ("redis-trib check --weight a=1 h:1", "it is an option of rebalance"),
+        (
+            "redis-trib exec --vset-recall k h:1",
+            "redis-cli's --vset-recall is not to be had here: send VSIM",
+        ),
         ("redis-cli --patern x", "for: '--patern'; the nearest is --pattern"),
         ("redis-cli --cluster reshard h:1 --max-paus 5", "the nearest is --max-pause"),
         ("redis-cli --cluster-form X --cluster reshard h:1", "the nearest is --cluster-from"),
@@ -316,7 +322,7 @@ fn wrong_use_is_told_before_anything_is_asked() {
         ("redis-cli -x -X tag", "Options -x and -X are mutually exclusive."),
         ("redis-cli -4 -6 PING", "Options -4 and -6 are mutually exclusive."),
         ("redis-cli --ldb --eval f", "redis-cli's --ldb is not to be had here: "),
-        ("valkey-cli --mptcp PING", "valkey-cli's --mptcp is not to be had here: "),
+        ("redis-cli --mptcp PING", "valkey-cli's --mptcp is not to be had here: "),
         ("redis-cli -n x PING", "invalid value 'x' for '-n <"),
         // Theirs removes no node that was not named.
         ("redis-cli --cluster del-node h:1", "Wrong number of arguments"),
@@ -392,6 +398,13 @@ fn values_reach_the_model() {
         panic!("the last of two counts, as in the peers")
     };
     assert_eq!(args.from, Some(SourceNames::All));
+}
+
+#[test]
+fn valkey_clis_flag_asks_for_atomic_migration() {
+    let line = "valkey-cli --cluster reshard h:1 --cluster-use-atomic-slot-migration";
+    let Verb::Reshard(args) = parsed(line).verb else { panic!("{line}") };
+    assert_eq!(args.migration.options().atomic, Atomic::Always);
 }
 
 #[test]

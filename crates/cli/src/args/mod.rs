@@ -181,11 +181,11 @@ impl UsageError {
     }
 
     /// What stands in the option's own word as its value may be a password, and stays out.
-    pub(crate) fn unknown_option(word: &str, verb: &str, nearest: Option<String>) -> Self {
+    pub(crate) fn unknown_option(word: &str, verb: &str, hint: Option<String>) -> Self {
         let word = if word.starts_with("-a") { "-a" } else { word };
         let word = word.split('=').next().unwrap_or(word);
         let verb = if verb.is_empty() { String::new() } else { format!(" for {verb}") };
-        let hint = nearest.map(|name| format!("; the nearest is --{name}")).unwrap_or_default();
+        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
         Self::new(format!("unknown option {word}{verb}{hint}"))
     }
 

@@ -171,9 +171,7 @@ impl<'a> Scan<'a> {
             Meaning::Version => self.line.flag("version"),
             Meaning::Nothing(Arity::Pairs) => drop(take_pairs(&mut self.rest)),
             Meaning::Nothing(_) => {}
-            Meaning::Missing(instead) => {
-                return Err(UsageError::missing(self.program.name(), name, instead));
-            }
+            Meaning::Missing(missing) => return Err(missing.refuse(name)),
             Meaning::Sets(option) => self.set(name, &option, value),
         }
         Ok(())

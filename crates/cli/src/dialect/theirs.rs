@@ -6,6 +6,7 @@ use clap::{Arg, Command};
 use super::MODEL;
 use super::model::{self, Arity, Opt};
 use super::nearest::nearest;
+use crate::args::UsageError;
 
 /// The verb of the terminal.
 pub(super) const EXEC: &str = "exec";
@@ -24,9 +25,40 @@ pub(super) enum Meaning {
     Version,
     /// Taken as there, and without effect here.
     Nothing(Arity),
-    /// Not to be had here; with what to do instead.
-    Missing(&'static str),
+    /// Not to be had here.
+    Missing(Missing),
 }
+
+/// An option that is not to be had here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    /// The tool that has it.
+    tool: &'static str,
+    /// What to do here.
+    instead: &'static str,
+}
+
+impl Missing {
+    pub(super) fn refuse(self, name: &str) -> UsageError {
+        UsageError::missing(self.tool, name, self.instead)
+    }
+}
+
+/// The refusal of an option that is theirs, and not to be had here.
+pub(super) fn refusal(name: &str) -> Option<UsageError> {
+    OWN.iter().find_map(|(own, meaning)| match meaning {
+        Meaning::Missing(missing) if *own == name => Some(missing.refuse(name)),
+        _ => None,
+    })
+}
+
+const DEBUGGER: Meaning =
+    Meaning::Missing(Missing { tool: "redis-cli", instead: "--eval executes a script" });
+const RECALL: Meaning = Meaning::Missing(Missing { tool: "redis-cli", instead: "send VSIM" });
+const TRANSPORT: Meaning = Meaning::Missing(Missing {
+    tool: "valkey-cli",
+    instead: "leave it out, connections are plain TCP",
+});
 
 impl Meaning {
     /// How many values the option takes. One that is not to be had is refused before its values are looked at.
@@ -42,7 +74,7 @@ impl Meaning {
 
 /// What they have under a name that the model does not know, or knows for something else. TLS ciphers are rustls's to
 /// choose, names are resolved to whatever address answers, and errors are told in full anyway.
-const OWN: [(&str, Meaning); 17] = [
+const OWN: [(&str, Meaning); 20] = [
     ("-h", Meaning::Host),
     ("-p", Meaning::Port),
     ("-u", Meaning::Uri),
@@ -55,11 +87,14 @@ const OWN: [(&str, Meaning); 17] = [
     ("--verbose", Meaning::Nothing(Arity::None)),
     ("--tls-ciphers", Meaning::Nothing(Arity::One)),
     ("--tls-ciphersuites", Meaning::Nothing(Arity::One)),
-    ("--ldb", Meaning::Missing("--eval executes a script")),
-    ("--ldb-sync-mode", Meaning::Missing("--eval executes a script")),
-    ("--vset-recall", Meaning::Missing("send VSIM")),
-    ("--mptcp", Meaning::Missing("leave it out: connections are plain TCP")),
-    ("--rdma", Meaning::Missing("leave it out: connections are TCP")),
+    ("--ldb", DEBUGGER),
+    ("--ldb-sync-mode", DEBUGGER),
+    ("--vset-recall", RECALL),
+    ("--vset-recall-ele", RECALL),
+    ("--vset-recall-count", RECALL),
+    ("--vset-recall-ef", RECALL),
+    ("--mptcp", TRANSPORT),
+    ("--rdma", TRANSPORT),
 ];
 
 /// Their spellings of options of `exec` that are called otherwise here.

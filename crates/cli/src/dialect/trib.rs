@@ -8,7 +8,7 @@ use clap::Command;
 
 use super::model::{self, Arity, Opt};
 use super::nearest::nearest;
-use super::{Translated, address, hyphenated, is_option, split_long};
+use super::{Translated, address, hyphenated, is_option, split_long, theirs};
 use crate::args::UsageError;
 
 /// The options in which redis-trib.py's later versions take addresses, in the order in which ours stand as
@@ -205,7 +205,19 @@ impl Scan<'_> {
         };
         // `--cluster-from` for `--from` is redis-cli's spelling, not a slip of the finger.
         let name = name.strip_prefix("cluster-").unwrap_or(name);
-        UsageError::unknown_option(&word, &verb, nearest(&hyphenated(name), names.into_iter()))
+        if let Some(refusal) = theirs::refusal(&format!("--{name}")) {
+            return refusal;
+        }
+        let near = nearest(&hyphenated(name), names.into_iter());
+        let hint = near.map(|near| format!("the nearest is --{near}"));
+        UsageError::unknown_option(&word, &verb, hint.or_else(|| self.who_has(name)))
+    }
+
+    /// The other verbs that have an option.
+    fn who_has(&self, name: &str) -> Option<String> {
+        let verbs = self.root.get_subcommands().filter(|verb| model::long(verb, name).is_some());
+        let names: Vec<&str> = verbs.map(Command::get_name).collect();
+        (!names.is_empty()).then(|| format!("it is an option of {}", names.join(", ")))
     }
 
     /// Options before a verb were taken for any verb's. Where words may begin with a hyphen, one of another verb
