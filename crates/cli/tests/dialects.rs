@@ -135,7 +135,7 @@ fn every_spelling_becomes_ours() {
         ),
         (
             "valkey-cli --cluster reshard h:1 --cluster-use-atomic-slot-migration",
-            "reshard --use-atomic-slot-migration --no-mend -- h:1",
+            "reshard --use-atomic-slot-migration --no-mend --each-slot -- h:1",
         ),
         // Numbers below zero are arguments of call's command.
         (
@@ -144,7 +144,7 @@ fn every_spelling_becomes_ours() {
         ),
         (
             "redis-cli --cluster reshard h:1 --cluster-from X --cluster-to Y --cluster-slots 3 --cluster-pipeline 10 --cluster-timeout 5 --cluster-replace",
-            "reshard --from=X --to=Y --slots=3 --pipeline=10 --timeout=5 --replace --no-mend -- h:1",
+            "reshard --from=X --to=Y --slots=3 --pipeline=10 --timeout=5 --replace --no-mend --each-slot -- h:1",
         ),
         (
             "redis-cli --cluster add-node n:1 h:1 --cluster-slave --cluster-master-id X",

@@ -2,9 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
+mod support;
+
 use std::collections::BTreeSet;
 
+use redistrib_cli::args::command;
+use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Finding;
+use support::trib_with;
 
 const JSON_MD: &str = include_str!("../../../docs/json.md");
 
@@ -25,4 +30,34 @@ fn every_code_of_a_finding_is_documented() {
     let (_, known) = refusal.split_once("expected one of ").unwrap();
     let known: BTreeSet<String> = quoted(known).collect();
     assert_eq!(told, known);
+}
+
+/// The table of verbs has each that takes `--json`, and no other.
+#[test]
+fn every_verb_with_documents_is_documented() {
+    let (_, table) = JSON_MD.split_once("| verb | what it prints |").unwrap();
+    let rows = table.lines().skip(2).take_while(|row| row.starts_with('|'));
+    let told = rows.flat_map(|row| quoted(row.split('|').nth(1).unwrap()));
+    let told: BTreeSet<String> =
+        told.map(|verb| verb.split(' ').next().unwrap().to_owned()).collect();
+    let takes_json = |verb: &clap::Command| verb.get_arguments().any(|it| it.get_id() == "json");
+    let model = command();
+    let known = model
+        .get_subcommands()
+        .filter(|verb| takes_json(verb) || verb.get_subcommands().any(takes_json));
+    let known: BTreeSet<String> = known.map(|verb| verb.get_name().to_owned()).collect();
+    assert_eq!(told, known);
+}
+
+/// A session whose commands are sent on prints documents and nothing else on standard output.
+#[test]
+fn redirections_do_not_stand_among_documents() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let seed = lab.endpoints()[0].to_string();
+    let typed = "SET foo bar\nSET hello world\n:nothing\nSET \"\n";
+    let told = trib_with(typed, &["shell", "-c", "--json", &seed]).expect(0);
+    let lines: Vec<serde_json::Value> =
+        told.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{}", told.stdout);
+    assert!(told.stderr.contains("-> Redirected to slot [12182]"), "{}", told.stderr);
 }

@@ -9,7 +9,7 @@ use redistrib_ops::model::NodeName;
 
 use super::MigrationArgs;
 use super::common::{ChangeArgs, SeedArgs, WaitArgs, WorkArgs};
-use super::values::{endpoint, millis, node_name};
+use super::values::{endpoint, node_name, node_timeout};
 
 /// Arguments of `add-node`.
 #[derive(Clone, Debug, Args)]
@@ -67,7 +67,7 @@ pub struct SetTimeoutArgs {
     #[command(flatten)]
     pub seed: SeedArgs,
     /// The timeout, at least 100
-    #[arg(value_name = "MILLISECONDS", value_parser = millis)]
+    #[arg(value_name = "MILLISECONDS", value_parser = node_timeout)]
     pub timeout: Duration,
     /// How to go about it.
     #[command(flatten)]

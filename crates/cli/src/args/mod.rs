@@ -7,6 +7,7 @@ mod connect;
 mod create;
 mod fix;
 mod fleet;
+pub mod guide;
 mod inspect;
 mod lab;
 mod members;
@@ -20,7 +21,7 @@ mod values;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use bench::BenchArgs;
 pub use call::CallArgs;
@@ -226,7 +227,8 @@ pub fn parse(argv: Vec<OsString>) -> Result<Cli, UsageError> {
 /// # Errors
 /// [`UsageError`].
 pub fn parse_translated(line: &Translated) -> Result<Cli, UsageError> {
-    Cli::try_parse_from(line.argv()).map_err(|error| {
+    let matches = command().try_get_matches_from(line.argv());
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let wanted = error.exit_code() == 0;
         let text = error.render().to_string();
         UsageError { text: if wanted { text } else { line.as_spelt(&text) }, wanted }
@@ -235,5 +237,5 @@ pub fn parse_translated(line: &Translated) -> Result<Cli, UsageError> {
 
 /// The model as clap's own description: for completions, the man page and the dialects.
 pub fn command() -> clap::Command {
-    Cli::command()
+    guide::add_to(Cli::command())
 }

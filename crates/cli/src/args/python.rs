@@ -5,7 +5,7 @@ use redistrib_ops::Endpoint;
 use redistrib_ops::model::SlotSet;
 
 use super::MigrationArgs;
-use super::common::{ChangeArgs, SeedArgs, WaitArgs};
+use super::common::{ChangeArgs, WaitArgs};
 use super::values::{endpoint, slots};
 
 /// Arguments of `start` and `start-multi`.
@@ -76,9 +76,9 @@ pub struct ReplicateArgs {
 /// Arguments of `quit`.
 #[derive(Clone, Debug, Args)]
 pub struct QuitArgs {
-    /// The node that leaves.
-    #[command(flatten)]
-    pub seed: SeedArgs,
+    /// The node that leaves
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
+    pub node: Endpoint,
     /// How its slots move.
     #[command(flatten)]
     pub migration: MigrationArgs,
@@ -90,9 +90,9 @@ pub struct QuitArgs {
 /// Arguments of `shutdown`.
 #[derive(Clone, Debug, Args)]
 pub struct ShutdownArgs {
-    /// The last node.
-    #[command(flatten)]
-    pub seed: SeedArgs,
+    /// The last node of the cluster
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
+    pub node: Endpoint,
     /// Do not count nodes that have failed
     #[arg(long)]
     pub ignore_failed: bool,

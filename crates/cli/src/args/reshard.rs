@@ -21,6 +21,9 @@ pub struct ReshardArgs {
     /// The master that takes them
     #[arg(long, value_name = "NODE", value_parser = node_name)]
     pub to: Option<NodeName>,
+    /// Show each slot of the plan also where nobody is asked, as redis-cli does
+    #[arg(long, hide = true)]
+    pub each_slot: bool,
     /// How many slots
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=16384))]
     pub slots: Option<u16>,

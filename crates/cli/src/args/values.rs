@@ -24,6 +24,13 @@ pub(super) fn millis(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(count.get()))
 }
 
+/// A node timeout as servers take it, in milliseconds.
+pub(super) fn node_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = millis(text)?;
+    redistrib_ops::require_timeout(timeout).map_err(|error| error.to_string())?;
+    Ok(timeout)
+}
+
 /// A positive number of seconds, at most a day.
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let count = text.parse().ok().filter(|count| (0.1..=86_400.0).contains(count));

@@ -60,5 +60,8 @@ fn form(
     let report = inspect(&mut Cluster::discover(seed, &session.settings)?);
     session.output.lines(render::check(&report, seed, false));
     session.output.document(&ClusterDocument::new(&report, seed));
-    Ok(if is_mended(&report) { Outcome::Done } else { Outcome::Failed })
+    Ok(match is_mended(&report) {
+        true => Outcome::Done,
+        false => session.fail("*** The cluster is not well: see above"),
+    })
 }

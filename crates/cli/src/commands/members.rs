@@ -81,7 +81,7 @@ pub(super) fn del_node(args: &DelNodeArgs) -> anyhow::Result<Outcome> {
 /// `quit`: the node at the address leaves, and its slots go to the others first.
 pub(super) fn quit(args: &QuitArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    let cluster = session.discover(&args.seed.node)?;
+    let cluster = session.discover(&args.node)?;
     let id = cluster.myself().id();
     take_out(&session, "quit", cluster, id, Some(&args.migration))
 }
@@ -145,7 +145,7 @@ struct EndedDocument {
 
 pub(super) fn shutdown(args: &ShutdownArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    let (seed, node) = (&args.seed.node, args.seed.node.to_string());
+    let (seed, node) = (&args.node, args.node.to_string());
     let mut cluster = session.discover(seed)?;
     if session.dry_run {
         require_end(&mut cluster, args.ignore_failed)?;

@@ -40,6 +40,8 @@ pub enum Outcome {
     Done,
     /// Failed, refused by the user, or what was looked at is not well.
     Failed,
+    /// Asked for what there is not: wrong usage.
+    Misused,
 }
 
 impl From<Outcome> for ExitCode {
@@ -47,6 +49,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Done => Self::SUCCESS,
             Outcome::Failed => Self::FAILURE,
+            Outcome::Misused => Self::from(2),
         }
     }
 }

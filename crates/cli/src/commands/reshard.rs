@@ -50,7 +50,8 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
             "*** {wanted} slots are wanted, and the sources own {count}: moving these."
         ));
     }
-    session.output.lines(render::reshard(&report, &moves, wish.target));
+    let each_slot = args.each_slot || session.dry_run || !session.yes;
+    session.output.lines(render::reshard(&report, &moves, wish.target, each_slot));
     if !session.dry_run && !session.may(Prompt::proceeds)? {
         return Ok(Outcome::Failed);
     }

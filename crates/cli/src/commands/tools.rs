@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context;
-
 use super::Outcome;
-use crate::args::{CompletionsArgs, ManArgs, command};
+use crate::args::{CompletionsArgs, ManArgs, command, guide};
+use crate::escape::Escaped;
+use crate::output::tell_error;
 
 const NAME: &str = "redis-trib";
 
@@ -21,12 +21,32 @@ pub(super) fn man(args: &ManArgs) -> anyhow::Result<Outcome> {
     command.build();
     let mut page = &command;
     for verb in &args.verb {
-        let found = page.find_subcommand(verb);
-        page = found.with_context(|| format!("{} has no verb {verb:?}", page.get_name()))?;
+        let Some(found) = page.find_subcommand(verb) else {
+            tell_error(format_args!("error: {} has no verb {:?}", page.get_name(), Escaped(verb)));
+            return Ok(Outcome::Misused);
+        };
+        page = found;
     }
     let mut text = Vec::new();
-    clap_mangen::Man::new(page.clone()).render(&mut text)?;
+    // What stands behind the help has sections of its own here.
+    let bare = page.clone().after_help(None::<&str>);
+    clap_mangen::Man::new(bare).render(&mut text)?;
+    let examples = guide::examples(&args.verb.join(" "));
+    if !examples.is_empty() {
+        section(&mut text, "EXAMPLES", &examples.join("\n"))?;
+    }
+    section(&mut text, "ENVIRONMENT", guide::ENVIRONMENT)?;
     print(&text)
+}
+
+/// A section of lines that stay as they are.
+fn section(page: &mut Vec<u8>, title: &str, text: &str) -> io::Result<()> {
+    writeln!(page, ".SH {title}\n.nf")?;
+    for line in text.lines() {
+        // A leading dot or quote would be taken for a request.
+        writeln!(page, "\\&{}", line.replace('\\', "\\e").replace('-', "\\-"))?;
+    }
+    writeln!(page, ".fi")
 }
 
 fn print(text: &[u8]) -> anyhow::Result<Outcome> {

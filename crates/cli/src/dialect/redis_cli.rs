@@ -16,6 +16,8 @@ use crate::args::UsageError;
 
 /// Theirs removes the node of an id, and no other; ours the one at the address, where there is no id.
 const NEEDS_ID: &str = "del-node";
+/// The verb whose plan scripts read slot by slot.
+const TELLS_EACH_SLOT: &str = "reshard";
 /// Where slots are open, theirs stop before these verbs; ours ask whether to mend them first.
 const NEED_ALL_WELL: [&str; 2] = ["reshard", "rebalance"];
 
@@ -264,6 +266,9 @@ impl<'a> Scan<'a> {
         }
         if NEED_ALL_WELL.contains(&self.known.verb.get_name()) {
             self.line.flag("no-mend");
+        }
+        if self.known.verb.get_name() == TELLS_EACH_SLOT {
+            self.line.flag("each-slot");
         }
         self.line.set_words(words);
         Ok(self.line)

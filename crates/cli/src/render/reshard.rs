@@ -7,8 +7,8 @@ use redistrib_ops::model::{Move, NodeId};
 
 use super::nodes;
 
-/// The plan as redis-cli prints it before it asks.
-pub fn reshard(report: &Report, moves: &[Move], target: NodeId) -> Vec<String> {
+/// The plan as redis-cli prints it before it asks, slot by slot or, for who does not read it before it is done, without that.
+pub fn reshard(report: &Report, moves: &[Move], target: NodeId, each_slot: bool) -> Vec<String> {
     let count: usize = moves.iter().map(|it| it.slots.len()).sum();
     let sources: HashSet<NodeId> = moves.iter().map(|it| it.from).collect();
     let mut lines = vec![String::new(), format!("Ready to move {count} slots.")];
@@ -19,6 +19,9 @@ pub fn reshard(report: &Report, moves: &[Move], target: NodeId) -> Vec<String> {
     };
     blocks("Source nodes:", &|id| sources.contains(&id));
     blocks("Destination node:", &|id| id == target);
+    if !each_slot {
+        return lines;
+    }
     lines.push("  Resharding plan:".into());
     for step in moves {
         lines.extend(

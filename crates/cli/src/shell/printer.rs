@@ -81,6 +81,14 @@ impl Printer {
         out.flush()
     }
 
+    /// Writes a line beside the replies: on standard error, where standard output is for documents alone.
+    pub(super) fn aside(&self, text: &str) -> io::Result<()> {
+        if self.form == Form::Lossless {
+            return writeln!(io::stderr(), "{text}");
+        }
+        self.line(text)
+    }
+
     /// Writes a line about the session itself.
     pub(super) fn line(&self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();

@@ -173,7 +173,7 @@ impl Session {
         }
         let took = begun.elapsed();
         if self.talkative && took >= WORTH_TELLING && self.printer.form() == Form::Terminal {
-            self.printer.line(&format!("({:.2}s)", took.as_secs_f64()))?;
+            self.printer.aside(&format!("({:.2}s)", took.as_secs_f64()))?;
         }
         Ok(fine)
     }
@@ -233,7 +233,7 @@ impl Watcher for Reporter<'_> {
         if self.talkative {
             let text =
                 format!("-> Redirected to slot [{}] located at {}", redirect.slot, redirect.to);
-            let _ = self.printer.line(&Escaped(text).to_string());
+            let _ = self.printer.aside(&Escaped(text).to_string());
         }
     }
 

@@ -133,7 +133,7 @@ impl<'a> Prompt<'a> {
     /// Does what a line says.
     fn take(&mut self, line: &[u8], editor: Option<&mut Editor>) -> Result<Next> {
         let Ok(line) = lines::read(line) else {
-            self.session.printer.line("Invalid argument(s)")?;
+            self.session.printer.aside("Invalid argument(s)")?;
             return Ok(Next::Line);
         };
         match line {
@@ -149,7 +149,7 @@ impl<'a> Prompt<'a> {
             },
             Line::Connect { host, port } => self.go_to(&Endpoint::tcp(host, port)),
             Line::Preference(words) => self.prefer(&words, editor)?,
-            Line::Wrong(text) => self.session.printer.line(&text)?,
+            Line::Wrong(text) => self.session.printer.aside(&text)?,
             Line::Command { words, times } => self.execute(&words, times)?,
         }
         Ok(Next::Line)
@@ -216,7 +216,7 @@ impl<'a> Prompt<'a> {
     /// Does what a `:` command says, typed or from the preferences file.
     fn prefer(&mut self, words: &[Vec<u8>], editor: Option<&mut Editor>) -> Result<()> {
         if let Some(text) = self.set_preference(words, editor) {
-            self.session.printer.line(&Escaped(text).to_string())?;
+            self.session.printer.aside(&Escaped(text).to_string())?;
         }
         Ok(())
     }
@@ -260,7 +260,7 @@ impl<'a> Prompt<'a> {
             }
             if let Some(complaint) = self.set_preference(&words, Some(editor)) {
                 let text = format!("{name}: {complaint}");
-                self.session.printer.line(&Escaped(text).to_string())?;
+                self.session.printer.aside(&Escaped(text).to_string())?;
             }
         }
         Ok(())
