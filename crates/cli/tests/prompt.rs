@@ -279,6 +279,40 @@ fn each_reply_to_a_command_that_has_several_is_read() {
 }
 
 #[test]
+fn commands_are_taken_while_subscribed() {
+    for options in ["-2", "-3"] {
+        let (_lab, _folder, mut user, mut other, prompt) = at_the_prompt(options);
+        let subscribed = prompt.replace("> ", "(subscribed mode)> ");
+        user.types("subscribe c1 c2\r");
+        user.sees("\"c2\"");
+        user.is_asked(&subscribed);
+        say(&mut other, "publish c1 hello");
+        user.sees("\"hello\"");
+        user.types("ping\r");
+        user.sees(if options == "-2" { "\"pong\"" } else { "PONG" });
+        // One subscription is left.
+        user.types("unsubscribe c1\r");
+        user.sees("(integer) 1");
+        user.is_asked(&subscribed);
+        user.types("\x03");
+        user.sees("Closing current connection. Ready to reconnect to Redis server...");
+        user.is_asked(&prompt);
+        user.types("subscribe c1\runsubscribe c1\rping\r");
+        user.sees("(integer) 0");
+        user.sees("PONG");
+        user.is_asked(&prompt);
+        user.types("subscribe c1\r");
+        user.is_asked(&subscribed);
+        say(&mut other, "client kill type pubsub");
+        user.types("ping\r");
+        user.sees("closed the connection");
+        user.types("ping\r");
+        user.sees("PONG");
+        user.is_asked(&prompt);
+    }
+}
+
+#[test]
 fn the_files_of_valkey_cli_are_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let named = |name: &str| folder.path().join(name);

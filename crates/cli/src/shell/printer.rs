@@ -47,6 +47,14 @@ impl Printer {
         out.flush()
     }
 
+    /// What would be written for a message.
+    pub(super) fn text(&self, view: View<'_>) -> String {
+        let mut text = Vec::new();
+        // Nothing can go wrong in memory.
+        let _ = write_reply(view, self.form, &self.delimiters, &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// A report is text of many lines that is shown as such, and may not drive the terminal either.
     fn report(&self, view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
         let mut text = Vec::new();

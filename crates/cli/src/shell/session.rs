@@ -1,6 +1,7 @@
 //! A session: a current node, what it has been told, and commands one after the other.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -13,7 +14,7 @@ use super::format::{Form, Lines, write_harmless};
 use super::options::{Options, Peer, Protocol};
 use super::printer::Printer;
 use super::replica;
-use super::state::{Change, State};
+use super::state::{Change, State, is_message};
 use crate::escape::Escaped;
 
 /// Replies may take as long as the command says: BLPOP waits for ever. A year stands for it.
@@ -32,6 +33,8 @@ pub(super) struct Session {
     peer: Peer,
     /// Whether somebody reads along: redirections and slow replies are told then.
     talkative: bool,
+    /// Whether commands may come while subscribed; else a subscription lasts until it is ended.
+    pub(super) takes_commands_subscribed: bool,
     /// Whether an error reply ends the session: it is told on standard error then.
     errors_end: bool,
 }
@@ -60,6 +63,7 @@ impl Session {
             follow: options.cluster,
             peer: options.peer,
             talkative,
+            takes_commands_subscribed: false,
             errors_end,
         }
     }
@@ -151,6 +155,12 @@ impl Session {
             self.printer.line("Entering replica output mode...  (press Ctrl-C to quit)")?;
             return replica::follow(self, &Command::from_args(words), self.peer);
         }
+        if self.takes_commands_subscribed
+            && !self.state.in_transaction
+            && (self.state.is_subscribed() || confirmations(words).is_some())
+        {
+            return self.execute_amid_messages(words);
+        }
         // Inside a transaction they are queued.
         let streams = streams(words) && !self.state.in_transaction;
         let reply = self.ask(words)?;
@@ -176,6 +186,49 @@ impl Session {
             self.printer.aside(&format!("({:.2}s)", took.as_secs_f64()))?;
         }
         Ok(fine)
+    }
+
+    /// Sends a command and prints its replies and the messages that come before them; tells whether none was an
+    /// error. A subscription made by it lasts.
+    fn execute_amid_messages(&mut self, words: &[Vec<u8>]) -> Result<bool> {
+        let command = Command::from_args(words);
+        let was_subscribed = self.state.is_subscribed();
+        let mut left = confirmations(words).unwrap_or(1);
+        let mut reply = self.ask(words)?;
+        loop {
+            self.printer.reply(words, reply.view())?;
+            left -= usize::from(!is_message(reply.view()));
+            let fine = reply.view().as_error().is_none();
+            if left == 0 || !fine {
+                if self.state.is_subscribed() && !was_subscribed {
+                    self.printer.line(
+                        "Reading messages... (press Ctrl-C to quit or any key to type command)",
+                    )?;
+                }
+                return Ok(fine);
+            }
+            let mut reporter = Reporter { printer: &self.printer, talkative: self.talkative };
+            reply = self.client.receive(&command, &mut reporter)?;
+            self.state.note(words, &reply);
+        }
+    }
+
+    /// Hands each message that comes to `show`, as text, until `done`.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub(super) fn watch_messages(
+        &mut self,
+        done: &AtomicBool,
+        mut show: impl FnMut(String),
+    ) -> Result<(), Error> {
+        while !done.load(Ordering::Acquire) {
+            if let Some(message) = self.client.poll(Duration::from_millis(50))? {
+                self.state.note_message(message.view());
+                show(self.printer.text(message.view()));
+            }
+        }
+        Ok(())
     }
 
     /// The server answers UNSUBSCRIBE once for each channel: what was not read would be taken for the next
@@ -240,6 +293,13 @@ impl Watcher for Reporter<'_> {
     fn pushed(&mut self, push: &Reply) {
         let _ = self.printer.push(push.view());
     }
+}
+
+/// How often the server confirms a command that subscribes or ends a subscription: once for each channel. Further
+/// confirmations, of UNSUBSCRIBE without a channel, come as messages do.
+fn confirmations(words: &[Vec<u8>]) -> Option<usize> {
+    let (name, channels) = words.split_first()?;
+    name.to_ascii_lowercase().ends_with(b"subscribe").then(|| channels.len().max(1))
 }
 
 /// Whether a command is followed by messages until it is undone.

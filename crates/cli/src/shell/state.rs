@@ -1,6 +1,6 @@
 //! What a connection has been told that later commands depend on.
 
-use redistrib_ops::resp::{Command, Kind, Reply};
+use redistrib_ops::resp::{Command, Kind, Reply, View};
 use redistrib_ops::{Credentials, Secret};
 
 /// The state of the session at the server.
@@ -20,6 +20,8 @@ pub(super) struct State {
     pub(super) protocol: Option<u8>,
     /// Channels and patterns subscribed to.
     pub(super) subscriptions: i64,
+    /// Channels of a shard subscribed to, which servers count by themselves.
+    pub(super) shard_subscriptions: i64,
 }
 
 /// What a server forgets with the connection, though commands that are still to come count on it.
@@ -91,13 +93,32 @@ impl State {
         self.lost = lost.or(self.lost);
         (self.in_transaction, self.watching) = (false, false);
         self.queued_database = None;
-        self.subscriptions = 0;
+        (self.subscriptions, self.shard_subscriptions) = (0, 0);
         lost
     }
 
     /// Whether commands count on what this very connection was told before.
     pub(super) fn is_bound(&self) -> bool {
-        self.in_transaction || self.watching
+        self.in_transaction || self.watching || self.is_subscribed()
+    }
+
+    /// Whether messages may come at any time.
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.subscriptions > 0 || self.shard_subscriptions > 0
+    }
+
+    /// Takes note of what came while subscribed: a confirmation tells how many subscriptions there are.
+    pub(super) fn note_message(&mut self, message: View<'_>) {
+        let Some(sort) = message_sort(message).filter(|sort| sort.ends_with(b"subscribe")) else {
+            return;
+        };
+        let Some(count) = message.elements().nth(2).and_then(|count| count.as_int()) else {
+            return;
+        };
+        match sort {
+            b"ssubscribe" | b"sunsubscribe" => self.shard_subscriptions = count,
+            _ => self.subscriptions = count,
+        }
     }
 
     /// Why a command must not be sent: it would be executed by itself, though it was meant to be with others or
@@ -115,6 +136,10 @@ impl State {
 
     /// Takes note of a command and its reply.
     pub(super) fn note(&mut self, words: &[Vec<u8>], reply: &Reply) -> Change {
+        self.note_message(reply.view());
+        if is_message(reply.view()) {
+            return Change::None;
+        }
         let word = |at: usize| words.get(at).map(|word| word.to_ascii_lowercase());
         let name = word(0).unwrap_or_default();
         if name == b"exec" || name == b"discard" {
@@ -153,14 +178,21 @@ impl State {
                     return Change::Identity(credentials(pair));
                 }
             }
-            name if name.ends_with(b"subscribe") => {
-                let count = reply.view().elements().nth(2).and_then(|count| count.as_int());
-                self.subscriptions = count.unwrap_or(self.subscriptions);
-            }
             _ => {}
         }
         Change::None
     }
+}
+
+/// The first word of what comes while subscribed: `message`, `subscribe` and the like.
+fn message_sort(view: View<'_>) -> Option<&[u8]> {
+    let several = matches!(view.kind(), Kind::Array | Kind::Push) && view.len() >= 3;
+    several.then(|| view.elements().next()?.as_bytes()).flatten()
+}
+
+/// Whether a reply answers no command: somebody has published something.
+pub(super) fn is_message(view: View<'_>) -> bool {
+    matches!(message_sort(view), Some(b"message" | b"pmessage" | b"smessage"))
 }
 
 fn parse<N: std::str::FromStr>(word: Vec<u8>) -> Option<N> {

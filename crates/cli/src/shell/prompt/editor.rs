@@ -6,7 +6,7 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{CompletionType, Config, Context, Helper};
+use rustyline::{CompletionType, Config, Context, ExternalPrinter, Helper};
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -57,6 +57,11 @@ impl Editor {
             self.remember(line)?;
         }
         Ok(text)
+    }
+
+    /// Prints while a line is read, above it.
+    pub(super) fn printer(&mut self) -> rustyline::Result<impl ExternalPrinter + Send + use<>> {
+        self.line.create_external_printer()
     }
 
     /// Remembers a line, unless it can hold a secret or begins with a blank.

@@ -7,10 +7,12 @@ mod help;
 mod history;
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::Result;
 use redistrib_ops::{Endpoint, Error};
+use rustyline::ExternalPrinter as _;
 use rustyline::error::ReadlineError;
 
 use super::lines::{self, Line};
@@ -66,6 +68,7 @@ impl<'a> Prompt<'a> {
     /// Lines from the user.
     fn interact(&mut self) -> Result<bool> {
         ended::end_on_signals();
+        self.session.takes_commands_subscribed = io::stdout().is_terminal();
         let cancel = self.session.cancel.clone();
         // Without a handler Ctrl-C ends the program: worse, but no reason not to begin.
         let _ = ctrlc::set_handler(move || cancel.press());
@@ -75,12 +78,17 @@ impl<'a> Prompt<'a> {
         let mut editor = Editor::new(self.load_commands(), self.options.peer)?;
         self.load_preferences(&mut editor)?;
         loop {
-            match editor.read(&self.prompt()) {
+            match self.read(&mut editor) {
                 Ok(text) => {
                     self.session.cancel.clear();
                     if self.take_lines(&text, &mut editor)? == Next::End {
                         return Ok(true);
                     }
+                }
+                Err(ReadlineError::Interrupted | ReadlineError::Eof)
+                    if self.session.state.is_subscribed() =>
+                {
+                    self.leave_subscribed_mode()?;
                 }
                 // The line is given up, not the session, whether by the key or by a signal from outside.
                 Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {}
@@ -88,6 +96,46 @@ impl<'a> Prompt<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Reads a line; while subscribed, messages are printed above it as they come.
+    fn read(&mut self, editor: &mut Editor) -> rustyline::Result<String> {
+        let prompt = self.prompt();
+        if !self.session.state.is_subscribed() {
+            return editor.read(&prompt);
+        }
+        let mut above = editor.printer()?;
+        let done = AtomicBool::new(false);
+        let session = &mut self.session;
+        let (line, watched) = thread::scope(|scope| {
+            let watching = scope.spawn(|| {
+                // A terminal that is gone ends the reading of lines, too.
+                session.watch_messages(&done, |text| drop(above.print(text)))
+            });
+            let line = editor.read(&prompt);
+            done.store(true, Ordering::Release);
+            (line, watching.join())
+        });
+        if let Ok(Err(error)) = watched {
+            self.session.complain(&error.into());
+            self.session.disconnected();
+        }
+        line
+    }
+
+    /// Ends all subscriptions by a new connection.
+    fn leave_subscribed_mode(&mut self) -> Result<()> {
+        let server = match self.options.peer {
+            Peer::RedisCli => "Redis",
+            Peer::ValkeyCli => "Valkey",
+        };
+        self.session.printer.line(&format!(
+            "Closing current connection. Ready to reconnect to {server} server... "
+        ))?;
+        self.session.client.disconnect();
+        self.session.disconnected();
+        self.reconnect();
+        Ok(())
     }
 
     /// Does what was entered at once says: each line of it by itself.
@@ -122,12 +170,13 @@ impl<'a> Prompt<'a> {
             0 => String::new(),
             number => format!("[{number}]"),
         };
+        let subscribed = if state.is_subscribed() { "(subscribed mode)" } else { "" };
         let transaction = if state.in_transaction { "(TX)" } else { "" };
         let node = match self.session.client.endpoint() {
             Endpoint::Unix(path) => format!("redis {}", path.display()),
             tcp => tcp.to_string(),
         };
-        Escaped(format!("{node}{database}{transaction}> ")).to_string()
+        Escaped(format!("{node}{database}{transaction}{subscribed}> ")).to_string()
     }
 
     /// Does what a line says.
@@ -234,7 +283,7 @@ impl<'a> Prompt<'a> {
                 None
             }
             (Some(":get"), Some("pubsub")) if peer == Peer::ValkeyCli => {
-                Some(u8::from(self.session.state.subscriptions > 0).to_string())
+                Some(u8::from(self.session.state.is_subscribed()).to_string())
             }
             (Some(":set"), Some(_)) => {
                 Some(format!("unknown {} preference '{}'", peer.name(), text.get(1)?))
