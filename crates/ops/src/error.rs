@@ -147,7 +147,7 @@ pub enum Error {
     Precondition(String),
     /// Masters that are to give or take slots are in no state for it: data would be lost, a server would crash, or the
     /// slots would be left half moved.
-    #[error("no slot has been moved: {}", listed(.0))]
+    #[error("slots cannot be moved: {}", listed(.0))]
     Unfit(Vec<Obstacle>),
     /// The nodes did not reach the awaited state in time.
     #[error("after {} s: {what}", after.as_secs())]

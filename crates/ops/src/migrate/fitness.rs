@@ -8,6 +8,7 @@ use redistrib_cluster_model::fitness::{
 use redistrib_cluster_model::{Member, Move, NodeId, Slot};
 use redistrib_resp::{Command, Reply};
 
+use crate::error::{Error, Result};
 use crate::{Cluster, Connection, server_info};
 
 /// How many keys of a source are looked at for a small one.
@@ -61,8 +62,19 @@ pub(super) fn passing(cluster: &mut Cluster, moves: &[Move]) -> Option<String> {
     Some(passing.to_string())
 }
 
+/// Looks again at what the nodes tell of themselves: they may have become unfit since the first slots moved.
+///
+/// # Errors
+/// [`Error::Unfit`].
+pub(super) fn refuse_unfit_now(cluster: &mut Cluster, step: &Move) -> Result<()> {
+    let moves = std::slice::from_ref(step);
+    let mut found = judge(&ask(cluster, moves), moves);
+    found.retain(|obstacle| obstacle.weight() == Weight::Refusal);
+    if found.is_empty() { Ok(()) } else { Err(Error::Unfit(found)) }
+}
+
 /// What all ends of the moves tell of themselves.
-pub(super) fn ask(cluster: &mut Cluster, moves: &[Move]) -> Vec<End> {
+fn ask(cluster: &mut Cluster, moves: &[Move]) -> Vec<End> {
     let ends: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
     let infos = server_info::ask(cluster, &SETTINGS);
     let members = cluster.members().iter().zip(infos);

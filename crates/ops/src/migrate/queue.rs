@@ -7,6 +7,7 @@ use redistrib_cluster_model::Move;
 use redistrib_cluster_model::plan::schedule::Schedule;
 
 use super::atomic::{self, Outcome};
+use super::fitness;
 use super::options::Atomic;
 use super::pair::PairWork;
 use super::shared::Shared;
@@ -80,6 +81,7 @@ impl Queue {
 fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
     let pair = Pair { from: step.from, to: step.to };
     shared.await_news(pair)?;
+    fitness::refuse_unfit_now(&mut shared.cluster(), step)?;
     let method = atomic::choose(shared, pair)?;
     let slots = step.slots.len();
     shared.context.tell(Event::PairStarted { pair, slots, method });
