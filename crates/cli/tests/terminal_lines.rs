@@ -23,6 +23,10 @@ fn options_end_where_the_command_begins() {
         ("redis-cli", "exec -- 127.0.0.1:6379"),
         ("redis-cli -p 7000 -c", "exec --follow -- 127.0.0.1:7000"),
         ("/usr/bin/valkey-cli -h ::1 get foo", "exec --as=valkey-cli -- ::1:6379 get foo"),
+        (
+            "redis-cli --slave -t 0",
+            "exec --as-replica --connect-timeout=31536000000 -- 127.0.0.1:6379",
+        ),
         ("redis-cli -n 2 set k -c --cluster", "exec --db=2 -- 127.0.0.1:6379 set k -c --cluster"),
         ("redis-cli -a pw --user bob ping", "exec --pass=pw --user=bob -- 127.0.0.1:6379 ping"),
         ("redis-cli -r -1 -i 0.1 ping", "exec --repeat=-1 --interval=0.1 -- 127.0.0.1:6379 ping"),

@@ -46,7 +46,7 @@ pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
 /// ```
 ///
 /// # Errors
-/// Those of [`lost_slots`] and [`add_node`]; [`Error::Precondition`] for a master that answers, though with a refusal; [`Error::NotSettled`] for one that other nodes see well.
+/// Those of [`lost_slots`] and [`crate::add_node`]; [`Error::Precondition`] for a master that answers, though with a refusal; [`Error::NotSettled`] for one that other nodes see well.
 pub fn rescue_cluster(
     existing: &Endpoint,
     spare: &Endpoint,
