@@ -4,17 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::plan::fix::{
-    FixOptions, FixPlan, KeyCounts, plan_fix, slots_to_count,
-};
-use redistrib_cluster_model::{NodeId, Slot, SlotSet, Snapshot};
+use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan, plan_fix, slots_to_count};
+use redistrib_cluster_model::{NodeId, SlotSet, Snapshot};
 use redistrib_resp::Command;
 
 use crate::agreement::agree;
 use crate::error::{Error, Result};
 use crate::inspect::{info_field, text_of};
 use crate::migrate::MigrateOptions;
-use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, lost, repair};
+use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, holders, lost, repair};
 
 /// A cluster that is healing by itself looks ill for a moment: what is found has to stay for this long.
 const STEADY: Duration = Duration::from_secs(1);
@@ -72,7 +70,7 @@ fn plan_once(cluster: &mut Cluster, options: FixOptions) -> Result<FixPlan> {
     if options.take_from_silent_masters {
         note_offsets(cluster, &mut snapshot);
     }
-    let keys = count_keys(cluster, &slots_to_count(&snapshot))?;
+    let keys = holders::count_keys(cluster, &slots_to_count(&snapshot))?;
     Ok(plan_fix(&snapshot, &keys, options))
 }
 
@@ -90,22 +88,6 @@ fn note_offsets(cluster: &mut Cluster, snapshot: &mut Snapshot) {
         let offset = offset.and_then(|text| info_field(text, "slave_repl_offset"));
         view.replication_offset = offset.and_then(|offset| offset.parse().ok());
     }
-}
-
-/// How many keys of these slots each master holds.
-fn count_keys(cluster: &mut Cluster, slots: &SlotSet) -> Result<KeyCounts> {
-    let mut counts = KeyCounts::new();
-    let count = |slot: Slot| Command::new("CLUSTER").arg("COUNTKEYSINSLOT").arg(slot.get());
-    let commands: Vec<Command> = slots.iter().map(count).collect();
-    let answers = cluster.broadcast(|member| member.is_up() && member.is_master(), &commands);
-    for (member, answer) in cluster.members().iter().zip(answers) {
-        let Some(replies) = answer else { continue };
-        for (slot, reply) in slots.iter().zip(replies?) {
-            let count = reply.view().as_int().and_then(|count| u64::try_from(count).ok());
-            counts.insert(member.id(), slot, count.unwrap_or_default());
-        }
-    }
-    Ok(counts)
 }
 
 /// Carries the plan out, looks again, and goes on until nothing is left that can be mended. Returns what

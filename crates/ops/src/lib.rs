@@ -22,6 +22,7 @@ mod failover;
 mod fix;
 pub mod fleet;
 mod functions;
+mod holders;
 mod inspect;
 mod join;
 pub mod lab;

@@ -11,7 +11,10 @@ use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions};
 use redistrib_ops::model::{NodeId, Slot};
 use redistrib_ops::resp::Command;
-use redistrib_ops::{Cancel, Cluster, Connection, Event, Observer};
+use redistrib_ops::{
+    Cancel, Cluster, Connection, Context, Event, FixOptions, Observer, Silent, fix,
+    plan_cluster_fix,
+};
 use support::*;
 
 /// Three masters of Valkey 9.1 with 16 databases each.
@@ -127,5 +130,33 @@ fn keys_that_come_into_another_database_meanwhile_are_not_left_behind() {
     let held = held(&lab);
     assert_eq!(held.keys().filter(|(database, _)| *database == 12).count(), 50);
     assert_eq!(held.len(), 1060);
+    assert_settled(&lab);
+}
+
+/// The source's half of a migration was closed when some of the keys, all in another database, had gone over.
+#[test]
+fn keys_astray_in_another_database_go_back() {
+    let lab = lab();
+    let mut cluster = discover(&lab);
+    let slot = Slot::of_key(b"a");
+    let from = cluster.owner(slot).unwrap().id();
+    let to = masters(&cluster).into_iter().find(|id| *id != from).unwrap();
+    let (mut source, mut target) = (connect(&lab, &cluster, from), connect(&lab, &cluster, to));
+    call(&mut source, "SELECT 3");
+    (0..10).for_each(|n| drop(call(&mut source, &format!("SET {{a}}{n} 1"))));
+    call(&mut target, &format!("CLUSTER SETSLOT {slot} IMPORTING {from}"));
+    call(&mut source, &format!("CLUSTER SETSLOT {slot} MIGRATING {to}"));
+    let port = target.endpoint().port().unwrap();
+    for key in 0..5 {
+        call(&mut source, &format!("MIGRATE 127.0.0.1 {port} {{a}}{key} 3 5000"));
+    }
+    call(&mut source, &format!("CLUSTER SETSLOT {slot} STABLE"));
+    cluster.refresh();
+    let (cancel, options) = (Cancel::new(), FixOptions::default());
+    let context = Context::new(&Silent, &cancel);
+    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
+    fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
+    assert_eq!(held(&lab).len(), 10);
+    assert_eq!(call(&mut source, "DBSIZE").view().as_int(), Some(10));
     assert_settled(&lab);
 }

@@ -6,11 +6,13 @@ use std::collections::BTreeSet;
 use redistrib_cluster_model::SlotSet;
 
 use super::bus;
+use super::link::Link;
 use super::options::MigrateOptions;
 use super::pair::PairWork;
 use super::shared::Shared;
+use super::taking::Taking;
 use crate::error::Result;
-use crate::{Cluster, Context, Pair};
+use crate::{Cancel, Cluster, Connection, Context, Pair};
 
 /// Finishes a migration whose slots are open at both ends. Returns how many keys went over.
 pub(crate) fn finish(
@@ -38,4 +40,10 @@ pub(crate) fn move_keys(
     let shared = Shared::new(cluster, options, context);
     PairWork::begin(&shared, pair)?.copy_alone(slots)?;
     Ok(shared.moved().1)
+}
+
+/// Whether a server takes SETSLOT in a transaction.
+pub(crate) fn may_set_slots_together(node: &mut Connection) -> Result<bool> {
+    let cancel = Cancel::new();
+    Ok(Taking::ask(&mut Link::new(node.another()?, &cancel))? == Taking::Together)
 }

@@ -1,0 +1,95 @@
+//! Which masters hold keys of slots that they may not own.
+
+use redistrib_cluster_model::plan::fix::KeyCounts;
+use redistrib_cluster_model::{NodeId, ServerInfo, Slot, SlotSet};
+use redistrib_resp::{Command, Reply};
+
+use crate::error::Result;
+use crate::migrate::mend;
+use crate::{Cluster, Connection, Member, server_info};
+
+/// How many slots are opened for a moment in one transaction.
+const PEEK: usize = 256;
+
+/// How many keys of these slots each master holds, in all databases.
+pub(crate) fn count_keys(cluster: &mut Cluster, slots: &SlotSet) -> Result<KeyCounts> {
+    let mut counts = KeyCounts::new();
+    if slots.is_empty() {
+        return Ok(counts);
+    }
+    let infos = server_info::ask(cluster, &[]);
+    let ids: Vec<NodeId> = cluster.members().iter().map(Member::id).collect();
+    for (id, info) in ids.into_iter().zip(infos) {
+        let member = cluster.member_mut(id)?;
+        if !member.is_up() || !member.is_master() {
+            continue;
+        }
+        let owned = member.node().slots.clone();
+        let mut known = slots.union(&owned);
+        known.extend(member.node().importing.iter().map(|(slot, _)| *slot));
+        let connection = member.connection()?;
+        let info = info.unwrap_or_default();
+        for (slot, count) in count_in(connection, slots, &info)? {
+            counts.insert(id, slot, count);
+        }
+        let seen: u64 = count_in(connection, &known, &info)?.into_iter().map(|(_, n)| n).sum();
+        if info.keys() > seen {
+            for (slot, count) in peek(cluster, id, &slots.difference(&owned))? {
+                counts.insert(id, slot, count.max(counts.get(id, slot)));
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// What a node says of these slots, all its databases together.
+fn count_in(node: &mut Connection, slots: &SlotSet, info: &ServerInfo) -> Result<Vec<(Slot, u64)>> {
+    let mut counts: Vec<(Slot, u64)> = slots.iter().map(|slot| (slot, 0)).collect();
+    let others = info.databases().into_keys().filter(|database| *database > 0);
+    for database in others.chain([0]) {
+        let select = Command::new("SELECT").arg(database);
+        let commands: Vec<Command> = [select].into_iter().chain(slots.iter().map(count)).collect();
+        let replies = node.call_all(&commands)?;
+        for ((_, sum), reply) in counts.iter_mut().zip(&replies[1..]) {
+            *sum += number(reply);
+        }
+    }
+    Ok(counts)
+}
+
+/// Redis since 8.4 does not tell of keys in slots that a node neither owns nor imports, though it keeps them. So the slots
+/// are opened for the moment of one transaction, which no other client can see.
+fn peek(cluster: &mut Cluster, id: NodeId, slots: &SlotSet) -> Result<Vec<(Slot, u64)>> {
+    let other = cluster.masters().map(Member::id).find(|other| *other != id);
+    let importing: Vec<Slot> =
+        cluster.member(id)?.node().importing.iter().map(|(slot, _)| *slot).collect();
+    let node = cluster.member_mut(id)?.connection()?;
+    let (Some(other), true) = (other, mend::may_set_slots_together(node)?) else {
+        return Ok(Vec::new());
+    };
+    let slots: Vec<Slot> = slots.iter().filter(|slot| !importing.contains(slot)).collect();
+    let mut found = Vec::new();
+    for some in slots.chunks(PEEK) {
+        let set =
+            |slot: &Slot, what| Command::new("CLUSTER").arg("SETSLOT").arg(slot.get()).arg(what);
+        let open = |slot: &Slot| set(slot, "IMPORTING").arg(other.to_string());
+        let look = |slot| [open(slot), count(*slot), set(slot, "STABLE")];
+        let (multi, exec) = ([Command::new("MULTI")], [Command::new("EXEC")]);
+        let commands: Vec<Command> =
+            multi.into_iter().chain(some.iter().flat_map(look)).chain(exec).collect();
+        let replies = node.call_all(&commands)?;
+        let Some(outcome) = replies.last().map(Reply::view) else { continue };
+        let counts = outcome.elements().skip(1).step_by(3);
+        let counts = counts.map(|count| count.as_int().and_then(|count| u64::try_from(count).ok()));
+        found.extend(some.iter().copied().zip(counts.map(Option::unwrap_or_default)));
+    }
+    Ok(found)
+}
+
+fn count(slot: Slot) -> Command {
+    Command::new("CLUSTER").arg("COUNTKEYSINSLOT").arg(slot.get())
+}
+
+fn number(reply: &Reply) -> u64 {
+    reply.view().as_int().and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
+}
