@@ -69,6 +69,20 @@ fn quotes_that_do_not_close_are_told_and_the_session_goes_on() {
 }
 
 #[test]
+fn help_needs_no_server() {
+    for (line, expected) in [
+        ("-p 1 help get", "\n  GET key\n  summary: "),
+        ("-p 1 help cluster setslot", "\n  CLUSTER SETSLOT slot "),
+        ("-p 1 help @hash", "\n  HGET key field\n  summary: "),
+        ("-p 1 ? cluster migrateslots", "\n  CLUSTER MIGRATESLOTS "),
+    ] {
+        let output = run(redis_cli(&options(line)), b"");
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && out.contains(expected), "{line}: {out}");
+    }
+}
+
+#[test]
 fn what_was_asked_is_named_in_the_complaint() {
     let (_, complaint) = printed(&serve(b"$-5\r\n"));
     assert!(complaint.contains("the answer to GET a is not"), "{complaint}");

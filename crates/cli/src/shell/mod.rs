@@ -82,6 +82,11 @@ fn run_mode(options: &Options) -> Result<bool> {
 }
 
 fn run_command(options: &Options, words: &[Vec<u8>]) -> Result<bool> {
+    if let Some((first, topic)) = words.split_first()
+        && (first.eq_ignore_ascii_case(b"help") || first == b"?")
+    {
+        return prompt::help(options, topic);
+    }
     let mut session = Session::new(options, false);
     oneshot::run(&mut session, words, options.repeat, options.exit_on_error)
 }

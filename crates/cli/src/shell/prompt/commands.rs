@@ -1,10 +1,13 @@
-//! The server's commands in its own words: for completion, hints and help.
+//! The server's commands in its own words, or in those of newer ones: for completion, hints and help.
+
+use std::collections::HashSet;
 
 use redistrib_ops::Connection;
 use redistrib_ops::resp::{Command, View};
+use serde::{Deserialize, Serialize};
 
 /// What there is to say about one command, or a subcommand with its parent's name before it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     /// In capitals: `CLUSTER SETSLOT`.
     pub(super) name: String,
@@ -19,30 +22,52 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Commands(Vec<Entry>);
 
+/// What Redis 8.6 and, for the commands that it alone has, Valkey 9.1 say of their commands, an entry a line. Written
+/// by the test beside this, which tells when a server says otherwise.
+const TABLE: &str = include_str!("commands.jsonl");
+
 /// The nesting of arguments is the server's choice; deeper than this it is dots.
 const DEPTH: usize = 8;
 
 impl Commands {
-    /// Asks by COMMAND DOCS (servers from 7.0), else by COMMAND, which gives names alone. A server that refuses
-    /// both has no commands to complete.
+    /// Asks by COMMAND DOCS (servers from 7.0), else by COMMAND, which gives names alone: what there is to say
+    /// of these comes from the table, and all of it where a server refuses both.
     pub(super) fn load(link: &mut Connection) -> Self {
-        let docs = link.call(&Command::new("COMMAND").arg("DOCS"));
-        let mut entries = Vec::new();
-        match docs {
-            Ok(reply) => {
-                for (name, doc) in reply.view().pairs() {
-                    add_documented("", name, doc, &mut entries);
-                }
-            }
-            Err(_) => {
-                if let Ok(reply) = link.call(&Command::new("COMMAND")) {
-                    let names = reply.view().elements().filter_map(|entry| entry.elements().next());
-                    entries.extend(names.filter_map(|name| {
-                        Some(Entry { name: name.as_str()?.to_uppercase(), ..Entry::default() })
-                    }));
-                }
-            }
+        if let Some(documented) = Self::documented(link) {
+            return documented;
         }
+        let Ok(reply) = link.call(&Command::new("COMMAND")) else { return Self::from_table() };
+        let names = reply.view().elements().filter_map(|entry| entry.elements().next());
+        let names: HashSet<String> =
+            names.filter_map(|name| Some(name.as_str()?.to_uppercase())).collect();
+        Self::from_table().only(names)
+    }
+
+    /// What the server documents, if it does.
+    fn documented(link: &mut Connection) -> Option<Self> {
+        let reply = link.call(&Command::new("COMMAND").arg("DOCS")).ok()?;
+        let mut entries = Vec::new();
+        for (name, doc) in reply.view().pairs() {
+            add_documented("", name, doc, &mut entries);
+        }
+        Some(Self::new(entries))
+    }
+
+    /// What can be said without a server.
+    pub(super) fn from_table() -> Self {
+        // The test beside this reads every line.
+        Self::new(TABLE.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// Only the commands of these names, their subcommands, and names alone for those that nothing is known of.
+    fn only(self, mut names: HashSet<String>) -> Self {
+        let mut entries = self.0;
+        entries
+            .retain(|entry| entry.name.split(' ').next().is_some_and(|name| names.contains(name)));
+        for entry in &entries {
+            names.remove(&entry.name);
+        }
+        entries.extend(names.into_iter().map(|name| Entry { name, ..Entry::default() }));
         Self::new(entries)
     }
 
@@ -128,9 +153,45 @@ fn write_argument(argument: View<'_>, depth: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
+    use redistrib_ops::lab::{TempLab, TestServer};
     use redistrib_ops::resp::Decoder;
 
     use super::*;
+
+    fn documented_by(server: &'static str) -> Vec<Entry> {
+        let lab = TempLab::plain(&TestServer::named(server).unwrap(), 1).unwrap();
+        let mut link = Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
+        Commands::documented(&mut link).unwrap().0
+    }
+
+    /// Where it fails because a server has been replaced by a newer one, the file it names is the new table.
+    #[test]
+    fn the_table_is_what_servers_say() {
+        let mut entries = documented_by("redis-8.6");
+        let known: HashSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+        let of_valkey = documented_by("valkey-9.1").into_iter();
+        entries.extend(of_valkey.filter(|entry| !known.contains(&entry.name)));
+        let mut table = String::new();
+        for entry in Commands::new(entries).iter() {
+            writeln!(table, "{}", serde_json::to_string(entry).unwrap()).unwrap();
+        }
+        if table != TABLE {
+            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/commands.jsonl");
+            std::fs::write(file, &table).unwrap();
+            panic!("the servers say otherwise: put {file} in the place of commands.jsonl");
+        }
+    }
+
+    #[test]
+    fn of_a_server_without_documentation_its_own_names_count() {
+        let names = ["CLUSTER", "NOSUCH"].map(str::to_owned).into_iter().collect();
+        let commands = Commands::from_table().only(names);
+        assert!(commands.find(&["cluster".into(), "slots".into()]).unwrap().1 == 2);
+        assert!(commands.find(&["nosuch".into()]).is_some());
+        assert!(commands.find(&["get".into()]).is_none());
+    }
 
     #[test]
     fn arguments_are_written_as_in_the_documentation() {

@@ -160,12 +160,22 @@ fn complete(commands: &Commands, before: &str) -> (usize, Vec<String>) {
     let mut tokens: Vec<String> = entry
         .arguments
         .iter()
-        .flat_map(|part| part.split(|c: char| !c.is_ascii_uppercase() && c != '-' && c != '_'))
-        .filter(|token| token.len() > 1 && token.starts_with(&typed))
+        .flat_map(|part| tokens(part))
+        .filter(|token| token.starts_with(&typed))
         .map(str::to_owned)
         .collect();
     tokens.dedup();
     (from, tokens)
+}
+
+/// The capital words of an argument: they stand in the command as they are.
+fn tokens(part: &str) -> impl Iterator<Item = &str> {
+    part.split(|c: char| !c.is_ascii_uppercase() && c != '-' && c != '_')
+        .filter(|token| token.len() > 1)
+}
+
+fn is_word(token: &str, words: &[String]) -> bool {
+    words.iter().any(|word| word.eq_ignore_ascii_case(token))
 }
 
 fn topics(commands: &Commands, typed: &str) -> Vec<String> {
@@ -195,10 +205,19 @@ fn hint(commands: &Commands, line: &str) -> Option<String> {
     let (entry, named) = commands.find(&text)?;
     let complete = line.ends_with(char::is_whitespace);
     let given = text.len() - named;
-    // Parts that are optional or repeat stay on show as long as nothing says they are done with.
     let fixed = entry.arguments.iter().take_while(|part| !part.starts_with('[')).count();
-    let rest = entry.arguments.get(given.min(fixed)..)?.join(" ");
-    if rest.is_empty() || (given > 0 && !complete && given <= fixed && rest.is_empty()) {
+    let given_words = text.get(named..).unwrap_or_default();
+    // Parts that repeat stay on show, and optional ones until one of their words is there.
+    let is_left = |part: &&String| !tokens(part).any(|token| is_word(token, given_words));
+    let rest: Vec<&str> = entry
+        .arguments
+        .get(given.min(fixed)..)?
+        .iter()
+        .filter(is_left)
+        .map(String::as_str)
+        .collect();
+    let rest = rest.join(" ");
+    if rest.is_empty() {
         return None;
     }
     let rest = crate::escape::Escaped(rest).to_string();
@@ -260,6 +279,8 @@ mod tests {
         assert_eq!(hint("get k"), None);
         assert_eq!(hint("set k").as_deref(), Some(" value [NX|XX] [EX seconds|KEEPTTL]"));
         assert_eq!(hint("set k v ").as_deref(), Some("[NX|XX] [EX seconds|KEEPTTL]"));
+        assert_eq!(hint("set k v nx ").as_deref(), Some("[EX seconds|KEEPTTL]"));
+        assert_eq!(hint("set k v EX 1 NX"), None);
         assert_eq!(
             hint("cluster setslot 1 ").as_deref(),
             Some("IMPORTING node-id|MIGRATING node-id|STABLE")

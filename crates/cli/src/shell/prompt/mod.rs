@@ -36,6 +36,13 @@ pub(super) fn run(options: &Options) -> Result<bool> {
     if io::stdin().is_terminal() { prompt.interact() } else { prompt.read_all() }
 }
 
+/// Prints help on a topic, of the server's commands where there is one.
+pub(super) fn help(options: &Options, topic: &[Vec<u8>]) -> Result<bool> {
+    let mut prompt = Prompt::new(options);
+    help::show(topic, &prompt.load_commands())?;
+    Ok(true)
+}
+
 struct Prompt<'a> {
     options: &'a Options,
     session: Session,
@@ -151,11 +158,11 @@ impl<'a> Prompt<'a> {
         Ok(Next::Line)
     }
 
-    /// What the server says of its commands; nothing where it does not say.
+    /// What the server says of its commands, or the table where there is none.
     fn load_commands(&mut self) -> Commands {
         match self.session.client.connection() {
             Ok(link) => Commands::load(link),
-            Err(_) => Commands::default(),
+            Err(_) => Commands::from_table(),
         }
     }
 
