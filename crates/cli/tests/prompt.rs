@@ -386,3 +386,36 @@ fn of_two_values_of_a_key_the_user_chooses() {
     say(1, "READONLY");
     assert_eq!(say(1, "GET bar"), "source");
 }
+
+/// Whoever sits at a terminal is asked before a node leaves; redis-cli never asks.
+#[test]
+fn a_departure_is_asked_about_at_a_terminal() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    let lab = TempLab::cluster(&server, 3, 1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let history = folder.path().join("history");
+    let seed = lab.endpoints()[0].to_string();
+    let replicas: Vec<String> = lab.endpoints()[3..].iter().map(ToString::to_string).collect();
+    let known = || {
+        let mut link = Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
+        let nodes = link.call(&resp::Command::from_args(["CLUSTER", "NODES"])).unwrap();
+        nodes.view().as_str().unwrap().lines().count()
+    };
+    let mut user = User::sit_down(&format!("del-node {seed} {}", replicas[0]), &history);
+    user.sees("out of the cluster");
+    user.sees("(type 'yes' to accept): ");
+    user.types("no\r");
+    assert!(!user.leaves());
+    assert_eq!(known(), 6);
+    let mut user = User::sit_down(&format!("quit {}", replicas[0]), &history);
+    user.sees("(type 'yes' to accept): ");
+    user.types("yes\r");
+    user.sees("[OK]");
+    assert!(user.leaves());
+    assert_eq!(known(), 5);
+    let line = format!("--cluster del-node {seed} {}", replicas[1]);
+    assert!(User::sit_down(&line, &history).leaves());
+    assert_eq!(known(), 4);
+    assert!(User::sit_down(&format!("del-node {seed} {} --yes", replicas[2]), &history).leaves());
+    assert_eq!(known(), 3);
+}

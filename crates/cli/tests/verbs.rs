@@ -346,6 +346,35 @@ on_each_test_server! {
 }
 
 #[test]
+fn dead_nodes_that_nobody_would_miss_are_forgotten_at_once() {
+    let lab = TempLab::cluster(&TestServer::named("redis-8.6").unwrap(), 3, 1).unwrap();
+    let nodes = addresses(&lab);
+    let seed = &nodes[0];
+    trib(&["forget-failed", seed]).expect(0).shows(&["[OK] 0 dead nodes"]);
+    let list = trib(&["list", seed]).expect(0).stdout;
+    let is_replica = |node: &&String| {
+        list.lines().any(|it| it.contains(&***node) && it.trim_start().starts_with("S "))
+    };
+    let mut dead: Vec<&String> = nodes.iter().filter(is_replica).collect();
+    assert_eq!(dead.len(), 3, "{list}");
+    let owner = nodes.iter().skip(1).find(|node| !dead.contains(node)).unwrap();
+    dead.push(owner);
+    for node in &dead {
+        assert!(lab.kill(nodes.iter().position(|it| it == *node).unwrap()));
+    }
+    let planned = || trib(&["forget-failed", seed, "--dry-run"]).stdout;
+    let since = std::time::Instant::now();
+    while planned().matches("would be forgotten").count() < 3 || !planned().contains("stays") {
+        assert!(since.elapsed().as_secs() < 30, "{}", planned());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let told = trib(&["forget-failed", seed]).expect(1);
+    let told = told.shows(&["stays: it owns", "[OK] 3 dead nodes have been forgotten."]);
+    assert!(dead.iter().all(|node| told.stdout.contains(&***node)), "{}", told.stdout);
+    trib(&["list", seed]).shows(&["Total 3 nodes"]);
+}
+
+#[test]
 fn nodes_are_named_as_people_name_them() {
     let lab = cluster();
     let spare = TempLab::nodes(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();

@@ -60,6 +60,17 @@ pub struct DelNodeArgs {
     pub change: ChangeArgs,
 }
 
+/// Arguments of `forget-failed`.
+#[derive(Clone, Debug, Args)]
+pub struct ForgetFailedArgs {
+    /// Any node of the cluster
+    #[command(flatten)]
+    pub seed: SeedArgs,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
 /// Arguments of `set-timeout`.
 #[derive(Clone, Debug, Args)]
 pub struct SetTimeoutArgs {

@@ -37,7 +37,9 @@ pub use fleet::{
 };
 pub use inspect::{CheckArgs, InfoArgs, ListArgs, StatusArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
-pub use members::{AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, SetTimeoutArgs};
+pub use members::{
+    AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, ForgetFailedArgs, SetTimeoutArgs,
+};
 pub use python::{
     JoinArgs, JoinNoLoadArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs,
 };
@@ -95,6 +97,8 @@ pub enum Verb {
     DelNode(DelNodeArgs),
     /// Let a replica take the place of its master
     Failover(FailoverArgs),
+    /// Take the dead nodes that nobody would miss out of the cluster, all at once
+    ForgetFailed(ForgetFailedArgs),
     /// Set the node timeout on every node
     SetTimeout(SetTimeoutArgs),
     /// Send a command to all nodes

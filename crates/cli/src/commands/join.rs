@@ -115,6 +115,13 @@ pub(super) fn rescue(args: &JoinArgs) -> anyhow::Result<Outcome> {
         session.output.document(&lost);
         return Ok(Outcome::Done);
     }
+    let question = format!(
+        "Let {} take over the slots of lost masters? What these held stays lost.",
+        args.new
+    );
+    if !session.may_at_terminal(&question)? {
+        return Ok(Outcome::Failed);
+    }
     if !recover(&session, "rescue", &mut cluster, &args.migration)? {
         return Ok(Outcome::Failed);
     }

@@ -120,6 +120,9 @@ fn take_out(
         });
         return Ok(Outcome::Done);
     }
+    if !leaves(session, &cluster, id, &moves)? {
+        return Ok(Outcome::Failed);
+    }
     let options = migration.map(MigrationArgs::options).unwrap_or_default();
     let departure = session.change(verb, &mut cluster, |cluster, context| {
         if !moves.is_empty() {
@@ -134,6 +137,21 @@ fn take_out(
     let reassigned = departure.reassigned;
     output.document(&RemovedDocument { event: "removed", id, reassigned, moves: &moves });
     Ok(Outcome::Done)
+}
+
+/// Shows somebody at a terminal what is about to happen, and asks.
+fn leaves(
+    session: &Session,
+    cluster: &Cluster,
+    id: NodeId,
+    moves: &[Move],
+) -> anyhow::Result<bool> {
+    let place = cluster.known(id).map(|node| node.address.to_string()).unwrap_or_default();
+    let slots: usize = moves.iter().map(|step| step.slots.len()).sum();
+    let question = format!(
+        "Take node {id} ({place}) out of the cluster, {slots} slots moved away first, and reset it?"
+    );
+    session.may_at_terminal(&question)
 }
 
 /// What `shutdown` ends with under `--json`, and its plan under `--dry-run`.

@@ -6,6 +6,7 @@ mod call;
 mod create;
 mod failover;
 mod fix;
+mod forget_failed;
 mod inspect;
 mod join;
 mod lab;
@@ -18,6 +19,7 @@ mod terminal;
 mod tools;
 mod transfer;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use redistrib_ops::lock::Lock;
@@ -80,6 +82,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::MigrateSlots(args) => (args.change.work.json, reshard::migrate_slots(&args)),
         Verb::AddNode(args) => (args.change.work.json, members::add_node(&args)),
         Verb::DelNode(args) => (args.change.work.json, members::del_node(&args)),
+        Verb::ForgetFailed(args) => (args.change.work.json, forget_failed::forget_failed(&args)),
         Verb::Failover(args) => (args.change.work.json, failover::failover(&args)),
         Verb::SetTimeout(args) => (args.change.work.json, members::set_timeout(&args)),
         Verb::Call(args) => (args.report.json, call::call(&args)),
@@ -215,6 +218,12 @@ impl Session {
             tell_error("[ERR] Not without a yes, typed or given as --yes: this has not been begun");
         }
         Ok(agreed)
+    }
+
+    /// Like [`Session::may`], for verbs whose scripts were never asked: only somebody at a terminal is.
+    fn may_at_terminal(&self, question: &str) -> anyhow::Result<bool> {
+        let nobody = self.output.is_json() || !std::io::stdin().is_terminal();
+        Ok(nobody || self.may(|prompt| prompt.accepts(question))?)
     }
 
     /// Runs the part of a verb that changes a cluster: others are kept away from it, and Ctrl-C has its two steps.

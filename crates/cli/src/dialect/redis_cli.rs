@@ -264,6 +264,10 @@ impl<'a> Scan<'a> {
                 "[ERR] Wrong number of arguments for specified --cluster sub command: del-node HOST:PORT ID",
             ));
         }
+        if self.known.verb.get_name() == NEEDS_ID && !self.line.has("yes") {
+            // Theirs never ask.
+            self.line.flag("yes");
+        }
         if NEED_ALL_WELL.contains(&self.known.verb.get_name()) {
             self.line.flag("no-mend");
         }

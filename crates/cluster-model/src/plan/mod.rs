@@ -4,6 +4,7 @@ mod affinity;
 pub mod balance;
 pub mod create;
 pub mod fix;
+pub mod forget;
 pub mod rebalance;
 pub mod reshard;
 pub mod schedule;
