@@ -417,3 +417,21 @@ on_each_test_server! {
         assert_settled(&lab);
     }
 }
+
+/// A master that becomes a replica with its last slot leaves the cluster all the same.
+#[test]
+fn a_master_of_valkey_with_a_replica_quits() {
+    let lab = TempLab::cluster(&TestServer::named("valkey-8.1").unwrap(), 4, 1).unwrap();
+    let mut cluster = discover(&lab);
+    fill_strings(&mut cluster, 500);
+    let before = dumps(&lab);
+    let seed = cluster.myself().id();
+    let leaving = masters(&cluster).into_iter().find(|id| *id != seed).unwrap();
+    let node = cluster.member(leaving).unwrap().endpoint().clone();
+    let cancel = Cancel::new();
+    let context = redistrib_ops::Context::new(&redistrib_ops::Silent, &cancel);
+    redistrib_ops::quit_cluster(&node, lab.settings(), context).unwrap();
+    assert!(discover(&lab).member(leaving).is_err(), "it is a member still");
+    assert!(dumps(&lab) == before);
+    assert_settled(&lab);
+}
