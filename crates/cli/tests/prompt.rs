@@ -313,6 +313,26 @@ fn commands_are_taken_while_subscribed() {
 }
 
 #[test]
+fn a_server_that_hangs_does_not_hold_the_prompt_up() {
+    let lab = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let node = lab.endpoints()[0].to_string();
+    lab.pause(0).unwrap();
+    let mut user = User::sit_down(&format!("shell {node}"), &folder.path().join("history"));
+    user.is_asked("not connected> ");
+    user.types("help get\r");
+    user.sees("GET key");
+    user.types("ping\r");
+    user.sees("ping\r");
+    user.types("\x03");
+    user.sees("interrupted");
+    lab.resume(0).unwrap();
+    user.types("ping\r");
+    user.sees("PONG");
+    user.is_asked(&format!("{node}> "));
+}
+
+#[test]
 fn the_files_of_valkey_cli_are_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let named = |name: &str| folder.path().join(name);

@@ -9,6 +9,7 @@ mod history;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Result;
 use redistrib_ops::{Endpoint, Error};
@@ -21,6 +22,9 @@ use super::session::Session;
 use crate::escape::Escaped;
 use commands::Commands;
 use editor::Editor;
+
+/// How long a server may take to tell its commands.
+const HELP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether the session goes on after a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +165,14 @@ impl<'a> Prompt<'a> {
     /// What the server says of its commands, or the table where there is none.
     fn load_commands(&mut self) -> Commands {
         match self.session.client.connection() {
-            Ok(link) => Commands::load(link),
+            Ok(link) => {
+                // A server that is asked for nothing but help must not hold the prompt up.
+                let usual = link.timeout();
+                link.set_timeout(HELP_PATIENCE);
+                let commands = Commands::load(link);
+                link.set_timeout(usual);
+                commands
+            }
             Err(_) => Commands::from_table(),
         }
     }
