@@ -13,6 +13,7 @@ use super::{Outcome, Session, moves};
 use crate::args::{
     AddNodeArgs, DelNodeArgs, MigrationArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs,
 };
+use crate::render::json::ObstacleDocument;
 
 /// What `add-node` ends with under `--json`, and its plan under `--dry-run`.
 #[derive(Serialize)]
@@ -64,6 +65,9 @@ struct RemovedDocument<'a> {
     reassigned: Vec<(NodeId, NodeId)>,
     /// Where its slots went.
     moves: &'a [Move],
+    /// What stands in the way of that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    obstacles: Vec<ObstacleDocument<'a>>,
 }
 
 pub(super) fn del_node(args: &DelNodeArgs) -> anyhow::Result<Outcome> {
@@ -112,13 +116,15 @@ fn take_out(
     if session.dry_run {
         output.lines(moves::lines(&cluster, &moves));
         output.line(format_args!("All other nodes would forget {id}, and it would be reset"));
+        let (obstacles, outcome) = moves::weigh(session, &mut cluster, &moves);
         output.document(&RemovedDocument {
             event: "plan",
             id,
             reassigned: Vec::new(),
             moves: &moves,
+            obstacles: ObstacleDocument::all(&obstacles),
         });
-        return Ok(Outcome::Done);
+        return Ok(outcome);
     }
     if !leaves(session, &cluster, id, &moves)? {
         return Ok(Outcome::Failed);
@@ -135,7 +141,14 @@ fn take_out(
     })?;
     output.line(format_args!("[OK] Node {id} removed from the cluster."));
     let reassigned = departure.reassigned;
-    output.document(&RemovedDocument { event: "removed", id, reassigned, moves: &moves });
+    let obstacles = Vec::new();
+    output.document(&RemovedDocument {
+        event: "removed",
+        id,
+        reassigned,
+        moves: &moves,
+        obstacles,
+    });
     Ok(Outcome::Done)
 }
 

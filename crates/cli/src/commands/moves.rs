@@ -2,7 +2,7 @@
 
 use redistrib_ops::Cluster;
 use redistrib_ops::migrate::{migrate, obstacles};
-use redistrib_ops::model::fitness::Weight;
+use redistrib_ops::model::fitness::{Obstacle, Weight};
 use redistrib_ops::model::{Move, NodeId, SlotSet};
 
 use super::{Outcome, Session};
@@ -39,11 +39,21 @@ pub(super) fn carry_out(
 
 /// Shows the moves as a document, with what stands in their way.
 pub(super) fn show(session: &Session, cluster: &mut Cluster, moves: &[Move]) -> Outcome {
+    let (obstacles, outcome) = weigh(session, cluster, moves);
+    session.output.document(&MovesDocument::new(moves, &obstacles));
+    outcome
+}
+
+/// Tells what stands in the way of the moves, and whether they would be refused for it.
+pub(super) fn weigh(
+    session: &Session,
+    cluster: &mut Cluster,
+    moves: &[Move],
+) -> (Vec<Obstacle>, Outcome) {
     let obstacles = obstacles(cluster, moves);
     session.output.lines(obstacles.iter().map(render::obstacle));
-    session.output.document(&MovesDocument::new(moves, &obstacles));
-    let refused = obstacles.iter().any(|obstacle| obstacle.weight() == Weight::Refusal);
-    if refused { Outcome::Failed } else { Outcome::Done }
+    let is_refused = obstacles.iter().any(|obstacle| obstacle.weight() == Weight::Refusal);
+    (obstacles, if is_refused { Outcome::Failed } else { Outcome::Done })
 }
 
 /// The moves in lines, nodes by their addresses.

@@ -99,6 +99,18 @@ pub struct ObstacleDocument<'a> {
     obstacle: &'a Obstacle,
 }
 
+impl<'a> ObstacleDocument<'a> {
+    /// The documents of these.
+    pub fn all(obstacles: &'a [Obstacle]) -> Vec<Self> {
+        let document = |obstacle: &'a Obstacle| Self {
+            weight: obstacle.weight(),
+            text: obstacle.to_string(),
+            obstacle,
+        };
+        obstacles.iter().map(document).collect()
+    }
+}
+
 /// The last line of a verb that moves slots.
 #[derive(Debug, Serialize)]
 pub struct MigratedDocument<'a> {
@@ -120,13 +132,8 @@ impl<'a> MigratedDocument<'a> {
 impl<'a> MovesDocument<'a> {
     /// The document of these moves.
     pub fn new(moves: &'a [Move], obstacles: &'a [Obstacle]) -> Self {
-        let obstacles = obstacles.iter().map(|obstacle| ObstacleDocument {
-            weight: obstacle.weight(),
-            text: obstacle.to_string(),
-            obstacle,
-        });
         let slot_count = moves.iter().map(|it| it.slots.len()).sum();
-        Self { moves, slot_count, obstacles: obstacles.collect() }
+        Self { moves, slot_count, obstacles: ObstacleDocument::all(obstacles) }
     }
 }
 

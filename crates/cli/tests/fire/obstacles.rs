@@ -26,6 +26,10 @@ fn a_target_without_memory_is_named_and_nothing_is_lost() {
     let stage = filled();
     config(&stage, 2, "maxmemory-policy", "noeviction");
     config(&stage, 2, "maxmemory", "1000000");
+    let ended = trib(&with(reshard(&stage, 0, 2, 4000), &["--dry-run"])).failed();
+    ended.says("[ERR]").says("OOM");
+    let ended = trib(&with(reshard(&stage, 0, 2, 4000), &["--dry-run", "--json"])).failed();
+    ended.says("\"obstacle\":\"no-memory\"");
     let ended = trib(&reshard(&stage, 0, 2, 4000)).failed();
     ended.says("OOM").says(&stage.port(2).to_string());
     config(&stage, 2, "maxmemory", "0");
