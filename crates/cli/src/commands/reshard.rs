@@ -62,9 +62,12 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
 /// are part of what this run was asked for. Those that had moved before this run began cannot be told from others.
 fn recovered(before: &Owners, cluster: &Cluster, wish: &Wish) -> anyhow::Result<usize> {
     let now = &cluster.member(wish.target)?.node().slots;
-    let is_source = |id: &NodeId| match &wish.sources {
-        Sources::All => *id != wish.target,
-        Sources::Nodes(ids) => ids.contains(id),
+    let is_source = |id: &NodeId| {
+        *id != wish.target
+            && match &wish.sources {
+                Sources::All => true,
+                Sources::Nodes(ids) => ids.contains(id),
+            }
     };
     let given = before.iter().filter(|(id, _)| is_source(id));
     Ok(given.map(|(_, slots)| slots.intersection(now).len()).sum())
