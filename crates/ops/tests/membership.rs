@@ -133,7 +133,7 @@ redistrib_ops::on_each_test_server! {
         });
         let mut cluster = discover(&lab);
         let refused = Departure::plan(&cluster, id_of(&lab, 1)).unwrap_err().to_string();
-        assert!(refused.contains("is not empty") && refused.contains("reshard"), "{refused}");
+        assert!(refused.contains("is not empty") && refused.contains("Reshard"), "{refused}");
 
         let departure = Departure::plan(&cluster, leaving).unwrap();
         with_context(|context| departure.apply(&mut cluster, context)).unwrap();
