@@ -7,7 +7,8 @@ use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, Migrated, migrate};
 use crate::{Cluster, Connection, Context, Endpoint, Settings};
 
-/// Moves slots with their keys from the master at `source` to the master at `target`.
+/// Moves slots with their keys from the master at `source` to the master at `target`. Those that the target owns
+/// already, as after a run that was interrupted, count as moved.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Context, Settings, Silent, migrate_slots};
@@ -19,8 +20,8 @@ use crate::{Cluster, Connection, Context, Endpoint, Settings};
 /// ```
 ///
 /// # Errors
-/// [`Error::Precondition`] where the source does not own all of the slots, or the nodes are of different clusters;
-/// those of [`migrate`].
+/// [`Error::Precondition`] where neither the source nor the target owns one of the slots, or the nodes are of different
+/// clusters; those of [`migrate`].
 pub fn migrate_slots(
     source: &Endpoint,
     target: &Endpoint,
@@ -29,6 +30,9 @@ pub fn migrate_slots(
     context: Context<'_>,
 ) -> Result<Migrated> {
     let (mut cluster, step) = plan_migrate_slots(source, target, slots, settings)?;
+    if step.slots.is_empty() {
+        return Ok(Migrated::default());
+    }
     migrate(&mut cluster, &[step], &MigrateOptions::default(), context)
 }
 
@@ -49,13 +53,14 @@ pub fn plan_migrate_slots(
             "{source} and {target} are not in the same cluster"
         )));
     }
-    let missing = slots.difference(&cluster.myself().node().slots);
+    let left = slots.difference(&cluster.member(to)?.node().slots);
+    let missing = left.difference(&cluster.myself().node().slots);
     if !missing.is_empty() {
         return Err(Error::Precondition(format!(
             "{source} does not own slots {missing}: `redis-trib list` shows who does"
         )));
     }
-    let step = Move { from: cluster.myself().id(), to, slots: slots.clone() };
+    let step = Move { from: cluster.myself().id(), to, slots: left };
     Ok((cluster, step))
 }
 

@@ -91,7 +91,10 @@ pub(super) fn migrate_slots(args: &MigrateSlotsArgs) -> anyhow::Result<Outcome> 
     }
     let (mut cluster, step) =
         plan_migrate_slots(&args.source, &args.target, &slots, &session.settings)?;
-    let moves = [step];
+    let moves: Vec<_> = Some(step).into_iter().filter(|step| !step.slots.is_empty()).collect();
+    if moves.is_empty() {
+        session.output.line(format_args!("[OK] {} owns these slots already.", args.target));
+    }
     if session.dry_run {
         session.output.lines(moves::lines(&cluster, &moves));
     }
