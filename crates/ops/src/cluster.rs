@@ -515,12 +515,14 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R 
         std::iter::from_fn(&next).map(|(place, item)| (place, work(item))).collect()
     };
     let mut done: Vec<_> = thread::scope(|scope| {
-        let threads = (0..items.len().min(MOST_THREADS)).map(|_| scope.spawn(run));
-        let threads: Vec<_> = threads.collect();
-        threads
-            .into_iter()
-            .flat_map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        // The system may grant fewer threads than asked for; this one works, too, so that all is done even with none.
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, run).ok();
+        let threads: Vec<_> = (1..items.len().min(MOST_THREADS)).map_while(spawn).collect();
+        let own = run();
+        let join = |it: thread::ScopedJoinHandle<'_, Vec<(usize, R)>>| {
+            it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        own.into_iter().chain(threads.into_iter().flat_map(join)).collect()
     });
     done.sort_unstable_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, result)| result).collect()
