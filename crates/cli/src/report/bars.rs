@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use redistrib_ops::model::NodeId;
@@ -11,9 +11,10 @@ use redistrib_ops::{Event, Pair};
 use crate::output::Output;
 use crate::render::bytes;
 
-const WHOLE: &str = "{bar:30} {pos}/{len} slots {wide_msg} {eta}";
-const TRANSFER: &str = "{bar:30} {pos}/{len} keys {wide_msg} {eta}";
-const PAIR: &str = "  {bar:28} {pos}/{len} {wide_msg}";
+// Short bars: at 60 columns the figures still have room, and what stands last is cut off first.
+const WHOLE: &str = "{bar:12} {pos}/{len} slots {wide_msg} {eta}";
+const TRANSFER: &str = "{bar:12} {pos}/{len} keys {wide_msg} {eta}";
+const PAIR: &str = "  {bar:10} {pos}/{len} {wide_msg}";
 
 #[derive(Debug, Default)]
 pub(super) struct Bars {
@@ -74,8 +75,7 @@ impl State {
                 if let Some(track) = self.pairs.get_mut(pair) {
                     track.keys = track.keys.saturating_add(*keys);
                     track.bytes = track.bytes.saturating_add(*bytes);
-                    let pause = hold_up.as_secs_f64() * 1e3;
-                    track.bar.set_message(format!("{} held up {pause:.1} ms", track.text()));
+                    track.bar.set_message(track.text(*hold_up));
                 }
                 self.tell_whole();
             }
@@ -134,10 +134,11 @@ impl State {
 }
 
 impl Track {
-    fn text(&self) -> String {
+    fn text(&self, hold_up: Duration) -> String {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-3);
-        let rate = (self.bytes as f64 / seconds) as u64;
-        format!("{} {} keys {}/s", self.route, self.keys, bytes(rate))
+        let rate = bytes((self.bytes as f64 / seconds) as u64);
+        let pause = hold_up.as_secs_f64() * 1e3;
+        format!("{rate}/s, held up {pause:.1} ms, {}, {} keys", self.route, self.keys)
     }
 }
 
