@@ -627,3 +627,78 @@ fn one_command_goes_to_all_masters_or_to_all_nodes() {
     let (keys, ..) = ours(&options(&format!("-c -p {} --scan", port(&lab))));
     assert_eq!(keys.lines().count(), 30, "{keys}");
 }
+
+/// What a program prints to whom it is typed a line at a time, each as soon as what stands beside the one before it was
+/// printed; then its input ends. A line behind `!` is another client's.
+fn conversation(mut command: Command, lab: &TempLab, turns: &[(&str, &str)]) -> String {
+    let mut child = command.args(["-p", &port(lab).to_string()]).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let (mut text, mut read, mut bytes) = (String::new(), 0, [0; 4096]);
+    for (line, answer) in turns {
+        match line.strip_prefix('!') {
+            Some(line) => fill(lab, &[line]),
+            None => writeln!(input, "{line}").unwrap(),
+        }
+        while !text[read..].contains(answer) {
+            let count = out.read(&mut bytes).unwrap();
+            assert!(count > 0, "after {line:?} it ends with {text}");
+            text.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+        read = text.len();
+    }
+    drop(input);
+    out.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success());
+    text
+}
+
+#[test]
+fn lines_are_taken_from_a_pipe_while_subscribed() {
+    let lab = plain();
+    for (protocol, allowed, terminal) in [
+        ("-2", "ping", false),
+        ("-3", "client tracking on", false),
+        ("-2", "ping", true),
+        ("-3", "client tracking on", true),
+    ] {
+        // On a terminal it is said that messages are waited for.
+        let shown = |text| if terminal { "type command)\r" } else { text };
+        let turns = [
+            ("subscribe ch1 ch2", shown("ch2\n2\n")),
+            (allowed, shown("\n")),
+            ("get k", shown("\n")),
+            ("!set k 1", if protocol == "-3" { shown("invalidate\nk\n") } else { "" }),
+            ("!publish ch1 hello", shown("hello\n")),
+            ("unsubscribe ch1", shown("ch1\n1\n")),
+            ("!publish ch2 world", shown("world\n")),
+            ("unsubscribe ch2", "ch2"),
+            ("get k", "1"),
+            ("ssubscribe shard", shown("shard\n1\n")),
+        ];
+        // redis-cli still says so when no subscription is left; valkey-cli does not.
+        for peer in PEERS.into_iter().filter(|peer| !terminal || matches!(peer, Peer::ValkeyCli)) {
+            let print = |mut command: Command| {
+                command
+                    .arg(protocol)
+                    .env("TERM", "dumb")
+                    .envs(terminal.then_some(("FAKETTY", "1")));
+                fill(&lab, &["del k"]);
+                conversation(command, &lab, &turns)
+            };
+            assert_eq!(print(peer.ours()), print(peer.theirs()), "{} {protocol}", peer.name());
+        }
+    }
+}
+
+#[test]
+fn a_subscription_to_a_shard_lasts() {
+    let lab = plain();
+    let text = begun(our_program(), &format!("-p {} ssubscribe shard", port(&lab)), |text| {
+        if text.ends_with("shard\n1\n") {
+            fill(&lab, &["spublish shard hello"]);
+        }
+        text.contains("smessage\nshard\nhello\n")
+    });
+    assert!(text.starts_with("ssubscribe\nshard\n1\n"), "{text}");
+}

@@ -7,6 +7,10 @@ use redistrib_ops::resp::{Elements, Kind, View};
 use super::format::{Delimiters, Form, Lines, write_harmless, write_raw, write_reply};
 use super::options::Output;
 
+/// What is said while messages are waited for, in redis-cli's words.
+pub(super) const WAITING: &str =
+    "Reading messages... (press Ctrl-C to quit or any key to type command)";
+
 /// Writes replies to standard output in the form asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Printer {
@@ -95,6 +99,26 @@ impl Printer {
             return writeln!(io::stderr(), "{text}");
         }
         self.line(text)
+    }
+
+    /// Says that messages are waited for, in a line that [`Printer::hide_waiting`] takes back, where it does not get
+    /// into what a program reads.
+    pub(super) fn show_waiting(&self) -> io::Result<()> {
+        self.overwrite(&format!("{WAITING}\r"))
+    }
+
+    /// Takes back what [`Printer::show_waiting`] has said.
+    pub(super) fn hide_waiting(&self) -> io::Result<()> {
+        self.overwrite("\x1b[K")
+    }
+
+    fn overwrite(&self, text: &str) -> io::Result<()> {
+        if !self.terminal || self.form == Form::Raw {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
     }
 
     /// Writes a line about the session itself.

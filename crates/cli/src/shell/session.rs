@@ -14,11 +14,13 @@ use super::format::{Form, Lines, write_harmless};
 use super::options::{Options, Peer, Protocol};
 use super::printer::Printer;
 use super::replica;
-use super::state::{Change, State, is_message};
+use super::state::{Change, State};
 use crate::escape::Escaped;
 
 /// Replies may take as long as the command says: BLPOP waits for ever. A year stands for it.
 const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(365 * 86_400);
+/// How often one looks up from waiting for messages.
+const LOOK_UP: Duration = Duration::from_millis(50);
 /// Slower replies are shown with the time they took.
 const WORTH_TELLING: Duration = Duration::from_millis(500);
 
@@ -120,7 +122,7 @@ impl Session {
         if !bound {
             self.connect()?;
         }
-        let mut reporter = Reporter { printer: &self.printer, talkative: self.talkative };
+        let mut reporter = Reporter::new(&self.printer, &self.state, self.talkative);
         let reply = match (bound, self.follow) {
             (true, _) => self.client.request_connected(&command, &mut reporter),
             (false, true) => self.client.follow(&command, &mut reporter),
@@ -192,25 +194,42 @@ impl Session {
     /// error. A subscription made by it lasts.
     fn execute_amid_messages(&mut self, words: &[Vec<u8>]) -> Result<bool> {
         let command = Command::from_args(words);
-        let was_subscribed = self.state.is_subscribed();
-        let mut left = confirmations(words).unwrap_or(1);
+        let name = command.name().to_ascii_lowercase();
+        let confirmations = confirmations(words);
+        let mut left = confirmations.unwrap_or(1);
         let mut reply = self.ask(words)?;
         loop {
             self.printer.reply(words, reply.view())?;
-            left -= usize::from(!is_message(reply.view()));
             let fine = reply.view().as_error().is_none();
+            left -= usize::from(match self.state.message_sort(reply.view()) {
+                Some(sort) => confirmations.is_some() && sort == name,
+                None => reply.kind() != Kind::Push,
+            });
             if left == 0 || !fine {
-                if self.state.is_subscribed() && !was_subscribed {
-                    self.printer.line(
-                        "Reading messages... (press Ctrl-C to quit or any key to type command)",
-                    )?;
-                }
                 return Ok(fine);
             }
-            let mut reporter = Reporter { printer: &self.printer, talkative: self.talkative };
+            let mut reporter = Reporter::new(&self.printer, &self.state, self.talkative);
             reply = self.client.receive(&command, &mut reporter)?;
             self.state.note(words, &reply);
         }
+    }
+
+    /// Prints the messages that come until `done`.
+    ///
+    /// # Errors
+    /// Those of the connection and of writing.
+    pub(super) fn print_messages(&mut self, mut done: impl FnMut() -> bool) -> Result<()> {
+        self.printer.show_waiting()?;
+        while self.state.is_subscribed() && !done() {
+            if let Some(message) = self.client.poll(LOOK_UP)? {
+                self.state.note_message(message.view());
+                self.printer.hide_waiting()?;
+                self.printer.reply(&[], message.view())?;
+                self.printer.show_waiting()?;
+            }
+        }
+        self.printer.hide_waiting()?;
+        Ok(())
     }
 
     /// Hands each message that comes to `show`, as text, until `done`.
@@ -223,7 +242,7 @@ impl Session {
         mut show: impl FnMut(String),
     ) -> Result<(), Error> {
         while !done.load(Ordering::Acquire) {
-            if let Some(message) = self.client.poll(Duration::from_millis(50))? {
+            if let Some(message) = self.client.poll(LOOK_UP)? {
                 self.state.note_message(message.view());
                 show(self.printer.text(message.view()));
             }
@@ -240,7 +259,7 @@ impl Session {
         }
         let command = Command::from_args(words);
         for _ in channels.iter().skip(1) {
-            let mut reporter = Reporter { printer: &self.printer, talkative: self.talkative };
+            let mut reporter = Reporter::new(&self.printer, &self.state, self.talkative);
             let reply = self.client.receive(&command, &mut reporter)?;
             self.printer.reply(words, reply.view())?;
         }
@@ -254,9 +273,9 @@ impl Session {
             self.printer.line("Reading messages... (press Ctrl-C to quit)")?;
         }
         self.printer.reply(words, first.view())?;
-        let mut open = monitor || self.state.subscriptions > 0;
+        let mut open = monitor || self.state.is_subscribed();
         while open && self.cancel.wish() == Stop::No {
-            let Some(message) = self.client.poll(Duration::from_millis(50))? else { continue };
+            let Some(message) = self.client.poll(LOOK_UP)? else { continue };
             self.printer.reply(words, message.view())?;
             open = monitor || !is_last_goodbye(&message);
         }
@@ -278,7 +297,15 @@ impl Session {
 /// Tells the user what happens before the reply.
 struct Reporter<'a> {
     printer: &'a Printer,
+    /// Whether pushes are shown as the messages are that they come among.
+    subscribed: bool,
     talkative: bool,
+}
+
+impl<'a> Reporter<'a> {
+    fn new(printer: &'a Printer, state: &State, talkative: bool) -> Self {
+        Self { printer, subscribed: state.is_subscribed(), talkative }
+    }
 }
 
 impl Watcher for Reporter<'_> {
@@ -291,7 +318,10 @@ impl Watcher for Reporter<'_> {
     }
 
     fn pushed(&mut self, push: &Reply) {
-        let _ = self.printer.push(push.view());
+        let _ = match self.subscribed {
+            true => self.printer.reply(&[], push.view()),
+            false => self.printer.push(push.view()),
+        };
     }
 }
 

@@ -109,7 +109,8 @@ impl State {
 
     /// Takes note of what came while subscribed: a confirmation tells how many subscriptions there are.
     pub(super) fn note_message(&mut self, message: View<'_>) {
-        let Some(sort) = message_sort(message).filter(|sort| sort.ends_with(b"subscribe")) else {
+        let Some(sort) = self.message_sort(message).filter(|sort| sort.ends_with(b"subscribe"))
+        else {
             return;
         };
         let Some(count) = message.elements().nth(2).and_then(|count| count.as_int()) else {
@@ -119,6 +120,15 @@ impl State {
             b"ssubscribe" | b"sunsubscribe" => self.shard_subscriptions = count,
             _ => self.subscriptions = count,
         }
+    }
+
+    /// The first word of what belongs to a subscription: `message`, `subscribe` and the like. RESP3 marks it, so that
+    /// an array is a reply there, whatever its words.
+    pub(super) fn message_sort<'a>(&self, view: View<'a>) -> Option<&'a [u8]> {
+        let marked = if self.protocol == Some(3) { Kind::Push } else { Kind::Array };
+        let several = view.kind() == marked && view.len() >= 3;
+        let sort = several.then(|| view.elements().next()?.as_bytes()).flatten()?;
+        (sort.ends_with(b"message") || sort.ends_with(b"subscribe")).then_some(sort)
     }
 
     /// Why a command must not be sent: it would be executed by itself, though it was meant to be with others or
@@ -137,7 +147,7 @@ impl State {
     /// Takes note of a command and its reply.
     pub(super) fn note(&mut self, words: &[Vec<u8>], reply: &Reply) -> Change {
         self.note_message(reply.view());
-        if is_message(reply.view()) {
+        if self.message_sort(reply.view()).is_some() {
             return Change::None;
         }
         let word = |at: usize| words.get(at).map(|word| word.to_ascii_lowercase());
@@ -182,17 +192,6 @@ impl State {
         }
         Change::None
     }
-}
-
-/// The first word of what comes while subscribed: `message`, `subscribe` and the like.
-fn message_sort(view: View<'_>) -> Option<&[u8]> {
-    let several = matches!(view.kind(), Kind::Array | Kind::Push) && view.len() >= 3;
-    several.then(|| view.elements().next()?.as_bytes()).flatten()
-}
-
-/// Whether a reply answers no command: somebody has published something.
-pub(super) fn is_message(view: View<'_>) -> bool {
-    matches!(message_sort(view), Some(b"message" | b"pmessage" | b"smessage"))
 }
 
 fn parse<N: std::str::FromStr>(word: Vec<u8>) -> Option<N> {
@@ -244,6 +243,22 @@ mod tests {
         assert_eq!(state.subscriptions, 1);
         assert_eq!(note(&mut state, "reset", b"+RESET\r\n"), Change::Identity(None));
         assert_eq!(state, State::default());
+    }
+
+    #[test]
+    fn only_what_resp3_marks_is_a_message_there() {
+        let sort = |protocol, wire: &[u8]| {
+            let mut decoder = Decoder::new();
+            decoder.feed(wire);
+            let state = State { protocol: Some(protocol), ..State::default() };
+            let reply = decoder.next_reply().unwrap().unwrap();
+            state.message_sort(reply.view()).is_some()
+        };
+        let array = b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nm\r\n";
+        assert!(sort(2, array));
+        assert!(!sort(3, array));
+        assert!(sort(3, b">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n"));
+        assert!(!sort(3, b">3\r\n$6\r\ntotals\r\n$1\r\nc\r\n:1\r\n"));
     }
 
     #[test]

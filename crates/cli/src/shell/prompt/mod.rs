@@ -8,6 +8,7 @@ mod history;
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use rustyline::error::ReadlineError;
 
 use super::lines::{self, Line};
 use super::options::{Options, Peer};
+use super::printer::WAITING;
 use super::session::Session;
 use crate::escape::Escaped;
 use commands::Commands;
@@ -47,6 +49,23 @@ pub(super) fn help(options: &Options, topic: &[Vec<u8>]) -> Result<bool> {
     Ok(true)
 }
 
+/// The lines of standard input, read one ahead: meanwhile messages may come.
+fn lines_of_stdin() -> Receiver<io::Result<Vec<u8>>> {
+    let (sender, lines) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let mut line = Vec::new();
+            let read = input.read_until(b'\n', &mut line);
+            let is_last = !matches!(read, Ok(1..));
+            if !matches!(read, Ok(0)) && sender.send(read.map(|_| line)).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    lines
+}
+
 struct Prompt<'a> {
     options: &'a Options,
     session: Session,
@@ -64,16 +83,29 @@ impl<'a> Prompt<'a> {
         if let Err(error) = self.session.connect() {
             self.session.complain(&error.into());
         }
-        let mut input = io::stdin().lock();
-        let mut line = Vec::new();
-        while input.read_until(b'\n', &mut line)? > 0 {
-            let next = self.take(&line, None)?;
-            if next == Next::End {
+        self.session.takes_commands_subscribed = true;
+        let lines = lines_of_stdin();
+        while let Some(line) = self.next_line(&lines)? {
+            if self.take(&line, None)? == Next::End {
                 break;
             }
-            line.clear();
         }
         Ok(self.fine || !self.options.exit_on_error)
+    }
+
+    /// The next line, none at their end; while subscribed, messages are printed until it is there.
+    fn next_line(&mut self, lines: &Receiver<io::Result<Vec<u8>>>) -> Result<Option<Vec<u8>>> {
+        let mut line = None;
+        if self.session.state.is_subscribed() {
+            self.session.print_messages(|| match lines.try_recv() {
+                Ok(next) => {
+                    line = Some(next);
+                    true
+                }
+                Err(error) => error == TryRecvError::Disconnected,
+            })?;
+        }
+        Ok(line.or_else(|| lines.recv().ok()).transpose()?)
     }
 
     /// Lines from the user.
@@ -155,8 +187,12 @@ impl<'a> Prompt<'a> {
             if self.session.cancel.wish() != redistrib_ops::Stop::No {
                 break;
             }
+            let was_subscribed = self.session.state.is_subscribed();
             if self.take(line.as_bytes(), Some(editor))? == Next::End {
                 return Ok(Next::End);
+            }
+            if self.session.state.is_subscribed() && !was_subscribed {
+                self.session.printer.line(WAITING)?;
             }
         }
         Ok(Next::Line)
