@@ -345,6 +345,24 @@ on_each_test_server! {
     }
 }
 
+on_each_test_server! {
+    /// What follows the verb is a client that writes, to whichever slots.
+    fn a_new_cluster_serves_when_the_verb_has_ended(server) {
+        let lab = TempLab::nodes(server, 6).unwrap();
+        let nodes = addresses(&lab);
+        let mut line = vec!["create", "--replicas", "1", "--yes"];
+        line.extend(nodes.iter().map(String::as_str));
+        trib(&line).expect(0);
+        let set = |key: usize| {
+            let (key, node) = (format!("key:{key}"), &nodes[key % 6]);
+            trib(&["exec", "-c", node, "SET", &key, "value"]).expect(0).shows(&["OK"]);
+        };
+        (0..12).for_each(set);
+        let check = trib(&["check", &nodes[0], "--json"]).expect(0).stdout;
+        assert!(!check.contains("replica-link-down"), "{}: {check}", server.name);
+    }
+}
+
 #[test]
 fn dead_nodes_that_nobody_would_miss_are_forgotten_at_once() {
     let lab = TempLab::cluster(&TestServer::named("redis-8.6").unwrap(), 3, 1).unwrap();

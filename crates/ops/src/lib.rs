@@ -72,5 +72,5 @@ pub use redistrib_cluster_model as model;
 pub use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan};
 pub use redistrib_resp as resp;
 pub use rescue::{lost_slots, rescue_cluster};
-pub use served::await_served;
+pub use served::{await_all_served, await_served};
 pub use start::{each_once, start_cluster, start_cluster_on_multi};

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::ServerInfo;
-use redistrib_resp::Command;
+use redistrib_resp::{Command, Reply};
 
 use crate::error::{Error, Result};
 use crate::inspect::text_of;
 use crate::wait::until_settled;
-use crate::{Connection, Context, Endpoint, Settings, Step};
+use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, Step, server_info};
 
 /// How long a node may take to serve that knows its cluster: servers wait 2 s after their start, and at most 5 s when
 /// they have seen a majority of masters again.
@@ -64,9 +64,71 @@ pub fn await_served(
     })
 }
 
+/// Waits until every node of a new cluster says `cluster_state:ok`, and every replica has its master's data. Nodes that
+/// cannot be reached are not waited for.
+///
+/// ```no_run
+/// use redistrib_ops::{Cluster, Context, Settings, await_all_served};
+/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// await_all_served(&mut cluster, Context::default())?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::NotSettled`] for what is amiss after 30 s, or with a replica after 60 s; [`Error::Cancelled`].
+pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+    if unready(cluster).is_some() {
+        let text = format!(
+            "Waiting until all nodes serve clients: servers do so 2 s after their start and up to 5 s after they have met, \
+             {} s at most",
+            SERVE_DEADLINE.as_secs()
+        );
+        context.step(Step::Other { text });
+        until_settled(SERVE_DEADLINE, context.cancel, || Ok(unready(cluster)))?;
+    }
+    if without_copy(cluster).is_some() {
+        let text = format!(
+            "Waiting until all replicas have their masters' data, {} s at most",
+            COPY_DEADLINE.as_secs()
+        );
+        context.step(Step::Other { text });
+        until_settled(COPY_DEADLINE, context.cancel, || Ok(without_copy(cluster)))?;
+    }
+    Ok(())
+}
+
+/// A node that does not serve clients yet, in words.
+fn unready(cluster: &mut Cluster) -> Option<String> {
+    let answers = cluster.broadcast(Member::is_up, &[cluster_info()]);
+    let mut asked = cluster.members().iter().zip(answers);
+    let unready = asked.find(|(_, answer)| match answer {
+        Some(Ok(replies)) => !replies.iter().all(is_ok),
+        Some(Err(_)) => true,
+        None => false,
+    });
+    unready.map(|(member, _)| format!("{} still says cluster_state:fail", member.endpoint()))
+}
+
+/// A replica that has not its master's data yet, in words.
+fn without_copy(cluster: &mut Cluster) -> Option<String> {
+    let infos = server_info::ask(cluster, &[]);
+    let mut told = cluster.members().iter().zip(infos);
+    told.find_map(|(member, info)| {
+        let state = missing_copy(&info?)?;
+        Some(format!("replica {} is not in step with its master: {state}", member.endpoint()))
+    })
+}
+
+fn cluster_info() -> Command {
+    Command::new("CLUSTER").arg("INFO")
+}
+
+fn is_ok(info: &Reply) -> bool {
+    text_of(info).is_some_and(|text| text.contains("cluster_state:ok"))
+}
+
 fn says_ok(node: &mut Connection) -> Result<bool> {
-    let info = node.call(&Command::new("CLUSTER").arg("INFO"))?;
-    Ok(text_of(&info).is_some_and(|text| text.contains("cluster_state:ok")))
+    Ok(is_ok(&node.call(&cluster_info())?))
 }
 
 /// What a server says of replication. One that loads its data says nothing else.

@@ -1,9 +1,9 @@
 //! `start` and `start_multi` of redis-trib.py: clusters of masters alone, even of a single one.
 
 use crate::error::Result;
-use crate::{Candidates, Context, Endpoint, Settings};
+use crate::{Candidates, Cluster, Context, Endpoint, Settings, await_all_served};
 
-/// Makes a cluster of one node that owns all slots.
+/// Makes a cluster of one node that owns all slots, and returns when clients are served.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Context, Settings, Silent, start_cluster};
@@ -14,12 +14,13 @@ use crate::{Candidates, Context, Endpoint, Settings};
 /// ```
 ///
 /// # Errors
-/// Those of [`Candidates::survey`] and [`Candidates::create`].
+/// Those of [`Candidates::survey`], [`Candidates::create`] and [`await_all_served`].
 pub fn start_cluster(endpoint: &Endpoint, settings: &Settings, context: Context<'_>) -> Result<()> {
     start_cluster_on_multi(std::slice::from_ref(endpoint), settings, context)
 }
 
-/// Makes a cluster of masters that share all slots evenly. One that is named again is one master.
+/// Makes a cluster of masters that share all slots evenly, and returns when clients are served. One that is named again
+/// is one master.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Context, Endpoint, Settings, Silent, start_cluster_on_multi};
@@ -37,9 +38,14 @@ pub fn start_cluster_on_multi(
     settings: &Settings,
     context: Context<'_>,
 ) -> Result<()> {
-    let candidates = Candidates::survey(&each_once(endpoints), settings)?;
+    let endpoints = each_once(endpoints);
+    let candidates = Candidates::survey(&endpoints, settings)?;
     let plan = candidates.plan(0, 1)?;
-    candidates.create(&plan, context)
+    candidates.create(&plan, context)?;
+    match endpoints.first() {
+        Some(seed) => await_all_served(&mut Cluster::discover(seed, settings)?, context),
+        None => Ok(()),
+    }
 }
 
 /// The addresses in their order, each once.

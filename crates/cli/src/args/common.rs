@@ -40,10 +40,10 @@ pub struct ChangeArgs {
     pub work: WorkArgs,
 }
 
-/// Options of verbs that bring a node into a cluster.
+/// Options of verbs that form a cluster or bring a node into one.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct WaitArgs {
-    /// Do not wait until the new node serves clients, and has its master's data if it is a replica
+    /// Do not wait until new nodes serve clients, and replicas have their masters' data
     #[arg(long)]
     pub no_wait: bool,
 }

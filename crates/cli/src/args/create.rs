@@ -3,7 +3,7 @@
 use clap::Args;
 use redistrib_ops::Endpoint;
 
-use super::common::ChangeArgs;
+use super::common::{ChangeArgs, WaitArgs};
 use super::values::endpoint;
 
 /// Arguments of `create`.
@@ -18,6 +18,9 @@ pub struct CreateArgs {
     /// Slots in one command, as redis-trib.py bounds them; servers take all of them in one
     #[arg(long, value_name = "COUNT", hide = true)]
     pub max_slots: Option<u16>,
+    /// What to wait for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,

@@ -14,6 +14,9 @@ pub struct StartArgs {
     /// The nodes: in cluster mode, empty, and in no cluster yet
     #[arg(value_name = "HOST:PORT", value_parser = endpoint, required = true)]
     pub nodes: Vec<Endpoint>,
+    /// What to wait for.
+    #[command(flatten)]
+    pub wait: WaitArgs,
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,

@@ -2,10 +2,10 @@
 
 use redistrib_ops::lock::Lock;
 use redistrib_ops::model::NodeId;
-use redistrib_ops::{Candidates, Cluster, Endpoint, each_once, inspect};
+use redistrib_ops::{Candidates, Cluster, Endpoint, await_all_served, each_once, inspect};
 
 use super::{Outcome, Session};
-use crate::args::{CreateArgs, StartArgs};
+use crate::args::{CreateArgs, StartArgs, WaitArgs};
 use crate::render;
 use crate::render::json::{ClusterDocument, is_mended};
 use crate::report::Reporter;
@@ -18,14 +18,14 @@ const FEW_MASTERS: &str =
 
 pub(super) fn create(args: &CreateArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    form(&session, "create", &args.nodes, args.replicas)
+    form(&session, "create", &args.nodes, args.replicas, args.wait)
 }
 
 /// `start` and `start-multi`: as in redis-trib.py nobody is asked, and a node that is named again is one node.
 pub(super) fn start(args: &StartArgs) -> anyhow::Result<Outcome> {
     let mut session = Session::for_change(&args.change)?;
     session.yes = true;
-    form(&session, "start", &each_once(&args.nodes), 0)
+    form(&session, "start", &each_once(&args.nodes), 0, args.wait)
 }
 
 fn form(
@@ -33,6 +33,7 @@ fn form(
     verb: &str,
     endpoints: &[Endpoint],
     replicas: usize,
+    wait: WaitArgs,
 ) -> anyhow::Result<Outcome> {
     let candidates = Candidates::survey(endpoints, &session.settings)?;
     let plan = candidates.plan(replicas, 1)?;
@@ -50,14 +51,19 @@ fn form(
     if !session.may(|prompt| prompt.accepts("Can I set the above configuration?"))? {
         return Ok(Outcome::Failed);
     }
+    let Some((_, seed)) = nodes.first() else { return Ok(Outcome::Failed) };
     let reporter = Reporter::new(&session.output);
-    session.act(&reporter, |context| {
+    let mut cluster = session.act(&reporter, |context| {
         let hold = || Lock::take_on(nodes.clone(), &session.settings, verb, context);
         let _held = session.lock.then(hold).transpose()?;
-        candidates.create(&plan, context)
+        candidates.create(&plan, context)?;
+        let mut cluster = Cluster::discover(seed, &session.settings)?;
+        if !wait.no_wait {
+            await_all_served(&mut cluster, context)?;
+        }
+        Ok(cluster)
     })?;
-    let Some((_, seed)) = nodes.first() else { return Ok(Outcome::Failed) };
-    let report = inspect(&mut Cluster::discover(seed, &session.settings)?);
+    let report = inspect(&mut cluster);
     session.output.lines(render::check(&report, seed, false));
     session.output.document(&ClusterDocument::new(&report, seed));
     Ok(match is_mended(&report) {
