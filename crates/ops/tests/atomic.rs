@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate, finish_running, jobs};
-use redistrib_ops::model::{Move, NodeId, SlotJob};
+use redistrib_ops::model::{Move, NodeId, SlotJob, SlotSet};
 use redistrib_ops::resp::{Command, Decoder};
 use redistrib_ops::{
     Cancel, Cluster, Connection, Endpoint, Error, Event, Method, Observer, Settings,
@@ -124,7 +124,8 @@ fn a_job_is_taken_back_when_the_tool_is_to_stop() {
         let ended = move_slots_with(&mut cluster, &moves, &atomic(), &methods, &cancel);
         let error = ended.unwrap_err();
         assert!(matches!(error, Error::Cancelled(_)), "{server}: {error}");
-        assert_eq!(jobs(&mut cluster), [], "{server}");
+        // The source has ended it; the target may still be throwing away what had come.
+        poll("no job is left", || jobs(&mut cluster).is_empty());
         assert_settled(&lab);
         assert_eq!(masters(&discover(&lab)), [a, b, c], "nothing has moved");
         // And it can be had again.
@@ -246,10 +247,22 @@ fn a_source_that_hangs_is_given_up_and_nothing_is_lost() {
         let context = redistrib_ops::Context::new(&redistrib_ops::Silent, &cancel);
         finish_running(&mut cluster, &options, context).unwrap();
         assert!(dumps(&lab) == before, "{server}");
-        let moves = [step(&cluster, a, b, "0-1000")];
-        move_slots(&mut cluster, &moves, &atomic()).unwrap();
+        // Valkey may have brought the job to its end once its source was back.
+        cluster.refresh();
+        let left = moves[0].slots.intersection(&cluster.member(a).unwrap().node().slots);
+        if !left.is_empty() {
+            move_slots(&mut cluster, &[Move { slots: left, ..moves[0].clone() }], &atomic())
+                .unwrap();
+        }
+        let target = cluster_slots(&lab, b);
+        assert!(moves[0].slots.difference(&target).is_empty(), "{server}: {target}");
         assert!(dumps(&lab) == before, "{server}");
     }
+}
+
+/// The slots that a master calls its own now.
+fn cluster_slots(lab: &TempLab, id: NodeId) -> SlotSet {
+    discover(lab).member(id).unwrap().node().slots.clone()
 }
 
 #[test]
