@@ -6,6 +6,8 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions};
@@ -17,14 +19,15 @@ use redistrib_ops::{
 };
 use support::*;
 
-/// Three masters of Valkey 9.1 with 16 databases each.
+/// Three masters of Valkey 9.1 with 16 databases each, and without the append-only file, since the server mixes databases up
+/// when it exports slots without one.
 fn lab() -> TempLab {
     let options = Options {
         nodes: Some(3),
         replicas: Some(0),
         layout: Some(Layout::Cluster),
         server: Some(TestServer::named("valkey-9.1").unwrap().program),
-        config: vec!["cluster-databases 16".into()],
+        config: vec!["cluster-databases 16".into(), "appendonly no".into()],
         ..Options::default()
     };
     TempLab::up(options).unwrap()
@@ -86,6 +89,53 @@ fn every_database_moves() {
     assert_eq!(done.keys, moved.count() as u64);
     assert!(held(&lab) == before);
     assert_settled(&lab);
+}
+
+/// Counts up each name at whichever node serves it, and returns how far.
+fn count_up(nodes: &mut [Connection; 2], names: &[String], stop: &AtomicBool) -> Vec<i64> {
+    let mut counts = vec![0; names.len()];
+    while !stop.load(Ordering::Relaxed) {
+        for (name, count) in names.iter().zip(&mut counts) {
+            let incr = Command::new("INCR").arg(name);
+            let mut answers = nodes.iter_mut().filter_map(|node| node.request(&incr).ok());
+            *count = answers.find_map(|reply| reply.view().as_int()).unwrap_or(*count);
+        }
+    }
+    counts
+}
+
+#[test]
+fn what_clients_write_to_the_first_database_meanwhile_stays_in_it() {
+    let lab = lab();
+    let mut cluster = discover(&lab);
+    fill_databases(&mut cluster, 3000);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let mut nodes = [a, b].map(|id| connect(&lab, &cluster, id));
+    let slots = "0-999";
+    let moved = step(&cluster, a, b, slots).slots;
+    let names = (0..2000).map(|n| format!("counter:{n}"));
+    let names: Vec<String> =
+        names.filter(|name| moved.contains(Slot::of_key(name.as_bytes()))).collect();
+    let stop = AtomicBool::new(false);
+    let counts = thread::scope(|scope| {
+        let writer = scope.spawn(|| count_up(&mut nodes, &names, &stop));
+        for [from, to] in [[a, b], [b, a]].repeat(4) {
+            let moves = [step(&cluster, from, to, slots)];
+            let done = move_slots(&mut cluster, &moves, &MigrateOptions::default());
+            done.inspect_err(|_| stop.store(true, Ordering::Relaxed)).unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+        writer.join().unwrap()
+    });
+    let held = held(&lab);
+    for (name, count) in names.iter().zip(counts) {
+        let value = held.get(&(0, name.clone().into_bytes())).unwrap();
+        assert_eq!(value, count.to_string().as_bytes(), "{name}");
+    }
+    let always = MigrateOptions { atomic: Atomic::Always, ..MigrateOptions::default() };
+    let moves = [step(&cluster, a, b, slots)];
+    let error = move_slots(&mut cluster, &moves, &always).unwrap_err();
+    assert!(error.to_string().contains("holds keys in database 3"), "{error}");
 }
 
 /// Writes keys to a database that had none, when the last of those known have moved. While a slot is on its way no

@@ -11,7 +11,7 @@ mod valkey;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{JobWatch, Phase, SlotJob, SlotSet};
+use redistrib_cluster_model::{JobWatch, Phase, ServerInfo, SlotJob, SlotSet};
 use redistrib_resp::{Command, View};
 
 use count::JobTally;
@@ -21,6 +21,7 @@ use super::link::Link;
 use super::options::Atomic;
 use super::shared::Shared;
 use crate::error::{Error, Result};
+use crate::inspect::text_of;
 use crate::wait::until_settled;
 use crate::{Cancel, Event, Method, Pair, Stop};
 
@@ -50,7 +51,8 @@ fn stat(node: &mut Link<'_>, field: &str) -> Option<u64> {
 /// rate is asked for, it is MIGRATE.
 ///
 /// # Errors
-/// [`Error::Precondition`] where atomic migration was demanded and a node has none, or a rate with it.
+/// [`Error::Precondition`] where atomic migration was demanded and a node has none, or a rate with it, or keys in a
+/// numbered database.
 pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
     let demanded = shared.options.atomic == Atomic::Always;
     if shared.options.rate.is_some() && demanded {
@@ -75,7 +77,11 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
             Ok::<bool, Error>(known)
         };
         if knows(&mut source)? && knows(&mut target)? {
-            return Ok(method);
+            return match numbered_database(&mut source)? {
+                Some(database) if demanded => Err(numbered_database_refused(&source, database)),
+                Some(_) => Ok(Method::Migrate),
+                None => Ok(method),
+            };
         }
     }
     if !demanded {
@@ -86,6 +92,23 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
         "{from} and {to} do not both know atomic slot migration (Valkey 9 or Redis 8.4 on both sides): \
          leave --atomic at auto"
     )))
+}
+
+/// A database other than the first that holds keys. Seen on Valkey 9.1.2 without an append-only file: what clients write
+/// to the first database while such a source exports slots is applied to the last database at the target, so that
+/// acknowledged writes are lost.
+fn numbered_database(source: &mut crate::Connection) -> Result<Option<u32>> {
+    let reply = source.request(&Command::new("INFO").arg("keyspace"))?;
+    let keyspace = ServerInfo::parse(text_of(&reply).unwrap_or_default());
+    Ok(keyspace.databases().into_keys().find(|database| *database > 0))
+}
+
+fn numbered_database_refused(source: &crate::Connection, database: u32) -> Error {
+    let node = source.endpoint();
+    Error::Precondition(format!(
+        "{node} holds keys in database {database}, and an atomic migration loses what clients write to another database \
+         meanwhile: leave --atomic at auto, which moves them by MIGRATE then"
+    ))
 }
 
 /// What came of an atomic migration.
