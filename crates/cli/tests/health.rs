@@ -249,7 +249,8 @@ fn syncing(field: &Field) {
 /// Slots and members: what `fix` and CLUSTER MEET mend, and a majority that is gone and comes back.
 #[test]
 fn slots_and_members_that_are_amiss_are_named() {
-    let field = Field::new("valkey-9.1", 3, 0);
+    // Newer servers tell each other whom they were told to forget, and take nobody of that name for a minute.
+    let field = Field::new("redis-7.0", 3, 0);
     let seed = field.nodes[0].as_str();
     advises(&field.finds("no-replicas"), "notice", "add-node NEW NODE --replica");
     field.check().expect(0);
