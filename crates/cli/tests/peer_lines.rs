@@ -158,8 +158,13 @@ impl Side {
         let mut names = self.names();
         // The longest first: a port is a part of an address.
         names.sort_by_key(|(_, value)| std::cmp::Reverse(value.len()));
-        let mut text =
-            names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(value, name));
+        let mut text = names.iter().fold(text.to_owned(), |text, (name, value)| {
+            // A number that stands by itself is no port.
+            match value.parse::<u16>() {
+                Ok(port) => text.replace(&format!(":{port}"), &format!(":{name}")),
+                Err(_) => text.replace(value, name),
+            }
+        });
         if line.is_about_cluster() {
             // A peer prints a dot for each second that it waits, however many those are.
             let told = text.lines().filter(|line| !line.chars().all(|letter| letter == '.'));
