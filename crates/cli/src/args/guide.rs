@@ -12,7 +12,7 @@ NO_COLOR              anything: no colours
 TERM                  dumb: no colours";
 
 /// Lines to try, by the verb.
-const EXAMPLES: [(&str, &[&str]); 25] = [
+const EXAMPLES: [(&str, &[&str]); 26] = [
     ("create", &["redis-trib create --replicas 1 127.0.0.1:7000 127.0.0.1:7001 … 127.0.0.1:7005"]),
     (
         "check",
@@ -62,6 +62,7 @@ const EXAMPLES: [(&str, &[&str]); 25] = [
             "redis-trib failover 127.0.0.1:7003 --force      # its master is dead",
         ],
     ),
+    ("meet", &["redis-trib meet 127.0.0.1:7100 127.0.0.1:7101 … 127.0.0.1:7105"]),
     ("set-timeout", &["redis-trib set-timeout 127.0.0.1:7000 5000"]),
     ("call", &["redis-trib call 127.0.0.1:7000 --only-masters CONFIG GET maxmemory"]),
     ("backup", &["redis-trib backup 127.0.0.1:7000 /var/backups/redis"]),

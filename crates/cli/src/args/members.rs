@@ -71,6 +71,17 @@ pub struct ForgetFailedArgs {
     pub change: ChangeArgs,
 }
 
+/// Arguments of `meet`.
+#[derive(Clone, Debug, Args)]
+pub struct MeetArgs {
+    /// Where the members are today
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint, required = true, num_args = 2..)]
+    pub nodes: Vec<Endpoint>,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
 /// Arguments of `set-timeout`.
 #[derive(Clone, Debug, Args)]
 pub struct SetTimeoutArgs {

@@ -38,7 +38,7 @@ pub use fleet::{
 pub use inspect::{CheckArgs, InfoArgs, ListArgs, StatusArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
 pub use members::{
-    AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, ForgetFailedArgs, SetTimeoutArgs,
+    AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, ForgetFailedArgs, MeetArgs, SetTimeoutArgs,
 };
 pub use python::{
     JoinArgs, JoinNoLoadArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs,
@@ -99,6 +99,8 @@ pub enum Verb {
     Failover(FailoverArgs),
     /// Take the dead nodes that nobody would miss out of the cluster, all at once
     ForgetFailed(ForgetFailedArgs),
+    /// Introduce the members of a cluster to each other again after their addresses have changed
+    Meet(MeetArgs),
     /// Set the node timeout on every node
     SetTimeout(SetTimeoutArgs),
     /// Send a command to all nodes

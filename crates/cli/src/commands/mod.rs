@@ -10,6 +10,7 @@ mod forget_failed;
 mod inspect;
 mod join;
 mod lab;
+mod meet;
 mod members;
 mod moves;
 mod rebalance;
@@ -83,6 +84,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::AddNode(args) => (args.change.work.json, members::add_node(&args)),
         Verb::DelNode(args) => (args.change.work.json, members::del_node(&args)),
         Verb::ForgetFailed(args) => (args.change.work.json, forget_failed::forget_failed(&args)),
+        Verb::Meet(args) => (args.change.work.json, meet::meet(&args)),
         Verb::Failover(args) => (args.change.work.json, failover::failover(&args)),
         Verb::SetTimeout(args) => (args.change.work.json, members::set_timeout(&args)),
         Verb::Call(args) => (args.report.json, call::call(&args)),

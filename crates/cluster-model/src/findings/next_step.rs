@@ -8,7 +8,8 @@ impl Finding {
         Some(match self {
             Finding::Unreachable { address, .. } => {
                 format!(
-                    "start the server at {address} again, or see why it cannot be reached from here"
+                    "start the server at {address} again, or see why it cannot be reached from here; if the nodes have other \
+                     addresses now, run `redis-trib meet` with all of those"
                 )
             }
             Finding::Unserved { owner, .. } => format!(

@@ -1,0 +1,58 @@
+//! `meet`.
+
+use redistrib_ops::Reunion;
+use redistrib_ops::lock::Lock;
+use redistrib_ops::model::plan::meet::MeetPlan;
+use serde::Serialize;
+
+use super::{Outcome, Session};
+use crate::args::MeetArgs;
+use crate::report::Reporter;
+
+/// What `meet` ends with under `--json`, and its plan under `--dry-run`.
+#[derive(Serialize)]
+struct MetDocument<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    plan: &'a MeetPlan,
+}
+
+pub(super) fn meet(args: &MeetArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let output = &session.output;
+    let reunion = Reunion::survey(&args.nodes, &session.settings)?;
+    let plan = reunion.plan()?;
+    output.lines(plan.members.iter().map(|(id, address)| format!("{id} is at {address}")));
+    output.lines(warnings(&plan));
+    if session.dry_run {
+        output.document(&MetDocument { event: "plan", plan: &plan });
+        return Ok(Outcome::Done);
+    }
+    let question = "Introduce them, though a member gives up slots?";
+    if !plan.yielding.is_empty() && !session.may(|prompt| prompt.accepts(question))? {
+        return Ok(Outcome::Failed);
+    }
+    let done = session.act(&Reporter::new(output), |context| {
+        let hold = || Lock::take_on(reunion.nodes(), &session.settings, "meet", context);
+        let _held = session.lock.then(hold).transpose()?;
+        reunion.meet(context)
+    })?;
+    output.line(format_args!("[OK] {} members know each other's addresses.", done.members.len()));
+    output.document(&MetDocument { event: "met", plan: &done });
+    Ok(if done.missing.is_empty() { Outcome::Done } else { Outcome::Failed })
+}
+
+/// Who is missing, and what would be given up.
+fn warnings(plan: &MeetPlan) -> impl Iterator<Item = String> {
+    let missing = plan.missing.iter().map(|absent| {
+        let (id, address, slots) = (absent.id, &absent.address, absent.slots.len());
+        format!("[WARNING] {id} with {slots} slots, once at {address}, is not among these nodes")
+    });
+    let yielding = plan.yielding.iter().map(|it| {
+        let (node, to, slots) = (it.node, it.to, it.slots.len());
+        format!(
+            "[WARNING] {node} gives up {slots} slots and its keys in them: {to} has a newer claim"
+        )
+    });
+    missing.chain(yielding)
+}

@@ -1,0 +1,149 @@
+//! Members that know each other by id, under addresses that have changed.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use redistrib_cluster_model::plan::meet::{MeetPlan, plan_meet};
+use redistrib_cluster_model::{Address, Node, NodeId, NodeView, Snapshot};
+use redistrib_resp::Command;
+
+use crate::agreement::agree;
+use crate::candidate::Candidate;
+use crate::cluster::in_parallel;
+use crate::error::{Error, Result};
+use crate::served::await_all_served;
+use crate::wait::until_settled;
+use crate::{Cluster, Context, Endpoint, Settings, Step};
+
+/// How long nodes may take to hear from each other: a few rounds of their 100 ms clock, and where two had a connection
+/// all the time, half of their node timeout.
+const MEET_DEADLINE: Duration = Duration::from_secs(30);
+/// How long an introduction is given to take effect before it is made again: servers drop handshakes that cross.
+const REPEAT_INTRODUCTION: Duration = Duration::from_millis(400);
+/// To how many others a node is introduced. Gossip spreads the addresses of the rest.
+const MOST_PARTNERS: usize = 64;
+
+/// Nodes that are to be introduced to each other again at the addresses of today. Nothing is ever reset.
+///
+/// ```no_run
+/// use redistrib_ops::{Context, Endpoint, Reunion, Settings};
+/// let nodes: Vec<Endpoint> = (7100..7106).map(|port| Endpoint::tcp("127.0.0.1", port)).collect();
+/// let reunion = Reunion::survey(&nodes, &Settings::default())?;
+/// println!("{} members", reunion.plan()?.members.len());
+/// reunion.meet(Context::default())?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Reunion {
+    nodes: Vec<Candidate>,
+    /// When a node had last heard from another before anything was sent.
+    heard: HashMap<(NodeId, NodeId), i64>,
+    settings: Settings,
+}
+
+impl Reunion {
+    /// Connects to all nodes at the same time and asks whom they know. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotCluster`], and those of [`Connection::open`](crate::Connection::open).
+    pub fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
+        let asked = in_parallel(endpoints, |endpoint| Candidate::look(endpoint, settings));
+        let nodes = asked.into_iter().collect::<Result<Vec<_>>>()?;
+        let pairs = nodes.iter().flat_map(|one| one.topology.iter().map(move |other| (one, other)));
+        let heard =
+            pairs.map(|(one, other)| ((one.node.id, other.id), other.pong_received)).collect();
+        Ok(Self { nodes, heard, settings: settings.clone() })
+    }
+
+    /// Each node's id and the address at which it was reached.
+    pub fn nodes(&self) -> Vec<(NodeId, Endpoint)> {
+        self.nodes.iter().map(|it| (it.node.id, it.connection.endpoint().clone())).collect()
+    }
+
+    /// Who is a member, who is missing, and who would give up slots: [`plan_meet`].
+    ///
+    /// # Errors
+    /// [`Error::Precondition`] for strangers among the nodes, and for one under two addresses.
+    pub fn plan(&self) -> Result<MeetPlan> {
+        let view = |it: &Candidate| {
+            let endpoint = it.connection.endpoint();
+            let asked = Address::new(endpoint.host(), endpoint.port().unwrap_or_default());
+            NodeView::answered(asked, it.topology.clone())
+        };
+        let snapshot = Snapshot { views: self.nodes.iter().map(view).collect() };
+        plan_meet(&snapshot).map_err(|error| Error::Precondition(error.to_string()))
+    }
+
+    /// Has the members shake hands at the addresses at which they were reached, and returns when each has heard from each
+    /// other and all see the same owners of slots; where no member is missing, when clients are served, too.
+    ///
+    /// # Errors
+    /// Those of [`Reunion::plan`]; [`Error::NotSettled`] with the nodes that have not heard from each other;
+    /// [`Error::Cancelled`]; those of [`Connection::call`](crate::Connection::call). The same command can be tried again.
+    pub fn meet(mut self, context: Context<'_>) -> Result<MeetPlan> {
+        // Others may have changed something before the caller had the cluster to itself.
+        self.nodes.iter_mut().try_for_each(Candidate::refresh)?;
+        let plan = self.plan()?;
+        context.step(Step::Meeting);
+        self.introduce()?;
+        context.step(Step::WaitingToJoin);
+        let mut introduced = Instant::now();
+        until_settled(MEET_DEADLINE, context.cancel, || {
+            self.nodes.iter_mut().try_for_each(Candidate::refresh)?;
+            let amiss = self.silence();
+            if amiss.is_some() && introduced.elapsed() >= REPEAT_INTRODUCTION {
+                self.introduce()?;
+                introduced = Instant::now();
+            }
+            Ok(amiss)
+        })?;
+        let seed = self.nodes[0].connection.endpoint();
+        let mut cluster = Cluster::discover(seed, &self.settings)?;
+        agree(&mut cluster, MEET_DEADLINE, context)?;
+        if plan.missing.is_empty() {
+            await_all_served(&mut cluster, context)?;
+        }
+        Ok(plan)
+    }
+
+    /// Introduces to each node the others that it has not heard from. A server that knows the id which answers keeps the
+    /// node and takes its new address.
+    fn introduce(&mut self) -> Result<()> {
+        let meets = self.nodes.iter().map(Candidate::meet).collect::<Result<Vec<Command>>>()?;
+        let all: Vec<Node> = self.nodes.iter().map(|it| it.node.clone()).collect();
+        let heard = &self.heard;
+        for one in &mut self.nodes {
+            let silent = |other: &Node| other.id != one.node.id && !hears(one, other, heard);
+            let chosen = all.iter().zip(&meets).filter(|(other, _)| silent(other));
+            let chosen: Vec<Command> =
+                chosen.take(MOST_PARTNERS).map(|(_, meet)| meet.clone()).collect();
+            one.connection.call_all(&chosen)?;
+        }
+        Ok(())
+    }
+
+    /// Which node has not heard from which other yet, in words.
+    fn silence(&self) -> Option<String> {
+        let pairs =
+            self.nodes.iter().flat_map(|one| self.nodes.iter().map(move |other| (one, other)));
+        let mut apart = pairs.filter(|(one, other)| one.node.id != other.node.id);
+        let (one, other) = apart.find(|(one, other)| !hears(one, &other.node, &self.heard))?;
+        let (one, other) = (one.connection.endpoint(), other.connection.endpoint());
+        Some(format!(
+            "{one} has not heard from {other} yet: each must reach the other's port and bus port"
+        ))
+    }
+}
+
+/// Whether a node hears from another at the ports that this one has now. That a connection is there proves nothing: servers
+/// call it so from its first attempt.
+fn hears(one: &Candidate, other: &Node, before: &HashMap<(NodeId, NodeId), i64>) -> bool {
+    let pair = (one.node.id, other.id);
+    one.topology.node(other.id).is_some_and(|seen| {
+        seen.link_connected
+            && !seen.flags.is_failed()
+            && !seen.flags.is_suspected()
+            && seen.address.port == other.address.port
+            && seen.pong_received > before.get(&pair).copied().unwrap_or_default()
+    })
+}
