@@ -19,6 +19,9 @@ pub struct SessionArgs {
     /// Number of the database
     #[arg(short = 'n', long, value_name = "NUMBER", default_value = "0")]
     pub db: u32,
+    /// What the server calls the connection
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<OsString>,
     /// Speak RESP2
     #[arg(short = '2', long, conflicts_with = "resp3")]
     pub resp2: bool,

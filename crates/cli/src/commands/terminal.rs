@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -85,6 +86,7 @@ fn run(node: &Endpoint, args: &SessionArgs, mode: Mode) -> Result<Outcome> {
         settings: secrets::settings(&args.connect)?,
         protocol: protocol(args),
         database: args.db,
+        name: args.name.clone().map(OsStringExt::into_vec),
         cluster: args.follow,
         peer: args.peer,
         output: output(&args.output),

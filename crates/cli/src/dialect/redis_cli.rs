@@ -174,6 +174,10 @@ impl<'a> Scan<'a> {
             Meaning::Nothing(Arity::Pairs) => drop(take_pairs(&mut self.rest)),
             Meaning::Nothing(_) => {}
             Meaning::Missing(missing) => return Err(missing.refuse(name)),
+            Meaning::Sets(option) if name == "-t" => {
+                let value = value.as_deref().map(in_millis).transpose()?;
+                self.set(name, &option, value);
+            }
             Meaning::Sets(option) => self.set(name, &option, value),
         }
         Ok(())
@@ -181,7 +185,6 @@ impl<'a> Scan<'a> {
 
     fn set(&mut self, name: &str, option: &Opt, value: Option<OsString>) {
         self.line.spell(option, name);
-        let value = if name == "-t" { value.map(|value| in_millis(&value)) } else { value };
         self.line.option(option, value);
         if option.arity == Arity::Pairs {
             for pair in take_pairs(&mut self.rest) {
@@ -279,13 +282,12 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// valkey-cli's seconds, decimals allowed, in our milliseconds; 0 means as long as it takes, for which a year stands. What
-/// is no number is left for the model to complain about.
-fn in_millis(seconds: &OsStr) -> OsString {
+/// valkey-cli's seconds, decimals allowed, in our milliseconds; 0 means as long as it takes, for which a year stands.
+fn in_millis(seconds: &OsStr) -> Result<OsString, UsageError> {
     let number = seconds.to_str().and_then(|text| text.parse::<f64>().ok());
     match number.filter(|number| *number == 0.0 || *number >= 0.001 && *number < 1e9) {
-        Some(0.0) => (365 * 86_400 * 1000_u64).to_string().into(),
-        Some(number) => ((number * 1000.0) as u64).to_string().into(),
-        None => seconds.to_owned(),
+        Some(0.0) => Ok((365 * 86_400 * 1000_u64).to_string().into()),
+        Some(number) => Ok(((number * 1000.0) as u64).to_string().into()),
+        None => Err(UsageError::in_peers_words("Invalid connection timeout for -t.")),
     }
 }

@@ -9,7 +9,7 @@ use redistrib_ops::{Cluster, Endpoint, Error, Which};
 
 use super::failure::explain;
 use super::format::{Form, write_lossless};
-use super::options::Options;
+use super::options::{Options, Peer};
 use super::printer::Printer;
 use crate::escape::Escaped;
 
@@ -38,7 +38,7 @@ pub(super) fn run(options: &Options, which: Which, words: &[Vec<u8>]) -> Result<
         if printer.form() == Form::Lossless {
             print_json(&node, answer)?;
         } else {
-            print_text(&printer, words, &node, answer)?;
+            print_text(&printer, words, &node, answer, options.peer)?;
         }
     }
     Ok(fine)
@@ -49,13 +49,14 @@ fn print_text(
     words: &[Vec<u8>],
     node: &Endpoint,
     answer: Result<&Reply, &Error>,
+    peer: Peer,
 ) -> io::Result<()> {
     match answer {
         Ok(reply) => {
             printer.line(&Escaped(node).to_string())?;
             printer.reply(words, reply.view())
         }
-        Err(error) => writeln!(io::stderr(), "{}", explain(error)),
+        Err(error) => writeln!(io::stderr(), "{}", explain(error, peer)),
     }
 }
 

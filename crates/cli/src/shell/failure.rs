@@ -4,6 +4,7 @@ use std::io;
 
 use redistrib_ops::Error;
 
+use super::options::Peer;
 use crate::escape::Escaped;
 
 /// The system's word for an error, without the number that std puts behind it.
@@ -13,16 +14,17 @@ pub(super) fn reason(error: &io::Error) -> String {
 }
 
 /// The error as one line for the terminal, with what to do about it.
-pub(super) fn explain(error: &Error) -> String {
+pub(super) fn explain(error: &Error, peer: Peer) -> String {
+    let server = peer.server();
     let text = match error {
         Error::Connect { node, source } => {
             let reason = reason(source);
-            return format!("Could not connect to Redis at {}: {reason}", Escaped(node));
+            return format!("Could not connect to {server} at {}: {reason}", Escaped(node));
         }
         Error::Resolve { node, source } => {
             let source = source.to_string();
             let reason = source.rsplit("address information: ").next().unwrap_or_default();
-            return format!("Could not connect to Redis at {}: {reason}", Escaped(node));
+            return format!("Could not connect to {server} at {}: {reason}", Escaped(node));
         }
         Error::Closed { node, .. } => format!(
             "Error: Server closed the connection ({}; whether the command was executed is not known)",

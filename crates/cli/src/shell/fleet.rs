@@ -14,7 +14,7 @@ use super::everywhere::print_json;
 use super::failure::explain;
 use super::format::Form;
 use super::lines::is_sensitive;
-use super::options::Output;
+use super::options::{Output, Peer};
 use super::printer::Printer;
 use crate::escape::Escaped;
 
@@ -71,7 +71,7 @@ impl FleetSession {
         self.printer.line(&format!("{}:", Escaped(name)))?;
         match answer {
             Ok(reply) => self.printer.reply(words, reply.view()),
-            Err(error) => writeln!(io::stderr(), "{}", explain(error)),
+            Err(error) => writeln!(io::stderr(), "{}", explain(error, Peer::default())),
         }
     }
 
@@ -132,7 +132,7 @@ impl FleetSession {
         }
         self.execute(&words).map(Some).or_else(|error| {
             match error.downcast_ref::<redistrib_ops::Error>() {
-                Some(known) => writeln!(io::stderr(), "{}", explain(known))?,
+                Some(known) => writeln!(io::stderr(), "{}", explain(known, Peer::default()))?,
                 None => return Err(error),
             }
             Ok(Some(false))

@@ -18,6 +18,8 @@ pub struct Options {
     pub protocol: Option<Protocol>,
     /// The database to select.
     pub database: u32,
+    /// What the server is told to call the connection.
+    pub name: Option<Vec<u8>>,
     /// Follow MOVED and ASK.
     pub cluster: bool,
     /// Whose words to use.
@@ -56,6 +58,14 @@ impl Peer {
         match self {
             Self::RedisCli => "redis-cli",
             Self::ValkeyCli => "valkey-cli",
+        }
+    }
+
+    /// What it calls its server.
+    pub(super) fn server(self) -> &'static str {
+        match self {
+            Self::RedisCli => "Redis",
+            Self::ValkeyCli => "Valkey",
         }
     }
 

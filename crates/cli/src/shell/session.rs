@@ -51,6 +51,7 @@ impl Session {
                 Protocol::Two => 2,
                 Protocol::Three => 3,
             }),
+            name: options.name.clone(),
             ..State::default()
         };
         let client = Client::new(&options.endpoint, &options.settings, cancel.clone())
@@ -96,6 +97,10 @@ impl Session {
                 Some("SELECT") if self.state.database != 0 => {
                     self.state.database = 0;
                     command.as_str()
+                }
+                Some("CLIENT") if self.state.name.is_some() => {
+                    self.state.name = None;
+                    "CLIENT SETNAME"
                 }
                 _ => return Err(error),
             };
@@ -287,7 +292,7 @@ impl Session {
     /// Prints an error of the connection in words for the user.
     pub(super) fn complain(&self, error: &anyhow::Error) {
         let text = match error.downcast_ref::<Error>() {
-            Some(error) => explain(error),
+            Some(error) => explain(error, self.peer),
             None => Escaped(format!("{error:#}")).to_string(),
         };
         let _ = writeln!(io::stderr(), "{text}");

@@ -8,6 +8,8 @@ use redistrib_ops::{Credentials, Secret};
 pub(super) struct State {
     /// The selected database.
     pub(super) database: u32,
+    /// What the server calls the connection.
+    pub(super) name: Option<Vec<u8>>,
     /// Between MULTI and EXEC or DISCARD.
     pub(super) in_transaction: bool,
     /// Between WATCH and what ends it.
@@ -80,7 +82,8 @@ impl State {
     pub(super) fn setup(&self) -> Vec<Command> {
         let hello = self.protocol.map(|version| Command::new("HELLO").arg(version));
         let select = (self.database != 0).then(|| Command::new("SELECT").arg(self.database));
-        hello.into_iter().chain(select).collect()
+        let name = self.name.as_ref().map(|name| Command::new("CLIENT").arg("SETNAME").arg(name));
+        hello.into_iter().chain(name).chain(select).collect()
     }
 
     /// Forgets what is lost with a connection; answers with what later commands may count on.

@@ -168,10 +168,7 @@ impl<'a> Prompt<'a> {
 
     /// Ends all subscriptions by a new connection.
     fn leave_subscribed_mode(&mut self) -> Result<()> {
-        let server = match self.options.peer {
-            Peer::RedisCli => "Redis",
-            Peer::ValkeyCli => "Valkey",
-        };
+        let server = self.options.peer.server();
         self.session.printer.line(&format!(
             "Closing current connection. Ready to reconnect to {server} server... "
         ))?;
