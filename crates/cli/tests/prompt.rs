@@ -313,6 +313,23 @@ fn commands_are_taken_while_subscribed() {
 }
 
 #[test]
+fn on_a_terminal_without_cursor_a_subscription_lasts_until_ctrl_c() {
+    let (lab, folder, _, mut other, _) = at_the_prompt("-2");
+    let program = env!("CARGO_BIN_EXE_redis-trib");
+    let line = format!("TERM=dumb exec {program} shell {}", lab.endpoints()[0]);
+    let mut user = User::run(&line, &folder.path().join("dumb"));
+    user.sees("> ");
+    user.types("subscribe c1\r");
+    user.sees("(integer) 1");
+    say(&mut other, "publish c1 hello");
+    user.sees("\"hello\"");
+    user.types("\x03");
+    user.sees("> ");
+    user.types("ping\r");
+    user.sees("PONG");
+}
+
+#[test]
 fn a_server_that_hangs_does_not_hold_the_prompt_up() {
     let lab = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -4,33 +4,40 @@ use std::io::{self, Write};
 
 use super::commands::{Commands, Entry};
 use crate::escape::Escaped;
+use crate::shell::options::Peer;
 
 /// What `help` alone prints.
-const GENERAL: &str = "\
-To get help about Redis commands type:
+fn write_general(peer: Peer, out: &mut dyn Write) -> io::Result<()> {
+    let (version, server) = (env!("CARGO_PKG_VERSION"), peer.server());
+    let (name, file) = (peer.name(), peer.short_name());
+    writeln!(
+        out,
+        "redis-trib {version}
+To get help about {server} commands type:
       \"help @<group>\" to get a list of commands in <group>
       \"help <command>\" for help on <command>
       \"help <tab>\" to get a list of possible help topics
       \"quit\" to exit
 
-To set preferences:
+To set {name} preferences:
       \":set hints\" enable online hints
       \":set nohints\" disable online hints
+Set your preferences in ~/.{file}rc
 
-\"connect HOST PORT\" goes to another server, \"clear\" clears the screen.";
+\"connect HOST PORT\" goes to another server, \"clear\" clears the screen."
+    )
+}
 
 /// Prints help on a command, on the commands of a group, or on help.
 ///
 /// # Errors
 /// Those of writing.
-pub(super) fn show(topic: &[Vec<u8>], commands: &Commands) -> io::Result<()> {
+pub(super) fn show(topic: &[Vec<u8>], commands: &Commands, peer: Peer) -> io::Result<()> {
     let words: Vec<String> =
         topic.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let mut out = io::stdout().lock();
     match words.first() {
-        None => {
-            writeln!(out, "redis-trib {}\n{GENERAL}", env!("CARGO_PKG_VERSION"))?;
-        }
+        None => write_general(peer, &mut out)?,
         Some(group) if group.starts_with('@') => {
             let group = group.trim_start_matches('@').to_lowercase();
             let named = commands

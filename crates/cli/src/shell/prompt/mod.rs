@@ -45,7 +45,7 @@ pub(super) fn run(options: &Options) -> Result<bool> {
 /// Prints help on a topic, of the server's commands where there is one.
 pub(super) fn help(options: &Options, topic: &[Vec<u8>]) -> Result<bool> {
     let mut prompt = Prompt::new(options);
-    help::show(topic, &prompt.load_commands())?;
+    help::show(topic, &prompt.load_commands(), options.peer)?;
     Ok(true)
 }
 
@@ -111,7 +111,6 @@ impl<'a> Prompt<'a> {
     /// Lines from the user.
     fn interact(&mut self) -> Result<bool> {
         ended::end_on_signals();
-        self.session.takes_commands_subscribed = io::stdout().is_terminal();
         let cancel = self.session.cancel.clone();
         // Without a handler Ctrl-C ends the program: worse, but no reason not to begin.
         let _ = ctrlc::set_handler(move || cancel.press());
@@ -119,6 +118,9 @@ impl<'a> Prompt<'a> {
             self.session.complain(&error.into());
         }
         let mut editor = Editor::new(self.load_commands(), self.options.peer)?;
+        // A terminal that cannot move its cursor has no place above the prompt.
+        self.session.takes_commands_subscribed =
+            io::stdout().is_terminal() && editor.printer().is_ok();
         self.load_preferences(&mut editor)?;
         loop {
             match self.read(&mut editor) {
@@ -244,11 +246,16 @@ impl<'a> Prompt<'a> {
                 io::stdout().flush()?;
             }
             Line::Help(topic) => match &editor {
-                Some(editor) => help::show(&topic, editor.commands())?,
-                None => help::show(&topic, &self.load_commands())?,
+                Some(editor) => help::show(&topic, editor.commands(), self.options.peer)?,
+                None => help::show(&topic, &self.load_commands(), self.options.peer)?,
             },
             Line::Connect { host, port } => self.go_to(&Endpoint::tcp(host, port)),
             Line::Preference(words) => self.prefer(&words, editor)?,
+            Line::WrongTimes => {
+                let name = self.options.peer.name();
+                let text = format!("Invalid {name} repeat command option value.");
+                self.session.printer.aside(&text)?;
+            }
             Line::Wrong(text) => self.session.printer.aside(&text)?,
             Line::Command { words, times } => self.execute(&words, times)?,
         }
