@@ -456,3 +456,71 @@ fn a_departure_is_asked_about_at_a_terminal() {
     assert!(User::sit_down(&format!("del-node {seed} {} --yes", replicas[2]), &history).leaves());
     assert_eq!(known(), 3);
 }
+
+/// What a session is in the middle of: what is typed, and what is shown then.
+const STATES: [(&str, &str); 4] = [
+    ("ping\r", "PONG"),
+    ("multi\r", "(TX)> "),
+    ("subscribe c1\r", "(subscribed mode)> "),
+    ("blpop nolist 0\r", "nolist 0\r"),
+];
+
+/// A shell in which the program is used on a server and, once it has ended, tells with what exit code, and how it has
+/// left the terminal.
+fn in_a_shell(lab: &TempLab, folder: &tempfile::TempDir) -> User {
+    let program = env!("CARGO_BIN_EXE_redis-trib");
+    let node = &lab.endpoints()[0];
+    let line = format!("{program} shell {node}; echo ended with $?; stty -a; exit 0");
+    let mut user = User::run(&line, &folder.path().join("history"));
+    user.is_asked(&format!("{node}> "));
+    user
+}
+
+fn finds_the_terminal_as_it_was(user: &mut User, code: i32) {
+    user.sees(&format!("ended with {code}"));
+    user.sees(" icanon");
+    user.sees(" echo ");
+    assert!(user.leaves());
+}
+
+#[test]
+fn a_server_that_dies_or_hangs_ends_no_session() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    for (line, shown) in STATES {
+        let lab = TempLab::plain(&server, 1).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut user = in_a_shell(&lab, &folder);
+        user.types(line);
+        user.sees(shown);
+        if line.starts_with("blpop") {
+            await_blocked(&lab);
+        }
+        lab.pause(0).unwrap();
+        user.types("get k\r");
+        user.types("\x03");
+        assert!(lab.kill(0), "{line}");
+        user.types("get k\rget k\r");
+        user.sees("not connected> ");
+        user.types("exec\rget k\r");
+        user.sees("Could not connect to Redis");
+        user.types("quit\r");
+        finds_the_terminal_as_it_was(&mut user, 0);
+    }
+}
+
+#[test]
+fn a_session_that_is_terminated_in_the_middle_gives_the_terminal_back() {
+    let lab = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
+    for (line, shown) in STATES {
+        let folder = tempfile::tempdir().unwrap();
+        let mut user = in_a_shell(&lab, &folder);
+        user.types(line);
+        user.sees(shown);
+        if line.starts_with("blpop") {
+            await_blocked(&lab);
+        }
+        let shell = only_child(&user.child.id().to_string());
+        send("-TERM", &only_child(&shell));
+        finds_the_terminal_as_it_was(&mut user, 143);
+    }
+}
