@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan, plan_fix, slots_to_count};
-use redistrib_cluster_model::{NodeId, SlotSet, Snapshot};
+use redistrib_cluster_model::{NodeId, Slot, SlotSet, Snapshot};
 use redistrib_resp::Command;
 
 use crate::agreement::agree;
@@ -124,16 +124,37 @@ fn carry_out(
     context: Context<'_>,
 ) -> Result<()> {
     name_heirs(cluster, plan)?;
+    let mut conflict = None;
     for repair in &plan.repairs {
         if context.cancel.wish() != Stop::No {
             return Err(Error::Cancelled("run the same command again to mend the rest".into()));
         }
         context.step(Step::Other { text: format!("Fixing {repair}") });
+        let mut slots = repair.slots.clone();
         for action in &repair.actions {
-            repair::perform(cluster, &repair.slots, action, migration, context)?;
+            // Slots whose keys have two values wait for the user's word; the others need not.
+            while !slots.is_empty()
+                && let Err(error) = repair::perform(cluster, &slots, action, migration, context)
+            {
+                if !conflicting_slot(&error).is_some_and(|slot| slots.remove(slot)) {
+                    return Err(error);
+                }
+                if let Some(earlier) = conflict.replace(error) {
+                    context.warn(earlier.to_string());
+                }
+            }
         }
     }
-    Ok(())
+    conflict.map_or(Ok(()), Err)
+}
+
+/// The slot in which a key has two values, where that is what stopped a repair.
+fn conflicting_slot(error: &Error) -> Option<Slot> {
+    match error {
+        Error::KeysInBothPlaces { slot, .. } => Some(*slot),
+        Error::LeftOpen { source, .. } => conflicting_slot(source),
+        _ => None,
+    }
 }
 
 /// Tells masters who owns the slots to be mended where they believe it is a node that does not answer.

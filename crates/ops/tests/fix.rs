@@ -7,7 +7,7 @@ mod support;
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::MigrateOptions;
-use redistrib_ops::model::{Finding, NodeId, Severity, Slot};
+use redistrib_ops::model::{Finding, NodeId, Severity, Slot, SlotSet};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Endpoint, Error, FixOptions, FixPlan, Settings, Silent,
@@ -249,6 +249,37 @@ redistrib_ops::on_each_test_server! {
         field.assert_whole(KEYS, server.name);
         assert_eq!(text(&field.say(TARGET, &["GET", &key])), "value", "{}", server.name);
     }
+}
+
+#[test]
+fn slots_are_mended_beside_one_that_waits_for_the_users_word() {
+    let mut field = Field::new(&TestServer::named("redis-8.6").unwrap());
+    field.next_slot(KEYS);
+    field.open_both();
+    let (waiting, key) = (field.slot, field.key(3));
+    field.say(TARGET, &["ASKING"]);
+    field.say(TARGET, &["SET", &key, "another value"]);
+    field.next_slot(KEYS);
+    field.open_both();
+    field.move_keys(KEYS / 2);
+    let half_moved = field.slot;
+    field.next_slot(KEYS);
+    field.open_both();
+    field.move_keys(KEYS / 2);
+    field.set_slot(OWNER, "STABLE", None);
+
+    let refused = field.fix(FixOptions::default(), false).unwrap_err().to_string();
+    assert!(refused.contains(&key), "{refused}");
+    for slot in [field.slot, half_moved] {
+        field.slot = slot;
+        let held: Vec<usize> = (0..3).map(|node| field.keys_on(node)).collect();
+        assert!(held.contains(&KEYS), "slot {slot}: {held:?}");
+    }
+    let open = field.discover().snapshot().open_slots();
+    assert!(open.iter().all(|open| open.slots == SlotSet::from_iter([waiting])), "{open:?}");
+    field.fix(FixOptions::default(), true).unwrap();
+    field.slot = waiting;
+    field.assert_whole(KEYS, "after the word");
 }
 
 redistrib_ops::on_each_test_server! {
