@@ -330,6 +330,24 @@ fn on_a_terminal_without_cursor_a_subscription_lasts_until_ctrl_c() {
 }
 
 #[test]
+fn whom_a_server_tells_its_commands_is_helped_by_those() {
+    let (lab, folder, _, mut other, prompt) = at_the_prompt("");
+    say(&mut other, "config set requirepass pw");
+    let line = format!("shell {}", lab.endpoints()[0]);
+    let mut user = User::sit_down(&line, &folder.path().join("history"));
+    user.is_asked(&prompt);
+    // A command that this server has not, from the table.
+    user.types("help hgetdel\r");
+    user.sees("since: 8.0.0");
+    user.types("auth pw\rhelp hgetdel\rhelp hset\r");
+    user.sees("OK");
+    let since = user.read;
+    user.sees("HSET key");
+    let screen = user.screen.lock().unwrap().clone();
+    assert!(!screen[since..].contains("since: 8.0.0"), "{screen:?}");
+}
+
+#[test]
 fn a_server_that_hangs_does_not_hold_the_prompt_up() {
     let lab = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -82,6 +82,12 @@ impl Editor {
         }
     }
 
+    pub(super) fn set_commands(&mut self, commands: Commands) {
+        if let Some(assistant) = self.line.helper_mut() {
+            assistant.commands = commands;
+        }
+    }
+
     pub(super) fn commands(&self) -> &Commands {
         static NONE: Commands = Commands::none();
         self.line.helper().map_or(&NONE, |assistant| &assistant.commands)

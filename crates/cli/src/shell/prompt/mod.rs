@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use redistrib_ops::{Endpoint, Error};
+use redistrib_ops::{Credentials, Endpoint, Error};
 use rustyline::ExternalPrinter as _;
 use rustyline::error::ReadlineError;
 
@@ -69,12 +69,15 @@ fn lines_of_stdin() -> Receiver<io::Result<Vec<u8>>> {
 struct Prompt<'a> {
     options: &'a Options,
     session: Session,
+    /// The server that the user has chosen; where redirections lead is its cluster.
+    server: Endpoint,
     fine: bool,
 }
 
 impl<'a> Prompt<'a> {
     fn new(options: &'a Options) -> Self {
-        Self { options, session: Session::new(options, true), fine: true }
+        let server = options.endpoint.clone();
+        Self { options, session: Session::new(options, true), server, fine: true }
     }
 
     /// Lines from standard input, as redis-cli reads them: an error ends nothing.
@@ -187,14 +190,24 @@ impl<'a> Prompt<'a> {
                 break;
             }
             let was_subscribed = self.session.state.is_subscribed();
+            let asked = self.asked_for_help();
             if self.take(line.as_bytes(), Some(editor))? == Next::End {
                 return Ok(Next::End);
             }
             if self.session.state.is_subscribed() && !was_subscribed {
                 self.session.printer.line(WAITING)?;
             }
+            // Between MULTI and EXEC the question would be queued.
+            if self.asked_for_help() != asked && !self.session.state.is_bound() {
+                editor.set_commands(self.load_commands());
+            }
         }
         Ok(Next::Line)
+    }
+
+    /// Which server answers what its commands are, and whom: who may not ask is told nothing.
+    fn asked_for_help(&self) -> (Endpoint, Option<Credentials>) {
+        (self.server.clone(), self.session.client.settings().credentials.clone())
     }
 
     /// What the server says of its commands, or the table where there is none.
@@ -266,6 +279,7 @@ impl<'a> Prompt<'a> {
         self.session.state.end_transaction();
         self.session.client.disconnect();
         self.session.client.go_to(endpoint);
+        self.server = endpoint.clone();
         if let Err(error) = self.session.connect() {
             self.session.complain(&error.into());
         }
