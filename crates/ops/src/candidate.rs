@@ -42,13 +42,6 @@ impl Candidate {
         Ok(())
     }
 
-    /// Connects to a node and makes sure that it is in cluster mode, empty and alone.
-    pub(crate) fn survey(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
-        let candidate = Self::look(endpoint, settings)?;
-        candidate.require_empty()?;
-        Ok(candidate)
-    }
-
     /// Makes sure that the node has nothing to lose and belongs nowhere. What a node with keys, slots or others to talk to
     /// may be is a member of a living cluster: nobody is told to reset it.
     pub(crate) fn require_empty(&self) -> Result<()> {

@@ -43,17 +43,17 @@ impl Candidates {
     /// Connects to all nodes at the same time and makes sure that each is fit to join a new cluster.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`] for a node that has keys; [`Error::Precondition`] for one given twice, and for nodes that own
-    /// slots or know others, with the command that resets all of them;
+    /// [`Error::NotEmpty`] for a node that has keys, owns slots or knows others; [`Error::Precondition`] for one given twice,
+    /// and instead of that with the command that resets all of them, where none has keys and they know nobody else;
     /// [`Error::NotCluster`]; and those of [`Connection::open`](crate::Connection::open). Nothing has been changed then.
     pub fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
         refuse_twins(endpoints.iter().map(|endpoint| (endpoint, endpoint.to_string())), |a, _| {
             format!("node {a} is named twice")
         })?;
-        let surveyed = in_parallel(endpoints, |endpoint| Candidate::survey(endpoint, settings));
-        let left_over = left_over(endpoints, &surveyed);
-        let nodes = surveyed.into_iter().collect::<Result<Vec<_>>>();
-        let nodes = nodes.map_err(|error| how_to_empty(error, &left_over))?;
+        let surveyed = in_parallel(endpoints, |endpoint| Candidate::look(endpoint, settings));
+        let nodes = surveyed.into_iter().collect::<Result<Vec<_>>>()?;
+        let empty = nodes.iter().try_for_each(Candidate::require_empty);
+        empty.map_err(|error| how_to_empty(error, &nodes))?;
         refuse_twins(nodes.iter().map(|it| (it.connection.endpoint(), it.node.id)), |a, b| {
             format!(
                 "{a} and {b} have the same node id: one node under two addresses, or a copied nodes.conf"
@@ -263,25 +263,23 @@ impl Candidates {
     }
 }
 
-/// The nodes without keys that own slots or know others: what an interrupted attempt leaves.
-fn left_over<'a>(endpoints: &'a [Endpoint], surveyed: &[Result<Candidate>]) -> Vec<&'a Endpoint> {
-    let taken = endpoints.iter().zip(surveyed);
-    let is_taken = |(_, outcome): &(_, &Result<Candidate>)| {
-        matches!(outcome, Err(Error::NotEmpty { keys: 0, .. }))
+/// The error, with the command that makes all such nodes fit again; only where nobody else would miss them: none has a key,
+/// and whom they know is among them. A member without keys may belong to a cluster that has some.
+fn how_to_empty(error: Error, nodes: &[Candidate]) -> Error {
+    let is_named = |id: NodeId| nodes.iter().any(|it| it.node.id == id);
+    let is_missed = |it: &Candidate| {
+        let mut known = it.topology.iter();
+        it.info.keys() > 0 || known.any(|node| !node.flags.is_handshake() && !is_named(node.id))
     };
-    taken.filter(is_taken).map(|(endpoint, _)| endpoint).collect()
-}
-
-/// The error, with the command that makes all such nodes fit again.
-fn how_to_empty(error: Error, left_over: &[&Endpoint]) -> Error {
-    if !matches!(error, Error::NotEmpty { keys: 0, .. }) {
+    if nodes.iter().any(is_missed) {
         return error;
     }
-    let nodes: Vec<String> = left_over.iter().map(ToString::to_string).collect();
+    let left_over = nodes.iter().filter(|it| it.require_empty().is_err());
+    let left_over: Vec<String> = left_over.map(|it| it.connection.endpoint().to_string()).collect();
     Error::Precondition(format!(
         "{error}; if that is what an interrupted attempt has left: for node in {}; do redis-trib exec $node CLUSTER \
          RESET HARD; done",
-        nodes.join(" ")
+        left_over.join(" ")
     ))
 }
 

@@ -9,10 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Cancel, Cluster, Connection, Context, Endpoint, NewRole, Silent, add_node, inspect,
+    Cancel, Candidates, Cluster, Connection, Context, Endpoint, NewRole, Silent, add_node, inspect,
     join_cluster, quit_cluster,
 };
-use support::{discover, fill_strings, poll};
+use support::{discover, fill, fill_strings, poll};
 
 fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
     work(Context::new(&Silent, &Cancel::new()))
@@ -162,4 +162,25 @@ fn a_member_of_another_cluster_is_never_told_to_be_reset() {
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("redis-trib quit") && !refused.contains("RESET"), "{refused}");
     assert_whole(&other, &other.endpoints());
+}
+
+/// Masters that own slots and have no keys are what an interrupted attempt leaves, unless there is more to their cluster.
+#[test]
+fn a_cluster_that_has_keys_is_never_told_to_be_reset() {
+    let lab = TempLab::cluster(&TestServer::named("redis-8.2").unwrap(), 3, 0).unwrap();
+    let nodes = lab.endpoints();
+    let refusal =
+        |nodes: &[Endpoint]| Candidates::survey(nodes, lab.settings()).unwrap_err().to_string();
+    assert!(refusal(&nodes).contains("CLUSTER RESET HARD"), "{}", refusal(&nodes));
+    fill(&mut discover(&lab), [Command::new("SET").arg("key").arg(1)]);
+    let keys = |node: &Endpoint| {
+        let mut node = Connection::open(node, lab.settings()).unwrap();
+        node.call(&Command::new("DBSIZE")).unwrap().view().as_int().unwrap()
+    };
+    let (empty, full): (Vec<_>, Vec<_>) = nodes.iter().cloned().partition(|it| keys(it) == 0);
+    assert_eq!((empty.len(), full.len()), (2, 1));
+    for named in [empty.clone(), [empty, full].concat()] {
+        let told = refusal(&named);
+        assert!(told.contains("redis-trib quit") && !told.contains("RESET"), "{told}");
+    }
 }
