@@ -14,6 +14,7 @@
 //! ```
 
 mod address;
+mod beginning;
 pub mod findings;
 pub mod fitness;
 mod flags;
@@ -38,6 +39,7 @@ mod text;
 mod topology;
 
 pub use address::{Address, AddressError};
+pub use beginning::{Beginning, Intended, Named};
 pub use findings::{
     DownReason, Finding, Member, OpenKind, OpenSlots, OpenState, Opinion, Severity, Way,
 };

@@ -30,8 +30,7 @@ impl Candidate {
     pub(crate) fn look(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
         let mut connection = Connection::open(endpoint, settings)?;
         let (node, topology) = read_topology(&mut connection)?;
-        let info = connection.call(&Command::new("INFO"))?;
-        let info = text_of(&info).map(ServerInfo::parse).unwrap_or_default();
+        let info = read_info(&mut connection)?;
         Ok(Self { connection, node, topology: topology.into(), info })
     }
 
@@ -42,13 +41,28 @@ impl Candidate {
         Ok(())
     }
 
+    /// Looks again at that, and at what the server says of itself.
+    pub(crate) fn look_again(&mut self) -> Result<()> {
+        self.info = read_info(&mut self.connection)?;
+        self.refresh()
+    }
+
+    /// Whether the node has neither slots nor others to talk to.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.topology.nodes.len() == 1 && self.node.slots.is_empty()
+    }
+
     /// Makes sure that the node has nothing to lose and belongs nowhere. What a node with keys, slots or others to talk to
     /// may be is a member of a living cluster: nobody is told to reset it.
     pub(crate) fn require_empty(&self) -> Result<()> {
+        if self.is_alone() && self.info.keys() == 0 { Ok(()) } else { Err(self.not_empty()) }
+    }
+
+    /// The error that says what the node is already.
+    pub(crate) fn not_empty(&self) -> Error {
         let node = self.connection.endpoint();
         let (keys, slots) = (self.info.keys(), self.node.slots.len());
         let reason = match (self.topology.nodes.len() - 1, slots, keys) {
-            (0, 0, 0) => return Ok(()),
             (0, 0, keys) => format!("it holds {keys} keys: FLUSHALL if they are not needed"),
             (0, slots, keys) => format!(
                 "it owns {slots} slots already and holds {keys} keys: it is a cluster by itself, which `redis-trib \
@@ -59,8 +73,13 @@ impl Candidate {
                  its slots first"
             ),
         };
-        Err(Error::NotEmpty { node: node.clone(), reason, keys })
+        Error::NotEmpty { node: node.clone(), reason, keys }
     }
+}
+
+fn read_info(connection: &mut Connection) -> Result<ServerInfo> {
+    let info = connection.call(&Command::new("INFO"))?;
+    Ok(text_of(&info).map(ServerInfo::parse).unwrap_or_default())
 }
 
 /// The command that makes a node shake hands with `node` at `endpoint`. Servers take no names, so the host

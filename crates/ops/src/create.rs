@@ -2,28 +2,33 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::create::{CreatePlan, plan_create};
-use redistrib_cluster_model::{Address, NodeId, SlotSet};
+use redistrib_cluster_model::{Address, Beginning, Intended, Named, NodeId, SlotRange};
 use redistrib_resp::Command;
 
 use crate::candidate::Candidate;
 use crate::cluster::{in_parallel, read_topology};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Context, Endpoint, Settings, Step};
+use crate::{Cancel, Context, Endpoint, Settings, Step};
 
-/// How long nodes may take to know each other. They need a few rounds of their 100 ms clock.
-const JOIN_DEADLINE: Duration = Duration::from_secs(20);
+/// How long the nodes may take to know each other at least, and how much longer for each of them.
+const LEAST_JOIN_TIME: Duration = Duration::from_secs(20);
+const JOIN_TIME_PER_NODE: Duration = Duration::from_millis(500);
+
+/// What servers have for `cluster-node-timeout` unless told otherwise.
+const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long an introduction is given to take effect before it is made again.
 const REPEAT_INTRODUCTION: Duration = Duration::from_millis(400);
 
-/// The largest cluster in which every node is introduced to every other. Beyond it gossip does the rest.
-const MESH_LIMIT: usize = 64;
+/// How long nodes may take to be alone after a reset.
+const RESET_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Nodes that can become a cluster: in cluster mode, empty, knowing no other node.
+/// Nodes in cluster mode that may become a cluster.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Candidates, Context, Endpoint, Settings, Silent};
@@ -40,20 +45,17 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// Connects to all nodes at the same time and makes sure that each is fit to join a new cluster.
+    /// Connects to all nodes at the same time and looks at them.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`] for a node that has keys, owns slots or knows others; [`Error::Precondition`] for one given twice,
-    /// and instead of that with the command that resets all of them, where none has keys and they know nobody else;
-    /// [`Error::NotCluster`]; and those of [`Connection::open`](crate::Connection::open). Nothing has been changed then.
+    /// [`Error::Precondition`] for a node given twice; [`Error::NotCluster`]; and those of
+    /// [`Connection::open`](crate::Connection::open). Nothing has been changed then.
     pub fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
         refuse_twins(endpoints.iter().map(|endpoint| (endpoint, endpoint.to_string())), |a, _| {
             format!("node {a} is named twice")
         })?;
-        let surveyed = in_parallel(endpoints, |endpoint| Candidate::look(endpoint, settings));
-        let nodes = surveyed.into_iter().collect::<Result<Vec<_>>>()?;
-        let empty = nodes.iter().try_for_each(Candidate::require_empty);
-        empty.map_err(|error| how_to_empty(error, &nodes))?;
+        let nodes = in_parallel(endpoints, |endpoint| Candidate::look(endpoint, settings));
+        let nodes = nodes.into_iter().collect::<Result<Vec<_>>>()?;
         refuse_twins(nodes.iter().map(|it| (it.connection.endpoint(), it.node.id)), |a, b| {
             format!(
                 "{a} and {b} have the same node id: one node under two addresses, or a copied nodes.conf"
@@ -72,127 +74,211 @@ impl Candidates {
         self.nodes.iter().map(|candidate| candidate.connection.endpoint().clone()).collect()
     }
 
-    /// Lays out a cluster of these nodes with `replicas` replicas for each of at least `min_masters` masters.
+    /// Lays out a cluster of these nodes with `replicas` replicas for each of at least `min_masters` masters, and makes
+    /// sure that they are empty, or what an interrupted creation of the same cluster has left, or that cluster itself.
     /// Changes nothing.
     ///
     /// # Errors
-    /// [`Error::Layout`] where there are too few nodes.
+    /// [`Error::Layout`] where there are too few nodes; [`Error::NotEmpty`] for a node that has keys, slots of its own or
+    /// knows nodes that are not among these.
     pub fn plan(&self, replicas: usize, min_masters: usize) -> Result<CreatePlan> {
         let endpoints = self.nodes.iter().map(|candidate| candidate.connection.endpoint());
         let addresses: Vec<Address> =
             endpoints.map(|it| Address::new(it.host(), it.port().unwrap_or_default())).collect();
-        Ok(plan_create(&addresses, replicas, min_masters)?)
+        let plan = plan_create(&addresses, replicas, min_masters)?;
+        self.reached(&plan)?;
+        Ok(plan)
     }
 
-    /// Makes the planned cluster and returns when all nodes know and agree on it.
+    /// Makes the planned cluster and returns when all nodes know and agree on it. Does the rest where an interrupted
+    /// creation has done a part, and nothing where the cluster is there already.
     ///
     /// The nodes serve commands as soon as each reports `cluster_state:ok`, which servers put off for as
     /// long as their `cluster-node-timeout` (at most 5 s).
     ///
     /// # Errors
-    /// Those of [`Connection::call`](crate::Connection::call); [`Error::NotSettled`] with the nodes that do not know each other. The nodes are
-    /// reset then, so that the same command can be tried again.
+    /// Those of [`Connection::call`](crate::Connection::call) and [`Candidates::plan`]; [`Error::NotSettled`] with the nodes
+    /// that do not know each other. Nodes that were empty and have not all met are reset then; what has joined is left
+    /// for the same command to finish.
     pub fn create(mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
-        let result = self.build(plan, context);
-        if result.is_err() {
+        self.each(|_, candidate| candidate.look_again())?;
+        let reached = self.reached(plan)?;
+        match reached {
+            Beginning::Nothing => {}
+            Beginning::Part => say(context, "An interrupted run has done a part: doing the rest"),
+            Beginning::Remains => {
+                say(context, "Resetting the empty nodes that an interrupted run has left");
+                self.reset(Reset::Soft, context.cancel)?;
+            }
+            Beginning::All => {
+                say(context, "The nodes are this cluster already: nothing to do");
+                return Ok(());
+            }
+        }
+        let formed = self.form(plan, context);
+        if formed.is_err() && reached != Beginning::Part {
             self.undo(context);
         }
-        result
+        formed?;
+        self.assign_roles(plan, context)
     }
 
-    fn build(&mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
+    /// How far the nodes have come towards the planned cluster.
+    fn reached(&self, plan: &CreatePlan) -> Result<Beginning> {
+        let named = self.nodes.iter().map(|it| Named { keys: it.info.keys(), view: &it.topology });
+        let named: Vec<_> = named.collect();
+        let resolved = self.nodes.iter().map(|candidate| candidate.connection.endpoint().resolve());
+        let resolved = resolved.collect::<Result<Vec<_>>>()?;
+        let dialled = resolved.iter().flatten().map(|it| (it.ip().to_string(), it.port()));
+        let announced = self.nodes.iter().map(|candidate| &candidate.node.address);
+        let announced = announced.map(|it| (it.host.to_string(), it.port));
+        let reached = self.intended(plan).reached(&named, &dialled.chain(announced).collect());
+        reached.map_err(|place| self.nodes[place].not_empty())
+    }
+
+    fn intended(&self, plan: &CreatePlan) -> Intended {
+        Intended::new(plan, &self.ids())
+    }
+
+    /// Works on all nodes side by side, each at its place in the order given.
+    fn each<R: Send>(
+        &mut self,
+        work: impl Fn(usize, &mut Candidate) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
+        let nodes: Vec<_> = self.nodes.iter_mut().enumerate().map(Mutex::new).collect();
+        let results = in_parallel(&nodes, |node| {
+            let (place, candidate) = &mut *node.lock().unwrap_or_else(PoisonError::into_inner);
+            work(*place, candidate)
+        });
+        results.into_iter().collect()
+    }
+
+    /// Gives the masters their slots and makes all nodes know each other.
+    fn form(&mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
+        let intended = self.intended(plan);
         context.step(Step::AssigningSlots);
         self.assign_slots(plan)?;
         context.step(Step::AssigningEpochs);
         self.assign_epochs()?;
         context.step(Step::Meeting);
-        self.introduce()?;
+        let earlier: Vec<Vec<usize>> = (0..self.nodes.len()).map(|it| (0..it).collect()).collect();
+        self.introduce(&earlier)?;
         context.step(Step::WaitingToJoin);
-        self.settle(context, Self::strangers).map_err(|error| self.why_strangers(error))?;
-        self.follow_masters(plan)?;
-        self.introduce()?;
-        self.settle(context, |nodes| nodes.unsettled(plan))
+        let strangers = |nodes: &mut Self| nodes.strangers(&intended);
+        self.settle(context, strangers).map_err(|error| self.why_strangers(error))
     }
 
-    /// Waits until `look` finds nothing amiss. Servers drop a handshake that crosses another, so the nodes
+    /// Makes the replicas follow their masters, and waits until all nodes see it. A handshake tells a node's role at once,
+    /// where gossip takes the longer the more nodes there are.
+    fn assign_roles(&mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
+        let intended = self.intended(plan);
+        self.follow_masters(plan)?;
+        let mut meetings = vec![Vec::new(); self.nodes.len()];
+        for replica in &plan.replicas {
+            meetings[replica.node] = (0..self.nodes.len()).collect();
+        }
+        self.introduce(&meetings)?;
+        self.settle(context, |nodes| nodes.unsettled(&intended))
+    }
+
+    /// Waits until `look` finds nothing amiss. Servers drop a handshake that crosses another, so the nodes that it names
     /// introduce themselves again from time to time.
     fn settle(
         &mut self,
         context: Context<'_>,
-        mut look: impl FnMut(&mut Self) -> Result<Option<String>>,
+        mut look: impl FnMut(&mut Self) -> Result<Option<Amiss>>,
     ) -> Result<()> {
+        let deadline = self.join_deadline()?;
         let mut introduced = Instant::now();
-        until_settled(JOIN_DEADLINE, context.cancel, || {
-            let amiss = look(self)?;
-            if amiss.is_some() && introduced.elapsed() >= REPEAT_INTRODUCTION {
-                self.introduce()?;
+        until_settled(deadline, context.cancel, || {
+            let Some(amiss) = look(self)? else { return Ok(None) };
+            if introduced.elapsed() >= REPEAT_INTRODUCTION {
+                self.introduce(&amiss.meetings)?;
                 introduced = Instant::now();
             }
-            Ok(amiss)
+            Ok(Some(amiss.what))
         })
     }
 
+    /// How long the nodes may take to know each other. What an interrupted run has begun may take a node timeout to end.
+    fn join_deadline(&mut self) -> Result<Duration> {
+        let ask = Command::new("CONFIG").arg("GET").arg("cluster-node-timeout");
+        let told = self.each(|_, candidate| {
+            // A server that does not tell answers with an error, which has no elements.
+            let replies = candidate.connection.pipeline(std::slice::from_ref(&ask))?;
+            let value = replies.first().and_then(|it| it.elements().nth(1)?.as_str());
+            Ok(value.and_then(|millis| millis.parse().ok()))
+        })?;
+        let longest = told.into_iter().flatten().map(Duration::from_millis).max();
+        let settling = 2 * longest.unwrap_or(DEFAULT_NODE_TIMEOUT);
+        let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        Ok(LEAST_JOIN_TIME.max(settling) + JOIN_TIME_PER_NODE.saturating_mul(nodes))
+    }
+
     fn assign_slots(&mut self, plan: &CreatePlan) -> Result<()> {
-        for master in &plan.masters {
-            let slots = master.slots().iter().map(|slot| slot.get());
+        let slots: HashMap<usize, SlotRange> =
+            plan.masters.iter().map(|master| (master.node, master.slots())).collect();
+        self.each(|place, candidate| {
+            let Some(slots) = slots.get(&place).filter(|_| candidate.node.slots.is_empty()) else {
+                return Ok(());
+            };
+            let slots = slots.iter().map(|slot| slot.get());
             let command = slots.fold(Command::new("CLUSTER").arg("ADDSLOTS"), Command::arg);
-            self.nodes[master.node].connection.call(&command)?;
-        }
-        Ok(())
+            candidate.connection.call(&command).map(drop)
+        })
+        .map(drop)
     }
 
     /// Distinct epochs from the start spare the nodes the resolution of collisions. A node that was in a cluster
-    /// before may still have its epoch from there, and no server lets that be set.
+    /// before may still have its epoch from there, and no server lets that be set; nor once it knows another node.
     fn assign_epochs(&mut self) -> Result<()> {
-        for (position, candidate) in self.nodes.iter_mut().enumerate() {
-            if candidate.node.config_epoch > 0 {
-                continue;
+        self.each(|place, candidate| {
+            if candidate.node.config_epoch > 0 || candidate.topology.nodes.len() > 1 {
+                return Ok(());
             }
-            let command = Command::new("CLUSTER").arg("SET-CONFIG-EPOCH").arg(position as u64 + 1);
-            candidate.connection.call(&command)?;
-        }
-        Ok(())
+            let command = Command::new("CLUSTER").arg("SET-CONFIG-EPOCH").arg(place as u64 + 1);
+            candidate.connection.call(&command).map(drop)
+        })
+        .map(drop)
     }
 
-    /// Makes the nodes shake hands with each other. Handshakes carry a node's slots and role at once, where
-    /// gossip would take seconds to spread them. In a large cluster each shakes hands with the first alone.
-    fn introduce(&mut self) -> Result<()> {
+    /// Makes each node shake hands with those at the places named for it. Servers ignore it while such a handshake is under
+    /// way.
+    fn introduce(&mut self, meetings: &[Vec<usize>]) -> Result<()> {
         let meets = self.nodes.iter().map(Candidate::meet).collect::<Result<Vec<_>>>()?;
-        let partners = if meets.len() <= MESH_LIMIT { meets.len() } else { 1 };
-        for (position, candidate) in self.nodes.iter_mut().enumerate() {
-            let others =
-                meets.iter().take(partners).enumerate().filter(|(other, _)| *other != position);
-            let chosen: Vec<Command> = others.map(|(_, meet)| meet.clone()).collect();
-            candidate.connection.call_all(&chosen)?;
-        }
-        Ok(())
+        self.each(|place, candidate| {
+            let others = meetings[place].iter().filter(|other| **other != place);
+            let chosen: Vec<Command> = others.map(|other| meets[*other].clone()).collect();
+            candidate.connection.call_all(&chosen).map(drop)
+        })
+        .map(drop)
     }
 
     fn follow_masters(&mut self, plan: &CreatePlan) -> Result<()> {
         let ids = self.ids();
-        for replica in &plan.replicas {
-            let command =
-                Command::new("CLUSTER").arg("REPLICATE").arg(ids[replica.master].to_string());
-            self.nodes[replica.node].connection.call(&command)?;
-        }
-        Ok(())
+        let masters: HashMap<usize, NodeId> =
+            plan.replicas.iter().map(|replica| (replica.node, ids[replica.master])).collect();
+        self.each(|place, candidate| {
+            let Some(master) = masters.get(&place) else { return Ok(()) };
+            let command = Command::new("CLUSTER").arg("REPLICATE").arg(master.to_string());
+            candidate.connection.call(&command).map(drop)
+        })
+        .map(drop)
     }
 
-    /// Which node does not know which other yet, in words.
-    fn strangers(&mut self) -> Result<Option<String>> {
-        let all: Vec<(NodeId, Endpoint)> = self.ids().into_iter().zip(self.endpoints()).collect();
-        for candidate in &mut self.nodes {
+    /// Which nodes do not know which others yet.
+    fn strangers(&mut self, intended: &Intended) -> Result<Option<Amiss>> {
+        let meetings = self.each(|_, candidate| {
             let (_, topology) = read_topology(&mut candidate.connection)?;
-            let known =
-                |id: NodeId| topology.node(id).is_some_and(|node| !node.flags.is_handshake());
-            if let Some((_, other)) = all.iter().find(|(id, _)| !known(*id)) {
-                return Ok(Some(format!(
-                    "{} does not know {other} yet",
-                    candidate.connection.endpoint()
-                )));
-            }
-        }
-        Ok(None)
+            Ok(intended.unknown_to(&topology))
+        })?;
+        let first =
+            meetings.iter().enumerate().find_map(|(it, missing)| Some((it, *missing.first()?)));
+        Ok(first.map(|(node, other)| {
+            let endpoint = |place: usize| self.nodes[place].connection.endpoint();
+            let what = format!("{} does not know {} yet", endpoint(node), endpoint(other));
+            Amiss { what, meetings }
+        }))
     }
 
     /// Why the nodes did not meet: what is announced wrongly, which bus port does not answer.
@@ -221,66 +307,87 @@ impl Candidates {
         Error::NotSettled { what, after }
     }
 
-    /// Which node does not see the planned cluster yet, in words.
-    fn unsettled(&mut self, plan: &CreatePlan) -> Result<Option<String>> {
-        let ids = self.ids();
-        let masters = plan
-            .masters
-            .iter()
-            .map(|it| (ids[it.node], (None, SlotSet::from_iter(it.slots().iter()))));
-        let replicas =
-            plan.replicas.iter().map(|it| (ids[it.node], (Some(ids[it.master]), SlotSet::new())));
-        let planned: Vec<(NodeId, (Option<NodeId>, SlotSet))> = masters.chain(replicas).collect();
-        for candidate in &mut self.nodes {
+    /// Which nodes do not see the planned cluster yet. Those that are not seen as they are introduce themselves.
+    fn unsettled(&mut self, intended: &Intended) -> Result<Option<Amiss>> {
+        let views = self.each(|_, candidate| {
             let (_, topology) = read_topology(&mut candidate.connection)?;
-            let differs = |(id, (master, slots)): &&(NodeId, (Option<NodeId>, SlotSet))| {
-                topology.node(*id).is_none_or(|node| node.master != *master || node.slots != *slots)
-            };
-            let node = candidate.connection.endpoint();
-            if let Some((id, _)) = planned.iter().find(differs) {
-                return Ok(Some(format!("{node} does not see node {id} in its planned role yet")));
-            }
-            if let Some(other) = topology.nodes.iter().find(|other| other.flags.is_handshake()) {
-                return Ok(Some(format!(
-                    "{node} has not finished its handshake with {}",
-                    other.address
-                )));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Sets the nodes back to what the survey found: empty and alone. Servers refuse this where keys have arrived.
-    fn undo(&mut self, context: Context<'_>) {
-        let reset = Command::new("CLUSTER").arg("RESET").arg("HARD");
-        for candidate in &mut self.nodes {
-            if let Err(error) = candidate.connection.call(&reset) {
-                context.warn(format!(
-                    "{error}: reset this node before you try again (CLUSTER RESET HARD)"
+            let handshake = topology.iter().find(|other| other.flags.is_handshake());
+            Ok((intended.unlike(&topology), handshake.map(|other| other.address.clone())))
+        })?;
+        let mut meetings = vec![Vec::new(); self.nodes.len()];
+        let mut what = None;
+        for (place, (unlike, handshake)) in views.into_iter().enumerate() {
+            let node = self.nodes[place].connection.endpoint();
+            if let Some(other) = unlike.first().map(|other| self.nodes[*other].node.id) {
+                what.get_or_insert(format!(
+                    "{node} does not see node {other} in its planned role yet"
                 ));
             }
+            if let Some(other) = handshake {
+                what.get_or_insert(format!("{node} has not finished its handshake with {other}"));
+            }
+            unlike.into_iter().for_each(|other| meetings[other].push(place));
+        }
+        Ok(what.map(|what| Amiss { what, meetings }))
+    }
+
+    /// Sets the nodes back to what they were: empty and alone.
+    fn undo(&mut self, context: Context<'_>) {
+        // The user's wish to stop was for the creation.
+        if let Err(error) = self.reset(Reset::Hard, &Cancel::new()) {
+            context.warn(format!(
+                "{error}: not all nodes could be set back; the same command again finishes what was begun"
+            ));
+        }
+    }
+
+    /// Makes all nodes forget each other and their slots, again where one has heard of another in between. Servers refuse
+    /// it where keys have arrived.
+    fn reset(&mut self, how: Reset, cancel: &Cancel) -> Result<()> {
+        let command = Command::new("CLUSTER").arg("RESET").arg(how.word());
+        self.each(|_, candidate| candidate.connection.call(&command))?;
+        until_settled(RESET_DEADLINE, cancel, || {
+            self.each(|_, candidate| candidate.refresh())?;
+            let others = self.nodes.iter().find(|candidate| !candidate.is_alone());
+            let what = others.map(|it| format!("{} is not reset", it.connection.endpoint()));
+            self.each(|_, candidate| match candidate.is_alone() {
+                true => Ok(()),
+                false => candidate.connection.call(&command).map(drop),
+            })?;
+            Ok(what)
+        })
+    }
+}
+
+/// What is not as it should be yet.
+#[derive(Debug)]
+struct Amiss {
+    /// The first of it, in words.
+    what: String,
+    /// Whom each node is to be introduced to.
+    meetings: Vec<Vec<usize>>,
+}
+
+/// What a reset leaves of a node.
+#[derive(Clone, Copy, Debug)]
+enum Reset {
+    /// Its id and epoch.
+    Soft,
+    /// Nothing.
+    Hard,
+}
+
+impl Reset {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Soft => "SOFT",
+            Self::Hard => "HARD",
         }
     }
 }
 
-/// The error, with the command that makes all such nodes fit again; only where nobody else would miss them: none has a key,
-/// and whom they know is among them. A member without keys may belong to a cluster that has some.
-fn how_to_empty(error: Error, nodes: &[Candidate]) -> Error {
-    let is_named = |id: NodeId| nodes.iter().any(|it| it.node.id == id);
-    let is_missed = |it: &Candidate| {
-        let mut known = it.topology.iter();
-        it.info.keys() > 0 || known.any(|node| !node.flags.is_handshake() && !is_named(node.id))
-    };
-    if nodes.iter().any(is_missed) {
-        return error;
-    }
-    let left_over = nodes.iter().filter(|it| it.require_empty().is_err());
-    let left_over: Vec<String> = left_over.map(|it| it.connection.endpoint().to_string()).collect();
-    Error::Precondition(format!(
-        "{error}; if that is what an interrupted attempt has left: for node in {}; do redis-trib exec $node CLUSTER \
-         RESET HARD; done",
-        left_over.join(" ")
-    ))
+fn say(context: Context<'_>, text: &str) {
+    context.step(Step::Other { text: text.into() });
 }
 
 /// Whether anything listens on a node's bus port, as seen from here.

@@ -8,6 +8,7 @@
 
 mod atomic;
 mod comings;
+mod creations;
 mod keys;
 mod killed;
 mod line;

@@ -234,13 +234,11 @@ impl Lab {
         if self.record.layout != Layout::Cluster {
             return Ok(());
         }
-        match Candidates::survey(&self.endpoints(), &self.settings) {
-            Ok(candidates) => {
-                let plan = candidates.plan(self.record.replicas, options::LEAST_MASTERS)?;
-                candidates.create(&plan, context)?;
-            }
-            // They know each other from an earlier run.
-            Err(Error::NotEmpty { .. } | Error::Precondition(_)) => {}
+        let candidates = Candidates::survey(&self.endpoints(), &self.settings)?;
+        match candidates.plan(self.record.replicas, options::LEAST_MASTERS) {
+            Ok(plan) => candidates.create(&plan, context)?,
+            // They are a cluster from an earlier run, with keys or other roles.
+            Err(Error::NotEmpty { .. }) => {}
             Err(error) => return Err(error),
         }
         self.settle(context)
