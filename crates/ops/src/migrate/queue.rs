@@ -117,5 +117,7 @@ fn move_atomically<'a>(
     }
     shared.context.warn(format!("{error}; going on with MIGRATE"));
     atomic::await_clearance(shared, pair, &left)?;
+    // A job of somebody else's may have taken some of them meanwhile.
+    let left = shared.look_again(pair, &left)?;
     PairWork::begin(shared, pair)?.run(left)
 }

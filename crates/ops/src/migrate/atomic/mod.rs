@@ -175,9 +175,8 @@ fn start(shared: &Shared<'_>, slots: &SlotSet, job: &mut dyn Job) -> Result<()> 
 
 /// Whether a refusal is about a job that servers are at, or are clearing away after. The words are Redis's and Valkey's.
 pub(super) fn is_passing(refusal: &str) -> bool {
-    ["trim", "already in progress", "active atomic slot migration", "already being imported"]
-        .iter()
-        .any(|words| refusal.contains(words))
+    let known = ["trim", "in progress", "active atomic slot migration", "already being imported"];
+    known.iter().any(|words| refusal.contains(words))
 }
 
 /// Looks at the job until it has ended.
