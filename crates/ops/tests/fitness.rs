@@ -7,7 +7,7 @@ mod support;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::{MigrateOptions, obstacles};
 use redistrib_ops::model::fitness::Unfit;
-use redistrib_ops::model::{Finding, Move, NodeId};
+use redistrib_ops::model::{Finding, Move, NodeId, ServerInfo};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Cancel, Cluster, Connection, Error, Event, Observer};
 use support::*;
@@ -159,6 +159,29 @@ fn a_target_that_reads_the_values_is_fit_and_the_key_that_was_tried_is_not_there
     assert_eq!(obstacles(&mut cluster, &moves), []);
     let mut target = Connection::open(&labs[1].endpoints()[0], labs[1].settings()).unwrap();
     assert_eq!(call(&mut target, "DBSIZE").view().as_int(), Some(0));
+}
+
+/// Whoever has chosen that keys are thrown away is told how many were.
+#[test]
+fn keys_that_a_target_evicts_are_told() {
+    let lab = lab("redis-7.0");
+    let mut cluster = discover(&lab);
+    let value = "x".repeat(2000);
+    fill(&mut cluster, (0..KEYS).map(|n| Command::new("SET").arg(format!("key:{n}")).arg(&value)));
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let mut target = connect(&lab, &cluster, b);
+    let memory = call(&mut target, "INFO memory");
+    let used = ServerInfo::parse(memory.as_str().unwrap()).number("used_memory").unwrap();
+    call(&mut target, "CONFIG SET maxmemory-policy allkeys-random");
+    call(&mut target, &format!("CONFIG SET maxmemory {}", used + 100_000));
+    let moves = [step(&cluster, a, b, "0-5000")];
+    let (warnings, cancel) = (Warnings::default(), Cancel::new());
+    move_slots_with(&mut cluster, &moves, &MigrateOptions::default(), &warnings, &cancel).unwrap();
+    let stats = call(&mut target, "INFO stats");
+    let evicted = ServerInfo::parse(stats.as_str().unwrap()).number("evicted_keys").unwrap();
+    let seen = warnings.0.lock().unwrap();
+    let told = |warning: &String| warning.contains(&format!("has evicted {evicted} keys"));
+    assert!(evicted > 0 && seen.iter().any(told), "{evicted} keys: {seen:?}");
 }
 
 /// Takes away what a target needs as soon as the first slots have moved.

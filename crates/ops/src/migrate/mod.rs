@@ -12,6 +12,7 @@ mod commands;
 mod commit;
 mod copy;
 mod databases;
+mod evictions;
 mod fitness;
 mod give_back;
 mod limiter;
@@ -44,6 +45,7 @@ use crate::agreement::disagreement;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Event, Member, Stop};
+use evictions::Evictions;
 use shared::Shared;
 
 /// What a migration did.
@@ -92,6 +94,7 @@ pub fn migrate(
     preflight::check(cluster, moves, options, context)?;
     let targets = moves.iter().map(|step| step.to).collect();
     bus::drain(cluster, &targets, options, context)?;
+    let evictions = Evictions::begin(cluster, &targets);
     let wanted: usize = moves.iter().map(|step| step.slots.len()).sum();
     let queue = queue::Queue::new(moves);
     let pairs: BTreeSet<_> = moves.iter().map(|step| (step.from, step.to)).collect();
@@ -106,6 +109,7 @@ pub fn migrate(
         return Err(Error::Cancelled(what));
     }
     look_at_end(cluster, options, context)?;
+    evictions.tell(cluster, context);
     Ok(Migrated { slots, keys, bytes, took: started.elapsed() })
 }
 
