@@ -488,7 +488,8 @@ const STATES: [(&str, &str); 4] = [
 fn in_a_shell(lab: &TempLab, folder: &tempfile::TempDir) -> User {
     let program = env!("CARGO_BIN_EXE_redis-trib");
     let node = &lab.endpoints()[0];
-    let line = format!("{program} shell {node}; echo ended with $?; stty -a; exit 0");
+    // Ctrl-C is for both; without the trap it may end the shell once the program has ended.
+    let line = format!("trap : INT; {program} shell {node}; echo ended with $?; stty -a; exit 0");
     let mut user = User::run(&line, &folder.path().join("history"));
     user.is_asked(&format!("{node}> "));
     user
