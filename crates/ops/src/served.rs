@@ -119,11 +119,13 @@ fn without_copy(cluster: &mut Cluster) -> Option<String> {
     })
 }
 
-fn cluster_info() -> Command {
+/// `CLUSTER INFO`.
+pub(crate) fn cluster_info() -> Command {
     Command::new("CLUSTER").arg("INFO")
 }
 
-fn is_ok(info: &Reply) -> bool {
+/// Whether a reply to `CLUSTER INFO` says that the node serves its slots.
+pub(crate) fn is_ok(info: &Reply) -> bool {
     text_of(info).is_some_and(|text| text.contains("cluster_state:ok"))
 }
 

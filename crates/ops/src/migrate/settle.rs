@@ -18,6 +18,7 @@ use super::link::Link;
 use super::pair::PairWork;
 use super::trouble::Trouble;
 use crate::error::{Error, Result};
+use crate::served::{cluster_info, is_ok};
 
 /// How many keys are asked for in one go.
 const PIECE: usize = 500;
@@ -193,10 +194,8 @@ fn asking(commands: &[Command]) -> Vec<Command> {
 
 /// Whether a node says that it serves its slots.
 fn is_ready(link: &mut Link<'_>) -> Result<bool> {
-    let info = Command::new("CLUSTER").arg("INFO");
-    let replies = link.pipeline(std::slice::from_ref(&info))?;
-    let text = replies.first().and_then(|reply| reply.view().as_str());
-    Ok(text.is_some_and(|text| text.contains("cluster_state:ok")))
+    let replies = link.pipeline(&[cluster_info()])?;
+    Ok(replies.first().is_some_and(is_ok))
 }
 
 fn exists(key: &Bytes) -> Command {
