@@ -11,6 +11,7 @@ mod pass;
 mod redirect;
 mod requests;
 mod router;
+pub mod words;
 
 use std::collections::HashMap;
 use std::thread;

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use redistrib_resp::Command;
 
-use crate::words;
+use super::words;
 
 /// The most words of one command; servers take no more.
 const MOST_WORDS: u64 = 1024 * 1024;

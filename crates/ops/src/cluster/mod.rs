@@ -1,5 +1,12 @@
 //! All nodes of a cluster, reached from one of them.
 
+pub(crate) mod agreement;
+pub(crate) mod candidate;
+pub(crate) mod holders;
+pub(crate) mod lost;
+pub(crate) mod served;
+pub mod server_info;
+
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
