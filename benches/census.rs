@@ -1,20 +1,20 @@
 //! Where the keys of a cluster are: each must be on the master that owns its slot, and nowhere else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use redistrib_cluster_model::{SharedTopology, Slot, Topology};
+use redistrib_cluster_model::{ServerInfo, SharedTopology, Slot, Topology};
 use redistrib_ops::{Cluster, Connection, Endpoint, Result, Settings};
 use redistrib_resp::Command;
 
 /// The keys found on all masters, and what is not as it should be.
 #[derive(Clone, Debug, Default)]
 pub struct Census {
-    /// Each key with the number of masters that hold it.
-    pub keys: BTreeMap<Vec<u8>, usize>,
+    /// Each key, behind the number of its database, with the number of masters that hold it.
+    pub keys: BTreeMap<(u32, Vec<u8>), usize>,
     /// Keys that more than one master holds.
     pub doubled: Vec<String>,
-    /// Keys on a master that does not own their slot, as `key at host:port`.
+    /// Keys on a master that does not own their slot, as `database/key at host:port`.
     pub astray: Vec<String>,
     /// Slots that some master is migrating or importing.
     pub open_slots: Vec<String>,
@@ -34,16 +34,15 @@ impl Census {
             let mut connection = cluster.connect(member.id())?;
             let held = keys_of(&mut connection)?;
             for key in held {
-                if !member.node().slots.contains(Slot::of_key(&key)) {
-                    let shown = key.escape_ascii();
-                    census.astray.push(format!("{shown} at {}", member.endpoint()));
+                if !member.node().slots.contains(Slot::of_key(&key.1)) {
+                    census.astray.push(format!("{} at {}", shown(&key), member.endpoint()));
                 }
                 *census.keys.entry(key).or_default() += 1;
             }
             census.note_open_slots(member.topology());
         }
         let doubled = census.keys.iter().filter(|(_, count)| **count > 1);
-        census.doubled = doubled.map(|(key, _)| key.escape_ascii().to_string()).collect();
+        census.doubled = doubled.map(|(key, _)| shown(key)).collect();
         let missing = redistrib_cluster_model::SlotSet::full().difference(&cluster.covered());
         census.uncovered = missing.to_string();
         Ok(census)
@@ -85,9 +84,25 @@ impl fmt::Display for Census {
     }
 }
 
-/// All keys that a node holds, whether its slots are its own or not.
-fn keys_of(connection: &mut Connection) -> Result<Vec<Vec<u8>>> {
-    let mut keys = Vec::new();
+fn shown((database, name): &(u32, Vec<u8>)) -> String {
+    format!("{database}/{}", name.escape_ascii())
+}
+
+/// All keys that a node holds in all its databases, whether their slots are its own or not.
+fn keys_of(connection: &mut Connection) -> Result<BTreeSet<(u32, Vec<u8>)>> {
+    let keyspace = connection.call(&Command::new("INFO").arg("keyspace"))?;
+    let keyspace = ServerInfo::parse(keyspace.view().as_str().unwrap_or_default());
+    let mut keys = BTreeSet::new();
+    for database in keyspace.databases().into_keys() {
+        connection.call(&Command::new("SELECT").arg(database))?;
+        keys.extend(names(connection)?.into_iter().map(|name| (database, name)));
+    }
+    Ok(keys)
+}
+
+/// The keys of the database that is selected, some perhaps twice.
+fn names(connection: &mut Connection) -> Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
     let mut cursor = b"0".to_vec();
     loop {
         let command = Command::new("SCAN").arg(&cursor).arg("COUNT").arg(1000);
@@ -98,12 +113,10 @@ fn keys_of(connection: &mut Connection) -> Result<Vec<Vec<u8>>> {
         else {
             return Err(connection.unexpected(&command, "not a cursor and keys"));
         };
-        keys.extend(page.elements().filter_map(|key| key.as_bytes()).map(<[u8]>::to_vec));
+        names.extend(page.elements().filter_map(|key| key.as_bytes()).map(<[u8]>::to_vec));
         cursor = next.to_vec();
         if cursor == b"0" {
-            keys.sort_unstable();
-            keys.dedup();
-            return Ok(keys);
+            return Ok(names);
         }
     }
 }

@@ -15,6 +15,9 @@ use redistrib_resp::{Command, Reply};
 
 use crate::router::{Redirections, Router};
 
+/// After a connection has broken: the node may be down.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
+
 /// How many complaints are kept; the first ones tell the most.
 const MOST_COMPLAINTS: usize = 20;
 
@@ -29,13 +32,17 @@ pub struct Options {
     pub keys: usize,
     /// The pause of each thread between two commands.
     pub pace: Duration,
-    /// Nodes may be down for a while: broken connections and slots without an owner are waited for.
+    /// Nodes may be down for a while: broken connections and slots without an owner are waited for. A write that
+    /// was not answered may come later than one that was, so that all keys are counters then.
     pub outages: bool,
+    /// The numbered database of all keys.
+    pub database: u32,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { writers: 2, readers: 2, keys: 600, pace: Duration::from_micros(300), outages: false }
+        let pace = Duration::from_micros(300);
+        Self { writers: 2, readers: 2, keys: 600, pace, outages: false, database: 0 }
     }
 }
 
@@ -44,6 +51,8 @@ impl Default for Options {
 pub struct Outcome {
     /// Writes that were acknowledged.
     pub writes: u64,
+    /// Writes of which nobody knows whether they were executed, since the connection broke.
+    pub unanswered: u64,
     /// Reads that were answered.
     pub reads: u64,
     /// How often the threads were sent on.
@@ -97,7 +106,7 @@ impl Load {
             let worker = Worker {
                 model: Arc::clone(&model),
                 stop: Arc::clone(&stop),
-                router: Router::new(ports, model.options.outages),
+                router: model.router(ports),
                 dice: Dice::new(number as u64 + 1),
                 tally: Outcome::default(),
             };
@@ -110,7 +119,7 @@ impl Load {
     /// Stops the threads, then reads every key once more.
     pub fn finish(mut self) -> Outcome {
         self.halt();
-        let mut router = Router::new(&self.ports, true);
+        let mut router = Router::new(&self.ports, true).in_database(self.model.options.database);
         for key in &self.model.keys {
             if let Err(complaint) = key.read(&mut router) {
                 self.model.complain(format!("at the end: {complaint}"));
@@ -136,6 +145,10 @@ impl Drop for Load {
 }
 
 impl Model {
+    fn router(&self, ports: &[u16]) -> Router {
+        Router::new(ports, self.options.outages).in_database(self.options.database)
+    }
+
     fn outcome(&self) -> std::sync::MutexGuard<'_, Outcome> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -169,13 +182,17 @@ impl Worker {
             let Some(key) = keys.get(self.dice.below(keys.len())) else { return };
             let began = Instant::now();
             let outcome = match writer {
-                Some(_) => key.write(&mut self.router),
-                None => key.read(&mut self.router),
+                Some(_) => key.write(&mut self.router, model.options.outages),
+                None => key.read(&mut self.router).map(|()| true),
             };
             self.tally.longest = self.tally.longest.max(began.elapsed());
             match (outcome, writer) {
-                (Ok(()), Some(_)) => self.tally.writes += 1,
-                (Ok(()), None) => self.tally.reads += 1,
+                (Ok(true), Some(_)) => self.tally.writes += 1,
+                (Ok(true), None) => self.tally.reads += 1,
+                (Ok(false), _) => {
+                    self.tally.unanswered += 1;
+                    thread::sleep(BETWEEN_ATTEMPTS);
+                }
                 (Err(complaint), _) => model.complain(complaint),
             }
             thread::sleep(model.options.pace);
@@ -183,6 +200,7 @@ impl Worker {
         self.tally.redirections = self.router.redirections();
         let mut total = model.outcome();
         total.writes += self.tally.writes;
+        total.unanswered += self.tally.unanswered;
         total.reads += self.tally.reads;
         total.redirections += self.tally.redirections;
         total.longest = total.longest.max(self.tally.longest);
@@ -191,13 +209,17 @@ impl Worker {
 
 impl Key {
     fn new(number: usize, options: &Options) -> Self {
-        let sort = [Sort::Text, Sort::Counter, Sort::Pair][number % 3];
+        let sort = match options.outages {
+            true => Sort::Counter,
+            false => [Sort::Text, Sort::Counter, Sort::Pair][number % 3],
+        };
         let name = format!("load:{{{}:{}}}", number / options.keys.max(1), number);
         Self { sort, name, acknowledged: AtomicU64::new(0), tried: AtomicU64::new(0) }
     }
 
-    /// Writes the next value. A write that fails may have been executed or not: then it counts as tried.
-    fn write(&self, router: &mut Router) -> Result<(), String> {
+    /// Writes the next value; false where, among outages, no answer came. A write that fails may have been executed or
+    /// not: it counts as tried.
+    fn write(&self, router: &mut Router, outages: bool) -> Result<bool, String> {
         let next = self.tried.fetch_add(1, Ordering::SeqCst) + 1;
         let (name, value) = (&self.name, text(next));
         let command = match self.sort {
@@ -208,7 +230,10 @@ impl Key {
                 mset.arg(format!("{name}b")).arg(&value)
             }
         };
-        let reply = self.told("writing", router.call(name.as_bytes(), &command))?;
+        let reply = match router.call_once(name.as_bytes(), &command) {
+            Err(_) if outages => return Ok(false),
+            outcome => self.told("writing", outcome)?,
+        };
         let written = match self.sort {
             Sort::Counter => reply.view().as_int().and_then(|count| u64::try_from(count).ok()),
             _ => reply.view().is_ok().then_some(next),
@@ -217,7 +242,7 @@ impl Key {
         match written {
             Some(value) if (least..=next).contains(&value) => {
                 self.acknowledged.store(value, Ordering::SeqCst);
-                Ok(())
+                Ok(true)
             }
             _ => Err(format!("writing {name}: {least} to {next} expected, got {reply:?}")),
         }

@@ -35,6 +35,7 @@ pub struct Router {
     patience: Duration,
     /// Whether a node may be down for a while; else a connection that breaks is an error at once.
     outages: bool,
+    database: u32,
     owners: HashMap<Slot, Endpoint>,
     connections: HashMap<Endpoint, Connection>,
     redirections: Redirections,
@@ -56,10 +57,16 @@ impl Router {
             seeds: ports.to_vec(),
             patience: Duration::from_secs(30),
             outages,
+            database: 0,
             owners: HashMap::new(),
             connections: HashMap::new(),
             redirections: Redirections::default(),
         }
+    }
+
+    /// The same in a numbered database.
+    pub fn in_database(self, database: u32) -> Self {
+        Self { database, ..self }
     }
 
     /// How often it was sent on so far.
@@ -72,6 +79,19 @@ impl Router {
     /// # Errors
     /// Those of [`Connection::call`]; the last refusal when redirections do not end within 30 seconds.
     pub fn call(&mut self, key: &[u8], command: &Command) -> Result<Reply, Error> {
+        self.send(key, command, self.outages)
+    }
+
+    /// Like [`Router::call`], for a command that must not be executed twice: a connection that breaks is an error at
+    /// once, outages or not.
+    ///
+    /// # Errors
+    /// Those of [`Router::call`]. Nobody knows then whether the command was executed.
+    pub fn call_once(&mut self, key: &[u8], command: &Command) -> Result<Reply, Error> {
+        self.send(key, command, false)
+    }
+
+    fn send(&mut self, key: &[u8], command: &Command, repeat: bool) -> Result<Reply, Error> {
         let slot = Slot::of_key(key);
         let deadline = Instant::now() + self.patience;
         let mut asked: Option<Endpoint> = None;
@@ -87,7 +107,10 @@ impl Router {
                     Some(Redirect::Down) if !self.outages => return Ok(reply),
                     Some(redirect) => asked = self.follow(redirect),
                 },
-                Err(error) if late || !self.outages => return Err(error),
+                Err(error) if late || !repeat => {
+                    self.owners.remove(&slot);
+                    return Err(error);
+                }
                 Err(_) => {
                     self.owners.remove(&slot);
                     thread::sleep(Duration::from_millis(20));
@@ -101,7 +124,10 @@ impl Router {
         let connection = match self.connections.get_mut(node) {
             Some(connection) => connection,
             None => {
-                let opened = Connection::open(node, &Settings::default())?;
+                let mut opened = Connection::open(node, &Settings::default())?;
+                if self.database > 0 {
+                    opened.call(&Command::new("SELECT").arg(self.database))?;
+                }
                 self.connections.entry(node.clone()).or_insert(opened)
             }
         };

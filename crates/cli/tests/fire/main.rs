@@ -9,6 +9,8 @@
 mod atomic;
 mod comings;
 mod creations;
+mod field;
+mod harms;
 mod keys;
 mod killed;
 mod line;

@@ -1,6 +1,9 @@
 //! The program, as a user runs it.
 
 use std::io::Read;
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -9,6 +12,28 @@ use redistrib_benches::stage::Stage;
 
 /// No run that is not stopped may take longer.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// How a run is made to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// `kill -9`.
+    Kill,
+    Terminate,
+    /// Told to, and at once told again.
+    TerminateAtOnce,
+    HangUp,
+    /// Nobody reads any more what it prints: it goes on.
+    ClosedPipe,
+}
+
+impl End {
+    /// One after the other.
+    pub(crate) fn of(round: usize) -> Self {
+        let all =
+            [Self::Kill, Self::ClosedPipe, Self::Terminate, Self::HangUp, Self::TerminateAtOnce];
+        all[round % all.len()]
+    }
+}
 
 /// How a run ended.
 #[derive(Debug)]
@@ -45,24 +70,28 @@ impl Ended {
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
+    outputs: Vec<UnixStream>,
     readers: Vec<JoinHandle<String>>,
     since: Instant,
 }
 
-/// Starts the program.
+/// Starts the program. It writes into sockets, since these can be closed while somebody waits for what comes.
 pub(crate) fn start<A: AsRef<str>>(words: &[A]) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_redis-trib"));
-    command.args(words.iter().map(AsRef::as_ref));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    Running { child, readers: vec![collect(out), collect(err)], since: Instant::now() }
+    command.args(words.iter().map(AsRef::as_ref)).stdin(Stdio::null());
+    let [(out, ours), (err, theirs)] = [(); 2].map(|()| UnixStream::pair().unwrap());
+    command.stdout(OwnedFd::from(out)).stderr(OwnedFd::from(err));
+    let child = command.spawn().unwrap();
+    let outputs = vec![ours, theirs];
+    let readers = outputs.iter().map(collect).collect();
+    Running { child, outputs, readers, since: Instant::now() }
 }
 
-fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+fn collect(output: &UnixStream) -> JoinHandle<String> {
+    let mut output = output.try_clone().unwrap();
     thread::spawn(move || {
         let mut text = Vec::new();
-        pipe.read_to_end(&mut text).unwrap();
+        output.read_to_end(&mut text).unwrap();
         String::from_utf8_lossy(&text).into_owned()
     })
 }
@@ -88,6 +117,27 @@ impl Running {
             }
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Ends it, or closes its pipe, and waits for the end.
+    #[track_caller]
+    pub(crate) fn stop(mut self, end: End) -> Ended {
+        match end {
+            End::Kill => return self.kill(),
+            End::Terminate => self.signal("TERM"),
+            End::TerminateAtOnce => [(); 2].iter().for_each(|()| self.signal("TERM")),
+            End::HangUp => self.signal("HUP"),
+            End::ClosedPipe => {
+                self.outputs.iter().for_each(|output| output.shutdown(Shutdown::Both).unwrap());
+            }
+        }
+        self.wait()
+    }
+
+    fn signal(&mut self, name: &str) {
+        // As long as nobody has waited for its end, its number is its own.
+        let id = self.child.id().to_string();
+        Command::new("kill").args(["-s", name, &id]).status().unwrap();
     }
 
     /// `kill -9`.
