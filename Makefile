@@ -1,6 +1,6 @@
 # Each target stands alone on a fresh machine with Rust, a C and C++ compiler, make, python3 and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint servers peers bench bench-codec bench-migration bench-inspect bench-transfer fuzz clean
+.PHONY: help demo test lint servers shells peers bench bench-codec bench-migration bench-inspect bench-transfer fuzz clean
 
 # Cargo need not be on PATH: rustup's own folder comes last.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -26,7 +26,7 @@ demo: ## Start six servers, form a cluster, move slots under live writes, show t
 	@cargo build --package redis-trib --package redistrib-benches --bin redis-trib --bin demo
 	@"$${CARGO_TARGET_DIR:-target}/debug/demo"
 
-test: servers ## Run every test, against real servers of six versions where servers matter
+test: servers shells ## Run every test, against real servers of six versions where servers matter
 	cargo test --workspace
 
 lint: ## Check formatting, clippy and rustdoc, warnings denied
@@ -39,6 +39,9 @@ lint: ## Check formatting, clippy and rustdoc, warnings denied
 
 servers: ## Fetch the test servers into target/servers (SERVERS="valkey-9.1 …" for some)
 	@scripts/servers.sh $(SERVERS)
+
+shells: ## Fetch the shells whose completions are tested into target/shells
+	@scripts/shells.sh
 
 peers: ## Run redis-cli's own test suites with this program in its place (PEERS="cluster …" for some)
 	cargo build --package redis-trib --bin redis-trib

@@ -15,6 +15,17 @@ pub fn tell_error(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// Prints what is made to be saved: a script, a page. A reader who has enough of it is no failure.
+///
+/// # Errors
+/// Where standard output cannot be written.
+pub fn print_bytes(text: &[u8]) -> io::Result<()> {
+    match io::stdout().lock().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Standard output as the user wants it: lines for people, or JSON alone.
 ///
 /// Nothing fails for want of a reader: when standard output is closed, the operation goes on in silence.

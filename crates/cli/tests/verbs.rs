@@ -582,6 +582,10 @@ fn completions_and_man_pages_come_from_the_model() {
         "\\-\\-prometheus",
         ".SH ENVIRONMENT",
     ]);
+    let folder = tempfile::tempdir().unwrap();
+    trib(&["man", "--all", folder.path().to_str().unwrap()]).expect(0);
+    let page = std::fs::read_to_string(folder.path().join("redis-trib-lab-up.1")).unwrap();
+    assert!(page.contains("\\-\\-nodes"), "{page}");
     trib(&["help", "failover"])
         .expect(0)
         .shows(&["Examples:", "redis-trib failover 127.0.0.1:7003"]);

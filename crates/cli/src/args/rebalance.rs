@@ -6,7 +6,7 @@ use redistrib_ops::{By, RebalanceOptions};
 
 use super::MigrationArgs;
 use super::common::{ChangeArgs, SeedArgs};
-use super::values::node_name;
+use super::values::{node_name, one_of};
 
 /// A master's weight.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ pub struct RebalanceArgs {
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "2")]
     pub threshold: f64,
     /// What is to be even
-    #[arg(long, value_name = "WHAT", value_parser = by, default_value = "slots")]
+    #[arg(long, value_name = "WHAT", value_parser = one_of(&BY), default_value = "slots")]
     pub by: By,
     /// The same as --dry-run
     #[arg(long)]
@@ -81,11 +81,4 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-fn by(text: &str) -> Result<By, String> {
-    match text {
-        "slots" => Ok(By::Slots),
-        "keys" => Ok(By::Keys),
-        "memory" => Ok(By::Memory),
-        _ => Err("give slots, keys or memory".into()),
-    }
-}
+const BY: [(&str, By); 3] = [("slots", By::Slots), ("keys", By::Keys), ("memory", By::Memory)];

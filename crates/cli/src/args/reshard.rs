@@ -7,7 +7,7 @@ use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate};
 use redistrib_ops::model::NodeName;
 
 use super::common::{ChangeArgs, SeedArgs};
-use super::values::{millis, node_name, rate};
+use super::values::{millis, node_name, one_of, rate};
 
 /// Arguments of `reshard`. What is missing is asked for.
 #[derive(Clone, Debug, Args)]
@@ -55,7 +55,7 @@ pub struct MigrationArgs {
     #[arg(long, value_name = "KEYS|BYTES", value_parser = rate)]
     pub rate: Option<Rate>,
     /// Whether to use the atomic migration of Valkey 9 and Redis 8.4
-    #[arg(long, value_name = "WHEN", value_parser = atomic, default_value = "auto")]
+    #[arg(long, value_name = "WHEN", value_parser = one_of(&ATOMIC), default_value = "auto")]
     pub atomic: Atomic,
     /// As redis-cli does: stop where slots are open, instead of asking whether to mend them first
     #[arg(long, hide = true)]
@@ -81,14 +81,8 @@ impl MigrationArgs {
     }
 }
 
-fn atomic(text: &str) -> Result<Atomic, String> {
-    match text {
-        "auto" => Ok(Atomic::Auto),
-        "always" => Ok(Atomic::Always),
-        "never" => Ok(Atomic::Never),
-        _ => Err("give auto, always or never".into()),
-    }
-}
+const ATOMIC: [(&str, Atomic); 3] =
+    [("auto", Atomic::Auto), ("always", Atomic::Always), ("never", Atomic::Never)];
 
 /// The masters that give slots, as they are called.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! `completions` and `man`: what is made of the argument model itself.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 /// Arguments of `completions`.
@@ -9,6 +11,20 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: Shell,
+    /// The name that the program is called by
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = ProgramName::RedisTrib)]
+    pub name: ProgramName,
+}
+
+/// A name of the program, which decides its dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProgramName {
+    /// Its own.
+    RedisTrib,
+    /// redis-cli's.
+    RedisCli,
+    /// valkey-cli's.
+    ValkeyCli,
 }
 
 /// Arguments of `man`.
@@ -17,4 +33,7 @@ pub struct ManArgs {
     /// A verb, or a verb of `lab` behind it
     #[arg(value_name = "VERB")]
     pub verb: Vec<String>,
+    /// Write every page into this folder instead
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath, conflicts_with = "verb")]
+    pub all: Option<PathBuf>,
 }

@@ -3,6 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use redistrib_ops::migrate::Rate;
 use redistrib_ops::model::{NodeName, NotANodeName, SlotSet};
 use redistrib_ops::{Endpoint, Secret};
@@ -15,6 +16,17 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
 /// A node's id or how it begins, its address, its host or its port.
 pub(super) fn node_name(text: &str) -> Result<NodeName, String> {
     text.parse().map_err(|error: NotANodeName| error.to_string())
+}
+
+/// One of a few words.
+pub(super) fn one_of<T: Copy + Send + Sync + 'static>(
+    words: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let names = words.iter().map(|(name, _)| *name);
+    PossibleValuesParser::new(names).try_map(|given| {
+        let found = words.iter().find(|(name, _)| *name == given);
+        found.map(|(_, value)| *value).ok_or("no such word")
+    })
 }
 
 /// A positive number of milliseconds.

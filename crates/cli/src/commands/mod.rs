@@ -3,6 +3,7 @@
 mod backup;
 mod bench;
 mod call;
+mod completions;
 mod create;
 mod failover;
 mod fix;
@@ -10,6 +11,7 @@ mod forget_failed;
 mod inspect;
 mod join;
 mod lab;
+mod man;
 mod meet;
 mod members;
 mod moves;
@@ -17,7 +19,6 @@ mod rebalance;
 mod reshard;
 mod sharded;
 mod terminal;
-mod tools;
 mod transfer;
 
 use std::io::IsTerminal;
@@ -106,8 +107,8 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Exec(args) => (false, terminal::exec(&args)),
         Verb::Keyslot(args) => (false, terminal::keyslot(&args)),
         Verb::Lab(args) => (args.verb.is_json(), lab::lab(&args.verb)),
-        Verb::Completions(args) => (false, tools::completions(&args)),
-        Verb::Man(args) => (false, tools::man(&args)),
+        Verb::Completions(args) => (false, completions::completions(&args)),
+        Verb::Man(args) => (false, man::man(&args)),
     };
     result.unwrap_or_else(|error| {
         let text = describe(&error);

@@ -8,6 +8,7 @@
 mod address;
 mod model;
 mod nearest;
+mod peers_model;
 mod program;
 mod redis_cli;
 mod theirs;
@@ -21,6 +22,7 @@ use std::sync::LazyLock;
 
 use clap::Command;
 
+pub use peers_model::peers_model;
 use program::Program;
 pub use translated::Translated;
 

@@ -49,7 +49,8 @@ pub(super) fn translate(
     Scan::new(known, program, words).read()
 }
 
-fn terminal(root: &Command) -> Result<Known<'_>, UsageError> {
+/// The options that hold without `--cluster`.
+pub(super) fn terminal(root: &Command) -> Result<Known<'_>, UsageError> {
     let exec = model::verb(root, EXEC).ok_or_else(|| UsageError::new("there is no verb exec"))?;
     Ok(Known { root, exec, verb: exec })
 }

@@ -52,6 +52,11 @@ pub(super) fn refusal(name: &str) -> Option<UsageError> {
     })
 }
 
+/// What the model does not know under their name.
+pub(super) fn own() -> impl Iterator<Item = (&'static str, &'static Meaning)> {
+    OWN.iter().map(|(name, meaning)| (*name, meaning))
+}
+
 const DEBUGGER: Meaning =
     Meaning::Missing(Missing { tool: "redis-cli", instead: "--eval executes a script" });
 const RECALL: Meaning = Meaning::Missing(Missing { tool: "redis-cli", instead: "send VSIM" });
@@ -74,7 +79,7 @@ impl Meaning {
 
 /// What they have under a name that the model does not know, or knows for something else. TLS ciphers are rustls's to
 /// choose, names are resolved to whatever address answers, and errors are told in full anyway.
-const OWN: [(&str, Meaning); 20] = [
+static OWN: [(&str, Meaning); 20] = [
     ("-h", Meaning::Host),
     ("-p", Meaning::Port),
     ("-u", Meaning::Uri),

@@ -1,6 +1,8 @@
 //! Running the program as a user does. Not every test needs all of it.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod terminal;
+
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
