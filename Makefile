@@ -29,7 +29,8 @@ demo: ## Start six servers, form a cluster, move slots under live writes, show t
 test: servers shells ## Run every test, against real servers of six versions where servers matter
 	cargo test --workspace
 
-lint: ## Check formatting, clippy and rustdoc, warnings denied
+lint: ## Check formatting, clippy, rustdoc and that no files use each other in circles
+	@scripts/circles.py
 	@set -e; for manifest in $(MANIFESTS); do set -x; \
 	    cargo fmt --all --check --manifest-path $$manifest; \
 	    cargo clippy --workspace --all-targets --manifest-path $$manifest -- -D warnings; \

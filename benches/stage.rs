@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{NodeId, SlotSet, Topology};
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{Failure, Layout, Options, TempLab, TestServer};
 use redistrib_ops::{Connection, Endpoint, Error, Result, Settings};
 use redistrib_resp::Command;
 
@@ -54,7 +54,7 @@ impl Stage {
     ///
     /// # Errors
     /// Those of the lab and of [`Connection::call`]; [`Error::NotSettled`].
-    pub fn set(server: &TestServer, plan: &Plan) -> Result<Self> {
+    pub fn set(server: &TestServer, plan: &Plan) -> Result<Self, Failure> {
         let lab = TempLab::up(Options {
             nodes: Some(plan.masters.len() + plan.replicas.len()),
             replicas: Some(0),

@@ -4,31 +4,34 @@
 //! operation tells what it does through an [`Observer`], stops when its [`Cancel`] asks for it, and
 //! returns typed [`Error`]s; it never prints.
 
+mod base;
 pub mod bench;
 pub mod client;
 mod cluster;
-mod error;
+mod commands;
 pub mod fleet;
 pub mod lab;
 pub mod lock;
 pub mod migrate;
 mod net;
 mod operations;
-mod progress;
 pub mod transfer;
 
+pub use base::cancel::{Cancel, Stop};
+pub use base::endpoint::{Endpoint, ParseEndpointError, ResolveError};
+pub use base::error::{Error, Result};
+pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
+use base::{error, observer, wait};
 pub use client::words;
 pub use cluster::served::{await_all_served, await_served};
 pub use cluster::server_info;
 pub use cluster::{Cluster, Member};
-use cluster::{agreement, candidate, holders, lost, served};
-pub use error::{Error, Result};
+use cluster::{agreement, candidate, lost, served};
 use net::connection as conn;
 pub use net::connection::{
     Connection, Credentials, Payload, Secret, Settings, Synchronisation, TlsOptions, TlsSettings,
     without_secrets,
 };
-pub use net::endpoint::Endpoint;
 pub use operations::add_node::{NewRole, add_node};
 pub use operations::backup::{Saved, backup, write_whole};
 pub use operations::create::Candidates;
@@ -49,10 +52,7 @@ pub use operations::rebalance::{By, RebalanceOptions, plan_cluster_rebalance, we
 pub use operations::rescue::{lost_slots, rescue_cluster};
 pub use operations::reshard;
 pub use operations::start::{each_once, start_cluster, start_cluster_on_multi};
-use operations::{add_node, fix, functions, inspect, repair};
-pub use progress::cancel::{Cancel, Stop};
-pub use progress::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
-use progress::{observer, wait};
+use operations::{add_node, fix, functions, holders, repair};
 pub use redistrib_cluster_model as model;
 pub use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan};
 pub use redistrib_resp as resp;

@@ -45,15 +45,15 @@ impl Lasting {
         self.folder.path().join("the lab")
     }
 
-    fn up(&mut self) -> Result<Lab, Error> {
+    fn up(&mut self) -> Result<Lab, Failure> {
         self.up_until(&Cancel::new())
     }
 
     /// Between the choice of free ports and their use another test may have taken them.
-    fn up_until(&mut self, cancel: &Cancel) -> Result<Lab, Error> {
+    fn up_until(&mut self, cancel: &Cancel) -> Result<Lab, Failure> {
         loop {
             match self.try_up(cancel) {
-                Err(Error::Lab(Failure::PortsTaken(_))) if !self.dir().exists() => {
+                Err(Failure::PortsTaken(_)) if !self.dir().exists() => {
                     self.options.port = Some(free_ports(self.options.nodes.unwrap()).unwrap());
                 }
                 outcome => return outcome,
@@ -61,12 +61,12 @@ impl Lasting {
         }
     }
 
-    fn try_up(&self, cancel: &Cancel) -> Result<Lab, Error> {
+    fn try_up(&self, cancel: &Cancel) -> Result<Lab, Failure> {
         let context = Context::new(&Silent, cancel);
         Lab::up(&self.dir(), &self.options, &Settings::default(), context)
     }
 
-    fn open(&self) -> Result<Lab, Error> {
+    fn open(&self) -> Result<Lab, Failure> {
         Lab::open(&self.dir(), &Settings::default())
     }
 }
@@ -181,10 +181,10 @@ on_each_test_server! {
         let mut lasting = Lasting::new(server, 2, Layout::Nodes);
         lasting.options.config = vec!["no-such-directive yes".into()];
         let error = lasting.up().unwrap_err();
-        assert!(matches!(&error, Error::Lab(Failure::Died { .. })), "{error}");
+        assert!(matches!(&error, Failure::Died { .. }), "{error}");
         assert!(error.to_string().contains("no-such-directive"), "{error}");
         assert!(!lasting.dir().exists(), "what was made is removed again");
-        assert!(matches!(lasting.open(), Err(Error::Lab(Failure::NotALab { .. }))));
+        assert!(matches!(lasting.open(), Err(Failure::NotALab { .. })));
     }
 
     fn killed_and_restarted_a_server_is_the_same_node(server) {
@@ -293,7 +293,7 @@ fn a_folder_that_is_no_labs_is_not_touched() {
     fs::create_dir_all(&second).unwrap();
     fs::write(second.join("thesis.txt"), "irreplaceable").unwrap();
     let error = lasting.up().unwrap_err();
-    assert!(matches!(error, Error::Lab(Failure::FolderExists { .. })), "{error}");
+    assert!(matches!(error, Failure::FolderExists { .. }), "{error}");
     assert_eq!(fs::read_to_string(second.join("thesis.txt")).unwrap(), "irreplaceable");
     let left: Vec<_> =
         fs::read_dir(lasting.dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -311,7 +311,7 @@ fn another_server_on_a_labs_port_is_neither_used_nor_ended() {
     let lab = ours.open().unwrap();
     assert_eq!(lab.status()[0].state, NodeState::PortTaken);
     assert_eq!(lab.down().unwrap(), [0; 0]);
-    assert!(matches!(ours.up(), Err(Error::Lab(Failure::PortsTaken(_)))));
+    assert!(matches!(ours.up(), Err(Failure::PortsTaken(_))));
     lab.destroy().unwrap();
     assert!(theirs.status()[0].is_up());
 }
@@ -345,7 +345,7 @@ fn an_interrupted_up_leaves_nothing() {
     let cancel = Cancel::new();
     cancel.press();
     let error = lasting.up_until(&cancel).unwrap_err();
-    assert!(matches!(error, Error::Cancelled(_)), "{error}");
+    assert!(matches!(error, Failure::Other(Error::Cancelled(_))), "{error}");
     assert!(!lasting.dir().exists());
     assert!(is_free(lasting.options.port.unwrap()));
 }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use redistrib_ops::fleet::{Fleet, FleetOptions};
-use redistrib_ops::{Endpoint, Result};
+use redistrib_ops::Endpoint;
+use redistrib_ops::fleet::{Fleet, FleetError, FleetOptions};
 
 use super::terminal::OutputArgs;
 use super::transfer::TransferArgs;
@@ -41,7 +41,7 @@ impl FleetArgs {
     ///
     /// # Errors
     /// Those of [`Fleet::from_file`] and [`Fleet::from_arguments`].
-    pub fn fleet(&self) -> Result<Fleet> {
+    pub fn fleet(&self) -> Result<Fleet, FleetError> {
         let fleet = match &self.fleet {
             Some(file) => Fleet::from_file(file)?,
             None => Fleet::from_arguments(&self.nodes, &self.master_of)?,
@@ -169,7 +169,7 @@ impl FromArgs {
     ///
     /// # Errors
     /// Those of [`Fleet::from_file`] and [`Fleet::from_arguments`].
-    pub fn fleet(&self) -> Result<Option<Fleet>> {
+    pub fn fleet(&self) -> Result<Option<Fleet>, FleetError> {
         match &self.from_fleet {
             Some(file) => Fleet::from_file(file).map(Some),
             None if self.from_node.is_empty() => Ok(None),

@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use redistrib_ops::migrate::Rate;
 use redistrib_ops::model::{NodeName, NotANodeName, SlotSet};
-use redistrib_ops::{Endpoint, Secret};
+use redistrib_ops::{Endpoint, ParseEndpointError, Secret};
 
 /// `HOST:PORT`.
 pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
-    text.parse().map_err(|error: redistrib_ops::Error| error.to_string())
+    text.parse().map_err(|error: ParseEndpointError| error.to_string())
 }
 
 /// A node's id or how it begins, its address, its host or its port.

@@ -53,7 +53,7 @@ fn form(
     }
     let Some((_, seed)) = nodes.first() else { return Ok(Outcome::Failed) };
     let reporter = Reporter::new(&session.output);
-    let mut cluster = session.act(&reporter, |context| {
+    let mut cluster = session.act(&reporter, |context| -> redistrib_ops::Result<_> {
         let hold = || Lock::take_on(nodes.clone(), &session.settings, verb, context);
         let _held = session.lock.then(hold).transpose()?;
         candidates.create(&plan, context)?;

@@ -24,6 +24,7 @@ mod transfer;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use redistrib_ops::lab::Failure;
 use redistrib_ops::lock::Lock;
 use redistrib_ops::{Cluster, Context, Endpoint, Settings};
 use serde::Serialize;
@@ -123,8 +124,8 @@ pub fn run(verb: Verb) -> Outcome {
 /// Prints an error on one line, whatever a server has put into it. Only a local server's log has lines of its own.
 fn tell_failure(error: &anyhow::Error, text: &str) {
     let (first, rest) = match error.downcast_ref() {
-        Some(redistrib_ops::Error::Lab(_)) => text.split_once('\n').unwrap_or((text, "")),
-        _ => (text, ""),
+        Some(Failure::Other(_)) | None => (text, ""),
+        Some(_) => text.split_once('\n').unwrap_or((text, "")),
     };
     tell_error(Style::of_stderr().line(format_args!("[ERR] {}", Escaped(first))));
     rest.lines().for_each(|line| tell_error(format_args!("  {}", Escaped(line))));
@@ -140,9 +141,12 @@ struct FailedDocument<'a> {
 /// The error and its remedy.
 fn describe(error: &anyhow::Error) -> String {
     // Our own errors tell their causes themselves.
-    let Some(known) = error.downcast_ref::<redistrib_ops::Error>() else {
-        return format!("{error:#}");
+    let known = match error.downcast_ref() {
+        Some(Failure::Other(known)) => Some(known),
+        Some(failure) => return failure.to_string(),
+        None => error.downcast_ref::<redistrib_ops::Error>(),
     };
+    let Some(known) = known else { return format!("{error:#}") };
     match known.remedy() {
         Some(remedy) => format!("{}; {remedy}", known.to_string().trim_end_matches('.')),
         None => known.to_string(),
@@ -262,11 +266,14 @@ impl Session {
     }
 
     /// Runs work with a reporter, in which Ctrl-C has its two steps.
-    fn act<T>(
+    fn act<T, E>(
         &self,
         reporter: &Reporter<'_>,
-        work: impl FnOnce(Context<'_>) -> redistrib_ops::Result<T>,
-    ) -> anyhow::Result<T> {
+        work: impl FnOnce(Context<'_>) -> Result<T, E>,
+    ) -> anyhow::Result<T>
+    where
+        anyhow::Error: From<E>,
+    {
         let result = self.interrupts.during(|cancel| work(Context::new(reporter, cancel)));
         reporter.close();
         Ok(result??)

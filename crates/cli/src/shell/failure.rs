@@ -2,7 +2,7 @@
 
 use std::io;
 
-use redistrib_ops::Error;
+use redistrib_ops::{Error, ResolveError};
 
 use super::options::Peer;
 use crate::escape::Escaped;
@@ -21,7 +21,7 @@ pub(super) fn explain(error: &Error, peer: Peer) -> String {
             let reason = reason(source);
             return format!("Could not connect to {server} at {}: {reason}", Escaped(node));
         }
-        Error::Resolve { node, source } => {
+        Error::Resolve(ResolveError { node, source }) => {
             let source = source.to_string();
             let reason = source.rsplit("address information: ").next().unwrap_or_default();
             return format!("Could not connect to {server} at {}: {reason}", Escaped(node));

@@ -4,8 +4,8 @@ use redistrib_cluster_model::{Node, ServerInfo, SharedTopology};
 use redistrib_resp::Command;
 
 use crate::cluster::read_topology;
+use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
-use crate::inspect::text_of;
 use crate::{Connection, Endpoint, Settings};
 
 /// Such a node.

@@ -2,7 +2,6 @@
 
 pub(crate) mod agreement;
 pub(crate) mod candidate;
-pub(crate) mod holders;
 pub(crate) mod lost;
 pub(crate) mod served;
 pub mod server_info;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::ServerInfo;
 use redistrib_resp::{Command, Reply};
 
+use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
-use crate::inspect::text_of;
 use crate::wait::until_settled;
 use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, Step, server_info};
 

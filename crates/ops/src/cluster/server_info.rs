@@ -6,8 +6,8 @@ use std::hash::BuildHasher;
 use redistrib_cluster_model::ServerInfo;
 use redistrib_resp::{Command, Reply};
 
+use crate::commands::replies::text_of;
 use crate::error::Result;
-use crate::inspect::text_of;
 use crate::{Cluster, Connection, Member};
 
 /// Settings that hold a password.

@@ -1,5 +1,7 @@
 //! What is wrong with the description of a fleet.
 
+use crate::ParseEndpointError;
+
 /// Why a description is no fleet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -83,5 +85,16 @@ pub enum FleetError {
         line: Option<usize>,
         /// What is wrong; no text of the file, which may hold passwords.
         what: String,
+    },
+    /// A node's address that is none.
+    #[error(transparent)]
+    Address(#[from] ParseEndpointError),
+    /// The file of a fleet cannot be read.
+    #[error("{path}: {why}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// The system's word.
+        why: String,
     },
 }

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::{Fleet, FleetError, FleetNode};
-use crate::error::{Error, Result};
 use crate::{Credentials, Endpoint, Secret};
 
 #[derive(Deserialize)]
@@ -60,11 +59,13 @@ impl Fleet {
     /// ```
     ///
     /// # Errors
-    /// [`Error::File`] where it cannot be read; [`FleetError`] in [`Error::Fleet`] for what is wrong in it.
-    pub fn from_file(path: &Path) -> Result<Self> {
+    /// [`FleetError::Unreadable`]; those of [`Fleet::from_toml`].
+    pub fn from_file(path: &Path) -> Result<Self, FleetError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::File { path: name.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|error| FleetError::Unreadable {
+            path: name.clone(),
+            why: error.to_string(),
+        })?;
         Self::from_toml(&text, &name)
     }
 
@@ -76,12 +77,12 @@ impl Fleet {
     /// let text = "[nodes]\nnode_1 = '10.0.0.1:6379'\nnode_2 = '10.0.0.2:6379'\n";
     /// let fleet = Fleet::from_toml(text, "fleet.toml")?;
     /// assert_eq!(fleet.master_of(b"foo").name, "node_2");
-    /// # Ok::<(), redistrib_ops::Error>(())
+    /// # Ok::<(), redistrib_ops::fleet::FleetError>(())
     /// ```
     ///
     /// # Errors
-    /// [`FleetError`] in [`Error::Fleet`].
-    pub fn from_toml(text: &str, path: &str) -> Result<Self> {
+    /// A [`FleetError`] for what is wrong in it.
+    pub fn from_toml(text: &str, path: &str) -> Result<Self, FleetError> {
         let wrong = |line, what| FleetError::File { path: path.to_owned(), line, what };
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));

@@ -3,9 +3,9 @@
 use redistrib_resp::{Command, Reply};
 
 use super::{Fleet, FleetNode};
+use crate::commands::replies::{info_field, text_of};
 use crate::conn::describe;
 use crate::error::{Error, Result};
-use crate::inspect::{info_field, text_of};
 use crate::transfer::Server;
 use crate::{Connection, Endpoint, Settings};
 

@@ -55,7 +55,7 @@ impl FleetNode {
 /// assert_eq!(fleet.master_of(b"foo").endpoint.to_string(), "127.0.0.1:63792");
 /// assert_eq!(fleet.master_of(b"bar").name, "node_1");
 /// assert_eq!(fleet.master_of(b"bar{foo}").name, "node_2");
-/// # Ok::<(), redistrib_ops::Error>(())
+/// # Ok::<(), redistrib_ops::fleet::FleetError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Fleet {
@@ -71,13 +71,16 @@ impl Fleet {
     /// with itself. Without any pairs all nodes are masters.
     ///
     /// # Errors
-    /// [`FleetError`] in [`Error::Fleet`](crate::Error::Fleet).
-    pub fn new(nodes: Vec<FleetNode>, master_of: Vec<(String, String)>) -> Result<Self> {
+    /// A [`FleetError`] for what is wrong with them.
+    pub fn new(
+        nodes: Vec<FleetNode>,
+        master_of: Vec<(String, String)>,
+    ) -> Result<Self, FleetError> {
         let mut by_name = BTreeMap::new();
         for node in nodes {
             let name = node.name.clone();
             if by_name.insert(name.clone(), node).is_some() {
-                return Err(FleetError::Twice { name }.into());
+                return Err(FleetError::Twice { name });
             }
         }
         let replica_of = check_roles(&by_name, master_of)?;
@@ -88,7 +91,7 @@ impl Fleet {
             let name = format!("node_{number}");
             match by_name.get(&name).filter(|_| is_master(&name)) {
                 Some(node) => masters.push(node.clone()),
-                None => return Err(FleetError::Gap { masters: count, missing: name }.into()),
+                None => return Err(FleetError::Gap { masters: count, missing: name }),
             }
         }
         check_places(&masters)?;
@@ -104,21 +107,21 @@ impl Fleet {
     /// `node_1=node_3`.
     ///
     /// # Errors
-    /// Those of [`Fleet::new`]; [`Error::Address`](crate::Error::Address).
-    pub fn from_arguments<A: AsRef<str>>(nodes: &[A], master_of: &[A]) -> Result<Self> {
+    /// Those of [`Fleet::new`]; [`FleetError::Address`].
+    pub fn from_arguments<A: AsRef<str>>(nodes: &[A], master_of: &[A]) -> Result<Self, FleetError> {
         let node = |text: &A| {
             let text = text.as_ref();
             match text.split_once('=') {
                 Some((name, address)) => Ok(FleetNode::new(name, address.parse()?)),
-                None => Err(FleetError::Argument { text: text.to_owned() }.into()),
+                None => Err(FleetError::Argument { text: text.to_owned() }),
             }
         };
         let pair = |text: &A| match text.as_ref().split_once('=') {
             Some((master, replica)) => Ok((master.to_owned(), replica.to_owned())),
-            None => Err(FleetError::MasterOf { text: text.as_ref().to_owned() }.into()),
+            None => Err(FleetError::MasterOf { text: text.as_ref().to_owned() }),
         };
-        let nodes = nodes.iter().map(node).collect::<Result<_>>()?;
-        Self::new(nodes, master_of.iter().map(pair).collect::<Result<_>>()?)
+        let nodes = nodes.iter().map(node).collect::<Result<_, FleetError>>()?;
+        Self::new(nodes, master_of.iter().map(pair).collect::<Result<_, FleetError>>()?)
     }
 
     /// The same fleet with another database selected at each of its servers.

@@ -4,6 +4,14 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use crate::Error;
+
+/// How far the cluster bus port lies above the port.
+pub const BUS_OFFSET: u16 = 10_000;
+
+/// The highest port a node can have, so that its bus port is a port too.
+pub const HIGHEST_PORT: u16 = u16::MAX - BUS_OFFSET;
+
 /// A failure of the lab. Texts out of a server's log are kept as they are: whoever prints them on a
 /// terminal escapes them.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +32,7 @@ pub enum Failure {
     /// The nodes asked for do not fit between the first port and the highest one.
     #[error(
         "{nodes} nodes from port {first} on do not fit: the ports must lie between 1 and {}",
-        super::HIGHEST_PORT
+        HIGHEST_PORT
     )]
     PortRange {
         /// The first port asked for.
@@ -132,6 +140,9 @@ pub enum Failure {
         /// The program that was looked for.
         path: PathBuf,
     },
+    /// A server, a file or the forming of the cluster failed.
+    #[error(transparent)]
+    Other(#[from] Error),
 }
 
 impl Failure {
@@ -158,7 +169,7 @@ impl fmt::Display for TakenPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.bus {
             true => {
-                write!(f, "{} (cluster bus port of {})", self.port, self.port - super::BUS_OFFSET)
+                write!(f, "{} (cluster bus port of {})", self.port, self.port - BUS_OFFSET)
             }
             false => write!(f, "{}", self.port),
         }

@@ -23,15 +23,16 @@ use std::time::{Duration, Instant};
 
 use redistrib_resp::{Command, Reply};
 
-pub use failure::{Failure, TakenPort};
-pub use options::{DEFAULT_NODES, DEFAULT_PORT, Layout, Options};
-pub use ports::{BUS_OFFSET, HIGHEST_PORT, free_ports};
+pub use failure::{BUS_OFFSET, Failure, HIGHEST_PORT, TakenPort};
+pub use options::{DEFAULT_NODES, DEFAULT_PORT, Options};
+pub use ports::free_ports;
 pub use program::{SERVER_VARIABLE, TEST_SERVERS_VARIABLE, TestServer, find_server};
+pub use record::Layout;
 pub use status::{NodeState, NodeStatus};
 pub use temporary::TempLab;
 
+use crate::Error;
 use crate::cluster::in_parallel;
-use crate::error::{Error, Result};
 use crate::{Candidates, Connection, Context, Credentials, Endpoint, Settings, Step, Stop};
 use config::Config;
 use node::{Node, Presence};
@@ -71,14 +72,14 @@ impl Lab {
     /// one does not, the servers that this call has started are ended.
     ///
     /// # Errors
-    /// [`Error::Lab`] with what the ports, the folder or a server's start lack, [`Error::File`],
+    /// A [`Failure`] for what the ports, the folder or a server's start lack; in [`Failure::Other`], [`Error::File`],
     /// [`Error::Cancelled`], [`Error::NotSettled`], and those of [`Candidates::create`].
     pub fn up(
         dir: &Path,
         options: &Options,
         settings: &Settings,
         context: Context<'_>,
-    ) -> Result<Self> {
+    ) -> Result<Self, Failure> {
         Self::raise(dir, options, settings, context, true)
     }
 
@@ -88,7 +89,7 @@ impl Lab {
         settings: &Settings,
         context: Context<'_>,
         detached: bool,
-    ) -> Result<Self> {
+    ) -> Result<Self, Failure> {
         match Record::read(dir)? {
             Some(record) => Self::resume(dir, record, options, settings, context, detached),
             None => Self::found(dir, options, settings, context, detached),
@@ -98,15 +99,20 @@ impl Lab {
     /// The lab in `dir`, whether it runs or not.
     ///
     /// # Errors
-    /// [`Failure::NotALab`] and [`Failure::Record`] in [`Error::Lab`], [`Error::File`].
-    pub fn open(dir: &Path, settings: &Settings) -> Result<Self> {
+    /// [`Failure::NotALab`]; [`Failure::Record`]; [`Error::File`].
+    pub fn open(dir: &Path, settings: &Settings) -> Result<Self, Failure> {
         let record = Record::read(dir)?.ok_or_else(|| Failure::NotALab { dir: dir.to_owned() })?;
         let mut lab = Self::new(dir, record, settings, true)?;
         lab.learn_password()?;
         Ok(lab)
     }
 
-    fn new(dir: &Path, record: Record, settings: &Settings, detached: bool) -> Result<Self> {
+    fn new(
+        dir: &Path,
+        record: Record,
+        settings: &Settings,
+        detached: bool,
+    ) -> Result<Self, Failure> {
         // The servers know their folders by their real paths, and so must we.
         let dir = fs::canonicalize(dir).map_err(|source| file_error(dir, source))?;
         let nodes = record.ports.iter().map(|&port| Node::new(&dir, port)).collect();
@@ -114,7 +120,7 @@ impl Lab {
     }
 
     /// Without credentials from the caller, those in the lab's own configuration do.
-    fn learn_password(&mut self) -> Result<()> {
+    fn learn_password(&mut self) -> Result<(), Failure> {
         if let (None, Some(node)) = (&self.settings.credentials, self.nodes.first()) {
             self.settings.credentials =
                 node.password()?.map(|password| Credentials { user: None, password });
@@ -128,7 +134,7 @@ impl Lab {
         settings: &Settings,
         context: Context<'_>,
         detached: bool,
-    ) -> Result<Self> {
+    ) -> Result<Self, Failure> {
         let record = options.plan()?;
         ports::require_free(&record.ports, record.layout.has_bus())?;
         let dir_is_new = !dir.exists();
@@ -144,7 +150,12 @@ impl Lab {
     }
 
     /// The steps of making a lab; `made` counts the folders, for taking them away again.
-    fn build(&mut self, options: &Options, context: Context<'_>, made: &mut usize) -> Result<()> {
+    fn build(
+        &mut self,
+        options: &Options,
+        context: Context<'_>,
+        made: &mut usize,
+    ) -> Result<(), Failure> {
         let config = Config {
             cluster: self.record.layout.has_bus(),
             password: options.password.as_ref(),
@@ -184,7 +195,7 @@ impl Lab {
         settings: &Settings,
         context: Context<'_>,
         detached: bool,
-    ) -> Result<Self> {
+    ) -> Result<Self, Failure> {
         options.require(&record, dir)?;
         let other_server = options.server.is_some();
         if other_server {
@@ -208,7 +219,7 @@ impl Lab {
     }
 
     /// The nodes that do not run.
-    fn idle_nodes(&self) -> Result<Vec<&Node>> {
+    fn idle_nodes(&self) -> Result<Vec<&Node>, Failure> {
         let present = in_parallel(&self.nodes, |node| node.presence(&self.settings));
         let mut idle = Vec::new();
         for (node, presence) in self.nodes.iter().zip(present) {
@@ -219,7 +230,7 @@ impl Lab {
         Ok(idle)
     }
 
-    fn start(&self, nodes: &[&Node], context: Context<'_>) -> Result<()> {
+    fn start(&self, nodes: &[&Node], context: Context<'_>) -> Result<(), Failure> {
         if !nodes.is_empty() {
             let ports: Vec<_> = nodes.iter().map(|node| node.port.to_string()).collect();
             let (server, ports) = (self.record.server.display(), ports.join(" "));
@@ -230,7 +241,7 @@ impl Lab {
     }
 
     /// Makes running servers serve: a lab that is to be a cluster is made one, unless it is one already.
-    fn make_serve(&self, context: Context<'_>) -> Result<()> {
+    fn make_serve(&self, context: Context<'_>) -> Result<(), Failure> {
         if self.record.layout != Layout::Cluster {
             return Ok(());
         }
@@ -239,7 +250,7 @@ impl Lab {
             Ok(plan) => candidates.create(&plan, context)?,
             // They are a cluster from an earlier run, with keys or other roles.
             Err(Error::NotEmpty { .. }) => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
         self.settle(context)
     }
@@ -249,19 +260,21 @@ impl Lab {
     ///
     /// # Errors
     /// [`Error::NotSettled`] with a node that does not say so; [`Error::Cancelled`].
-    pub fn settle(&self, context: Context<'_>) -> Result<()> {
+    pub fn settle(&self, context: Context<'_>) -> Result<(), Failure> {
         let until = Instant::now() + SETTLE_DEADLINE;
         let ill = |node: &&Node| !is_settled(&node.endpoint(), &self.settings).unwrap_or(false);
         while let Some(node) = self.nodes.iter().find(ill) {
             if context.cancel.wish() != Stop::No {
-                return Err(Error::Cancelled("the nodes had not all found each other".into()));
+                return Err(
+                    Error::Cancelled("the nodes had not all found each other".into()).into()
+                );
             }
             if Instant::now() > until {
                 let what = format!(
                     "{} still says cluster_state:fail, or has no link to its master",
                     node.endpoint()
                 );
-                return Err(Error::NotSettled { what, after: SETTLE_DEADLINE });
+                return Err(Error::NotSettled { what, after: SETTLE_DEADLINE }.into());
             }
             thread::sleep(POLL);
         }
@@ -272,8 +285,8 @@ impl Lab {
     /// left alone. Returns the ports of the servers that were ended.
     ///
     /// # Errors
-    /// Those of [`Connection::open`] where a server does not let us in, [`Failure::StillRunning`] in [`Error::Lab`].
-    pub fn down(&self) -> Result<Vec<u16>> {
+    /// Those of [`Connection::open`] where a server does not let us in, [`Failure::StillRunning`].
+    pub fn down(&self) -> Result<Vec<u16>, Failure> {
         // All at once: a master that ends waits for replicas that are alive but behind.
         let ended = in_parallel(&self.nodes, |node| node.shut_down(&self.settings));
         let mut ports = Vec::new();
@@ -290,7 +303,7 @@ impl Lab {
     ///
     /// # Errors
     /// Those of [`Lab::down`], [`Error::File`].
-    pub fn destroy(self) -> Result<()> {
+    pub fn destroy(self) -> Result<(), Failure> {
         self.down()?;
         for node in self.nodes.iter().filter(|node| node.folder.exists()) {
             fs::remove_dir_all(&node.folder).map_err(|source| file_error(&node.folder, source))?;
@@ -333,7 +346,7 @@ impl Lab {
 }
 
 /// Whether the node says that the cluster is well, and is linked to its master if it has one.
-fn is_settled(node: &Endpoint, settings: &Settings) -> Result<bool> {
+fn is_settled(node: &Endpoint, settings: &Settings) -> Result<bool, Failure> {
     let questions = [["CLUSTER", "INFO"], ["INFO", "replication"]].map(Command::from_args);
     let replies = Connection::open(node, settings)?.call_all(&questions)?;
     let says = |place: usize, text: &str| {

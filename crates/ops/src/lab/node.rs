@@ -14,7 +14,7 @@ use redistrib_resp::Command;
 use super::config;
 use super::failure::Failure;
 use super::record::file_error;
-use crate::error::{Error, Result};
+use crate::Error;
 use crate::{Connection, Context, Endpoint, Settings, Stop};
 
 /// How long a server may take to be ready. A server that loads its data answers, and is waited for.
@@ -79,11 +79,9 @@ impl Node {
     }
 
     /// Makes the folder, which must not be there, and writes the configuration into it; or leaves no folder.
-    pub(super) fn create_folder(&self, text: &str) -> Result<()> {
+    pub(super) fn create_folder(&self, text: &str) -> Result<(), Failure> {
         fs::create_dir(&self.folder).map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => {
-                Failure::FolderExists { path: self.folder.clone() }.into()
-            }
+            io::ErrorKind::AlreadyExists => Failure::FolderExists { path: self.folder.clone() },
             _ => file_error(&self.folder, source),
         })?;
         let path = self.path(config::CONFIG);
@@ -94,14 +92,14 @@ impl Node {
     }
 
     /// The password that its configuration asks of clients.
-    pub(super) fn password(&self) -> Result<Option<crate::Secret>> {
+    pub(super) fn password(&self) -> Result<Option<crate::Secret>, Failure> {
         let path = self.path(config::CONFIG);
         config::password(&path).map_err(|source| file_error(&path, source))
     }
 
     /// Starts the server. `detached` takes it out of our process group, so that a Ctrl-C meant for us does
     /// not reach it and it outlives us.
-    pub(super) fn spawn(&self, server: &Path, detached: bool) -> Result<()> {
+    pub(super) fn spawn(&self, server: &Path, detached: bool) -> Result<(), Failure> {
         let log_path = self.path(config::LOG);
         let log = OpenOptions::new().create(true).append(true).open(&log_path);
         let log = log.map_err(|source| file_error(&log_path, source))?;
@@ -127,14 +125,18 @@ impl Node {
     }
 
     /// Waits until the server answers and has its data loaded.
-    pub(super) fn wait_ready(&self, settings: &Settings, context: Context<'_>) -> Result<()> {
+    pub(super) fn wait_ready(
+        &self,
+        settings: &Settings,
+        context: Context<'_>,
+    ) -> Result<(), Failure> {
         let mut until = Instant::now() + START_DEADLINE;
         loop {
             if context.cancel.wish() != Stop::No {
-                return Err(Error::Cancelled("the servers were not all up yet".into()));
+                return Err(Error::Cancelled("the servers were not all up yet".into()).into());
             }
             if let Some(status) = self.ended()? {
-                return Err(Failure::Died { port: self.port, status, log: self.log_end() }.into());
+                return Err(Failure::Died { port: self.port, status, log: self.log_end() });
             }
             let last_word = match self.presence(settings) {
                 Ok(Presence::Here(vitals)) if !vitals.loading => return Ok(()),
@@ -150,16 +152,14 @@ impl Node {
             if Instant::now() > until {
                 let seconds = START_DEADLINE.as_secs();
                 let log = self.log_end();
-                return Err(
-                    Failure::NotReady { port: self.port, seconds, what: last_word, log }.into()
-                );
+                return Err(Failure::NotReady { port: self.port, seconds, what: last_word, log });
             }
             thread::sleep(POLL);
         }
     }
 
     /// How the process we started has ended, if it has.
-    fn ended(&self) -> Result<Option<String>> {
+    fn ended(&self) -> Result<Option<String>, Failure> {
         let mut child = self.child();
         let Some(process) = child.as_mut() else { return Ok(None) };
         let status = process.try_wait().map_err(|source| file_error(&self.folder, source))?;
@@ -174,7 +174,7 @@ impl Node {
     ///
     /// # Errors
     /// Those of [`Connection::call`] where it cannot be told, as when the password is wrong.
-    pub(super) fn presence(&self, settings: &Settings) -> Result<Presence> {
+    pub(super) fn presence(&self, settings: &Settings) -> Result<Presence, Failure> {
         let settings = Settings {
             connect_timeout: settings.connect_timeout.min(ANSWER_DEADLINE),
             timeout: settings.timeout.min(ANSWER_DEADLINE),
@@ -192,7 +192,7 @@ impl Node {
             Err(Error::Connect { .. }) => Ok(Presence::Absent),
             Err(error) => match (self.own_process(), error) {
                 (Some(process), Error::Timeout { .. }) => Ok(Presence::Silent(process)),
-                (Some(_), error) => Err(error),
+                (Some(_), error) => Err(error.into()),
                 (None, _) => Ok(Presence::Foreign),
             },
         }
@@ -207,7 +207,7 @@ impl Node {
 
     /// Ends the server if it runs: by SHUTDOWN, so that it saves its data, and by force where it has
     /// stopped answering. Whatever else answers on the port is left alone. Tells whether there was one.
-    pub(super) fn shut_down(&self, settings: &Settings) -> Result<bool> {
+    pub(super) fn shut_down(&self, settings: &Settings) -> Result<bool, Failure> {
         match self.presence(settings)? {
             Presence::Absent | Presence::Foreign => Ok(false),
             Presence::Here(vitals) => {
@@ -215,7 +215,7 @@ impl Node {
                 let mut connection = Connection::open(&self.endpoint(), &patient)?;
                 match connection.call(&Command::new("SHUTDOWN")) {
                     Ok(_) | Err(Error::Closed { .. } | Error::Io { .. }) => {}
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.into()),
                 }
                 self.wait_gone(vitals.process).map(|()| true)
             }
@@ -227,7 +227,7 @@ impl Node {
         }
     }
 
-    fn wait_gone(&self, process: u32) -> Result<()> {
+    fn wait_gone(&self, process: u32) -> Result<(), Failure> {
         let until = Instant::now() + STOP_DEADLINE;
         loop {
             self.ended()?;
@@ -236,7 +236,7 @@ impl Node {
             }
             if Instant::now() > until {
                 let seconds = STOP_DEADLINE.as_secs();
-                return Err(Failure::StillRunning { port: self.port, process, seconds }.into());
+                return Err(Failure::StillRunning { port: self.port, process, seconds });
             }
             thread::sleep(POLL);
         }
@@ -296,7 +296,7 @@ fn signal(process: u32, name: &str) -> io::Result<()> {
 }
 
 /// What the server says of itself; `None` where its answer is not that of a Redis or Valkey server.
-fn vitals(connection: &mut Connection) -> Result<Option<Vitals>> {
+fn vitals(connection: &mut Connection) -> crate::Result<Option<Vitals>> {
     let reply = connection.call(&Command::new("INFO"))?;
     let text = String::from_utf8_lossy(reply.view().as_bytes().unwrap_or_default());
     let field = |name: &str| {

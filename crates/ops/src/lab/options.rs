@@ -4,13 +4,11 @@ use std::path::{Path, PathBuf};
 
 use redistrib_cluster_model::Address;
 use redistrib_cluster_model::plan::create::plan_create;
-use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::record::Record;
+use super::record::{Layout, Record};
 use super::{find_server, ports};
-use crate::Secret;
-use crate::error::Result;
+use crate::{Error, Secret};
 
 /// How many nodes a lab has unless told otherwise.
 pub const DEFAULT_NODES: usize = 6;
@@ -19,25 +17,6 @@ pub const DEFAULT_PORT: u16 = 7000;
 
 /// The least number of masters a cluster can do with.
 pub(super) const LEAST_MASTERS: usize = 3;
-
-/// What the servers of a lab are to each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layout {
-    /// A cluster, formed when the lab is made.
-    #[default]
-    Cluster,
-    /// Servers in cluster mode that do not know each other yet.
-    Nodes,
-    /// Servers that are not in cluster mode.
-    Plain,
-}
-
-impl Layout {
-    pub(super) fn has_bus(self) -> bool {
-        self != Self::Plain
-    }
-}
 
 /// What a lab should be. Whatever is `None` takes its default in a new lab, and stays as it is in one that is
 /// there already.
@@ -64,13 +43,12 @@ impl Options {
     /// A new lab's make-up. Whether ports and folders are free is still to be seen.
     ///
     /// # Errors
-    /// [`crate::Error::Layout`]; [`Failure::NoNodes`], [`Failure::PortRange`] and those of [`find_server`] in
-    /// [`crate::Error::Lab`].
-    pub(super) fn plan(&self) -> Result<Record> {
+    /// [`crate::Error::Layout`]; [`Failure::NoNodes`], [`Failure::PortRange`] and those of [`find_server`].
+    pub(super) fn plan(&self) -> Result<Record, Failure> {
         let layout = self.layout.unwrap_or_default();
         let nodes = self.nodes.unwrap_or(DEFAULT_NODES);
         if nodes == 0 {
-            return Err(Failure::NoNodes.into());
+            return Err(Failure::NoNodes);
         }
         let replicas = match (self.replicas, layout) {
             (Some(replicas), _) => replicas,
@@ -111,16 +89,15 @@ impl Options {
 }
 
 /// Fails where no cluster can be made of servers on these ports.
-fn require_cluster(ports: &[u16], replicas: usize) -> Result<()> {
+fn require_cluster(ports: &[u16], replicas: usize) -> Result<(), Failure> {
     let nodes: Vec<_> = ports.iter().map(|&port| Address::new("127.0.0.1", port)).collect();
-    plan_create(&nodes, replicas, LEAST_MASTERS)?;
+    plan_create(&nodes, replicas, LEAST_MASTERS).map_err(Error::from)?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Error;
 
     fn options() -> Options {
         Options { server: Some("/bin/sh".into()), ..Options::default() }
@@ -141,10 +118,13 @@ mod tests {
             [(2, None), (1, None), (5, Some(1)), (6, Some(2)), (9, Some(usize::MAX))]
         {
             let asked = Options { nodes: Some(nodes), replicas, ..options() };
-            assert!(matches!(asked.plan(), Err(Error::Layout(_))), "{nodes} {replicas:?}");
+            assert!(
+                matches!(asked.plan(), Err(Failure::Other(Error::Layout(_)))),
+                "{nodes} {replicas:?}"
+            );
         }
         let none = Options { nodes: Some(0), ..options() };
-        assert!(matches!(none.plan(), Err(Error::Lab(Failure::NoNodes))));
+        assert!(matches!(none.plan(), Err(Failure::NoNodes)));
         let plain = Options { nodes: Some(1), layout: Some(Layout::Plain), ..options() };
         assert_eq!(plain.plan().unwrap().ports, [7000]);
     }

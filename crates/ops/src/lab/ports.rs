@@ -5,13 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
 
-use super::failure::{Failure, TakenPort};
-
-/// How far the cluster bus port lies above the port.
-pub const BUS_OFFSET: u16 = 10_000;
-
-/// The highest port a node can have, so that its bus port is a port too.
-pub const HIGHEST_PORT: u16 = u16::MAX - BUS_OFFSET;
+use super::failure::{BUS_OFFSET, Failure, HIGHEST_PORT, TakenPort};
 
 /// Where ports of the lab's own choice come from. Neither these nor their bus ports are those that the
 /// system gives to outgoing connections (32768 and above), and the two ranges do not meet.

@@ -6,11 +6,29 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::failure::Failure;
-use super::{Layout, ports};
-use crate::error::{Error, Result};
+use super::failure::{Failure, HIGHEST_PORT};
+use crate::Error;
 
 const FILE: &str = "lab.json";
+
+/// What the servers of a lab are to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// A cluster, formed when the lab is made.
+    #[default]
+    Cluster,
+    /// Servers in cluster mode that do not know each other yet.
+    Nodes,
+    /// Servers that are not in cluster mode.
+    Plain,
+}
+
+impl Layout {
+    pub(super) fn has_bus(self) -> bool {
+        self != Self::Plain
+    }
+}
 
 /// A lab's make-up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +41,7 @@ pub(super) struct Record {
 
 impl Record {
     /// The record in the folder, if there is one.
-    pub(super) fn read(dir: &Path) -> Result<Option<Self>> {
+    pub(super) fn read(dir: &Path) -> Result<Option<Self>, Failure> {
         let path = dir.join(FILE);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -32,14 +50,14 @@ impl Record {
         };
         let record: Self = serde_json::from_str(&text)
             .map_err(|error| Failure::Record { path: path.clone(), reason: error.to_string() })?;
-        if !record.ports.iter().all(|port| (1..=ports::HIGHEST_PORT).contains(port)) {
-            return Err(Failure::Record { path, reason: "a port out of range".into() }.into());
+        if !record.ports.iter().all(|port| (1..=HIGHEST_PORT).contains(port)) {
+            return Err(Failure::Record { path, reason: "a port out of range".into() });
         }
         Ok(Some(record))
     }
 
     /// Writes the record in one step, so that no reader meets half of it.
-    pub(super) fn write(&self, dir: &Path) -> Result<()> {
+    pub(super) fn write(&self, dir: &Path) -> Result<(), Failure> {
         let (path, new) = (dir.join(FILE), dir.join(format!("{FILE}.new")));
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| Failure::Record { path: path.clone(), reason: error.to_string() })?;
@@ -48,15 +66,15 @@ impl Record {
     }
 
     /// Removes the record, and with it the lab.
-    pub(super) fn remove(dir: &Path) -> Result<()> {
+    pub(super) fn remove(dir: &Path) -> Result<(), Failure> {
         let path = dir.join(FILE);
         fs::remove_file(&path).map_err(|source| file_error(&path, source))
     }
 }
 
 /// A failure with a file.
-pub(super) fn file_error(path: &Path, source: io::Error) -> Error {
-    Error::File { path: path.display().to_string(), source }
+pub(super) fn file_error(path: &Path, source: io::Error) -> Failure {
+    Error::File { path: path.display().to_string(), source }.into()
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::failure::Failure;
 use super::node::Node;
 use super::record::file_error;
 use super::{Lab, Layout, Options, TestServer, free_ports};
-use crate::error::{Error, Result};
 use crate::{Cancel, Context, Settings, Silent};
 
 /// How often other ports are tried when somebody else was faster.
@@ -46,7 +46,7 @@ impl TempLab {
     ///
     /// # Errors
     /// Those of [`Lab::up`].
-    pub fn cluster(server: &TestServer, masters: usize, replicas: usize) -> Result<Self> {
+    pub fn cluster(server: &TestServer, masters: usize, replicas: usize) -> Result<Self, Failure> {
         Self::up(Options {
             nodes: Some(masters * (replicas + 1)),
             replicas: Some(replicas),
@@ -60,7 +60,7 @@ impl TempLab {
     ///
     /// # Errors
     /// Those of [`Lab::up`].
-    pub fn nodes(server: &TestServer, count: usize) -> Result<Self> {
+    pub fn nodes(server: &TestServer, count: usize) -> Result<Self, Failure> {
         Self::unrelated(server, count, Layout::Nodes)
     }
 
@@ -68,11 +68,11 @@ impl TempLab {
     ///
     /// # Errors
     /// Those of [`Lab::up`].
-    pub fn plain(server: &TestServer, count: usize) -> Result<Self> {
+    pub fn plain(server: &TestServer, count: usize) -> Result<Self, Failure> {
         Self::unrelated(server, count, Layout::Plain)
     }
 
-    fn unrelated(server: &TestServer, count: usize, layout: Layout) -> Result<Self> {
+    fn unrelated(server: &TestServer, count: usize, layout: Layout) -> Result<Self, Failure> {
         Self::up(Options {
             nodes: Some(count),
             replicas: Some(0),
@@ -86,8 +86,8 @@ impl TempLab {
     /// lines in `config` ask for it.
     ///
     /// # Errors
-    /// Those of [`Lab::up`]; [`super::Failure::NoFreePorts`] in [`Error::Lab`].
-    pub fn up(options: Options) -> Result<Self> {
+    /// Those of [`Lab::up`]; [`super::Failure::NoFreePorts`].
+    pub fn up(options: Options) -> Result<Self, Failure> {
         Self::up_with(options, &Settings::default())
     }
 
@@ -95,22 +95,20 @@ impl TempLab {
     ///
     /// # Errors
     /// Those of [`TempLab::up`].
-    pub fn up_with(mut options: Options, settings: &Settings) -> Result<Self> {
+    pub fn up_with(mut options: Options, settings: &Settings) -> Result<Self, Failure> {
         options.config.splice(0..0, PASSING.map(str::to_owned));
         let nodes = options.nodes.unwrap_or(super::DEFAULT_NODES);
         let mut attempt = 1;
         loop {
             options.port = Some(free_ports(nodes)?);
             match Self::try_up(&options, settings) {
-                Err(Error::Lab(failure)) if failure.is_collision() && attempt < ATTEMPTS => {
-                    attempt += 1
-                }
+                Err(failure) if failure.is_collision() && attempt < ATTEMPTS => attempt += 1,
                 outcome => return outcome,
             }
         }
     }
 
-    fn try_up(options: &Options, settings: &Settings) -> Result<Self> {
+    fn try_up(options: &Options, settings: &Settings) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("redis-trib-lab-").tempdir();
         let folder = folder.map_err(|source| file_error(&std::env::temp_dir(), source))?;
         let dir =
@@ -137,7 +135,7 @@ impl TempLab {
     ///
     /// # Errors
     /// Those of [`Lab::up`] that concern a server's start.
-    pub fn restart(&self, index: usize) -> Result<()> {
+    pub fn restart(&self, index: usize) -> Result<(), Failure> {
         let cancel = Cancel::new();
         self.lab.start(&[self.node(index)], Context::new(&Silent, &cancel))
     }
@@ -146,7 +144,7 @@ impl TempLab {
     ///
     /// # Errors
     /// [`Error::File`] where it does not run.
-    pub fn pause(&self, index: usize) -> Result<()> {
+    pub fn pause(&self, index: usize) -> Result<(), Failure> {
         self.signal(index, "STOP")
     }
 
@@ -154,11 +152,11 @@ impl TempLab {
     ///
     /// # Errors
     /// [`Error::File`] where it does not run.
-    pub fn resume(&self, index: usize) -> Result<()> {
+    pub fn resume(&self, index: usize) -> Result<(), Failure> {
         self.signal(index, "CONT")
     }
 
-    fn signal(&self, index: usize, name: &str) -> Result<()> {
+    fn signal(&self, index: usize, name: &str) -> Result<(), Failure> {
         let node = self.node(index);
         node.signal(name).map_err(|source| file_error(&node.folder, source))
     }

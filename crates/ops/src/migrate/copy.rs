@@ -48,7 +48,7 @@ pub(super) struct Failed {
 
 /// The state of a batch while it is copied.
 #[derive(Debug)]
-pub(super) struct Copy<'w, 'a> {
+struct Copying<'w, 'a> {
     work: &'w mut PairWork<'a>,
     unlisted: VecDeque<(Slot, usize)>,
     listed: VecDeque<Listed>,
@@ -63,9 +63,16 @@ pub(super) struct Copy<'w, 'a> {
     idle_lists: u32,
 }
 
-impl<'w, 'a> Copy<'w, 'a> {
+impl PairWork<'_> {
+    /// Copies the keys of slots, of which so many are known to be in each, until the slots are empty.
+    pub(super) fn copy_keys(&mut self, slots: Vec<(Slot, usize)>) -> Result<()> {
+        Copying::new(self, slots).run()
+    }
+}
+
+impl<'w, 'a> Copying<'w, 'a> {
     /// Begins with slots and the number of keys in each.
-    pub(super) fn new(work: &'w mut PairWork<'a>, slots: Vec<(Slot, usize)>) -> Self {
+    fn new(work: &'w mut PairWork<'a>, slots: Vec<(Slot, usize)>) -> Self {
         Self {
             work,
             unlisted: slots.into(),
@@ -81,7 +88,7 @@ impl<'w, 'a> Copy<'w, 'a> {
     }
 
     /// Copies until all slots are empty.
-    pub(super) fn run(mut self) -> Result<()> {
+    fn run(mut self) -> Result<()> {
         loop {
             self.fill_window()?;
             match self.flight.pop_front() {

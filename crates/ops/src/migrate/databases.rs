@@ -5,17 +5,14 @@
 //! slots are given away the source is asked again, of all databases at one moment, since an administrator may have
 //! closed the slots meanwhile. Where there is one database this costs next to nothing.
 
-use std::collections::BTreeSet;
-
 use redistrib_cluster_model::{ServerInfo, Slot, SlotCounts, SlotSet};
 use redistrib_resp::{Command, Reply, View};
 
 use super::commands;
-use super::copy::Copy;
+use super::counts::{add, count_in, filled, info, selection};
 use super::link::Link;
 use super::pair::PairWork;
 use crate::error::{Error, Result};
-use crate::inspect::text_of;
 
 /// How often keys may turn up in slots that were empty.
 const MOST_ROUNDS: usize = 20;
@@ -56,7 +53,7 @@ impl PairWork<'_> {
         let at_target = at_target.into_iter().map(|(slot, _)| slot).collect();
         let first = std::mem::replace(&mut self.foreign, at_target);
         self.select(database)?;
-        Copy::new(self, filled).run()?;
+        self.copy_keys(filled)?;
         self.foreign = first;
         self.select(0)
     }
@@ -149,57 +146,4 @@ fn at_one_moment<'r>(
         None => Ok(answers),
         Some(error) => Err(error),
     }
-}
-
-fn selection(database: u32) -> Command {
-    Command::new("SELECT").arg(database)
-}
-
-/// What a node tells of itself. Where it may not, that is nothing.
-pub(super) fn info(node: &mut Link<'_>, section: &str) -> Result<ServerInfo> {
-    let replies = node.pipeline(&[Command::new("INFO").arg(section)])?;
-    Ok(ServerInfo::parse(replies.first().and_then(text_of).unwrap_or_default()))
-}
-
-/// Which of the slots hold keys in one database, and how many. The connection is left at the first database.
-pub(super) fn count_in(
-    node: &mut Link<'_>,
-    slots: &SlotSet,
-    database: u32,
-) -> Result<Vec<(Slot, usize)>> {
-    let mut questions: Vec<Command> = slots.iter().map(commands::count_keys).collect();
-    if database > 0 {
-        questions.insert(0, selection(database));
-        questions.push(selection(0));
-    }
-    let replies = node.call_all(&questions)?;
-    let counts: Vec<View<'_>> = replies.iter().map(Reply::view).collect();
-    Ok(filled(slots, &counts[usize::from(database > 0)..]))
-}
-
-/// How many keys a node has in these slots, all these databases together. The connection is left at the first.
-pub(super) fn count(
-    node: &mut Link<'_>,
-    slots: &SlotSet,
-    databases: &BTreeSet<u32>,
-) -> Result<SlotCounts> {
-    let mut counts = SlotCounts::new();
-    for database in databases {
-        add(&mut counts, &count_in(node, slots, *database)?);
-    }
-    Ok(counts)
-}
-
-/// Adds what one database holds.
-pub(super) fn add(held: &mut SlotCounts, filled: &[(Slot, usize)]) {
-    for (slot, count) in filled {
-        *held.entry(*slot).or_default() += *count as u64;
-    }
-}
-
-/// The slots that have keys, and how many. What is no number is counted by listing.
-pub(super) fn filled(slots: &SlotSet, counts: &[View<'_>]) -> Vec<(Slot, usize)> {
-    let number = |count: &View<'_>| count.as_int().and_then(|count| usize::try_from(count).ok());
-    let counts = slots.iter().zip(counts).map(|(slot, count)| (slot, number(count).unwrap_or(1)));
-    counts.filter(|(_, count)| *count > 0).collect()
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use redistrib_cluster_model::{NodeId, ServerInfo};
 use redistrib_resp::Command;
 
-use crate::inspect::text_of;
+use crate::commands::replies::text_of;
 use crate::{Cluster, Context, Endpoint};
 
 /// How many keys each target had evicted before.

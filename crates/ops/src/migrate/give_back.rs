@@ -14,7 +14,7 @@ use redistrib_resp::{Command, Reply};
 
 use super::pair::PairWork;
 use super::taking::Taking;
-use super::{commands, databases};
+use super::{commands, counts};
 use crate::cluster::read_topology;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
@@ -48,7 +48,7 @@ impl PairWork<'_> {
                 return Ok(());
             }
             self.ask_databases()?;
-            let held = databases::count(&mut self.source, &unheard, &self.databases)?;
+            let held = counts::count(&mut self.source, &unheard, &self.databases)?;
             if !held.is_empty() {
                 self.give_back(cluster, &held.into_keys().collect())?;
                 return Err(trouble);

@@ -11,6 +11,7 @@ mod bus;
 mod commands;
 mod commit;
 mod copy;
+mod counts;
 mod databases;
 mod evictions;
 mod fitness;

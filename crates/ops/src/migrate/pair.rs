@@ -10,8 +10,7 @@ use redistrib_resp::{Command, Reply};
 
 use super::burst::{Burst, Item};
 use super::commands::{self, MigrateTo, key_name};
-use super::copy::Copy;
-use super::databases;
+use super::counts;
 use super::link::Link;
 use super::options::MigrateOptions;
 use super::shared::Shared;
@@ -116,8 +115,8 @@ impl<'a> PairWork<'a> {
         self.open = batch.clone();
         self.doubtful = 0;
         let filled = self.open_slots(batch)?;
-        databases::add(&mut tally.before, &filled);
-        Copy::new(self, filled).run()?;
+        counts::add(&mut tally.before, &filled);
+        self.copy_keys(filled)?;
         self.copy_other_databases(batch, &mut tally.before)?;
         self.commit(batch)?;
         self.open = SlotSet::new();
@@ -141,7 +140,7 @@ impl<'a> PairWork<'a> {
     pub(super) fn copy_alone(&mut self, slots: &SlotSet) -> Result<()> {
         self.ask_databases()?;
         for database in self.databases.clone() {
-            let filled = databases::count_in(&mut self.source, slots, database)?;
+            let filled = counts::count_in(&mut self.source, slots, database)?;
             self.copy_in(database, filled)?;
         }
         Ok(())
@@ -167,7 +166,7 @@ impl<'a> PairWork<'a> {
         }
         let open = |slot| vec![commands::migrating(slot, to), commands::count_keys(slot)];
         let counts = open_all(&mut self.source, batch.iter().map(open).collect())?;
-        Ok(databases::filled(batch, &counts.iter().map(Reply::view).collect::<Vec<_>>()))
+        Ok(counts::filled(batch, &counts.iter().map(Reply::view).collect::<Vec<_>>()))
     }
 
     /// Adds to an error which slots it leaves open and what mends them.

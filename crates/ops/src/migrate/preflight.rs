@@ -10,8 +10,8 @@ use super::atomic::finish_running;
 use super::fitness;
 use super::options::MigrateOptions;
 use crate::agreement::disagreement;
+use crate::commands::replies::{info_field, text_of};
 use crate::error::{Error, Result};
-use crate::inspect::{info_field, text_of};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member};
 

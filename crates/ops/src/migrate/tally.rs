@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redistrib_cluster_model::{Loss, ServerInfo, SlotCounts, SlotSet, unexplained_loss};
 
-use super::databases;
+use super::counts;
 use super::link::Link;
 use crate::Pair;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ pub(super) struct Tally {
 impl Tally {
     /// Begins, before the first key of the slots goes over.
     pub(super) fn begin(pair: Pair, target: &mut Link<'_>) -> Result<Self> {
-        let earlier = databases::info(target, "all")?;
+        let earlier = counts::info(target, "all")?;
         Ok(Self { pair, earlier, before: SlotCounts::new() })
     }
 
@@ -51,12 +51,12 @@ impl Tally {
             if look > 0 {
                 thread::sleep(PAUSE);
             }
-            let after = databases::count(target, &slots, &databases)?;
+            let after = counts::count(target, &slots, &databases)?;
             arrived = after.values().sum();
             if unexplained_loss(&self.before, &after, 0).is_none() {
                 return Ok(arrived);
             }
-            let now = databases::info(target, "all")?;
+            let now = counts::info(target, "all")?;
             loss = unexplained_loss(&self.before, &after, removed(&self.earlier, &now));
             if loss.is_none() {
                 return Ok(arrived);

@@ -6,7 +6,7 @@ use redistrib_resp::Command;
 
 use super::link::Link;
 use super::pair::PairWork;
-use super::{commands, databases};
+use super::{commands, counts};
 use crate::error::{Error, Result};
 use crate::{Pair, Stop};
 
@@ -62,8 +62,8 @@ impl PairWork<'_> {
     /// The slots of which the target has keys in any database.
     fn held_by_target(&mut self, slots: &SlotSet) -> Result<SlotSet> {
         let mut databases = self.databases.clone();
-        databases.extend(databases::info(&mut self.target, "keyspace")?.databases().into_keys());
-        let held = databases::count(&mut self.target, slots, &databases)?;
+        databases.extend(counts::info(&mut self.target, "keyspace")?.databases().into_keys());
+        let held = counts::count(&mut self.target, slots, &databases)?;
         Ok(held.into_keys().collect())
     }
 

@@ -1,4 +1,3 @@
-//! Servers and the connections to them: addresses, TCP, TLS and Unix sockets, log-in, one command and its reply.
+//! Connections to servers: TCP, TLS and Unix sockets, log-in, commands and their replies.
 
 pub(crate) mod connection;
-pub(crate) mod endpoint;

@@ -6,8 +6,8 @@ use redistrib_cluster_model::{Node, NodeId, ServerInfo, SharedTopology, Standing
 use redistrib_resp::{Command, Reply};
 
 use crate::candidate::Candidate;
+use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
-use crate::inspect::text_of;
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Endpoint, Member, Step, functions, server_info};
 

@@ -128,7 +128,7 @@ impl Candidates {
         let named = self.nodes.iter().map(|it| Named { keys: it.info.keys(), view: &it.topology });
         let named: Vec<_> = named.collect();
         let resolved = self.nodes.iter().map(|candidate| candidate.connection.endpoint().resolve());
-        let resolved = resolved.collect::<Result<Vec<_>>>()?;
+        let resolved = resolved.collect::<Result<Vec<_>, _>>()?;
         let dialled = resolved.iter().flatten().map(|it| (it.ip().to_string(), it.port()));
         let announced = self.nodes.iter().map(|candidate| &candidate.node.address);
         let announced = announced.map(|it| (it.host.to_string(), it.port));

@@ -6,8 +6,8 @@ use redistrib_cluster_model::NodeId;
 use redistrib_resp::Command;
 
 use crate::add_node::{forget, poorest_master};
+use crate::commands::replies::{count_keys, text_of};
 use crate::error::{Error, Result};
-use crate::inspect::{count_keys, text_of};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member, Step};
 

@@ -9,8 +9,8 @@ use redistrib_cluster_model::{NodeId, Slot, SlotSet, Snapshot};
 use redistrib_resp::Command;
 
 use crate::agreement::agree;
+use crate::commands::replies::{info_field, text_of};
 use crate::error::{Error, Result};
-use crate::inspect::{info_field, text_of};
 use crate::migrate::MigrateOptions;
 use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, holders, lost, repair};
 

@@ -2,7 +2,6 @@
 
 use redistrib_cluster_model::findings::SETTINGS;
 use redistrib_cluster_model::{Finding, Node, NodeId, ServerInfo, SlotJob};
-use redistrib_resp::Reply;
 use serde::Serialize;
 
 use crate::migrate::jobs;
@@ -88,18 +87,4 @@ pub fn inspect(cluster: &mut Cluster) -> Report {
 
 fn as_text<S: serde::Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&value.to_string())
-}
-
-pub(crate) fn text_of(reply: &Reply) -> Option<&str> {
-    std::str::from_utf8(reply.view().as_bytes()?).ok()
-}
-
-/// The value of a `name:value` line of INFO or CLUSTER INFO.
-pub(crate) fn info_field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
-}
-
-/// The keys of all databases, by a reply to `INFO keyspace`.
-pub(crate) fn count_keys(text: &str) -> u64 {
-    ServerInfo::parse(text).keys()
 }

@@ -9,6 +9,7 @@ pub(crate) mod failover;
 pub(crate) mod fix;
 pub(crate) mod forget_failed;
 pub(crate) mod functions;
+pub(crate) mod holders;
 pub(crate) mod inspect;
 pub(crate) mod join;
 pub(crate) mod list;

@@ -4,8 +4,8 @@ use redistrib_cluster_model::plan::balance::{EvenBalancer, quit_plan};
 use redistrib_cluster_model::{Move, Node, NodeId};
 use redistrib_resp::Command;
 
+use crate::commands::replies::{count_keys, text_of};
 use crate::error::{Error, Result};
-use crate::inspect::{count_keys, text_of};
 use crate::migrate::{MigrateOptions, migrate};
 use crate::{Cluster, Context, Departure, Endpoint, Member, Settings};
 

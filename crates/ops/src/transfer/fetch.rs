@@ -8,8 +8,8 @@ use redistrib_resp::{Command, Pipeline, Reply};
 use super::ends::End;
 use super::server::{clock_offset, has_expiring_keys, read_time};
 use crate::Connection;
+use crate::commands::replies::text_of;
 use crate::error::Result;
-use crate::inspect::text_of;
 
 /// The keys asked for at a time: at first, and at most.
 const FIRST_BURST: usize = 32;

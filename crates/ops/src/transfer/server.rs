@@ -4,8 +4,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use redistrib_resp::Command;
 
+use crate::commands::replies::info_field;
 use crate::error::{Error, Result};
-use crate::inspect::info_field;
 use crate::server_info::databases_with_keys;
 use crate::{Connection, Endpoint, Settings};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use redistrib_cluster_model::{ServerInfo, SlotSet, most_removed_beside};
 
-use super::super::databases;
+use super::super::counts;
 use super::super::link::Link;
 use super::super::tally::Tally;
 use crate::Pair;
@@ -28,9 +28,9 @@ impl JobTally {
         target: &mut Link<'_>,
     ) -> Result<Self> {
         let mut tally = Tally::begin(pair, target)?;
-        let earlier = databases::info(source, "all")?;
+        let earlier = counts::info(source, "all")?;
         let databases = earlier.databases().into_keys().chain([0]).collect();
-        tally.before = databases::count(source, slots, &databases)?;
+        tally.before = counts::count(source, slots, &databases)?;
         Ok(Self { tally, databases, source: earlier })
     }
 
@@ -41,7 +41,7 @@ impl JobTally {
     pub(super) fn close(&self, source: &mut Link<'_>, target: &mut Link<'_>) -> Result<u64> {
         self.tally.close(target, &self.databases, |earlier, now| {
             // A source that has died meanwhile tells nothing: then anything may have gone.
-            let at_source = databases::info(source, "all").unwrap_or_default();
+            let at_source = counts::info(source, "all").unwrap_or_default();
             let at_source = most_removed_beside(&self.source, &at_source);
             most_removed_beside(earlier, now).saturating_add(at_source)
         })

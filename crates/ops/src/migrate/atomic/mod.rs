@@ -20,8 +20,8 @@ pub use running::{finish_running, jobs};
 use super::link::Link;
 use super::options::Atomic;
 use super::shared::Shared;
+use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
-use crate::inspect::text_of;
 use crate::wait::until_settled;
 use crate::{Cancel, Event, Method, Pair, Stop};
 
@@ -44,7 +44,7 @@ trait Job: std::fmt::Debug {
 
 /// A field of a node's `INFO stats`.
 fn stat(node: &mut Link<'_>, field: &str) -> Option<u64> {
-    super::databases::info(node, "stats").ok()?.number(field)
+    super::counts::info(node, "stats").ok()?.number(field)
 }
 
 /// How a pair is to be moved: asked of both nodes, since both take part. Servers move slots as fast as they can, so where a

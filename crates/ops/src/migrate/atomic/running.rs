@@ -8,8 +8,8 @@ use redistrib_cluster_model::{JobWatch, NodeId, Phase, ServerInfo, SlotJob};
 use redistrib_resp::{Command, Reply};
 
 use super::read_job;
+use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
-use crate::inspect::text_of;
 use crate::migrate::MigrateOptions;
 use crate::{Cluster, Connection, Context, Member, Step, Stop};
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Credentials, TlsSettings};
+use crate::base::endpoint::CONNECT_TIMEOUT;
 
 /// What every connection of an operation has in common. All nodes of a cluster are taken to accept the
 /// same credentials.
@@ -31,7 +32,7 @@ impl Default for Settings {
         Self {
             credentials: None,
             tls: None,
-            connect_timeout: Duration::from_secs(5),
+            connect_timeout: CONNECT_TIMEOUT,
             timeout: Duration::from_secs(15),
         }
     }

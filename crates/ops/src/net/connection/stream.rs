@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use crate::base::in_time::in_time;
 use crate::conn::tls;
 use crate::error::{Error, Result};
-use crate::wait::in_time;
 use crate::{Endpoint, Settings};
 
 /// The least speed at which an answer is still taken to be under way, in bytes a second. A deadline

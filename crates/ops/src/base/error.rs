@@ -8,8 +8,7 @@ use redistrib_cluster_model::plan::create::CreateError;
 use redistrib_cluster_model::{NodeId, Slot, SlotSet};
 use redistrib_resp::DecodeError;
 
-use crate::fleet::FleetError;
-use crate::{Endpoint, lab};
+use super::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 
 /// The result of everything that may fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -21,19 +20,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// An argument that is no address.
-    #[error("{text:?} is not an address: write HOST:PORT with a port from 1 to 65535")]
-    Address {
-        /// The argument.
-        text: String,
-    },
+    #[error(transparent)]
+    Address(#[from] ParseEndpointError),
     /// A host name that resolves to nothing.
-    #[error("{node}: the host name does not resolve: {source}")]
-    Resolve {
-        /// Whose name.
-        node: Endpoint,
-        /// The resolver's word.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// No connection could be made.
     #[error("{node}: cannot connect: {source}")]
     Connect {
@@ -247,12 +238,6 @@ pub enum Error {
         /// The system's word.
         source: io::Error,
     },
-    /// Servers on this machine could not be had as asked.
-    #[error(transparent)]
-    Lab(#[from] lab::Failure),
-    /// The description of a sharded fleet is not one.
-    #[error(transparent)]
-    Fleet(#[from] FleetError),
 }
 
 impl Error {
@@ -277,7 +262,7 @@ impl Error {
     pub fn is_unreachable(&self) -> bool {
         matches!(
             self,
-            Self::Resolve { .. }
+            Self::Resolve(_)
                 | Self::Connect { .. }
                 | Self::Timeout { .. }
                 | Self::Io { .. }

@@ -1,14 +1,34 @@
 //! Where a server listens.
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::Settings;
-use crate::error::{Error, Result};
-use crate::wait::in_time;
+use super::in_time::in_time;
+
+/// How long a connection, or the name of its host, is waited for unless the caller says otherwise.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A text that is no address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not an address: write HOST:PORT with a port from 1 to 65535")]
+pub struct ParseEndpointError {
+    /// The text.
+    pub text: String,
+}
+
+/// A host name that resolves to nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{node}: the host name does not resolve: {source}")]
+pub struct ResolveError {
+    /// Whose name.
+    pub node: Endpoint,
+    /// The resolver's word.
+    pub source: io::Error,
+}
 
 /// The place a server is reached at: a host and port, or the path of a Unix socket.
 ///
@@ -55,12 +75,15 @@ impl Endpoint {
     }
 
     /// The socket addresses the host's name stands for, waited for as long as for a connection.
-    pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>> {
-        self.resolve_within(Settings::default().connect_timeout)
+    pub(crate) fn resolve(&self) -> Result<Vec<SocketAddr>, ResolveError> {
+        self.resolve_within(CONNECT_TIMEOUT)
     }
 
     /// The socket addresses the host's name stands for, if they are known within `patience`.
-    pub(crate) fn resolve_within(&self, patience: Duration) -> Result<Vec<SocketAddr>> {
+    pub(crate) fn resolve_within(
+        &self,
+        patience: Duration,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
         let Self::Tcp { host, port } = self else { return Ok(Vec::new()) };
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(address, *port)]);
@@ -68,7 +91,7 @@ impl Endpoint {
         let name = (host.clone(), *port);
         let ask = move || name.to_socket_addrs().map(Iterator::collect);
         in_time(patience, "the resolver", ask)
-            .map_err(|source| Error::Resolve { node: self.clone(), source })
+            .map_err(|source| ResolveError { node: self.clone(), source })
     }
 }
 
@@ -82,15 +105,15 @@ impl fmt::Display for Endpoint {
 }
 
 impl FromStr for Endpoint {
-    type Err = Error;
+    type Err = ParseEndpointError;
 
     /// Reads `host:port`, `[v6]:port`, `v6:port` (the last colon divides) or `/path/of/socket`. A bus port behind
     /// it, as in `host:port@cport`, is taken and not used: the node itself tells which one it has.
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, ParseEndpointError> {
         if text.starts_with('/') {
             return Ok(Self::Unix(text.into()));
         }
-        let malformed = || Error::Address { text: text.to_owned() };
+        let malformed = || ParseEndpointError { text: text.to_owned() };
         let (address, bus_port) = text.split_once('@').unwrap_or((text, "0"));
         bus_port.parse::<u16>().map_err(|_| malformed())?;
         let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
