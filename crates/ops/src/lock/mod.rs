@@ -7,10 +7,7 @@
 //! then both let go.
 
 mod holder;
-
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+mod keeper;
 
 use redistrib_cluster_model::NodeId;
 use redistrib_resp::{Command, Reply};
@@ -20,14 +17,7 @@ pub use holder::Holder;
 use crate::cluster::in_parallel;
 use crate::error::{Error, Result};
 use crate::{Cluster, Connection, Context, Endpoint, Settings};
-
-/// How often the connections are used, so that no server closes them as idle (its `timeout`, in whole seconds).
-const KEEP_ALIVE: Duration = Duration::from_millis(800);
-/// How long a wait for an answer is before it is looked whether the lock is to be let go.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// How long servers are waited for when the lock is let go.
-const LET_GO: Duration = Duration::from_millis(250);
+use keeper::Keeper;
 
 /// Holds a cluster until it is dropped.
 ///
@@ -41,8 +31,7 @@ const LET_GO: Duration = Duration::from_millis(250);
 /// ```
 #[derive(Debug)]
 pub struct Lock {
-    release: Option<Sender<()>>,
-    keeper: Option<JoinHandle<()>>,
+    _keeper: Keeper,
 }
 
 impl Lock {
@@ -71,25 +60,17 @@ impl Lock {
     ) -> Result<Self> {
         nodes.sort();
         let me = Holder::new(verb);
+        let keeper = Keeper::start();
         let take = |(_, node): &(NodeId, Endpoint)| {
             let mut connection = Connection::open(node, settings)?;
-            claim(&mut connection, &me, context).map(|()| connection)
+            claim(&mut connection, &me, context)?;
+            keeper.add(connection);
+            Ok(())
         };
         let (arbiter, others) = nodes.split_at(nodes.len().min(1));
-        let mut held = arbiter.iter().map(take).collect::<Result<Vec<_>>>()?;
-        held.extend(in_parallel(others, take).into_iter().collect::<Result<Vec<_>>>()?);
-        let (release, released) = mpsc::channel();
-        let keeper = thread::spawn(move || keep(held, &released));
-        Ok(Self { release: Some(release), keeper: Some(keeper) })
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        drop(self.release.take());
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.join();
-        }
+        arbiter.iter().try_for_each(take)?;
+        in_parallel(others, take).into_iter().collect::<Result<()>>()?;
+        Ok(Self { _keeper: keeper })
     }
 }
 
@@ -133,46 +114,4 @@ fn refusal(replies: &[Reply]) -> Option<&[u8]> {
 fn client_list(exec: &Reply) -> Option<String> {
     let list = exec.view().elements().nth(1)?;
     Some(String::from_utf8_lossy(list.as_bytes()?).into_owned())
-}
-
-/// Keeps the connections in use until the lock is dropped.
-fn keep(mut held: Vec<Connection>, released: &Receiver<()>) {
-    while released.recv_timeout(KEEP_ALIVE) == Err(RecvTimeoutError::Timeout) {
-        // A node that has died is held by nobody; it is missed soon enough by those who need it.
-        held.retain_mut(|connection| use_once(connection, released).is_ok());
-    }
-    let_go(held);
-}
-
-/// Takes the names off, and gives the servers a moment to have heard of it: whoever takes the lock next may be this
-/// very process.
-fn let_go(mut held: Vec<Connection>) {
-    let unname = Command::new("CLIENT").arg("SETNAME").arg("");
-    held.retain_mut(|connection| connection.send(std::slice::from_ref(&unname)).is_ok());
-    let started = Instant::now();
-    for mut connection in held {
-        let left = LET_GO.saturating_sub(started.elapsed());
-        if left.is_zero() {
-            break;
-        }
-        // Without an answer the connection's end says the same.
-        let _ = connection.receive_within(&unname, left);
-    }
-}
-
-/// Has the server answer once, unless the lock is dropped meanwhile: nobody is to wait for a server that hangs only to
-/// let go of it.
-fn use_once(connection: &mut Connection, released: &Receiver<()>) -> Result<()> {
-    let ping = Command::new("PING");
-    connection.send(std::slice::from_ref(&ping))?;
-    let started = Instant::now();
-    while connection.receive_within(&ping, LOOK)?.is_none() {
-        if released.try_recv() == Err(TryRecvError::Disconnected) {
-            return Ok(());
-        }
-        if started.elapsed() > connection.timeout() {
-            return Err(connection.give_up(&ping, connection.timeout()));
-        }
-    }
-    Ok(())
 }
