@@ -37,6 +37,7 @@ mod tally;
 mod testing;
 mod text;
 mod topology;
+mod waits;
 
 pub use address::{Address, AddressError};
 pub use beginning::{Beginning, Intended, Named};
@@ -57,3 +58,4 @@ pub use snapshot::{NodeView, Snapshot};
 pub use standing::Standing;
 pub use tally::{Loss, SlotCounts, most_removed, most_removed_beside, restored, unexplained_loss};
 pub use topology::{Field, ParseError, Problem, SharedNodes, SharedTopology, Topology};
+pub use waits::Waits;

@@ -23,7 +23,7 @@ pub use base::error::{Error, Result};
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
 use base::{error, observer, wait};
 pub use client::words;
-pub use cluster::served::{await_all_served, await_served};
+pub use cluster::served::{await_all_served, await_new_cluster, await_served};
 pub use cluster::server_info;
 pub use cluster::{Cluster, Member};
 use cluster::{agreement, candidate, lost, served};

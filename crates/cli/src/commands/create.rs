@@ -2,7 +2,7 @@
 
 use redistrib_ops::lock::Lock;
 use redistrib_ops::model::NodeId;
-use redistrib_ops::{Candidates, Cluster, Endpoint, await_all_served, each_once, inspect};
+use redistrib_ops::{Candidates, Cluster, Endpoint, await_new_cluster, each_once, inspect};
 
 use super::{Outcome, Session};
 use crate::args::{CreateArgs, StartArgs, WaitArgs};
@@ -59,7 +59,7 @@ fn form(
         candidates.create(&plan, context)?;
         let mut cluster = Cluster::discover(seed, &session.settings)?;
         if !wait.no_wait {
-            await_all_served(&mut cluster, context)?;
+            await_new_cluster(&mut cluster, context)?;
         }
         Ok(cluster)
     })?;

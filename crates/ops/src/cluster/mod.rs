@@ -5,6 +5,7 @@ pub(crate) mod candidate;
 pub(crate) mod lost;
 pub(crate) mod served;
 pub mod server_info;
+mod sync_delay;
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;

@@ -2,28 +2,25 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::ServerInfo;
+use redistrib_cluster_model::{ServerInfo, Waits};
 use redistrib_resp::{Command, Reply};
 
+use super::sync_delay::SyncDelays;
 use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, Step, server_info};
 
-/// How long a node may take to serve that knows its cluster: servers wait 2 s after their start, and at most 5 s when
-/// they have seen a majority of masters again.
-const SERVE_DEADLINE: Duration = Duration::from_secs(30);
-/// How long the copy of a master's data may stand still.
-const COPY_DEADLINE: Duration = Duration::from_secs(60);
 /// No wait is longer than this, whatever moves.
 const LONGEST_COPY: Duration = Duration::from_secs(24 * 3600);
 
 /// Waits until the node at `endpoint`, a new member of the cluster of `seed`, says `cluster_state:ok`, unless the cluster
-/// itself does not; a replica until it has loaded its master's data and follows it.
+/// itself does not; a replica until it has loaded its master's data and follows it. How long at most, the node's own
+/// settings say ([`Waits`]).
 ///
 /// # Errors
-/// [`Error::NotSettled`] for what is amiss after 30 s, or after 60 s in which no data came; [`Error::Cancelled`]; those of
-/// [`Connection::call`].
+/// [`Error::NotSettled`] for what is amiss after [`Waits::serving`], or after [`Waits::standstill`] in which no data came;
+/// [`Error::Cancelled`]; those of [`Connection::call`].
 pub fn await_served(
     seed: &Endpoint,
     endpoint: &Endpoint,
@@ -31,41 +28,20 @@ pub fn await_served(
     context: Context<'_>,
 ) -> Result<()> {
     let mut node = Connection::open(endpoint, settings)?;
-    if says_ok(&mut Connection::open(seed, settings)?)? && !says_ok(&mut node)? {
-        let text = format!(
-            "Waiting until {endpoint} serves clients, {} s at most",
-            SERVE_DEADLINE.as_secs()
-        );
-        context.step(Step::Other { text });
-        until_settled(SERVE_DEADLINE, context.cancel, || {
-            let what = || format!("{endpoint} still says cluster_state:fail");
-            Ok((!says_ok(&mut node)?).then(what))
+    let waits = Waits::of([&server_info::ask_one(&mut node, &Waits::SETTINGS)?]);
+    if says_ok(&mut Connection::open(seed, settings)?)? {
+        serving(&format!("{endpoint} serves"), &waits, context, || {
+            Ok((!says_ok(&mut node)?).then(|| format!("{endpoint} still says cluster_state:fail")))
         })?;
     }
-    let Some(first) = missing_copy(&replication(&mut node)?) else { return Ok(()) };
-    let text = format!(
-        "Waiting until replica {endpoint} has its master's data, for as long as data come and {} s more",
-        COPY_DEADLINE.as_secs()
-    );
-    context.step(Step::Other { text });
-    let (mut state, mut since) = (first, Instant::now());
-    until_settled(LONGEST_COPY, context.cancel, || {
-        let Some(now) = missing_copy(&replication(&mut node)?) else { return Ok(None) };
-        if now != state {
-            (state, since) = (now, Instant::now());
-        }
-        let what = format!("replica {endpoint} is not in step with its master: {state}");
-        match since.elapsed() {
-            after if after >= COPY_DEADLINE => {
-                Err(Error::NotSettled { what, after: COPY_DEADLINE })
-            }
-            _ => Ok(Some(what)),
-        }
+    copying(&waits, context, || {
+        let missing = missing_copy(&server_info::ask_one(&mut node, &[])?);
+        Ok(missing.map(|state| out_of_step(endpoint, &state)).into_iter().collect())
     })
 }
 
-/// Waits until every node of a new cluster says `cluster_state:ok`, and every replica has its master's data. Nodes that
-/// cannot be reached are not waited for.
+/// Waits until every node of a cluster says `cluster_state:ok`, and every replica has its master's data. Nodes that
+/// cannot be reached are not waited for. How long at most, the nodes' settings say ([`Waits`]).
 ///
 /// ```no_run
 /// use redistrib_ops::{Cluster, Context, Settings, await_all_served};
@@ -75,26 +51,78 @@ pub fn await_served(
 /// ```
 ///
 /// # Errors
-/// [`Error::NotSettled`] for what is amiss after 30 s, or with a replica after 60 s; [`Error::Cancelled`].
+/// [`Error::NotSettled`] for what is amiss after [`Waits::serving`], or with a replica after [`Waits::standstill`];
+/// [`Error::Cancelled`].
 pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-    if unready(cluster).is_some() {
-        let text = format!(
-            "Waiting until all nodes serve clients: servers do so 2 s after their start and up to 5 s after they have met, \
-             {} s at most",
-            SERVE_DEADLINE.as_secs()
-        );
-        context.step(Step::Other { text });
-        until_settled(SERVE_DEADLINE, context.cancel, || Ok(unready(cluster)))?;
+    let told = server_info::ask(cluster, &Waits::SETTINGS);
+    let waits = Waits::of(told.iter().flatten());
+    serving("all nodes serve", &waits, context, || Ok(unready(cluster)))?;
+    copying(&waits, context, || Ok(without_copy(cluster)))
+}
+
+/// [`await_all_served`] for a cluster that has just been made: its masters do not wait for more replicas than those that
+/// they have, which takes 5 s where nobody says otherwise (`repl-diskless-sync-delay`, which is 0 until the replicas have
+/// their data).
+///
+/// # Errors
+/// Those of [`await_all_served`].
+pub fn await_new_cluster(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+    let delays = SyncDelays::lift(cluster, context);
+    let served = await_all_served(cluster, context);
+    delays.restore(cluster, context);
+    served
+}
+
+/// Waits until all serve whom `amiss` looks at.
+fn serving(
+    whom: &str,
+    waits: &Waits,
+    context: Context<'_>,
+    mut amiss: impl FnMut() -> Result<Option<String>>,
+) -> Result<()> {
+    if amiss()?.is_none() {
+        return Ok(());
     }
-    if without_copy(cluster).is_some() {
-        let text = format!(
-            "Waiting until all replicas have their masters' data, {} s at most",
-            COPY_DEADLINE.as_secs()
-        );
-        context.step(Step::Other { text });
-        until_settled(COPY_DEADLINE, context.cancel, || Ok(without_copy(cluster)))?;
+    let [start, majority, most] =
+        [waits.after_start(), waits.after_majority(), waits.serving()].map(|it| it.as_secs_f64());
+    let text = format!(
+        "Waiting until {whom} clients: a server does {start} s after its start, and {majority} s after it could reach a \
+         majority of masters (its cluster-node-timeout, 5 s at most); {most} s at most"
+    );
+    context.step(Step::Other { text });
+    until_settled(waits.serving(), context.cancel, amiss)
+}
+
+/// Waits until no replica lacks its master's data, for as long as what is said of them changes.
+fn copying(
+    waits: &Waits,
+    context: Context<'_>,
+    mut missing: impl FnMut() -> Result<Vec<String>>,
+) -> Result<()> {
+    let mut state = missing()?;
+    if state.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let most = waits.standstill();
+    let text = format!(
+        "Waiting until replicas have their masters' data, which these send after {} s (repl-diskless-sync-delay), for as \
+         long as data come and {} s more",
+        waits.sync_delay.as_secs(),
+        most.as_secs()
+    );
+    context.step(Step::Other { text });
+    let mut since = Instant::now();
+    until_settled(LONGEST_COPY, context.cancel, || {
+        let now = missing()?;
+        let Some(what) = now.first().cloned() else { return Ok(None) };
+        if now != state {
+            (state, since) = (now, Instant::now());
+        }
+        match since.elapsed() {
+            after if after >= most => Err(Error::NotSettled { what, after: most }),
+            _ => Ok(Some(what)),
+        }
+    })
 }
 
 /// A node that does not serve clients yet, in words.
@@ -109,14 +137,18 @@ fn unready(cluster: &mut Cluster) -> Option<String> {
     unready.map(|(member, _)| format!("{} still says cluster_state:fail", member.endpoint()))
 }
 
-/// A replica that has not its master's data yet, in words.
-fn without_copy(cluster: &mut Cluster) -> Option<String> {
+/// The replicas that have not their masters' data yet, in words.
+fn without_copy(cluster: &mut Cluster) -> Vec<String> {
     let infos = server_info::ask(cluster, &[]);
-    let mut told = cluster.members().iter().zip(infos);
-    told.find_map(|(member, info)| {
-        let state = missing_copy(&info?)?;
-        Some(format!("replica {} is not in step with its master: {state}", member.endpoint()))
-    })
+    let told = cluster.members().iter().zip(infos);
+    let missing = |(member, info): (&Member, Option<ServerInfo>)| {
+        Some(out_of_step(member.endpoint(), &missing_copy(&info?)?))
+    };
+    told.filter_map(missing).collect()
+}
+
+fn out_of_step(replica: &Endpoint, state: &str) -> String {
+    format!("replica {replica} is not in step with its master: {state}")
 }
 
 /// `CLUSTER INFO`.
@@ -133,18 +165,15 @@ fn says_ok(node: &mut Connection) -> Result<bool> {
     Ok(is_ok(&node.call(&cluster_info())?))
 }
 
-/// What a server says of replication. One that loads its data says nothing else.
-fn replication(node: &mut Connection) -> Result<ServerInfo> {
-    let info = node.call(&Command::new("INFO"))?;
-    Ok(text_of(&info).map(ServerInfo::parse).unwrap_or_default())
-}
-
-/// What a replica lacks, with how far it is; nothing for a master.
+/// What a replica lacks, with how far it is; nothing for a master. One that loads its data says nothing else.
 fn missing_copy(info: &ServerInfo) -> Option<String> {
     let field = |name| info.field(name).unwrap_or_default();
     if field("loading") == "1" {
         return Some(format!("it has loaded {} bytes", field("loading_loaded_bytes")));
     }
     let is_linked = field("role") != "slave" || field("master_link_status") == "up";
-    (!is_linked).then(|| format!("{} bytes are on their way", field("master_sync_left_bytes")))
+    (!is_linked).then(|| match field("master_sync_in_progress") {
+        "1" => format!("{} bytes are on their way", field("master_sync_left_bytes")),
+        _ => "it has no link to it, or waits for its data".to_owned(),
+    })
 }

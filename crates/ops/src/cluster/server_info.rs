@@ -26,13 +26,26 @@ const SECRETS: [&str; 2] = ["requirepass", "masterauth"];
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn ask(cluster: &mut Cluster, settings: &[&str]) -> Vec<Option<ServerInfo>> {
+    let answers = cluster.broadcast(Member::is_up, &questions(settings));
+    let disguise = RandomState::new();
+    answers.into_iter().map(|answer| read(&answer?.ok()?, &disguise)).collect()
+}
+
+/// The same of one server; empty where it tells nothing.
+///
+/// # Errors
+/// Those of [`Connection::pipeline`].
+pub(crate) fn ask_one(node: &mut Connection, settings: &[&str]) -> Result<ServerInfo> {
+    let replies = node.pipeline(&questions(settings))?;
+    Ok(read(&replies, &RandomState::new()).unwrap_or_default())
+}
+
+fn questions(settings: &[&str]) -> Vec<Command> {
     // Servers before 7.0 take one name at a time.
     let setting = |name: &&str| Command::new("CONFIG").arg("GET").arg(name);
     let mut questions = vec![Command::new("INFO"), Command::new("CLUSTER").arg("INFO")];
     questions.extend(settings.iter().map(setting));
-    let answers = cluster.broadcast(Member::is_up, &questions);
-    let disguise = RandomState::new();
-    answers.into_iter().map(|answer| read(&answer?.ok()?, &disguise)).collect()
+    questions
 }
 
 /// The databases of a server that hold keys, in the order of their numbers.

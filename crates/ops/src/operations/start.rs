@@ -1,7 +1,7 @@
 //! `start` and `start_multi` of redis-trib.py: clusters of masters alone, even of a single one.
 
 use crate::error::Result;
-use crate::{Candidates, Cluster, Context, Endpoint, Settings, await_all_served};
+use crate::{Candidates, Cluster, Context, Endpoint, Settings, await_new_cluster};
 
 /// Makes a cluster of one node that owns all slots, and returns when clients are served.
 ///
@@ -14,7 +14,7 @@ use crate::{Candidates, Cluster, Context, Endpoint, Settings, await_all_served};
 /// ```
 ///
 /// # Errors
-/// Those of [`Candidates::survey`], [`Candidates::create`] and [`await_all_served`].
+/// Those of [`Candidates::survey`], [`Candidates::create`] and [`await_new_cluster`].
 pub fn start_cluster(endpoint: &Endpoint, settings: &Settings, context: Context<'_>) -> Result<()> {
     start_cluster_on_multi(std::slice::from_ref(endpoint), settings, context)
 }
@@ -43,7 +43,7 @@ pub fn start_cluster_on_multi(
     let plan = candidates.plan(0, 1)?;
     candidates.create(&plan, context)?;
     match endpoints.first() {
-        Some(seed) => await_all_served(&mut Cluster::discover(seed, settings)?, context),
+        Some(seed) => await_new_cluster(&mut Cluster::discover(seed, settings)?, context),
         None => Ok(()),
     }
 }
