@@ -7,7 +7,7 @@ use redistrib_ops::{Candidates, Cluster, Endpoint, await_new_cluster, each_once,
 use super::{Outcome, Session};
 use crate::args::{CreateArgs, StartArgs, WaitArgs};
 use crate::render;
-use crate::render::json::{ClusterDocument, is_mended};
+use crate::render::json::{ClusterDocument, is_healthy, is_mended};
 use crate::report::Reporter;
 
 /// What a cluster must have to survive the loss of a master.
@@ -66,7 +66,8 @@ fn form(
     let report = inspect(&mut cluster);
     session.output.lines(render::check(&report, seed, false));
     session.output.document(&ClusterDocument::new(&report, seed));
-    Ok(match is_mended(&report) {
+    let is_well = if wait.no_wait { is_mended(&report) } else { is_healthy(&report) };
+    Ok(match is_well {
         true => Outcome::Done,
         false => session.fail("*** The cluster is not well: see above"),
     })

@@ -4,16 +4,18 @@ use std::io::{self, IsTerminal};
 
 use anyhow::ensure;
 use redistrib_ops::migrate::{MigrateOptions, finish_running};
-use redistrib_ops::model::Finding;
+use redistrib_ops::model::{DownReason, Finding};
 use redistrib_ops::{
-    Cluster, Context, FixOptions, FixPlan, Silent, fix as mend, inspect, plan_cluster_fix,
+    Cluster, Context, FixOptions, FixPlan, Silent, await_all_served, fix as mend, inspect,
+    plan_cluster_fix,
 };
 
 use super::{Outcome, Session};
 use crate::args::{FixArgs, MigrationArgs};
 use crate::prompt::Prompt;
 use crate::render;
-use crate::render::json::is_mended;
+use crate::render::json::is_healthy;
+use crate::report::Reporter;
 
 pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
@@ -30,32 +32,58 @@ pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
         session.output.document(&plan);
         return Ok(Outcome::Done);
     }
-    let left = repair(&session, "fix", &mut cluster, args.options(), &args.migration)?;
-    session.output.document(&left);
+    let done = repair(&session, "fix", &mut cluster, args.options(), &args.migration)?;
+    let left = &done.left;
+    session.output.document(left);
+    let mended = left.repairs.is_empty() && left.blocked.is_empty();
+    if mended && (done.has_changed || report.findings.iter().any(is_about_to_serve)) {
+        await_clients(&session, &mut cluster)?;
+    }
     let report = inspect(&mut cluster);
     session.output.lines(render::check(&report, seed, args.search_multiple_owners));
-    session.output.lines(render::blocked(&left));
-    let mended = left.repairs.is_empty() && left.blocked.is_empty();
-    Ok(match mended && is_mended(&report) {
+    session.output.lines(render::blocked(left));
+    Ok(match mended && is_healthy(&report) {
         true => Outcome::Done,
         false => session.fail("*** The cluster is not well yet: see above, and redis-trib check"),
     })
 }
 
+/// Waits until all nodes that answer serve clients, and their replicas have their data.
+fn await_clients(session: &Session, cluster: &mut Cluster) -> anyhow::Result<()> {
+    let reporter = Reporter::naming(&session.output, cluster);
+    session.act(&reporter, |context| {
+        cluster.refresh();
+        await_all_served(cluster, context)
+    })
+}
+
+fn is_about_to_serve(finding: &Finding) -> bool {
+    matches!(finding, Finding::ClusterDown { reason: DownReason::Waiting, .. })
+}
+
+/// What came of mending.
+struct Mended {
+    /// Whether there was anything to do.
+    has_changed: bool,
+    /// What could not be mended.
+    left: FixPlan,
+}
+
 /// Says what will be mended and why, then mends it. Where keys have two values, the user at a terminal may choose.
-/// Returns what could not be mended.
 fn repair(
     session: &Session,
     verb: &str,
     cluster: &mut Cluster,
     options: FixOptions,
     migration: &MigrationArgs,
-) -> anyhow::Result<FixPlan> {
+) -> anyhow::Result<Mended> {
     let mut migration = migration.options();
+    let mut has_changed = false;
     let mut work = |migration: &MigrateOptions| {
         session.change(verb, cluster, |cluster, context| {
             let plan = plan_cluster_fix(cluster, options, context)?;
             session.output.lines(render::fix(&plan));
+            has_changed |= !plan.repairs.is_empty();
             mend(cluster, plan, options, migration, context)
         })
     };
@@ -66,7 +94,7 @@ fn repair(
         }
         outcome => outcome,
     }?;
-    Ok(left)
+    Ok(Mended { has_changed, left })
 }
 
 /// Asks, if this is about keys with two values and somebody is there to answer. That nobody is to be asked (`--yes`)
@@ -113,8 +141,8 @@ pub(super) fn recover(
     if !session.may(|prompt| prompt.accepts("Can I mend the open slots first?"))? {
         return Ok(false);
     }
-    let left = repair(session, verb, cluster, FixOptions::default(), migration)?;
-    session.output.lines(render::blocked(&left));
+    let done = repair(session, verb, cluster, FixOptions::default(), migration)?;
+    session.output.lines(render::blocked(&done.left));
     cluster.refresh();
     Ok(true)
 }

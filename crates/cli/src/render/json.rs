@@ -156,7 +156,7 @@ pub fn is_healthy(report: &Report) -> bool {
     report.findings.iter().all(|finding| finding.severity() < Severity::Error)
 }
 
-/// The same, leaving out what passes by itself after a change.
+/// The same, leaving out what passes by itself after a change that was not waited for.
 pub fn is_mended(report: &Report) -> bool {
     let ill = |finding: &&Finding| finding.severity() == Severity::Error && !finding.is_passing();
     !report.findings.iter().any(|finding| ill(&finding))

@@ -137,7 +137,12 @@ impl<'a> Servers<'a> {
     fn link(&self, node: &Node, info: &ServerInfo, findings: &mut Vec<Finding>) {
         let Some(master) = node.master.filter(|_| node.is_replica()) else { return };
         let (replica, of) = (self.survey.member(node.id), self.survey.member(master));
-        if info.field("master_sync_in_progress") == Some("1") {
+        // A master may wait for more replicas before it sends its data; until then the replica says that it has no link.
+        let is_expected = self.told.get(&master).is_some_and(|told| {
+            let state = replica_field(node, told, "state");
+            matches!(state, Some("wait_bgsave" | "send_bulk"))
+        });
+        if info.field("master_sync_in_progress") == Some("1") || is_expected {
             let left_bytes = info.number("master_sync_left_bytes");
             findings.push(Finding::ReplicaSyncing { replica, master: of, left_bytes });
         } else if info.field("master_link_status") == Some("down") {
@@ -263,14 +268,17 @@ pub fn replication_lag(replica: &Node, told: &ServerInfo, master: &ServerInfo) -
     let offset = told.number("slave_repl_offset");
     let bytes =
         master.number("master_repl_offset").zip(offset).map(|(all, has)| all.saturating_sub(has));
+    let seconds = replica_field(replica, master, "lag").and_then(|lag| lag.parse().ok());
+    Lag { bytes, seconds }
+}
+
+/// What a master tells of one of its replicas.
+fn replica_field<'a>(replica: &Node, master: &'a ServerInfo, name: &str) -> Option<&'a str> {
     // `slave0:ip=127.0.0.1,port=7003,state=online,offset=28,lag=1`
     let port = format!("port={}", replica.address.port);
     let lines = (0..).map_while(|number| master.field(&format!("slave{number}")));
     let mut own = lines.filter(|line| line.split(',').any(|part| part == port));
-    let seconds = own
-        .next()
-        .and_then(|line| line.split(',').find_map(|part| part.strip_prefix("lag="))?.parse().ok());
-    Lag { bytes, seconds }
+    own.next()?.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Why a node says that the cluster is down, in the order in which servers look for it.

@@ -8,7 +8,7 @@ use crate::add_node::add_owner;
 use crate::agreement::agree;
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
-use crate::{Cluster, Context, Endpoint, Settings, Step, fix, lost, repair};
+use crate::{Cluster, Context, Endpoint, Settings, Step, await_all_served, fix, lost, repair};
 
 /// The slots that nobody serves: those without an owner, and those whose master does not answer.
 ///
@@ -32,7 +32,7 @@ pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
 }
 
 /// Adds the empty node `spare` to the cluster of `existing` and makes it the owner of all lost slots. What
-/// their masters held stays lost. Returns the slots; where none are lost, nothing is done. A spare that is a member already,
+/// their masters held stays lost. Returns the slots when all nodes that answer serve clients; where none are lost, nothing is done. A spare that is a member already,
 /// after a rescue that was interrupted, is taken as it is.
 ///
 /// ```no_run
@@ -66,6 +66,7 @@ pub fn rescue_cluster(
     let id = add_owner(&mut cluster, spare, context)?;
     let mut cluster = Cluster::discover(existing, settings)?;
     claim(&mut cluster, id, &lost, context)?;
+    await_all_served(&mut cluster, context)?;
     Ok(lost)
 }
 
