@@ -70,7 +70,7 @@ pub(super) struct Placed {
 /// if let Answer::One(reply) = client.execute(&["MGET", "foo", "bar{foo}"])? {
 ///     println!("{:?}", reply.view());
 /// }
-/// # Ok::<(), redistrib_ops::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct FleetClient {

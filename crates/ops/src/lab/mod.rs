@@ -52,7 +52,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// let lab = Lab::up("lab".as_ref(), &Options::default(), &Settings::default(), context)?;
 /// println!("{:?}", lab.endpoints());
 /// lab.down()?;
-/// # Ok::<(), redistrib_ops::Error>(())
+/// # Ok::<(), redistrib_ops::lab::Failure>(())
 /// ```
 #[derive(Debug)]
 pub struct Lab {

@@ -30,7 +30,7 @@ const PASSING: [&str; 3] = ["appendonly no", "save \"\"", "cluster-node-timeout 
 /// let nodes = lab.endpoints();
 /// assert_eq!(nodes.len(), 6);
 /// lab.kill(0);
-/// # Ok::<(), redistrib_ops::Error>(())
+/// # Ok::<(), redistrib_ops::lab::Failure>(())
 /// ```
 #[derive(Debug)]
 pub struct TempLab {
