@@ -143,7 +143,7 @@ impl TempLab {
     /// Stops a server in its tracks: connections to it open, and nothing answers.
     ///
     /// # Errors
-    /// [`Error::File`] where it does not run.
+    /// [`Error::File`](crate::Error::File) where it does not run.
     pub fn pause(&self, index: usize) -> Result<(), Failure> {
         self.signal(index, "STOP")
     }
@@ -151,7 +151,7 @@ impl TempLab {
     /// Lets a paused server go on.
     ///
     /// # Errors
-    /// [`Error::File`] where it does not run.
+    /// [`Error::File`](crate::Error::File) where it does not run.
     pub fn resume(&self, index: usize) -> Result<(), Failure> {
         self.signal(index, "CONT")
     }
