@@ -322,6 +322,18 @@ impl Cluster {
         self.ask(usize::MAX, which, commands, |_, replies| Ok(replies))
     }
 
+    /// [`Cluster::broadcast`] where an error reply is an error: whether each member accepted all commands.
+    pub(crate) fn instruct(
+        &mut self,
+        which: impl Fn(&Member) -> bool,
+        commands: &[Command],
+    ) -> Vec<Option<Result<()>>> {
+        self.ask(usize::MAX, which, commands, |connection, replies| {
+            let mut answered = commands.iter().zip(replies);
+            answered.try_for_each(|(command, reply)| connection.accept(command, reply).map(drop))
+        })
+    }
+
     /// [`Cluster::broadcast`] to at most `most` members at a time, that keeps of each member's replies what `read` makes
     /// of them: the replies of all together may be large, for the memory as for the network.
     fn ask<T>(

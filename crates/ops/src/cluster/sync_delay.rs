@@ -1,11 +1,11 @@
 //! The seconds for which a master waits for more replicas before it sends its data to those that ask.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use redistrib_cluster_model::{NodeId, ServerInfo};
 use redistrib_resp::Command;
 
-use crate::{Cluster, Context, Step, server_info};
+use crate::{Cluster, Context, Member, Step, server_info};
 
 const SYNC: &str = "repl-diskless-sync";
 const DELAY: &str = "repl-diskless-sync-delay";
@@ -15,45 +15,51 @@ const DELAY: &str = "repl-diskless-sync-delay";
 /// after the other until the server is started again: nothing is lost by that.
 #[derive(Debug, Default)]
 pub(crate) struct SyncDelays {
-    lifted: Vec<(NodeId, u64)>,
+    lifted: HashMap<NodeId, u64>,
 }
 
 impl SyncDelays {
     /// Lifts the delay where a master with replicas has one. A server that does not let itself be set keeps it.
     pub(crate) fn lift(cluster: &mut Cluster, context: Context<'_>) -> Self {
+        let followed: HashSet<NodeId> =
+            cluster.members().iter().filter_map(|member| member.node().master).collect();
+        if followed.is_empty() {
+            return Self::default();
+        }
         let told = server_info::ask(cluster, &[SYNC, DELAY]);
-        let delayed = cluster.members().iter().zip(told).filter_map(|(member, info)| {
-            let has_replica = cluster.replicas_of(member.id()).next().is_some();
-            Some((member.id(), delay(&info?)?)).filter(|_| has_replica)
-        });
-        let delayed: HashMap<NodeId, u64> = delayed.collect();
-        if delayed.is_empty() {
+        let masters = cluster.members().iter().zip(told);
+        let masters = masters.filter(|(member, _)| followed.contains(&member.id()));
+        let mut lifted: HashMap<NodeId, u64> =
+            masters.filter_map(|(member, info)| Some((member.id(), delay(&info?)?))).collect();
+        if lifted.is_empty() {
             return Self::default();
         }
         let text = format!(
             "Replicas get their data at once: {DELAY} is 0 on their masters until they have it"
         );
         context.step(Step::Other { text });
-        let answers = cluster.broadcast(|it| delayed.contains_key(&it.id()), &[set(0)]);
-        let asked = cluster.members().iter().zip(answers);
-        let lifted = asked.filter_map(|(member, answer)| {
-            let replies = answer?.ok()?;
-            let is_set = replies.iter().all(|reply| reply.view().as_error().is_none());
-            is_set.then_some((member.id(), *delayed.get(&member.id())?))
-        });
-        Self { lifted: lifted.collect() }
+        let answers = cluster.instruct(|it| lifted.contains_key(&it.id()), &[set(0)]);
+        for (member, answer) in cluster.members().iter().zip(answers) {
+            if matches!(answer, Some(Err(_))) {
+                lifted.remove(&member.id());
+            }
+        }
+        Self { lifted }
     }
 
     /// Sets the delays to what they were, and names the command where that fails.
     pub(crate) fn restore(self, cluster: &mut Cluster, context: Context<'_>) {
-        for (id, delay) in self.lifted {
-            let Ok(member) = cluster.member_mut(id) else { continue };
-            let set = member.connection().and_then(|node| node.call(&set(delay)));
-            if let Err(error) = set {
-                let node = member.endpoint();
-                context.warn(format!(
-                    "{error}: set it back yourself: `redis-trib exec {node} CONFIG SET {DELAY} {delay}`"
-                ));
+        let delays: BTreeSet<u64> = self.lifted.values().copied().collect();
+        for delay in delays {
+            let had_it = |member: &Member| self.lifted.get(&member.id()) == Some(&delay);
+            let answers = cluster.instruct(had_it, &[set(delay)]);
+            for (member, answer) in cluster.members().iter().zip(answers) {
+                if let Some(Err(error)) = answer {
+                    let node = member.endpoint();
+                    context.warn(format!(
+                        "{error}: set it back yourself: `redis-trib exec {node} CONFIG SET {DELAY} {delay}`"
+                    ));
+                }
             }
         }
     }

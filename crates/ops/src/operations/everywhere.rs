@@ -96,20 +96,7 @@ pub fn set_node_timeout(
         Command::new("CONFIG").arg("SET").arg("cluster-node-timeout").arg(millis),
         Command::new("CONFIG").arg("REWRITE"),
     ];
-    let answers = cluster.broadcast(|_| true, &commands);
-    let mut told = Vec::new();
-    for (member, answer) in
-        cluster.members_mut().iter_mut().zip(answers).filter_map(|(m, a)| Some((m, a?)))
-    {
-        let endpoint = member.endpoint().clone();
-        let outcome = answer.and_then(|replies| {
-            let connection = member.connection()?;
-            commands
-                .iter()
-                .zip(replies)
-                .try_for_each(|(command, reply)| connection.accept(command, reply).map(drop))
-        });
-        told.push((endpoint, outcome));
-    }
-    Ok(told)
+    let answers = cluster.instruct(|_| true, &commands);
+    let told = cluster.members().iter().zip(answers);
+    Ok(told.filter_map(|(member, answer)| Some((member.endpoint().clone(), answer?))).collect())
 }
