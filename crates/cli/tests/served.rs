@@ -10,19 +10,15 @@ mod support;
 use std::process::Command;
 
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
-use redistrib_ops::resp::Command as Resp;
-use redistrib_ops::{Connection, Settings, on_each_test_server};
-use support::trib;
+use redistrib_ops::model::ServerInfo;
+use redistrib_ops::{Cluster, on_each_test_server, server_info};
+use support::{addresses, trib};
 
 /// A key of each third of the slots.
 const KEYS: [&str; 3] = ["{b}", "{3300}", "{0}"];
 /// What servers have unless a lab says otherwise.
 const AS_SHIPPED: [&str; 2] = ["cluster-node-timeout 15000", "repl-diskless-sync-delay 5"];
 const DELAY: &str = "repl-diskless-sync-delay";
-
-fn is_long() -> bool {
-    std::env::var_os("REDIS_TRIB_LONG").is_some()
-}
 
 /// Six servers just started, as they are shipped.
 fn fresh(server: &TestServer) -> TempLab {
@@ -37,10 +33,6 @@ fn fresh(server: &TestServer) -> TempLab {
     .unwrap()
 }
 
-fn addresses(lab: &TempLab) -> Vec<String> {
-    lab.endpoints().iter().map(ToString::to_string).collect()
-}
-
 /// Sets a key of each range as a user does, once.
 fn set_all(cli: &std::path::Path, node: &str) -> bool {
     let (host, port) = node.rsplit_once(':').unwrap();
@@ -50,28 +42,17 @@ fn set_all(cli: &std::path::Path, node: &str) -> bool {
     })
 }
 
-fn ask(lab: &TempLab, command: &Resp) -> Vec<String> {
-    let endpoints = lab.endpoints();
-    let ask = |endpoint| {
-        let mut node = Connection::open(endpoint, &Settings::default()).unwrap();
-        let reply = node.call(command).unwrap();
-        let whole = reply.view().as_bytes().map(<[u8]>::to_vec);
-        let words = || reply.elements().filter_map(|it| it.as_bytes().map(<[u8]>::to_vec));
-        String::from_utf8(whole.unwrap_or_else(|| words().last().unwrap_or_default())).unwrap()
-    };
-    endpoints.iter().map(ask).collect()
-}
-
-/// Whether three of the nodes are replicas with a link.
-fn are_linked(lab: &TempLab) -> bool {
-    let told = ask(lab, &Resp::new("INFO").arg("replication"));
-    told.iter().filter(|it| it.contains("master_link_status:up")).count() == 3
+/// What the nodes tell of themselves.
+fn told(lab: &TempLab) -> Vec<ServerInfo> {
+    let mut cluster = Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap();
+    server_info::ask(&mut cluster, &[DELAY]).into_iter().map(Option::unwrap).collect()
 }
 
 on_each_test_server! {
     fn a_cluster_that_was_created_serves(server) {
         let cli = TestServer::named("redis-7.0").unwrap().tool("redis-cli").unwrap();
-        for round in 0..if is_long() { 100 } else { 1 } {
+        let is_long = std::env::var_os("REDIS_TRIB_LONG").is_some();
+        for round in 0..if is_long { 100 } else { 1 } {
             let lab = fresh(server);
             let nodes = addresses(&lab);
             let words = nodes.iter().map(String::as_str);
@@ -81,8 +62,11 @@ on_each_test_server! {
                 let is_set = set_all(&cli, node);
                 assert!(is_set, "{} round {round} by way of node {at}: {}", server.name, created.stdout);
             }
-            assert!(are_linked(&lab), "{} round {round}: {}", server.name, created.stdout);
-            assert_eq!(ask(&lab, &Resp::new("CONFIG").arg("GET").arg(DELAY)), ["5"; 6], "what was set is set back");
+            let told = told(&lab);
+            let linked = told.iter().filter(|it| it.field("master_link_status") == Some("up"));
+            assert_eq!(linked.count(), 3, "{} round {round}: {}", server.name, created.stdout);
+            let delays: Vec<_> = told.iter().map(|it| it.setting(DELAY)).collect();
+            assert_eq!(delays, [Some("5"); 6], "what was set is set back");
             trib(&["check", &nodes[0]]).expect(0);
         }
     }

@@ -7,11 +7,7 @@ mod support;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Connection, Settings, on_each_test_server};
-use support::{Run, becomes_well, trib, trib_with};
-
-fn addresses(lab: &TempLab) -> Vec<String> {
-    lab.endpoints().iter().map(ToString::to_string).collect()
-}
+use support::{Run, addresses, becomes_well, trib, trib_with};
 
 /// The ids of the masters, in the order of their slots.
 fn masters(seed: &str) -> Vec<String> {

@@ -46,7 +46,7 @@ pub use python::{
 pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs, SourceNames};
 pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
-pub use tools::{CompletionsArgs, ManArgs, ProgramName};
+pub use tools::{CompletionsArgs, ManArgs};
 pub use transfer::{CopyArgs, ImportArgs, SourceArgs, TransferArgs};
 
 use crate::dialect::{self, Translated};

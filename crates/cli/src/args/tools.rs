@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 use clap_complete::Shell;
+
+use crate::dialect::Program;
 
 /// Arguments of `completions`.
 #[derive(Clone, Debug, Args)]
@@ -12,19 +14,8 @@ pub struct CompletionsArgs {
     #[arg(value_enum)]
     pub shell: Shell,
     /// The name that the program is called by
-    #[arg(long, value_name = "NAME", value_enum, default_value_t = ProgramName::RedisTrib)]
-    pub name: ProgramName,
-}
-
-/// A name of the program, which decides its dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ProgramName {
-    /// Its own.
-    RedisTrib,
-    /// redis-cli's.
-    RedisCli,
-    /// valkey-cli's.
-    ValkeyCli,
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = Program::RedisTrib)]
+    pub name: Program,
 }
 
 /// Arguments of `man`.

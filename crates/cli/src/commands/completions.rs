@@ -6,17 +6,15 @@ use clap::{Arg, Command};
 use clap_complete::Shell;
 
 use super::Outcome;
-use crate::args::{CompletionsArgs, ProgramName, command};
-use crate::dialect::peers_model;
+use crate::args::{CompletionsArgs, command};
+use crate::dialect::{Program, peers_model};
 use crate::output::print_bytes;
 
-const NAME: &str = "redis-trib";
-
 pub(super) fn completions(args: &CompletionsArgs) -> anyhow::Result<Outcome> {
-    let (name, model) = match args.name {
-        ProgramName::RedisTrib => (NAME, Some(with_verbs(command()))),
-        ProgramName::RedisCli => ("redis-cli", peers_model("redis-cli")),
-        ProgramName::ValkeyCli => ("valkey-cli", peers_model("valkey-cli")),
+    let name = args.name.name();
+    let model = match args.name {
+        Program::RedisTrib => Some(with_verbs(command())),
+        peer => peers_model(peer),
     };
     let mut model = model.context("there is no terminal to complete for")?;
     let mut script = Vec::new();

@@ -9,10 +9,11 @@ use clap::Command;
 
 use super::Outcome;
 use crate::args::{ManArgs, command, guide};
+use crate::dialect::Program;
 use crate::escape::Escaped;
 use crate::output::{print_bytes, tell_error};
 
-const NAME: &str = "redis-trib";
+const NAME: &str = Program::RedisTrib.name();
 
 pub(super) fn man(args: &ManArgs) -> anyhow::Result<Outcome> {
     let mut command = command();

@@ -23,7 +23,7 @@ use std::sync::LazyLock;
 use clap::Command;
 
 pub use peers_model::peers_model;
-use program::Program;
+pub use program::Program;
 pub use translated::Translated;
 
 use crate::args::{UsageError, command};

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command};
 
-use super::MODEL;
 use super::redis_cli::terminal;
 use super::theirs::{self, Meaning};
+use super::{MODEL, Program};
 
 /// The command line under the name of redis-cli or valkey-cli: the options of the terminal, the verbs as values of
 /// `--cluster`, and the options of all verbs with `--cluster-` before them.
 /// Nothing if the argument model had no terminal.
-pub fn peers_model(name: &'static str) -> Option<Command> {
+pub fn peers_model(peer: Program) -> Option<Command> {
     let known = terminal(&MODEL).ok()?;
     let verbs = || MODEL.get_subcommands().filter(|verb| !verb.has_subcommands());
     let mut options = BTreeMap::new();
@@ -34,7 +34,7 @@ pub fn peers_model(name: &'static str) -> Option<Command> {
         let spelling = format!("--cluster-{long}");
         options.entry(spelling.clone()).or_insert_with(|| alike(&spelling, arg));
     }
-    Some(Command::new(name).disable_help_flag(true).args(options.into_values()))
+    Some(Command::new(peer.name()).disable_help_flag(true).args(options.into_values()))
 }
 
 fn takes_value(meaning: &Meaning) -> bool {

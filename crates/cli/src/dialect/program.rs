@@ -4,15 +4,18 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use clap::Arg;
+use clap::{Arg, ValueEnum};
 
 use super::theirs::Known;
 
-/// Which of the tools the program is taken for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Program {
+/// A name of the program, which decides its dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Program {
+    /// Its own.
     RedisTrib,
+    /// redis-cli's.
     RedisCli,
+    /// valkey-cli's.
     ValkeyCli,
 }
 
@@ -36,7 +39,8 @@ impl Program {
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    /// The name itself.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::RedisTrib => "redis-trib",
             Self::RedisCli => "redis-cli",

@@ -7,6 +7,8 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use redistrib_ops::lab::TempLab;
+
 /// A finished run of the program.
 #[derive(Debug)]
 pub(crate) struct Run {
@@ -37,6 +39,11 @@ impl From<Output> for Run {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
+}
+
+/// Where the servers of a lab listen, as a user writes it.
+pub(crate) fn addresses(lab: &TempLab) -> Vec<String> {
+    lab.endpoints().iter().map(ToString::to_string).collect()
 }
 
 /// Runs the program with these arguments and nobody at the keyboard.
