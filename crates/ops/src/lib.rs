@@ -27,6 +27,7 @@ pub use cluster::served::{await_all_served, await_new_cluster, await_served};
 pub use cluster::server_info;
 pub use cluster::{Cluster, Member};
 use cluster::{agreement, candidate, lost, served};
+pub use commands::refusal::Refusal;
 use net::connection as conn;
 pub use net::connection::{
     Connection, Credentials, Payload, Secret, Settings, Synchronisation, TlsOptions, TlsSettings,

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use redistrib_resp::Command;
 use serde::Serialize;
 
 use crate::error::Result;
@@ -59,7 +58,7 @@ impl Probe {
 /// Sends each PING when it is due, whether or not those before it have been answered: a long pause counts for every
 /// client that comes in it, and none has to wait for another.
 fn measure(mut connection: Connection, stop: &AtomicBool, origin: Instant) -> Result<Vec<Sample>> {
-    let ping = Command::new("PING");
+    let ping = crate::commands::ping();
     let mut samples = Vec::new();
     let mut unanswered: VecDeque<Instant> = VecDeque::new();
     let mut due = Instant::now();

@@ -228,7 +228,7 @@ impl Work<'_, '_> {
     fn answer(&mut self, node: NodeIndex, job: &Job) -> Result<Reply> {
         let link = self.router.link(node)?;
         if job.asked_of.is_some() {
-            link.receive(&Command::new("ASKING"))?;
+            link.receive(&crate::commands::asking())?;
         }
         link.receive(&job.command)
     }

@@ -157,7 +157,7 @@ fn streams<'a>(words: &[&'a [u8]]) -> Found<'a> {
 }
 
 fn ask(command: &Command, connection: &mut Connection) -> Result<Option<Route>> {
-    let question = Command::new("COMMAND").arg("GETKEYS").args_from(command.args());
+    let question = crate::commands::keys_in(command.args());
     let reply = connection.request(&question)?;
     let mut keys = reply.view().elements();
     let first = keys.next().and_then(|key| key.as_bytes());

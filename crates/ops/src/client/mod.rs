@@ -263,7 +263,7 @@ impl Client {
         asking: bool,
         watcher: &mut dyn Watcher,
     ) -> Result<Reply> {
-        let ask = Command::new("ASKING");
+        let ask = crate::commands::asking();
         let link = self.connection()?;
         if asking {
             link.send(&[ask.clone(), command.clone()])?;

@@ -3,7 +3,7 @@
 use redistrib_cluster_model::Slot;
 use redistrib_resp::Reply;
 
-use crate::Endpoint;
+use crate::{Endpoint, Refusal};
 
 /// Where a node sends us for a slot.
 ///
@@ -61,13 +61,12 @@ pub(super) enum Verdict {
 /// Reads a reply that came from `asked`.
 pub(super) fn verdict(reply: &Reply, asked: &Endpoint) -> Verdict {
     let Some(text) = reply.view().as_error() else { return Verdict::Done };
-    if let Some(redirect) = Redirect::parse(text, asked) {
-        return Verdict::Elsewhere(redirect);
-    }
-    let code = text.split(|&byte| byte == b' ').next().unwrap_or_default();
-    match code {
-        b"TRYAGAIN" | b"CLUSTERDOWN" | b"MASTERDOWN" | b"LOADING" => Verdict::Later,
-        _ => Verdict::Done,
+    match (Redirect::parse(text, asked), Refusal::of(text)) {
+        (Some(redirect), _) => Verdict::Elsewhere(redirect),
+        // A script may run for ever, and only the user knows whether to end it.
+        (None, Refusal::Busy) => Verdict::Done,
+        (None, refusal) if refusal.is_passing() => Verdict::Later,
+        (None, _) => Verdict::Done,
     }
 }
 

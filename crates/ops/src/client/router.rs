@@ -130,5 +130,5 @@ impl Router {
 }
 
 fn select(database: u32) -> Command {
-    Command::new("SELECT").arg(database)
+    crate::commands::select(database)
 }

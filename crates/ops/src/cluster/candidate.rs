@@ -4,7 +4,8 @@ use redistrib_cluster_model::{Node, ServerInfo, SharedTopology};
 use redistrib_resp::Command;
 
 use crate::cluster::read_topology;
-use crate::commands::replies::text_of;
+use crate::commands;
+use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::{Connection, Endpoint, Settings};
 
@@ -78,8 +79,7 @@ impl Candidate {
 }
 
 fn read_info(connection: &mut Connection) -> Result<ServerInfo> {
-    let info = connection.call(&Command::new("INFO"))?;
-    Ok(text_of(&info).map(ServerInfo::parse).unwrap_or_default())
+    Ok(info_in(&connection.call(&commands::info())?))
 }
 
 /// The command that makes a node shake hands with `node` at `endpoint`. Servers take no names, so the host
@@ -93,10 +93,5 @@ pub(crate) fn meet(endpoint: &Endpoint, node: &Node) -> Result<Command> {
             "{endpoint}: other nodes cannot reach a node here: give its host and port"
         ))
     })?;
-    let command =
-        Command::new("CLUSTER").arg("MEET").arg(address.ip().to_string()).arg(address.port());
-    Ok(match node.address.bus_port {
-        Some(bus) if address.port().checked_add(10_000) != Some(bus) => command.arg(bus),
-        _ => command,
-    })
+    Ok(commands::meet(address, node.address.bus_port))
 }

@@ -17,6 +17,8 @@ use redistrib_cluster_model::{
 };
 use redistrib_resp::{Command, Reply};
 
+use crate::Refusal;
+use crate::commands;
 use crate::conn::{describe, refusal};
 use crate::error::{Error, Result};
 use crate::{Connection, Endpoint, Settings, TlsSettings};
@@ -273,7 +275,7 @@ impl Cluster {
     /// Asks every node again how it sees the cluster. A node that does not answer becomes unreachable, and one that
     /// was unreachable before stays so.
     pub fn refresh(&mut self) {
-        let command = cluster_nodes();
+        let command = commands::cluster_nodes();
         let mut known = SharedNodes::default();
         let read = |connection: &Connection, replies: Vec<Reply>| {
             let reply =
@@ -417,23 +419,16 @@ impl Patience {
     }
 }
 
-/// `CLUSTER NODES`.
-pub(crate) fn cluster_nodes() -> Command {
-    Command::new("CLUSTER").arg("NODES")
-}
-
 /// Asks one node how it sees itself and the cluster.
 pub(crate) fn read_topology(connection: &mut Connection) -> Result<(Node, Topology)> {
-    let command = cluster_nodes();
+    let command = commands::cluster_nodes();
     let reply = call_for_topology(connection, &command)?;
     parse_topology(connection.endpoint(), &command, &reply)
 }
 
 fn call_for_topology(connection: &mut Connection, command: &Command) -> Result<Reply> {
-    connection.call(command).map_err(|error| match error.refusal() {
-        Some(text) if text.contains("cluster support disabled") => {
-            Error::NotCluster { node: connection.endpoint().clone() }
-        }
+    connection.call(command).map_err(|error| match error.refused() {
+        Some(Refusal::NoCluster) => Error::NotCluster { node: connection.endpoint().clone() },
         _ => error,
     })
 }
@@ -495,7 +490,7 @@ fn connect_all(
             ..settings.clone()
         };
         let mut connection = Connection::open(endpoint, &hurried)?;
-        let command = cluster_nodes();
+        let command = commands::cluster_nodes();
         let reply = call_for_topology(&mut connection, &command)?;
         connection.set_timeout(settings.timeout);
         // A view takes room until it is shared: one at a time.

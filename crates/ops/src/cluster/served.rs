@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{ServerInfo, Waits};
-use redistrib_resp::{Command, Reply};
+use redistrib_resp::Reply;
 
 use super::sync_delay::SyncDelays;
+use crate::commands;
 use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
@@ -31,7 +32,7 @@ pub fn await_served(
     let waits = Waits::of([&server_info::ask_one(&mut node, &Waits::SETTINGS)?]);
     if says_ok(&mut Connection::open(seed, settings)?)? {
         serving(&format!("{endpoint} serves"), &waits, context, || {
-            Ok((!says_ok(&mut node)?).then(|| format!("{endpoint} still says cluster_state:fail")))
+            Ok((!says_ok(&mut node)?).then(|| still_fails(endpoint)))
         })?;
     }
     copying(&waits, context, || {
@@ -127,14 +128,14 @@ fn copying(
 
 /// A node that does not serve clients yet, in words.
 fn unready(cluster: &mut Cluster) -> Option<String> {
-    let answers = cluster.broadcast(Member::is_up, &[cluster_info()]);
+    let answers = cluster.broadcast(Member::is_up, &[commands::cluster_info()]);
     let mut asked = cluster.members().iter().zip(answers);
     let unready = asked.find(|(_, answer)| match answer {
         Some(Ok(replies)) => !replies.iter().all(is_ok),
         Some(Err(_)) => true,
         None => false,
     });
-    unready.map(|(member, _)| format!("{} still says cluster_state:fail", member.endpoint()))
+    unready.map(|(member, _)| still_fails(member.endpoint()))
 }
 
 /// The replicas that have not their masters' data yet, in words.
@@ -151,18 +152,28 @@ fn out_of_step(replica: &Endpoint, state: &str) -> String {
     format!("replica {replica} is not in step with its master: {state}")
 }
 
-/// `CLUSTER INFO`.
-pub(crate) fn cluster_info() -> Command {
-    Command::new("CLUSTER").arg("INFO")
-}
-
 /// Whether a reply to `CLUSTER INFO` says that the node serves its slots.
 pub(crate) fn is_ok(info: &Reply) -> bool {
     text_of(info).is_some_and(|text| text.contains("cluster_state:ok"))
 }
 
+/// What keeps one server from serving its part of a cluster, in words; nothing where it does.
+pub(crate) fn amiss_at(node: &Endpoint, settings: &Settings) -> Option<String> {
+    let told = Connection::open(node, settings)
+        .and_then(|mut connection| server_info::ask_one(&mut connection, &[]));
+    match told {
+        Ok(info) if info.field("cluster_state") != Some("ok") => Some(still_fails(node)),
+        Ok(info) => missing_copy(&info).map(|state| out_of_step(node, &state)),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+fn still_fails(node: &Endpoint) -> String {
+    format!("{node} still says cluster_state:fail")
+}
+
 fn says_ok(node: &mut Connection) -> Result<bool> {
-    Ok(is_ok(&node.call(&cluster_info())?))
+    Ok(is_ok(&node.call(&commands::cluster_info())?))
 }
 
 /// What a replica lacks, with how far it is; nothing for a master. One that loads its data says nothing else.

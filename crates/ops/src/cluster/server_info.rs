@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use redistrib_cluster_model::ServerInfo;
 use redistrib_resp::{Command, Reply};
 
+use crate::commands;
 use crate::commands::replies::text_of;
 use crate::error::Result;
 use crate::{Cluster, Connection, Member};
@@ -41,10 +42,8 @@ pub(crate) fn ask_one(node: &mut Connection, settings: &[&str]) -> Result<Server
 }
 
 fn questions(settings: &[&str]) -> Vec<Command> {
-    // Servers before 7.0 take one name at a time.
-    let setting = |name: &&str| Command::new("CONFIG").arg("GET").arg(name);
-    let mut questions = vec![Command::new("INFO"), Command::new("CLUSTER").arg("INFO")];
-    questions.extend(settings.iter().map(setting));
+    let mut questions = vec![commands::info(), commands::cluster_info()];
+    questions.extend(settings.iter().copied().map(commands::setting));
     questions
 }
 
@@ -53,7 +52,7 @@ fn questions(settings: &[&str]) -> Vec<Command> {
 /// # Errors
 /// Those of [`Connection::call`].
 pub(crate) fn databases_with_keys(connection: &mut Connection) -> Result<Vec<u32>> {
-    let command = Command::new("INFO").arg("keyspace");
+    let command = commands::info_of("keyspace");
     let reply = connection.call(&command)?;
     let text = text_of(&reply).ok_or_else(|| connection.unexpected(&command, "no text"))?;
     Ok(ServerInfo::parse(text).databases().into_keys().collect())

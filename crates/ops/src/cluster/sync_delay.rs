@@ -72,5 +72,5 @@ fn delay(info: &ServerInfo) -> Option<u64> {
 }
 
 fn set(delay: u64) -> Command {
-    Command::new("CONFIG").arg("SET").arg(DELAY).arg(delay)
+    crate::commands::set_setting(DELAY, delay)
 }

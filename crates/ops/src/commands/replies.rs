@@ -8,12 +8,7 @@ pub(crate) fn text_of(reply: &Reply) -> Option<&str> {
     std::str::from_utf8(reply.view().as_bytes()?).ok()
 }
 
-/// The value of a `name:value` line of INFO or CLUSTER INFO.
-pub(crate) fn info_field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
-}
-
-/// The keys of all databases, by a reply to `INFO keyspace`.
-pub(crate) fn count_keys(text: &str) -> u64 {
-    ServerInfo::parse(text).keys()
+/// What a reply to INFO or CLUSTER INFO tells; nothing where it is no text.
+pub(crate) fn info_in(reply: &Reply) -> ServerInfo {
+    text_of(reply).map(ServerInfo::parse).unwrap_or_default()
 }

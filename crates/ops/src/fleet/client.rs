@@ -153,7 +153,7 @@ impl FleetClient {
     /// A command that the table does not know: it goes to the server of its keys, as the server tells
     /// which of its words are keys.
     fn at_its_keys(&mut self, words: &[&[u8]]) -> Result<Reply> {
-        let question = Command::new("COMMAND").arg("GETKEYS").args_from(words.iter().copied());
+        let question = crate::commands::keys_in(words.iter().copied());
         let told = self.links.master(&self.fleet, 0)?.request(&question)?;
         let keys: Vec<&[u8]> = told.view().elements().filter_map(|key| key.as_bytes()).collect();
         if keys.is_empty() {
@@ -179,7 +179,7 @@ impl FleetClient {
         if let Some(&reads) = self.reading.get(&name) {
             return Ok(reads);
         }
-        let question = Command::new("COMMAND").arg("INFO").arg(&name);
+        let question = crate::commands::about_command(&name);
         let told = self.links.master(&self.fleet, 0)?.request(&question)?;
         let flags = told.view().elements().next().and_then(|info| info.elements().nth(2));
         let reads = flags

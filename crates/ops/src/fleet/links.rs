@@ -3,7 +3,8 @@
 use redistrib_resp::{Command, Reply};
 
 use super::{Fleet, FleetNode};
-use crate::commands::replies::{info_field, text_of};
+use crate::commands;
+use crate::commands::replies::{info_in, text_of};
 use crate::conn::describe;
 use crate::error::{Error, Result};
 use crate::transfer::Server;
@@ -91,7 +92,7 @@ impl Links {
             Some(node) => vec![fleet.server(node, &self.settings)],
             None => {
                 let master = fleet.server(&fleet.masters()[index], &self.settings);
-                let command = Command::new("INFO").arg("replication");
+                let command = commands::info_of("replication");
                 let reply = self.master(fleet, index)?.call(&command)?;
                 let found = replicas(text_of(&reply).unwrap_or_default());
                 found.into_iter().map(|at| Server { endpoint: at, ..master.clone() }).collect()
@@ -130,13 +131,13 @@ fn living(mut connection: Connection) -> Option<Connection> {
 fn connect_replica(server: &Server) -> Result<Connection, String> {
     let mut connection = server.connect().map_err(|error| format!("cannot be used: {error}"))?;
     let reply = connection
-        .call(&Command::new("INFO").arg("replication"))
+        .call(&commands::info_of("replication"))
         .map_err(|error| format!("cannot be used: {error}"))?;
-    let text = text_of(&reply).unwrap_or_default();
-    if info_field(text, "role") != Some("slave") {
+    let info = info_in(&reply);
+    if info.field("role") != Some("slave") {
         return Err("is a master".into());
     }
-    if info_field(text, "master_link_status") != Some("up") {
+    if info.field("master_link_status") != Some("up") {
         return Err("has lost its master".into());
     }
     Ok(connection)

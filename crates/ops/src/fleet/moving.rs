@@ -5,6 +5,8 @@ use redistrib_resp::{Command, Reply};
 
 use super::client::{FleetClient, Placed};
 use super::compose;
+use crate::Refusal;
+use crate::commands;
 use crate::error::Result;
 
 /// How often a key is taken again that is changed while it is renamed.
@@ -56,7 +58,7 @@ impl FleetClient {
             let restored = self.send(to.server, &restore, false)?;
             if let Some(error) = restored.view().as_error() {
                 self.unwatch(from)?;
-                let busy = error.starts_with(b"BUSYKEY");
+                let busy = Refusal::of(error) == Refusal::KeyExists;
                 return Ok(if busy { compose::integer(0) } else { restored });
             }
             if self.remove_unchanged(from)? {
@@ -88,8 +90,7 @@ impl FleetClient {
     }
 
     fn remove_unchanged(&mut self, key: &Placed) -> Result<bool> {
-        let delete = Command::new("DEL").arg(&key.name);
-        let commands = [Command::new("MULTI"), delete, Command::new("EXEC")];
+        let commands = commands::transaction([commands::delete(&key.name)]);
         // Over another connection nothing would be watched, and a change meanwhile go unnoticed.
         let link = self.links.begun(&self.fleet, key.server, false, &commands[1])?;
         let replies = link.call_all(&commands)?;

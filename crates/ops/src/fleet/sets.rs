@@ -7,6 +7,7 @@ use redistrib_resp::{Command, Reply};
 use super::client::{FleetClient, Placed};
 use super::compose;
 use super::policy::SetOperation;
+use crate::commands;
 use crate::error::Result;
 
 /// How many members go into one SADD.
@@ -34,11 +35,10 @@ impl FleetClient {
             return Ok(error.clone());
         }
         let members = combine(operation, &sets);
-        let mut commands = vec![Command::new("MULTI"), Command::new("DEL").arg(&to.name)];
-        for share in members.chunks(MEMBERS) {
-            commands.push(Command::new("SADD").arg(&to.name).args_from(share));
-        }
-        commands.push(Command::new("EXEC"));
+        let add = |share| Command::new("SADD").arg(&to.name).args_from(share);
+        let delete = commands::delete(&to.name);
+        let commands =
+            commands::transaction([delete].into_iter().chain(members.chunks(MEMBERS).map(add)));
         let replies = self.links.master(&self.fleet, to.server)?.pipeline(&commands)?;
         let failed = compose::first_error(&replies).cloned();
         Ok(failed

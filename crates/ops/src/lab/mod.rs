@@ -18,10 +18,7 @@ mod temporary;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use redistrib_resp::{Command, Reply};
+use std::time::Duration;
 
 pub use failure::{BUS_OFFSET, Failure, HIGHEST_PORT, TakenPort};
 pub use options::{DEFAULT_NODES, DEFAULT_PORT, Options};
@@ -33,14 +30,15 @@ pub use temporary::TempLab;
 
 use crate::Error;
 use crate::cluster::in_parallel;
-use crate::{Candidates, Connection, Context, Credentials, Endpoint, Settings, Step, Stop};
+use crate::served;
+use crate::wait::until_settled;
+use crate::{Candidates, Context, Credentials, Endpoint, Settings, Step, Stop};
 use config::Config;
 use node::{Node, Presence};
 use record::{Record, file_error};
 
 /// How long the nodes of a cluster that comes up again may take to find each other.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(50);
 
 /// Local servers in a folder.
 ///
@@ -261,23 +259,14 @@ impl Lab {
     /// # Errors
     /// [`Error::NotSettled`] with a node that does not say so; [`Error::Cancelled`].
     pub fn settle(&self, context: Context<'_>) -> Result<(), Failure> {
-        let until = Instant::now() + SETTLE_DEADLINE;
-        let ill = |node: &&Node| !is_settled(&node.endpoint(), &self.settings).unwrap_or(false);
-        while let Some(node) = self.nodes.iter().find(ill) {
-            if context.cancel.wish() != Stop::No {
-                return Err(
-                    Error::Cancelled("the nodes had not all found each other".into()).into()
-                );
+        let amiss = |node: &Node| served::amiss_at(&node.endpoint(), &self.settings);
+        until_settled(SETTLE_DEADLINE, context.cancel, || {
+            let what = self.nodes.iter().find_map(amiss);
+            match what {
+                Some(what) if context.cancel.wish() != Stop::No => Err(Error::Cancelled(what)),
+                what => Ok(what),
             }
-            if Instant::now() > until {
-                let what = format!(
-                    "{} still says cluster_state:fail, or has no link to its master",
-                    node.endpoint()
-                );
-                return Err(Error::NotSettled { what, after: SETTLE_DEADLINE }.into());
-            }
-            thread::sleep(POLL);
-        }
+        })?;
         Ok(())
     }
 
@@ -343,15 +332,4 @@ impl Lab {
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
-}
-
-/// Whether the node says that the cluster is well, and is linked to its master if it has one.
-fn is_settled(node: &Endpoint, settings: &Settings) -> Result<bool, Failure> {
-    let questions = [["CLUSTER", "INFO"], ["INFO", "replication"]].map(Command::from_args);
-    let replies = Connection::open(node, settings)?.call_all(&questions)?;
-    let says = |place: usize, text: &str| {
-        let reply: Option<&Reply> = replies.get(place);
-        reply.and_then(|reply| reply.view().as_str()).is_some_and(|told| told.contains(text))
-    };
-    Ok(says(0, "cluster_state:ok") && !says(1, "master_link_status:down"))
 }

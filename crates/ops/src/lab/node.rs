@@ -297,7 +297,7 @@ fn signal(process: u32, name: &str) -> io::Result<()> {
 
 /// What the server says of itself; `None` where its answer is not that of a Redis or Valkey server.
 fn vitals(connection: &mut Connection) -> crate::Result<Option<Vitals>> {
-    let reply = connection.call(&Command::new("INFO"))?;
+    let reply = connection.call(&crate::commands::info())?;
     let text = String::from_utf8_lossy(reply.view().as_bytes().unwrap_or_default());
     let field = |name: &str| {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::to_owned)

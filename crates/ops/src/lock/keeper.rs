@@ -81,7 +81,7 @@ impl Held {
             Some(at) => (at.elapsed() <= self.connection.timeout()).then_some(()),
             None => {
                 self.asked = Some(Instant::now());
-                self.connection.send(&[Command::new("PING")]).ok()
+                self.connection.send(&[crate::commands::ping()]).ok()
             }
         }
     }

@@ -15,6 +15,7 @@ use redistrib_resp::{Command, Reply};
 pub use holder::Holder;
 
 use crate::cluster::in_parallel;
+use crate::commands;
 use crate::error::{Error, Result};
 use crate::{Cluster, Connection, Context, Endpoint, Settings};
 use keeper::Keeper;
@@ -78,7 +79,7 @@ impl Lock {
 fn claim(connection: &mut Connection, me: &Holder, context: Context<'_>) -> Result<()> {
     let name = Command::new("CLIENT").arg("SETNAME").arg(me.name());
     let list = Command::new("CLIENT").arg("LIST");
-    let all = [Command::new("MULTI"), name.clone(), list.clone(), Command::new("EXEC")];
+    let all = commands::transaction([name.clone(), list.clone()]);
     let replies = connection.pipeline(&all)?;
     if let Some(text) = refusal(&replies) {
         let text = String::from_utf8_lossy(text).into_owned();

@@ -7,18 +7,13 @@ use redistrib_resp::{Command, Reply, View};
 
 use super::commands;
 use super::link::Link;
-use crate::commands::replies::text_of;
+use crate::commands::replies::info_in;
 use crate::error::Result;
-
-/// Selects a database for the commands that follow.
-pub(super) fn selection(database: u32) -> Command {
-    Command::new("SELECT").arg(database)
-}
 
 /// What a node tells of itself. Where it may not, that is nothing.
 pub(super) fn info(node: &mut Link<'_>, section: &str) -> Result<ServerInfo> {
-    let replies = node.pipeline(&[Command::new("INFO").arg(section)])?;
-    Ok(ServerInfo::parse(replies.first().and_then(text_of).unwrap_or_default()))
+    let replies = node.pipeline(&[commands::info_of(section)])?;
+    Ok(replies.first().map(info_in).unwrap_or_default())
 }
 
 /// Which of the slots hold keys in one database, and how many. The connection is left at the first database.
@@ -29,8 +24,8 @@ pub(super) fn count_in(
 ) -> Result<Vec<(Slot, usize)>> {
     let mut questions: Vec<Command> = slots.iter().map(commands::count_keys).collect();
     if database > 0 {
-        questions.insert(0, selection(database));
-        questions.push(selection(0));
+        questions.insert(0, commands::select(database));
+        questions.push(commands::select(0));
     }
     let replies = node.call_all(&questions)?;
     let counts: Vec<View<'_>> = replies.iter().map(Reply::view).collect();

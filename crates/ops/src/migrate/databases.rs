@@ -9,7 +9,7 @@ use redistrib_cluster_model::{ServerInfo, Slot, SlotCounts, SlotSet};
 use redistrib_resp::{Command, Reply, View};
 
 use super::commands;
-use super::counts::{add, count_in, filled, info, selection};
+use super::counts::{add, count_in, filled, info};
 use super::link::Link;
 use super::pair::PairWork;
 use crate::error::{Error, Result};
@@ -60,7 +60,7 @@ impl PairWork<'_> {
 
     fn select(&mut self, database: u32) -> Result<()> {
         for node in [&mut self.source, &mut self.target] {
-            node.call_all(&[selection(database)])?;
+            node.call_all(&[commands::select(database)])?;
         }
         self.database = database;
         Ok(())
@@ -119,10 +119,10 @@ impl PairWork<'_> {
 
 /// A transaction that asks for a node's role, its databases, and how many keys each of these has in the slots.
 fn questions(slots: &SlotSet, databases: &[u32]) -> Vec<Command> {
-    let keyspace = Command::new("INFO").arg("keyspace");
+    let keyspace = commands::info_of("keyspace");
     let mut questions = vec![Command::new("MULTI"), Command::new("ROLE"), keyspace];
     for database in databases {
-        questions.push(selection(*database));
+        questions.push(commands::select(*database));
         questions.extend(slots.iter().map(commands::count_keys));
     }
     questions.push(Command::new("EXEC"));

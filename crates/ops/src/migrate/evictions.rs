@@ -5,10 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use redistrib_cluster_model::{NodeId, ServerInfo};
-use redistrib_resp::Command;
+use redistrib_cluster_model::NodeId;
 
-use crate::commands::replies::text_of;
+use crate::commands::replies::info_in;
 use crate::{Cluster, Context, Endpoint};
 
 /// How many keys each target had evicted before.
@@ -40,12 +39,12 @@ impl<'a> Evictions<'a> {
 /// `evicted_keys` of the targets, in the order of the cluster's members.
 fn count(cluster: &mut Cluster, targets: &BTreeSet<NodeId>) -> Vec<(Endpoint, Option<u64>)> {
     let is_target = |member: &crate::Member| targets.contains(&member.id());
-    let answers = cluster.broadcast(is_target, &[Command::new("INFO").arg("stats")]);
+    let answers = cluster.broadcast(is_target, &[crate::commands::info_of("stats")]);
     let answered = cluster.members().iter().zip(answers);
     answered
         .filter_map(|(member, answer)| {
             let replies = answer?.ok().unwrap_or_default();
-            let info = replies.first().and_then(text_of).map(ServerInfo::parse);
+            let info = replies.first().map(info_in);
             Some((member.endpoint().clone(), info.and_then(|info| info.number("evicted_keys"))))
         })
         .collect()

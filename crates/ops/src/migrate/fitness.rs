@@ -8,6 +8,7 @@ use redistrib_cluster_model::fitness::{
 use redistrib_cluster_model::{Member, Move, NodeId, Slot};
 use redistrib_resp::{Command, Reply};
 
+use crate::Refusal;
 use crate::error::{Error, Result};
 use crate::{Cluster, Connection, server_info};
 
@@ -108,7 +109,7 @@ fn dump_some_key(source: &mut Connection) -> Option<Reply> {
     let sizes = sizes.iter().map(|size| size.view().as_int());
     let weighed = keys.iter().zip(sizes).filter_map(|(key, size)| Some((size?, key)));
     let (_, key) = weighed.filter(|(size, _)| *size <= MOST_TRIED).min()?;
-    source.request(&Command::new("DUMP").arg(*key)).ok()
+    source.request(&crate::commands::dump(key)).ok()
 }
 
 /// Tries a key on a target where it owns a slot, as nobody may write into others; elsewhere the versions of the two
@@ -145,10 +146,10 @@ fn key_in(slot: Slot) -> String {
 
 /// The version of the format in which a server writes, by the dump of its functions: that can be had without a key.
 fn functions_version(node: &mut Connection) -> Option<u16> {
-    let reply = node.request(&Command::new("FUNCTION").arg("DUMP")).ok()?;
+    let reply = node.request(&crate::commands::dump_functions()).ok()?;
     match reply.view().as_error() {
         None => dump_version(reply.view().as_bytes()?),
-        Some(text) if text.starts_with(b"ERR unknown command") => Some(FUNCTIONS_SINCE - 1),
+        Some(text) if Refusal::of(text) == Refusal::UnknownCommand => Some(FUNCTIONS_SINCE - 1),
         Some(_) => None,
     }
 }

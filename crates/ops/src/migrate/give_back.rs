@@ -82,7 +82,7 @@ impl PairWork<'_> {
             at_target.insert(0, Command::new("MULTI"));
             at_target.push(Command::new("EXEC"));
         }
-        let mut at_source = vec![Command::new("CLUSTER").arg("BUMPEPOCH")];
+        let mut at_source = vec![commands::bump_epoch()];
         at_source.extend(slots.iter().map(|slot| commands::migrating(slot, to)));
         self.target.send(&at_target)?;
         self.source.send(&at_source)?;
@@ -105,7 +105,7 @@ impl PairWork<'_> {
             if epoch(from)? > epoch(to)? {
                 return Ok(None);
             }
-            self.source.call_all(&[Command::new("CLUSTER").arg("BUMPEPOCH")])?;
+            self.source.call_all(&[commands::bump_epoch()])?;
             Ok(Some(format!("{from} does not get a higher config epoch than {to}")))
         })
     }

@@ -153,7 +153,7 @@ impl<'a> Link<'a> {
 
     /// The shortest of a few round trips.
     pub(super) fn round_trip(&mut self) -> Result<Duration> {
-        let ping = Command::new("PING");
+        let ping = crate::commands::ping();
         let mut shortest = Duration::MAX;
         for _ in 0..3 {
             let started = Instant::now();

@@ -8,7 +8,6 @@
 mod atomic;
 mod burst;
 mod bus;
-mod commands;
 mod commit;
 mod copy;
 mod counts;
@@ -43,6 +42,7 @@ pub use fitness::obstacles;
 pub use options::{Atomic, MigrateOptions, Rate};
 
 use crate::agreement::disagreement;
+use crate::commands;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Event, Member, Stop};

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use redistrib_cluster_model::fitness::Weight;
 use redistrib_cluster_model::{Move, NodeId};
-use redistrib_resp::Command;
 
 use super::atomic::finish_running;
 use super::fitness;
 use super::options::MigrateOptions;
 use crate::agreement::disagreement;
-use crate::commands::replies::{info_field, text_of};
+use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member};
@@ -115,7 +114,7 @@ fn unheard_epoch(cluster: &Cluster, moves: &[Move]) -> Option<String> {
 
 /// A source or target that thinks that the cluster does not work.
 fn not_ok(cluster: &mut Cluster, nodes: &BTreeSet<NodeId>) -> Option<String> {
-    let command = Command::new("CLUSTER").arg("INFO");
+    let command = crate::commands::cluster_info();
     let answers = cluster.broadcast(|member| nodes.contains(&member.id()), &[command]);
     let asked = cluster.members().iter().zip(answers);
     asked.filter_map(|(member, answer)| Some((member, answer?))).find_map(|(member, answer)| {
@@ -123,8 +122,8 @@ fn not_ok(cluster: &mut Cluster, nodes: &BTreeSet<NodeId>) -> Option<String> {
         match answer {
             Err(error) => Some(error.to_string()),
             Ok(replies) => {
-                let text = replies.first().and_then(text_of).unwrap_or_default();
-                let state = info_field(text, "cluster_state").unwrap_or("unknown");
+                let info = replies.first().map(info_in).unwrap_or_default();
+                let state = info.field("cluster_state").unwrap_or("unknown");
                 (state != "ok").then(|| format!("{node} says that the cluster's state is {state}"))
             }
         }

@@ -18,7 +18,7 @@ use super::link::Link;
 use super::pair::PairWork;
 use super::trouble::Trouble;
 use crate::error::{Error, Result};
-use crate::served::{cluster_info, is_ok};
+use crate::served::is_ok;
 
 /// How many keys are asked for in one go.
 const PIECE: usize = 500;
@@ -70,7 +70,7 @@ impl PairWork<'_> {
 
     /// Which keys the source has. In a slot that is MIGRATING it answers ASK for those it has not.
     fn exist_at_source(&mut self, keys: &[Bytes]) -> Result<Vec<bool>> {
-        let commands: Vec<Command> = keys.iter().map(exists).collect();
+        let commands: Vec<Command> = keys.iter().map(|key| commands::exists(key)).collect();
         let replies = self.source.pipeline(&asking(&commands))?;
         let replies = replies.into_iter().skip(1).step_by(2);
         let found = commands.iter().zip(replies).map(|(command, reply)| {
@@ -84,7 +84,7 @@ impl PairWork<'_> {
 
     /// Which keys the target has.
     fn exist_at_target(&mut self, keys: &[Bytes]) -> Result<Vec<bool>> {
-        let replies = ask(&mut self.target, keys.iter().map(exists))?;
+        let replies = ask(&mut self.target, keys.iter().map(|key| commands::exists(key)))?;
         Ok(replies.iter().map(|reply| reply.view().as_int() == Some(1)).collect())
     }
 
@@ -109,7 +109,7 @@ impl PairWork<'_> {
     }
 
     fn is_same_at_both(&mut self, key: &Bytes) -> Result<bool> {
-        let dump = Command::new("DUMP").arg(key);
+        let dump = commands::dump(key);
         let here = ask(&mut self.source, std::iter::once(dump.clone()))?;
         let there = ask(&mut self.target, std::iter::once(dump))?;
         let values = here.first().zip(there.first());
@@ -189,15 +189,11 @@ pub(super) fn ask(
 
 /// ASKING before each command.
 fn asking(commands: &[Command]) -> Vec<Command> {
-    commands.iter().flat_map(|command| [Command::new("ASKING"), command.clone()]).collect()
+    commands.iter().flat_map(|command| [commands::asking(), command.clone()]).collect()
 }
 
 /// Whether a node says that it serves its slots.
 fn is_ready(link: &mut Link<'_>) -> Result<bool> {
-    let replies = link.pipeline(&[cluster_info()])?;
+    let replies = link.pipeline(&[commands::cluster_info()])?;
     Ok(replies.first().is_some_and(is_ok))
-}
-
-fn exists(key: &Bytes) -> Command {
-    Command::new("EXISTS").arg(key)
 }

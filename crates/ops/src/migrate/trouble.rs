@@ -1,5 +1,7 @@
 //! What a failed MIGRATE means.
 
+use crate::Refusal;
+
 /// Why a MIGRATE failed, as far as it matters for what to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -16,20 +18,11 @@ pub(super) enum Trouble {
 impl Trouble {
     /// Reads the error text (without the leading `-`).
     pub(super) fn of(text: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(text);
-        if text.starts_with("IOERR") {
-            return Self::Doubtful;
-        }
-        // The source hands on the target's words, "Target instance replied with error: CODE …".
-        let words: Vec<&str> = text.split([' ', ':']).collect();
-        let has = |code: &str| words.contains(&code);
-        if has("BUSYKEY") {
-            Self::Taken
-        } else if ["CLUSTERDOWN", "LOADING", "TRYAGAIN", "MASTERDOWN", "BUSY"].into_iter().any(has)
-        {
-            Self::Passing
-        } else {
-            Self::Other
+        match Refusal::of_target(text).unwrap_or_else(|| Refusal::of(text)) {
+            Refusal::TargetSilent => Self::Doubtful,
+            Refusal::KeyExists => Self::Taken,
+            refusal if refusal.is_passing() => Self::Passing,
+            _ => Self::Other,
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Node, NodeId, ServerInfo, SharedTopology, Standing};
+use redistrib_cluster_model::{Node, NodeId, SharedTopology, Standing};
 use redistrib_resp::{Command, Reply};
 
+use crate::Refusal;
 use crate::candidate::Candidate;
-use crate::commands::replies::text_of;
+use crate::commands::replies::info_in;
+use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Endpoint, Member, Step, functions, server_info};
@@ -166,8 +168,7 @@ fn refuse_twin(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
     if !member.is_up() {
         return Ok(());
     }
-    let info = member.connection()?.call(&Command::new("INFO").arg("server"))?;
-    let info = text_of(&info).map(ServerInfo::parse).unwrap_or_default();
+    let info = info_in(&member.connection()?.call(&commands::info_of("server"))?);
     if info.field("run_id") == new.info.field("run_id") {
         return Ok(());
     }
@@ -219,7 +220,7 @@ fn start_over(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) 
 
 /// Makes the node somebody new, whom nobody has forgotten. Servers refuse this where there are keys.
 fn renew(new: &mut Candidate) -> Result<()> {
-    new.connection.call(&Command::new("CLUSTER").arg("RESET").arg("HARD"))?;
+    new.connection.call(&commands::reset(Reset::Hard))?;
     new.refresh()
 }
 
@@ -309,8 +310,7 @@ fn serve_as(
 
 /// Makes the node a replica, and tells the others at once: a handshake carries the role.
 fn follow(cluster: &Cluster, new: &mut Candidate, master: NodeId) -> Result<()> {
-    let replicate = Command::new("CLUSTER").arg("REPLICATE").arg(master.to_string());
-    new.connection.call(&replicate)?;
+    new.connection.call(&commands::replicate(master))?;
     shake_hands(cluster, new)
 }
 
@@ -395,19 +395,17 @@ enum Memory {
 fn memory_of(cluster: &mut Cluster, new: &mut Candidate) -> Result<Memory> {
     let others: Vec<NodeId> = cluster.members().iter().map(Member::id).collect();
     let forgets: Vec<Command> =
-        others.into_iter().filter(|other| *other != new.node.id).map(forget_command).collect();
+        others.into_iter().filter(|other| *other != new.node.id).map(commands::forget).collect();
     new.connection.send(&forgets)?;
     let answers = forgets.iter().map(|command| new.connection.receive(command));
     let mut answers = answers.collect::<Result<Vec<_>>>()?;
-    let command = forget_command(new.node.id);
+    let command = commands::forget(new.node.id);
     let id = new.node.id;
     let told = cluster
         .broadcast(|member| member.is_up() && member.id() != id, std::slice::from_ref(&command));
     answers.extend(told.into_iter().flatten().flatten().flatten());
-    let unknown = |reply: &Reply| {
-        let text = reply.view().as_error().map(String::from_utf8_lossy);
-        text.is_some_and(|text| text.contains("Unknown node"))
-    };
+    let unknown =
+        |reply: &Reply| reply.view().as_error().map(Refusal::of) == Some(Refusal::UnknownNode);
     if answers.iter().any(|reply| reply.view().as_error().is_none()) {
         return Ok(Memory::Forgotten);
     }
@@ -486,7 +484,7 @@ fn seen_by_all(
 /// Makes every reachable node but the one concerned forget it. Returns why some have not; nodes that have forgotten it
 /// already are no error.
 pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Vec<Error> {
-    let command = forget_command(id);
+    let command = commands::forget(id);
     let answers = cluster
         .broadcast(|member| member.is_up() && member.id() != id, std::slice::from_ref(&command));
     let mut failures = Vec::new();
@@ -496,13 +494,8 @@ pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Vec<Error> {
             let connection = member.connection()?;
             replies.into_iter().try_for_each(|reply| connection.accept(&command, reply).map(drop))
         });
-        let knew =
-            |error: &Error| error.refusal().is_none_or(|text| !text.contains("Unknown node"));
+        let knew = |error: &Error| error.refused() != Some(Refusal::UnknownNode);
         failures.extend(forgotten.err().filter(knew));
     }
     failures
-}
-
-pub(crate) fn forget_command(id: NodeId) -> Command {
-    Command::new("CLUSTER").arg("FORGET").arg(id.to_string())
 }

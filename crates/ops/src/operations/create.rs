@@ -11,6 +11,7 @@ use redistrib_resp::Command;
 
 use crate::candidate::Candidate;
 use crate::cluster::{in_parallel, read_topology};
+use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cancel, Context, Endpoint, Settings, Step};
@@ -202,7 +203,7 @@ impl Candidates {
 
     /// How long the nodes may take to know each other. What an interrupted run has begun may take a node timeout to end.
     fn join_deadline(&mut self) -> Result<Duration> {
-        let ask = Command::new("CONFIG").arg("GET").arg("cluster-node-timeout");
+        let ask = commands::setting("cluster-node-timeout");
         let told = self.each(|_, candidate| {
             // A server that does not tell answers with an error, which has no elements.
             let replies = candidate.connection.pipeline(std::slice::from_ref(&ask))?;
@@ -222,9 +223,7 @@ impl Candidates {
             let Some(slots) = slots.get(&place).filter(|_| candidate.node.slots.is_empty()) else {
                 return Ok(());
             };
-            let slots = slots.iter().map(|slot| slot.get());
-            let command = slots.fold(Command::new("CLUSTER").arg("ADDSLOTS"), Command::arg);
-            candidate.connection.call(&command).map(drop)
+            candidate.connection.call(&commands::add_slots(slots.iter())).map(drop)
         })
         .map(drop)
     }
@@ -236,7 +235,7 @@ impl Candidates {
             if candidate.node.config_epoch > 0 || candidate.topology.nodes.len() > 1 {
                 return Ok(());
             }
-            let command = Command::new("CLUSTER").arg("SET-CONFIG-EPOCH").arg(place as u64 + 1);
+            let command = commands::set_config_epoch(place as u64 + 1);
             candidate.connection.call(&command).map(drop)
         })
         .map(drop)
@@ -260,8 +259,7 @@ impl Candidates {
             plan.replicas.iter().map(|replica| (replica.node, ids[replica.master])).collect();
         self.each(|place, candidate| {
             let Some(master) = masters.get(&place) else { return Ok(()) };
-            let command = Command::new("CLUSTER").arg("REPLICATE").arg(master.to_string());
-            candidate.connection.call(&command).map(drop)
+            candidate.connection.call(&commands::replicate(*master)).map(drop)
         })
         .map(drop)
     }
@@ -344,7 +342,7 @@ impl Candidates {
     /// Makes all nodes forget each other and their slots, again where one has heard of another in between. Servers refuse
     /// it where keys have arrived.
     fn reset(&mut self, how: Reset, cancel: &Cancel) -> Result<()> {
-        let command = Command::new("CLUSTER").arg("RESET").arg(how.word());
+        let command = commands::reset(how);
         self.each(|_, candidate| candidate.connection.call(&command))?;
         until_settled(RESET_DEADLINE, cancel, || {
             self.each(|_, candidate| candidate.refresh())?;
@@ -366,24 +364,6 @@ struct Amiss {
     what: String,
     /// Whom each node is to be introduced to.
     meetings: Vec<Vec<usize>>,
-}
-
-/// What a reset leaves of a node.
-#[derive(Clone, Copy, Debug)]
-enum Reset {
-    /// Its id and epoch.
-    Soft,
-    /// Nothing.
-    Hard,
-}
-
-impl Reset {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Soft => "SOFT",
-            Self::Hard => "HARD",
-        }
-    }
 }
 
 fn say(context: Context<'_>, text: &str) {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use redistrib_cluster_model::NodeId;
-use redistrib_resp::Command;
 
 use crate::add_node::{forget, poorest_master};
-use crate::commands::replies::{count_keys, text_of};
+use crate::commands::replies::info_in;
+use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member, Step};
@@ -75,7 +75,7 @@ impl Departure {
             context.step(Step::Other {
                 text: format!("{} as replica of {master}", connection.endpoint()),
             });
-            connection.call(&Command::new("CLUSTER").arg("REPLICATE").arg(master.to_string()))?;
+            connection.call(&commands::replicate(*master))?;
         }
         // Whoever the next run asks, should this one be killed, must know what is left to do.
         let failures = if cluster.myself().id() == self.node {
@@ -157,8 +157,8 @@ impl Departure {
         let node = leaving.endpoint().clone();
         let connection = leaving.connection()?;
         until_settled(DROP_DEADLINE, context.cancel, || {
-            let keyspace = connection.call(&Command::new("INFO").arg("keyspace"))?;
-            let keys = text_of(&keyspace).map_or(0, count_keys);
+            let keyspace = connection.call(&commands::info_of("keyspace"))?;
+            let keys = info_in(&keyspace).keys();
             Ok((keys > 0).then(|| {
                 format!(
                     "Node {node} is not empty! It holds {keys} keys of slots that it does not own, which no client can \
@@ -183,7 +183,7 @@ impl Departure {
         }
         context
             .step(Step::Other { text: "Sending CLUSTER RESET HARD to the deleted node.".into() });
-        leaving.connection()?.call(&Command::new("CLUSTER").arg("RESET").arg("HARD"))?;
+        leaving.connection()?.call(&commands::reset(Reset::Hard))?;
         Ok(())
     }
 }

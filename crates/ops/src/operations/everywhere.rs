@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redistrib_resp::{Command, Reply};
 
+use crate::commands;
 use crate::error::{Error, Result};
 use crate::{Cluster, Endpoint, Member};
 
@@ -93,7 +94,7 @@ pub fn set_node_timeout(
 ) -> Result<Vec<(Endpoint, Result<()>)>> {
     let millis = require_timeout(timeout)?;
     let commands = [
-        Command::new("CONFIG").arg("SET").arg("cluster-node-timeout").arg(millis),
+        commands::set_setting("cluster-node-timeout", millis),
         Command::new("CONFIG").arg("REWRITE"),
     ];
     let answers = cluster.instruct(|_| true, &commands);

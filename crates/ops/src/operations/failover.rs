@@ -6,9 +6,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{Member as Named, NodeId, Slot, SlotSet};
-use redistrib_resp::Command;
 use serde::Serialize;
 
+use crate::commands::{self, Without};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, Step};
@@ -91,12 +91,11 @@ impl Failover {
     }
 
     fn promote(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-        let command = Command::new("CLUSTER").arg("FAILOVER");
-        let command = match self.mode {
-            FailoverMode::Agreed => command,
-            FailoverMode::Force => command.arg("FORCE"),
-            FailoverMode::TakeOver => command.arg("TAKEOVER"),
-        };
+        let command = commands::failover(match self.mode {
+            FailoverMode::Agreed => Without::Nothing,
+            FailoverMode::Force => Without::Master,
+            FailoverMode::TakeOver => Without::Votes,
+        });
         cluster.member_mut(self.replica.id)?.connection()?.call(&command)?;
         let mut asked = Instant::now();
         until_settled(DEADLINE, context.cancel, || {
@@ -172,7 +171,7 @@ fn measure(
     key: &str,
     stop: &AtomicBool,
 ) -> Option<Duration> {
-    let command = Command::new("DEL").arg(key);
+    let command = commands::delete(key.as_bytes());
     let mut links: [Option<Connection>; 2] = [None, None];
     let (mut at, mut since, mut longest) = (0, Instant::now(), None);
     // The last answer counts: the new master's.

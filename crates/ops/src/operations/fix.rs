@@ -9,7 +9,8 @@ use redistrib_cluster_model::{NodeId, Slot, SlotSet, Snapshot};
 use redistrib_resp::Command;
 
 use crate::agreement::agree;
-use crate::commands::replies::{info_field, text_of};
+use crate::commands;
+use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
 use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, holders, lost, repair};
@@ -81,12 +82,11 @@ fn note_offsets(cluster: &mut Cluster, snapshot: &mut Snapshot) {
     let is_heir = |member: &Member| {
         member.is_up() && member.node().master.is_some_and(|master| silent.contains(&master))
     };
-    let answers = cluster.broadcast(is_heir, &[Command::new("INFO").arg("replication")]);
+    let answers = cluster.broadcast(is_heir, &[commands::info_of("replication")]);
     for (view, answer) in snapshot.views.iter_mut().zip(answers) {
         let replies = answer.and_then(Result::ok).unwrap_or_default();
-        let offset = replies.first().and_then(text_of);
-        let offset = offset.and_then(|text| info_field(text, "slave_repl_offset"));
-        view.replication_offset = offset.and_then(|offset| offset.parse().ok());
+        let info = replies.first().map(info_in);
+        view.replication_offset = info.and_then(|info| info.number("slave_repl_offset"));
     }
 }
 
@@ -171,7 +171,7 @@ fn name_heirs(cluster: &mut Cluster, plan: &FixPlan) -> Result<()> {
         for member in cluster.masters().filter(|member| member.is_up()) {
             let believed = member.topology().and_then(|topology| topology.owner(slot));
             if believed.is_some_and(|believed| is_lost(believed.id)) {
-                orders.entry(member.id()).or_default().push(repair::assign(slot, owner.id()));
+                orders.entry(member.id()).or_default().push(commands::assign(slot, owner.id()));
             }
         }
     }

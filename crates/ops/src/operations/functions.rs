@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use redistrib_resp::Command;
 
+use crate::commands;
 use crate::error::{Error, Result};
 use crate::{Cluster, Connection, Context, Step};
 
@@ -35,7 +36,7 @@ pub(crate) fn carry(
     if theirs == own {
         return Ok(());
     }
-    let payload = source.call(&Command::new("FUNCTION").arg("DUMP"))?;
+    let payload = source.call(&commands::dump_functions())?;
     let Some(payload) = payload.view().as_bytes() else { return Ok(()) };
     context.step(Step::Other { text: format!("Send FUNCTION RESTORE to {}", new.endpoint()) });
     let restore = Command::new("FUNCTION").arg("RESTORE").arg(payload).arg("REPLACE");

@@ -4,6 +4,7 @@ use redistrib_cluster_model::plan::fix::KeyCounts;
 use redistrib_cluster_model::{NodeId, ServerInfo, Slot, SlotSet};
 use redistrib_resp::{Command, Reply};
 
+use crate::commands;
 use crate::error::Result;
 use crate::migrate::mend;
 use crate::{Cluster, Connection, Member, server_info};
@@ -47,8 +48,9 @@ fn count_in(node: &mut Connection, slots: &SlotSet, info: &ServerInfo) -> Result
     let mut counts: Vec<(Slot, u64)> = slots.iter().map(|slot| (slot, 0)).collect();
     let others = info.databases().into_keys().filter(|database| *database > 0);
     for database in others.chain([0]) {
-        let select = Command::new("SELECT").arg(database);
-        let commands: Vec<Command> = [select].into_iter().chain(slots.iter().map(count)).collect();
+        let counts_of = slots.iter().map(commands::count_keys);
+        let commands: Vec<Command> =
+            [commands::select(database)].into_iter().chain(counts_of).collect();
         let replies = node.call_all(&commands)?;
         for ((_, sum), reply) in counts.iter_mut().zip(&replies[1..]) {
             *sum += number(reply);
@@ -70,24 +72,17 @@ fn peek(cluster: &mut Cluster, id: NodeId, slots: &SlotSet) -> Result<Vec<(Slot,
     let slots: Vec<Slot> = slots.iter().filter(|slot| !importing.contains(slot)).collect();
     let mut found = Vec::new();
     for some in slots.chunks(PEEK) {
-        let set =
-            |slot: &Slot, what| Command::new("CLUSTER").arg("SETSLOT").arg(slot.get()).arg(what);
-        let open = |slot: &Slot| set(slot, "IMPORTING").arg(other.to_string());
-        let look = |slot| [open(slot), count(*slot), set(slot, "STABLE")];
-        let (multi, exec) = ([Command::new("MULTI")], [Command::new("EXEC")]);
-        let commands: Vec<Command> =
-            multi.into_iter().chain(some.iter().flat_map(look)).chain(exec).collect();
-        let replies = node.call_all(&commands)?;
+        let look = |slot: &Slot| {
+            let open = commands::importing(*slot, other);
+            [open, commands::count_keys(*slot), commands::stable(*slot)]
+        };
+        let replies = node.call_all(&commands::transaction(some.iter().flat_map(look)))?;
         let Some(outcome) = replies.last().map(Reply::view) else { continue };
         let counts = outcome.elements().skip(1).step_by(3);
         let counts = counts.map(|count| count.as_int().and_then(|count| u64::try_from(count).ok()));
         found.extend(some.iter().copied().zip(counts.map(Option::unwrap_or_default)));
     }
     Ok(found)
-}
-
-fn count(slot: Slot) -> Command {
-    Command::new("CLUSTER").arg("COUNTKEYSINSLOT").arg(slot.get())
 }
 
 fn number(reply: &Reply) -> u64 {

@@ -2,9 +2,9 @@
 
 use redistrib_cluster_model::plan::balance::{EvenBalancer, quit_plan};
 use redistrib_cluster_model::{Move, Node, NodeId};
-use redistrib_resp::Command;
 
-use crate::commands::replies::{count_keys, text_of};
+use crate::commands::replies::info_in;
+use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, migrate};
 use crate::{Cluster, Context, Departure, Endpoint, Member, Settings};
@@ -73,7 +73,7 @@ pub fn shutdown_cluster(
     let mut cluster = Cluster::discover(endpoint, settings)?;
     require_end(&mut cluster, ignore_failed)?;
     // As somebody new: a node that still remembers the old id may be about to make others forget it.
-    let reset = Command::new("CLUSTER").arg("RESET").arg("HARD");
+    let reset = commands::reset(Reset::Hard);
     cluster.myself_mut().connection()?.call(&reset).map(drop)
 }
 
@@ -99,8 +99,8 @@ pub fn require_end(cluster: &mut Cluster, ignore_failed: bool) -> Result<()> {
         return Err(Error::Precondition(what));
     }
     let connection = cluster.myself_mut().connection()?;
-    let keyspace = connection.call(&Command::new("INFO").arg("keyspace"))?;
-    let keys = text_of(&keyspace).map_or(0, count_keys);
+    let keyspace = connection.call(&commands::info_of("keyspace"))?;
+    let keys = info_in(&keyspace).keys();
     if keys > 0 {
         let what = format!(
             "{endpoint} holds {keys} keys: remove them first if they are not needed (FLUSHALL)"

@@ -6,12 +6,13 @@ use redistrib_cluster_model::plan::rebalance::{
 use redistrib_cluster_model::{NodeId, NodeName, Slot};
 use redistrib_resp::{Command, Reply};
 
+use crate::commands;
 use crate::error::{Error, Result};
 use crate::server_info::databases_with_keys;
 use crate::{Cluster, Connection};
 
 /// How many keys of a slot are weighed to estimate the memory of all of them.
-const SAMPLE: u64 = 16;
+const SAMPLE: usize = 16;
 
 /// How many slots are asked about in one go, so that neither side holds much in memory.
 const SLOTS_A_TIME: usize = 512;
@@ -122,7 +123,7 @@ fn measure(
         let mut connection = cluster.connect(member.id())?;
         for db in databases_with_keys(&mut connection)? {
             if db != 0 {
-                connection.call(&Command::new("SELECT").arg(db))?;
+                connection.call(&commands::select(db))?;
             }
             for some in slots.chunks(SLOTS_A_TIME) {
                 for (slot, found) in some.iter().zip(ask(&mut connection, some)?) {
@@ -136,16 +137,14 @@ fn measure(
 }
 
 fn count_keys(connection: &mut Connection, slots: &[Slot]) -> Result<Vec<u64>> {
-    let count = |slot: &Slot| Command::new("CLUSTER").arg("COUNTKEYSINSLOT").arg(slot.get());
-    let commands: Vec<Command> = slots.iter().map(count).collect();
+    let commands: Vec<Command> = slots.iter().copied().map(commands::count_keys).collect();
     Ok(connection.call_all(&commands)?.iter().map(number).collect())
 }
 
 /// Keys of a slot times the mean memory of some of them.
 fn estimate_memory(connection: &mut Connection, slots: &[Slot]) -> Result<Vec<u64>> {
     let keys = count_keys(connection, slots)?;
-    let sample =
-        |slot: &Slot| Command::new("CLUSTER").arg("GETKEYSINSLOT").arg(slot.get()).arg(SAMPLE);
+    let sample = |slot: &Slot| commands::list_keys(*slot, SAMPLE);
     let samples = connection.call_all(&slots.iter().map(sample).collect::<Vec<_>>())?;
     let mut usage = Vec::new();
     for names in &samples {

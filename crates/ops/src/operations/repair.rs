@@ -6,6 +6,7 @@ use redistrib_cluster_model::plan::fix::Action;
 use redistrib_cluster_model::{NodeId, Slot, SlotSet};
 use redistrib_resp::Command;
 
+use crate::commands::{self, Without};
 use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, mend};
 use crate::wait::until_settled;
@@ -26,20 +27,19 @@ pub(crate) fn perform(
     context: Context<'_>,
 ) -> Result<()> {
     match action {
-        Action::Close { node } => set_slots(cluster, node.id, slots, "STABLE", None),
+        Action::Close { node } => each_slot(cluster, node.id, slots, commands::stable),
         Action::Import { node, peer } => {
-            set_slots(cluster, node.id, slots, "IMPORTING", Some(peer.id))
+            each_slot(cluster, node.id, slots, |slot| commands::importing(slot, peer.id))
         }
         Action::Export { node, peer } => {
-            set_slots(cluster, node.id, slots, "MIGRATING", Some(peer.id))
+            each_slot(cluster, node.id, slots, |slot| commands::migrating(slot, peer.id))
         }
         Action::Assign { node, owner } => {
-            set_slots(cluster, node.id, slots, "NODE", Some(owner.id))
+            each_slot(cluster, node.id, slots, |slot| commands::assign(slot, owner.id))
         }
         Action::Announce { owner } => announce(cluster, owner.id, slots),
         Action::BumpEpoch { node } => {
-            let bump = Command::new("CLUSTER").arg("BUMPEPOCH");
-            cluster.member_mut(node.id)?.connection()?.call(&bump).map(drop)
+            cluster.member_mut(node.id)?.connection()?.call(&commands::bump_epoch()).map(drop)
         }
         Action::MoveKeys { from, to } => {
             let pair = Pair { from: from.id, to: to.id };
@@ -60,33 +60,19 @@ pub(crate) fn perform(
     }
 }
 
-fn set_slots(
+fn each_slot(
     cluster: &mut Cluster,
     node: NodeId,
     slots: &SlotSet,
-    what: &str,
-    peer: Option<NodeId>,
+    command: impl Fn(Slot) -> Command,
 ) -> Result<()> {
-    let commands: Vec<Command> = slots.iter().map(|slot| set_slot(slot, what, peer)).collect();
+    let commands: Vec<Command> = slots.iter().map(command).collect();
     cluster.member_mut(node)?.connection()?.call_all(&commands).map(drop)
-}
-
-/// `CLUSTER SETSLOT slot NODE owner`.
-pub(crate) fn assign(slot: Slot, owner: NodeId) -> Command {
-    set_slot(slot, "NODE", Some(owner))
-}
-
-fn set_slot(slot: Slot, what: &str, peer: Option<NodeId>) -> Command {
-    let command = Command::new("CLUSTER").arg("SETSLOT").arg(slot.get()).arg(what);
-    match peer {
-        Some(peer) => command.arg(peer.to_string()),
-        None => command,
-    }
 }
 
 /// Tells all other masters who owns the slots.
 fn announce(cluster: &mut Cluster, owner: NodeId, slots: &SlotSet) -> Result<()> {
-    let commands: Vec<Command> = slots.iter().map(|slot| assign(slot, owner)).collect();
+    let commands: Vec<Command> = slots.iter().map(|slot| commands::assign(slot, owner)).collect();
     let others = |member: &Member| member.is_up() && member.is_master() && member.id() != owner;
     let answers = cluster.broadcast(others, &commands);
     for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
@@ -106,7 +92,7 @@ fn take_over(cluster: &mut Cluster, replica: NodeId, context: Context<'_>) -> Re
     if has_master(cluster, replica)? {
         return Ok(());
     }
-    let command = Command::new("CLUSTER").arg("FAILOVER").arg("TAKEOVER");
+    let command = commands::failover(Without::Votes);
     if let Err(error) = cluster.member_mut(replica)?.connection()?.call(&command) {
         cluster.refresh();
         return if has_master(cluster, replica)? { Ok(()) } else { Err(error) };

@@ -8,7 +8,8 @@ use redistrib_resp::{Command, Pipeline, Reply};
 use super::ends::End;
 use super::server::{clock_offset, has_expiring_keys, read_time};
 use crate::Connection;
-use crate::commands::replies::text_of;
+use crate::commands;
+use crate::commands::replies::{info_in, text_of};
 use crate::error::Result;
 
 /// The keys asked for at a time: at first, and at most.
@@ -152,8 +153,8 @@ impl Reader {
     }
 
     fn receive_expiring(&mut self) -> Result<bool> {
-        let reply = self.accept_one(&Command::new("INFO").arg("keyspace"))?;
-        Ok(text_of(&reply).is_none_or(|text| has_expiring_keys(text, self.db)))
+        let reply = self.accept_one(&commands::info_of("keyspace"))?;
+        Ok(text_of(&reply).is_none_or(|_| has_expiring_keys(&info_in(&reply), self.db)))
     }
 
     /// The values, as many as the window holds, and in any case the first. Sets the size of the next
@@ -204,7 +205,7 @@ impl Reader {
         if delete.args().nth(1).is_none() {
             return self.connection.call(&Command::new("UNWATCH")).map(|_| true);
         }
-        let commands = [Command::new("MULTI"), delete, Command::new("EXEC")];
+        let commands = commands::transaction([delete]);
         let replies = self.connection.call_all(&commands)?;
         Ok(replies.last().is_some_and(|reply| !reply.view().is_null()))
     }

@@ -152,7 +152,7 @@ impl<'a> Lane<'a> {
             }
             let Some(entry) = fetched.entries.first() else {
                 self.reader.remove(std::iter::empty())?;
-                self.writer.ask(&key, &Command::new("DEL").arg(&key))?;
+                self.writer.ask(&key, &crate::commands::delete(&key))?;
                 self.counted.vanished += 1;
                 return Ok(());
             };

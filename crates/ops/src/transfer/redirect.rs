@@ -2,8 +2,8 @@
 
 use redistrib_resp::Reply;
 
-use crate::Endpoint;
 use crate::client::Redirect;
+use crate::{Endpoint, Refusal};
 
 /// The ways on after an error reply.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,15 +27,17 @@ pub(super) fn read_hint(error: &str, node: &Endpoint) -> Hint {
     if let Some(redirect) = Redirect::parse(error.as_bytes(), node) {
         return Hint::Elsewhere(redirect);
     }
-    match error.split(' ').next().unwrap_or_default() {
-        "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "BUSY" => Hint::Later,
-        "BUSYKEY" => Hint::Busy,
-        "OOM" | "READONLY" | "NOAUTH" | "NOPERM" | "MISCONF" | "NOREPLICAS" | "DENIED" => {
-            Hint::Hopeless
-        }
-        _ if error.contains("Bad data format") || error.contains("payload version") => {
-            Hint::Payload
-        }
+    match Refusal::of(error.as_bytes()) {
+        refusal if refusal.is_passing() => Hint::Later,
+        Refusal::KeyExists => Hint::Busy,
+        Refusal::BadPayload => Hint::Payload,
+        Refusal::OutOfMemory
+        | Refusal::ReadOnly
+        | Refusal::PasswordNeeded
+        | Refusal::NotPermitted
+        | Refusal::CannotSave
+        | Refusal::TooFewReplicas
+        | Refusal::Denied => Hint::Hopeless,
         _ => Hint::Refused,
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use redistrib_cluster_model::ServerInfo;
 use redistrib_resp::Command;
 
-use crate::commands::replies::info_field;
+use crate::commands;
+use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::server_info::databases_with_keys;
 use crate::{Connection, Endpoint, Settings};
@@ -61,7 +63,7 @@ impl Server {
     pub fn connect(&self) -> Result<Connection> {
         let mut connection = Connection::open(&self.endpoint, &self.settings)?;
         if self.db != 0 {
-            connection.call(&Command::new("SELECT").arg(self.db))?;
+            connection.call(&commands::select(self.db))?;
         }
         Ok(connection)
     }
@@ -72,12 +74,11 @@ impl Server {
     /// Those of [`Server::connect`] and of INFO and DBSIZE.
     pub(crate) fn facts(&self) -> Result<Facts> {
         let mut connection = self.connect()?;
-        let command = Command::new("INFO");
+        let command = commands::info();
         let reply = connection.call(&command)?;
-        let text = reply.view().as_str();
-        let text = text.ok_or_else(|| connection.unexpected(&command, "no text"))?;
+        let info = info_in(&reply);
         let keys = read_size(&mut connection)?;
-        Facts::parse(text, keys, self.db)
+        Facts::read(&info, keys, self.db)
             .ok_or_else(|| connection.unexpected(&command, "it names no version or no run_id"))
     }
 }
@@ -114,9 +115,9 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    fn parse(info: &str, keys: u64, db: u32) -> Option<Self> {
-        let redis = info_field(info, "redis_version")?;
-        let version = match info_field(info, "valkey_version") {
+    fn read(info: &ServerInfo, keys: u64, db: u32) -> Option<Self> {
+        let redis = info.field("redis_version")?;
+        let version = match info.field("valkey_version") {
             Some(valkey) => format!("valkey {valkey}"),
             None => format!("redis {redis}"),
         };
@@ -124,9 +125,9 @@ impl Facts {
         Some(Self {
             version,
             level: (numbers.next()?, numbers.next().unwrap_or(0)),
-            run_id: info_field(info, "run_id")?.to_owned(),
-            is_master: info_field(info, "role") == Some("master"),
-            in_cluster_mode: info_field(info, "cluster_enabled") == Some("1"),
+            run_id: info.field("run_id")?.to_owned(),
+            is_master: info.field("role") == Some("master"),
+            in_cluster_mode: info.field("cluster_enabled") == Some("1"),
             keys,
             expiring: has_expiring_keys(info, db),
         })
@@ -149,8 +150,8 @@ impl Facts {
 }
 
 /// Whether the `# Keyspace` part of INFO counts keys that expire in a database.
-pub(crate) fn has_expiring_keys(info: &str, db: u32) -> bool {
-    let counts = info_field(info, &format!("db{db}")).unwrap_or_default();
+pub(crate) fn has_expiring_keys(info: &ServerInfo, db: u32) -> bool {
+    let counts = info.field(&format!("db{db}")).unwrap_or_default();
     let expires = counts.split(',').find_map(|count| count.strip_prefix("expires="));
     expires.is_some_and(|number| number != "0")
 }
@@ -197,11 +198,12 @@ mod tests {
 
     #[test]
     fn info_tells_versions_roles_and_expiring_keys() {
-        let facts = Facts::parse(INFO, 3, 0).unwrap();
+        let read = |info, keys, db| Facts::read(&ServerInfo::parse(info), keys, db);
+        let facts = read(INFO, 3, 0).unwrap();
         assert_eq!((facts.version.as_str(), facts.level), ("valkey 8.1.0", (7, 2)));
         assert!(facts.is_master && !facts.in_cluster_mode && !facts.expiring);
-        assert!(Facts::parse(INFO, 1, 10).unwrap().expiring);
-        assert!(!Facts::parse(INFO, 0, 1).unwrap().expiring);
-        assert_eq!(Facts::parse("no such server", 0, 0), None);
+        assert!(read(INFO, 1, 10).unwrap().expiring);
+        assert!(!read(INFO, 0, 1).unwrap().expiring);
+        assert_eq!(read("no such server", 0, 0), None);
     }
 }

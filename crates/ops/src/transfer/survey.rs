@@ -102,7 +102,7 @@ impl<'a> Surveyor<'a> {
             let mut questions: Vec<Vec<Command>> = vec![Vec::new(); self.targets.len()];
             for key in keys {
                 if let Some(target) = self.sort(&key) {
-                    questions[target].push(Command::new("EXISTS").arg(key));
+                    questions[target].push(crate::commands::exists(&key));
                 }
             }
             for (number, questions) in questions.into_iter().enumerate() {

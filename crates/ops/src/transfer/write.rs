@@ -274,7 +274,7 @@ impl<'a> Writer<'a> {
         loop {
             let link = self.nodes[number].link(self.source_clock)?;
             if asking {
-                link.connection.call(&Command::new("ASKING"))?;
+                link.connection.call(&crate::commands::asking())?;
             }
             let reply = link.connection.request(command)?;
             if reply.view().as_error().is_none() || Instant::now() > until {

@@ -11,8 +11,8 @@ mod valkey;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{JobWatch, Phase, ServerInfo, SlotJob, SlotSet};
-use redistrib_resp::{Command, View};
+use redistrib_cluster_model::{JobWatch, Phase, SlotJob, SlotSet};
+use redistrib_resp::View;
 
 use count::JobTally;
 pub use running::{finish_running, jobs};
@@ -20,7 +20,7 @@ pub use running::{finish_running, jobs};
 use super::link::Link;
 use super::options::Atomic;
 use super::shared::Shared;
-use crate::commands::replies::text_of;
+use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cancel, Event, Method, Pair, Stop};
@@ -69,7 +69,7 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
     ];
     let (mut source, mut target, _) = shared.connect(pair)?;
     for (name, method) in ways {
-        let question = Command::new("COMMAND").arg("INFO").arg(name);
+        let question = crate::commands::about_command(name);
         let knows = |node: &mut crate::Connection| {
             let reply = node.request(&question)?;
             // A server that does not know a command answers null in its place.
@@ -98,8 +98,8 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
 /// to the first database while such a source exports slots is applied to the last database at the target, so that
 /// acknowledged writes are lost.
 fn numbered_database(source: &mut crate::Connection) -> Result<Option<u32>> {
-    let reply = source.request(&Command::new("INFO").arg("keyspace"))?;
-    let keyspace = ServerInfo::parse(text_of(&reply).unwrap_or_default());
+    let reply = source.request(&crate::commands::info_of("keyspace"))?;
+    let keyspace = info_in(&reply);
     Ok(keyspace.databases().into_keys().find(|database| *database > 0))
 }
 
@@ -310,12 +310,6 @@ pub(super) fn await_clearance(shared: &Shared<'_>, pair: Pair, slots: &SlotSet) 
 }
 
 /// Ranges as both commands take them: first and last slot of each.
-fn add_ranges(command: Command, slots: &SlotSet) -> Command {
-    slots
-        .ranges()
-        .fold(command, |command, range| command.arg(range.first().get()).arg(range.last().get()))
-}
-
 /// A job out of a list of them.
 fn read_job(about: View<'_>) -> Option<SlotJob> {
     SlotJob::read(|name| {

@@ -6,7 +6,8 @@ use redistrib_cluster_model::{SlotJob, SlotSet};
 use redistrib_resp::{Command, Reply};
 
 use super::super::link::Link;
-use super::{Job, add_ranges, read_job, stat};
+use super::{Job, read_job, stat};
+use crate::commands;
 use crate::error::Result;
 
 /// An import of slots by their owner to be.
@@ -27,16 +28,11 @@ impl<'l, 'a> Import<'l, 'a> {
         let reply = replies.into_iter().next();
         reply.ok_or_else(|| self.target.unexpected(command, "no reply"))
     }
-
-    fn named(&self, verb: &str) -> Command {
-        Command::new("CLUSTER").arg("MIGRATION").arg(verb).arg("ID").arg(&self.id)
-    }
 }
 
 impl Job for Import<'_, '_> {
     fn start(&mut self, slots: &SlotSet) -> Result<()> {
-        let command = Command::new("CLUSTER").arg("MIGRATION").arg("IMPORT");
-        let command = add_ranges(command, slots);
+        let command = commands::import_slots(slots);
         let reply = self.call(&command)?;
         let id = reply.view().as_str().filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| self.target.unexpected(&command, "no task id"))?;
@@ -45,13 +41,13 @@ impl Job for Import<'_, '_> {
     }
 
     fn look(&mut self) -> Result<Option<SlotJob>> {
-        let reply = self.call(&self.named("STATUS"))?;
+        let reply = self.call(&commands::import_status(&self.id))?;
         let job = reply.view().elements().filter_map(read_job).find(|job| job.id == self.id);
         Ok(job)
     }
 
     fn cancel(&mut self) -> Result<()> {
-        self.target.pipeline(&[self.named("CANCEL")]).map(drop)
+        self.target.pipeline(&[commands::cancel_import(&self.id)]).map(drop)
     }
 
     /// What the target has received as if from a master: it follows none, so that is from imports alone.

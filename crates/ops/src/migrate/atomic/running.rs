@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{JobWatch, NodeId, Phase, ServerInfo, SlotJob};
+use redistrib_cluster_model::{JobWatch, NodeId, Phase, SlotJob};
 use redistrib_resp::{Command, Reply};
 
 use super::read_job;
-use crate::commands::replies::text_of;
+use crate::commands;
+use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
 use crate::{Cluster, Connection, Context, Member, Step, Stop};
@@ -91,7 +92,8 @@ pub fn finish_running(
 
 /// Has sources let go of jobs that have failed: those of Redis keep the last one, and with it refuse to open its slots.
 fn clear_failed(cluster: &mut Cluster) -> Result<()> {
-    let answers = cluster.broadcast(|member| member.is_up() && member.is_master(), &[status()]);
+    let answers =
+        cluster.broadcast(|member| member.is_up() && member.is_master(), &[commands::imports()]);
     for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
         let Some(Ok(replies)) = answer else { continue };
         let cancels = cancels_of_failed(&replies);
@@ -104,12 +106,8 @@ fn clear_failed(cluster: &mut Cluster) -> Result<()> {
 
 /// The same for one node.
 pub(super) fn clear_failed_at(node: &mut Connection) -> Result<()> {
-    let replies = node.pipeline(&[status()])?;
+    let replies = node.pipeline(&[commands::imports()])?;
     node.pipeline(&cancels_of_failed(&replies)).map(drop)
-}
-
-fn status() -> Command {
-    Command::new("CLUSTER").arg("MIGRATION").arg("STATUS").arg("ALL")
 }
 
 /// Whether a failed job is the one that a source keeps, or one of the past, it does not tell; the cancelling of those
@@ -117,9 +115,7 @@ fn status() -> Command {
 fn cancels_of_failed(replies: &[Reply]) -> Vec<Command> {
     let jobs = replies.iter().flat_map(|reply| reply.view().elements()).filter_map(read_job);
     let failed = jobs.filter(|job| job.phase == Phase::Ended && job.state == "failed");
-    let cancel =
-        |job: SlotJob| Command::new("CLUSTER").arg("MIGRATION").arg("CANCEL").arg("ID").arg(job.id);
-    failed.map(cancel).collect()
+    failed.map(|job| commands::cancel_import(&job.id)).collect()
 }
 
 fn refuse_to_wait(said: &Said, since: Instant, options: &MigrateOptions) -> Result<()> {
@@ -151,18 +147,14 @@ fn cancel(cluster: &mut Cluster, said: &Said, context: Context<'_>) -> Result<()
          its slots are where they were",
         if error.is_empty() { "" } else { ": " }
     ));
-    let of_redis = Command::new("CLUSTER").arg("MIGRATION").arg("CANCEL").arg("ID").arg(id);
-    let of_valkey = Command::new("CLUSTER").arg("CANCELSLOTMIGRATIONS");
+    let of_redis = commands::cancel_import(id);
+    let of_valkey = commands::cancel_exports();
     cluster.member_mut(said.node)?.connection()?.pipeline(&[of_redis, of_valkey]).map(drop)
 }
 
 /// The jobs under way by their names, as their leaders tell of them.
 fn ask(cluster: &mut Cluster) -> BTreeMap<String, Said> {
-    let questions = [
-        status(),
-        Command::new("CLUSTER").arg("GETSLOTMIGRATIONS"),
-        Command::new("INFO").arg("stats"),
-    ];
+    let questions = [commands::imports(), commands::exports(), commands::info_of("stats")];
     let answers = cluster.broadcast(|member| member.is_up() && member.is_master(), &questions);
     let mut open: BTreeMap<String, Said> = BTreeMap::new();
     for (member, answer) in cluster.members().iter().zip(answers) {
@@ -178,7 +170,7 @@ fn ask(cluster: &mut Cluster) -> BTreeMap<String, Said> {
 
 /// The jobs that a node is at, and whether it leads them.
 fn read(member: &Member, replies: &[Reply]) -> Vec<(Said, bool)> {
-    let stats = ServerInfo::parse(replies.get(2).and_then(text_of).unwrap_or_default());
+    let stats = replies.get(2).map(info_in).unwrap_or_default();
     let of = |reply: Option<&Reply>, leads: fn(&SlotJob) -> NodeId, counter: &str| {
         let jobs: Vec<SlotJob> = reply
             .map(|reply| reply.view().elements().filter_map(read_job).collect())

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use redistrib_cluster_model::{NodeId, SlotJob, SlotSet};
-use redistrib_resp::Command;
 
 use super::super::link::Link;
-use super::{Job, add_ranges, read_job, stat};
+use super::{Job, read_job, stat};
+use crate::commands;
 use crate::error::Result;
 
 /// An export of slots by their owner.
@@ -27,8 +27,7 @@ impl<'l, 'a> Export<'l, 'a> {
     }
 
     fn jobs(&mut self) -> Result<Vec<SlotJob>> {
-        let list = Command::new("CLUSTER").arg("GETSLOTMIGRATIONS");
-        let replies = self.source.call_all(&[list])?;
+        let replies = self.source.call_all(&[commands::exports()])?;
         let jobs = replies.iter().flat_map(|reply| reply.view().elements());
         Ok(jobs.filter_map(read_job).collect())
     }
@@ -37,9 +36,7 @@ impl<'l, 'a> Export<'l, 'a> {
 impl Job for Export<'_, '_> {
     fn start(&mut self, slots: &SlotSet) -> Result<()> {
         self.before = self.jobs()?.into_iter().map(|job| job.id).collect();
-        let command = Command::new("CLUSTER").arg("MIGRATESLOTS").arg("SLOTSRANGE");
-        let command = add_ranges(command, slots).arg("NODE").arg(self.to.to_string());
-        self.source.call_all(&[command]).map(drop)
+        self.source.call_all(&[commands::export_slots(slots, self.to)]).map(drop)
     }
 
     fn look(&mut self) -> Result<Option<SlotJob>> {
@@ -51,7 +48,7 @@ impl Job for Export<'_, '_> {
         // It ends all exports of this source: there is no way to name one. A migration has one at a time from a
         // source, and waits for those of others before it begins. An error says that there is nothing to
         // cancel any more.
-        self.source.pipeline(&[Command::new("CLUSTER").arg("CANCELSLOTMIGRATIONS")]).map(drop)
+        self.source.pipeline(&[commands::cancel_exports()]).map(drop)
     }
 
     fn bytes(&mut self) -> Option<u64> {

@@ -1,0 +1,59 @@
+//! One server and one connection to it.
+
+use redistrib_resp::{Arg, Command};
+
+/// `PING`.
+pub(crate) fn ping() -> Command {
+    Command::new("PING")
+}
+
+/// `INFO`: the usual sections.
+pub(crate) fn info() -> Command {
+    Command::new("INFO")
+}
+
+/// `INFO section`.
+pub(crate) fn info_of(section: &str) -> Command {
+    info().arg(section)
+}
+
+/// `CONFIG GET name`. Servers before 7.0 take one name at a time.
+pub(crate) fn setting(name: &str) -> Command {
+    Command::new("CONFIG").arg("GET").arg(name)
+}
+
+/// `CONFIG SET name value`.
+pub(crate) fn set_setting(name: &str, value: impl Arg) -> Command {
+    Command::new("CONFIG").arg("SET").arg(name).arg(value)
+}
+
+/// `SELECT database`, for the commands that follow.
+pub(crate) fn select(database: u32) -> Command {
+    Command::new("SELECT").arg(database)
+}
+
+/// `MULTI`, the commands, `EXEC`: all at one moment, or none.
+pub(crate) fn transaction(commands: impl IntoIterator<Item = Command>) -> Vec<Command> {
+    let (multi, exec) = (Command::new("MULTI"), Command::new("EXEC"));
+    [multi].into_iter().chain(commands).chain([exec]).collect()
+}
+
+/// `ASKING`: the next command may be for a slot that the node imports.
+pub(crate) fn asking() -> Command {
+    Command::new("ASKING")
+}
+
+/// `COMMAND INFO name`, with a bar between a command and its subcommand.
+pub(crate) fn about_command(name: impl Arg) -> Command {
+    Command::new("COMMAND").arg("INFO").arg(name)
+}
+
+/// `COMMAND GETKEYS command …`: the keys in it.
+pub(crate) fn keys_in<A: Arg>(command: impl IntoIterator<Item = A>) -> Command {
+    Command::new("COMMAND").arg("GETKEYS").args_from(command)
+}
+
+/// `FUNCTION DUMP`: all its functions as a payload for FUNCTION RESTORE.
+pub(crate) fn dump_functions() -> Command {
+    Command::new("FUNCTION").arg("DUMP")
+}
