@@ -1,6 +1,7 @@
 //! What can go wrong between the tool and a cluster.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redistrib_cluster_model::fitness::Obstacle;
@@ -69,6 +70,9 @@ pub enum Error {
         /// What was asked, without secrets.
         command: String,
     },
+    /// A node of a cluster that could not be reached before this, or not be talked to: why.
+    #[error(transparent)]
+    Unreachable(Arc<Error>),
     /// What came back is not RESP.
     #[error("{node}: the answer to {command} is not the Redis protocol: {source}")]
     Protocol {
@@ -245,6 +249,7 @@ impl Error {
     pub fn refusal(&self) -> Option<&str> {
         match self {
             Self::Refused { reply, .. } => Some(reply),
+            Self::Unreachable(why) => why.refusal(),
             _ => None,
         }
     }
@@ -260,14 +265,15 @@ impl Error {
 
     /// Whether the peer could not be reached or went silent, as against answering something unwanted.
     pub fn is_unreachable(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Resolve(_)
-                | Self::Connect { .. }
-                | Self::Timeout { .. }
-                | Self::Io { .. }
-                | Self::Closed { .. }
-        )
+            | Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Io { .. }
+            | Self::Closed { .. } => true,
+            Self::Unreachable(why) => why.is_unreachable(),
+            _ => false,
+        }
     }
 
     /// What the user can do next, where the text does not say so already.
@@ -282,6 +288,7 @@ impl Error {
             ),
             Self::Refused { reply, .. } => remedy_for_refusal(reply),
             Self::TakenBack { source, .. } | Self::LeftOpen { source, .. } => source.remedy(),
+            Self::Unreachable(why) => why.remedy(),
             Self::Tls { reason, .. } => remedy_for_tls(reason),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionReset => {
                 Some("a port that expects TLS does so; give --tls then")

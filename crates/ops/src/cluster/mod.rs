@@ -7,7 +7,7 @@ pub(crate) mod served;
 pub mod server_info;
 mod sync_delay;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ pub struct Cluster {
 pub struct Member {
     node: Node,
     endpoint: Endpoint,
-    link: Result<Link>,
+    link: Result<Link, Arc<Error>>,
 }
 
 /// What a reachable node gave us.
@@ -102,19 +102,17 @@ impl Member {
 
     /// Why there is no connection.
     pub fn failure(&self) -> Option<&Error> {
-        self.link.as_ref().err()
+        self.link.as_ref().err().map(Arc::as_ref)
     }
 
     /// The connection.
     ///
     /// # Errors
-    /// [`Error::Closed`] where the node was not reachable; [`Member::failure`] tells why.
+    /// [`Error::Unreachable`] with why there is none.
     pub fn connection(&mut self) -> Result<&mut Connection> {
         match &mut self.link {
             Ok(link) => Ok(&mut link.connection),
-            Err(_) => {
-                Err(Error::Closed { node: self.endpoint.clone(), command: "connecting".into() })
-            }
+            Err(why) => Err(Error::Unreachable(Arc::clone(why))),
         }
     }
 }
@@ -291,7 +289,7 @@ impl Cluster {
                     member.node = node;
                     link.topology = topology;
                 }
-                (Some(Err(error)), link) => *link = Err(error),
+                (Some(Err(error)), link) => *link = Err(error.into()),
                 (None, _) | (Some(Ok(_)), Err(_)) => {}
             }
         }
@@ -301,7 +299,7 @@ impl Cluster {
     pub(crate) fn reconnect(&mut self) {
         let is_broken = |member: &Member| match &member.link {
             Ok(link) => link.connection.is_broken(),
-            Err(error) => matches!(error, Error::Closed { .. } | Error::Io { .. }),
+            Err(error) => matches!(**error, Error::Closed { .. } | Error::Io { .. }),
         };
         let broken = self.members.iter().enumerate().filter(|(_, member)| is_broken(member));
         let broken =
@@ -516,7 +514,7 @@ fn connect_all(
         .zip(links)
         .map(|((told, endpoint), link)| match link {
             Ok((node, link)) => Member { node, endpoint, link: Ok(link) },
-            Err(error) => Member { node: told, endpoint, link: Err(error) },
+            Err(error) => Member { node: told, endpoint, link: Err(error.into()) },
         })
         .collect()
 }

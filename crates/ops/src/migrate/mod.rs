@@ -20,6 +20,7 @@ mod link;
 pub(crate) mod mend;
 mod options;
 mod others;
+pub(crate) mod pace;
 mod pair;
 mod preflight;
 mod queue;

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::ends::Ends;
-use super::pace::Pace;
 use super::places::Places;
 use super::{TransferOptions, TransferReport};
 use crate::error::Error;
+use crate::migrate::pace::Pace;
 use crate::{Context, Event, Stop};
 
 /// Keys on their way from the thread that scans a source to those that copy.

@@ -15,7 +15,6 @@ mod job;
 mod lane;
 mod node;
 mod options;
-mod pace;
 mod places;
 mod redirect;
 mod report;

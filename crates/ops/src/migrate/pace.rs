@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::migrate::Rate;
+use super::options::Rate;
 
 /// How long a pause lasts at most before the caller looks whether it should stop.
 const NAP: Duration = Duration::from_millis(50);
@@ -12,28 +12,34 @@ const NAP: Duration = Duration::from_millis(50);
 /// A rate shared by several threads. What goes through now is paid for with the time after it, so a batch
 /// of any size passes, and the next one waits.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     rate: Option<Rate>,
     /// When all that went through is paid for.
     paid: Mutex<Instant>,
 }
 
 impl Pace {
-    pub(super) fn new(rate: Option<Rate>) -> Self {
+    pub(crate) fn new(rate: Option<Rate>) -> Self {
         Self { rate, paid: Mutex::new(Instant::now()) }
     }
 
     /// How many keys may go through together so that the pauses stay short: a tenth of a second's worth.
-    pub(super) fn most_keys(&self) -> usize {
+    pub(crate) fn most_keys(&self) -> usize {
         match self.rate {
             Some(Rate::Keys(keys)) => usize::try_from(keys / 10).unwrap_or(usize::MAX).max(1),
             _ => usize::MAX,
         }
     }
 
+    /// Whether the next may go through without waiting.
+    pub(crate) fn is_due(&self) -> bool {
+        let paid = || *self.paid.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rate.is_none() || paid() <= Instant::now()
+    }
+
     /// Takes note of what goes through, after waiting until what went before is paid for. Ends early when
     /// `stop` says so.
-    pub(super) fn pass(&self, keys: u64, bytes: u64, stop: impl Fn() -> bool) {
+    pub(crate) fn pass(&self, keys: u64, bytes: u64, stop: impl Fn() -> bool) {
         let cost = match self.rate {
             None => return,
             Some(Rate::Keys(rate)) => per_second(keys, rate),
