@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use redistrib_cluster_model::{ServerInfo, SharedTopology, Slot, Topology};
+use redistrib_cluster_model::{ServerInfo, SharedTopology, Slot};
 use redistrib_ops::{Cluster, Connection, Endpoint, Result, Settings};
 use redistrib_resp::Command;
 
@@ -57,7 +57,7 @@ impl Census {
     }
 
     fn note_open_slots(&mut self, topology: Option<&SharedTopology>) {
-        let Some(node) = topology.and_then(Topology::myself) else { return };
+        let Some(node) = topology.and_then(SharedTopology::myself) else { return };
         let outward = node.migrating.iter().map(|(slot, to)| format!("{slot}->-{to}"));
         let inward = node.importing.iter().map(|(slot, from)| format!("{slot}-<-{from}"));
         self.open_slots.extend(outward.chain(inward));

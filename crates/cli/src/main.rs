@@ -6,6 +6,7 @@ use redistrib_cli::args::{self, UsageError};
 use redistrib_cli::commands::{self, Outcome};
 use redistrib_cli::output::tell_error;
 use redistrib_cli::{dialect, secrets};
+use redistrib_ops::limits;
 
 fn main() -> ExitCode {
     match run() {
@@ -23,6 +24,9 @@ fn run() -> Result<Outcome, UsageError> {
         tell_error(format_args!(
             "Warning: the password stays visible in the process list: {error}"
         ));
+    }
+    if let Err(error) = limits::raise_open_files() {
+        tell_error(format_args!("Warning: the limit of open files stays as it is: {error}"));
     }
     Ok(commands::run(cli.verb))
 }

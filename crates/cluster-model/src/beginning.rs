@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::plan::create::CreatePlan;
-use crate::{Address, Node, NodeId, SlotSet, Topology};
+use crate::{Address, Node, NodeId, SharedTopology, SlotSet};
 
 /// How far they have come, all together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +20,11 @@ pub enum Beginning {
 
 /// One of the nodes, at the place in the list that the plan was made of.
 #[derive(Debug)]
-pub struct Named<'a, N = Node> {
+pub struct Named<'a> {
     /// How many keys it holds.
     pub keys: u64,
     /// What it says of itself and the others.
-    pub view: &'a Topology<N>,
+    pub view: &'a SharedTopology,
 }
 
 /// What the nodes are to be: each one's id, master and slots, in the order of the list that the plan was made of.
@@ -56,21 +56,21 @@ impl Intended {
     }
 
     /// The places of the nodes that a view does not know by their ids yet.
-    pub fn unknown_to<N: AsRef<Node>>(&self, view: &Topology<N>) -> Vec<usize> {
+    pub fn unknown_to(&self, view: &SharedTopology) -> Vec<usize> {
         self.places_without(view, |_, _| true)
     }
 
     /// The places of the nodes that a view does not see in the role and with the slots that they are to have.
-    pub fn unlike<N: AsRef<Node>>(&self, view: &Topology<N>) -> Vec<usize> {
+    pub fn unlike(&self, view: &SharedTopology) -> Vec<usize> {
         self.places_without(view, |role, node| {
             node.master == role.master && node.slots == role.slots
         })
     }
 
     /// The places of the nodes of which a view has no line that `suits` them.
-    fn places_without<N: AsRef<Node>>(
+    fn places_without(
         &self,
-        view: &Topology<N>,
+        view: &SharedTopology,
         suits: impl Fn(&Role, &Node) -> bool,
     ) -> Vec<usize> {
         let place = |node: &Node| self.places.get(&node.id).copied();
@@ -91,27 +91,27 @@ impl Intended {
     ///
     /// # Errors
     /// The place of the first node that is something else.
-    pub fn reached<N: AsRef<Node>>(
+    pub fn reached(
         &self,
-        nodes: &[Named<'_, N>],
+        nodes: &[Named<'_>],
         addresses: &HashSet<(String, u16)>,
     ) -> Result<Beginning, usize> {
-        let complete = |node: &Named<'_, N>| {
-            node.view.nodes.len() == self.nodes.len() && self.unlike(node.view).is_empty()
+        let complete = |node: &Named<'_>| {
+            node.view.len() == self.nodes.len() && self.unlike(node.view).is_empty()
         };
         if nodes.iter().all(complete) {
             return Ok(Beginning::All);
         }
-        let acceptable = |(place, node): (usize, &Named<'_, N>)| {
+        let acceptable = |(place, node): (usize, &Named<'_>)| {
             node.keys == 0 && self.may_have_begun(place, node.view, addresses)
         };
         if let Some(place) = nodes.iter().enumerate().position(|it| !acceptable(it)) {
             return Err(place);
         }
-        let untouched = |node: &Named<'_, N>| {
-            node.view.nodes.len() == 1 && node.view.iter().all(|node| node.slots.is_empty())
+        let untouched = |node: &Named<'_>| {
+            node.view.len() == 1 && node.view.iter().all(|node| node.slots.is_empty())
         };
-        let remembers = |node: &Named<'_, N>| settled(node.view).any(|other| !self.has(other.id));
+        let remembers = |node: &Named<'_>| settled(node.view).any(|other| !self.has(other.id));
         Ok(if nodes.iter().all(untouched) {
             Beginning::Nothing
         } else if nodes.iter().any(remembers) {
@@ -122,10 +122,10 @@ impl Intended {
     }
 
     /// Whether this is what a creation may have made of the node so far.
-    fn may_have_begun<N: AsRef<Node>>(
+    fn may_have_begun(
         &self,
         place: usize,
-        view: &Topology<N>,
+        view: &SharedTopology,
         addresses: &HashSet<(String, u16)>,
     ) -> bool {
         let Some(myself) = view.myself() else { return false };
@@ -149,13 +149,14 @@ impl Intended {
 }
 
 /// The nodes whose ids are their own: in a handshake it is a placeholder.
-fn settled<N: AsRef<Node>>(view: &Topology<N>) -> impl Iterator<Item = &Node> {
+fn settled(view: &SharedTopology) -> impl Iterator<Item = &Node> {
     view.iter().filter(|node| !node.flags.is_handshake())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Topology;
     use crate::plan::create::plan_create;
 
     /// Nodes `a`, `b` (masters) and `c` (replica of `a`) at ports 1 to 3.
@@ -179,7 +180,7 @@ mod tests {
 
     /// The first letter is the node itself; `A` is one with its slots, `c>a` a replica, `e@1` one known at port 1, `e?2`
     /// a handshake with port 2, `e-` one without address.
-    fn topology(text: &str) -> Topology {
+    fn topology(text: &str) -> SharedTopology {
         let lines = text.split(' ').enumerate().map(|(place, word)| {
             let mut letters = word.chars();
             let letter = letters.next().unwrap();
@@ -208,7 +209,7 @@ mod tests {
             };
             format!("{id} h:{port} {myself}{role}{more} {master} 0 0 0 connected {slots}\n")
         });
-        lines.collect::<String>().parse().unwrap()
+        lines.collect::<String>().parse::<Topology>().unwrap().into()
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! What each node of a cluster says about all of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, Node, NodeId, SharedTopology, Topology};
+use crate::{Address, Node, NodeId, SharedTopology};
 
 /// What one node said when it was asked for `CLUSTER NODES`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl NodeView {
 
     /// What the node says of itself, if it answered.
     pub fn myself(&self) -> Option<&Node> {
-        self.topology().and_then(Topology::myself)
+        self.topology().and_then(SharedTopology::myself)
     }
 }
 
@@ -77,23 +77,37 @@ impl Snapshot {
     }
 
     /// Every node that any view names, once: as it describes itself, or else as the first view that
-    /// names it does. In the order in which they are first named. Nodes in handshake are left out:
-    /// their ids are placeholders.
+    /// names it does. In the order of the first answer; those that it does not name come last, in the order of
+    /// their ids. Nodes in handshake are left out: their ids are placeholders.
     pub fn nodes(&self) -> Vec<&Node> {
         let mut place = HashMap::new();
         let mut nodes: Vec<&Node> = Vec::new();
-        let topologies = self.views.iter().filter_map(NodeView::topology);
-        for node in topologies.flat_map(Topology::iter) {
-            if node.flags.is_handshake() {
-                continue;
+        // What views share is looked at once.
+        let (mut bases, mut first) = (HashSet::new(), None);
+        for view in self.views.iter().filter_map(NodeView::topology) {
+            if bases.contains(&view.base()) {
+                view.differences().for_each(|node| add(&mut place, &mut nodes, node));
+            } else {
+                view.iter().for_each(|node| add(&mut place, &mut nodes, node));
+                if view.knows_base() {
+                    bases.insert(view.base());
+                }
             }
-            let at = *place.entry(node.id).or_insert(nodes.len());
-            match nodes.get_mut(at) {
-                None => nodes.push(node),
-                Some(known) if node.flags.is_myself() => *known = node,
-                Some(_) => {}
-            }
+            first.get_or_insert(nodes.len());
         }
+        nodes[first.unwrap_or_default()..].sort_unstable_by_key(|node| node.id);
         nodes
+    }
+}
+
+fn add<'a>(places: &mut HashMap<NodeId, usize>, nodes: &mut Vec<&'a Node>, node: &'a Node) {
+    if node.flags.is_handshake() {
+        return;
+    }
+    let at = *places.entry(node.id).or_insert(nodes.len());
+    match nodes.get_mut(at) {
+        None => nodes.push(node),
+        Some(known) if node.flags.is_myself() => *known = node,
+        Some(_) => {}
     }
 }

@@ -1,6 +1,6 @@
 //! What a node and a cluster are to each other.
 
-use crate::{Node, Snapshot, Topology};
+use crate::{Node, SharedTopology, Snapshot};
 
 /// What a node and a cluster are to each other, by what both sides say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +28,10 @@ impl Standing {
     /// let view = NodeView::answered(Address::new("::1", 7000), Topology::parse(line)?);
     /// let cluster = Snapshot { views: vec![view] };
     /// let other = "7349f132ca8cefc148b203ff3e02f8afb1692962 :7001 myself,master - 0 0 0 connected";
-    /// assert_eq!(Standing::of(&Topology::parse(other)?, &cluster), Standing::Stranger);
+    /// assert_eq!(Standing::of(&Topology::parse(other)?.into(), &cluster), Standing::Stranger);
     /// # Ok::<(), redistrib_cluster_model::ParseError>(())
     /// ```
-    pub fn of<N: AsRef<Node>>(topology: &Topology<N>, snapshot: &Snapshot) -> Self {
+    pub fn of(topology: &SharedTopology, snapshot: &Snapshot) -> Self {
         let own = topology.myself().map(|node| node.id);
         let views = snapshot.views.iter().filter(|view| view.id != own);
         let answered = views.filter_map(|view| Some((view.id?, view.topology()?)));
@@ -60,7 +60,7 @@ fn is_settled(node: &Node) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Address, NodeView};
+    use crate::{Address, NodeView, Topology};
 
     fn topology(myself: char, others: &str) -> Topology {
         let line = |digit: char, flags: &str| {
@@ -80,7 +80,7 @@ mod tests {
             NodeView::answered(Address::new("h", 1), topology)
         };
         let node = topology(node.chars().next().unwrap(), &node[1..]);
-        Standing::of(&node, &Snapshot { views: views.iter().map(view).collect() })
+        Standing::of(&node.into(), &Snapshot { views: views.iter().map(view).collect() })
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Clusters made up for tests: each node knows all others, and its own open slots.
 
-use std::sync::Arc;
-
 use crate::{Address, Flags, Node, NodeId, NodeView, Slot, SlotSet, Snapshot, Topology};
 
 /// The id of the `n`th node.
@@ -68,7 +66,12 @@ pub(crate) fn own(snapshot: &mut Snapshot, n: usize) -> &mut Node {
 
 /// What the node of view `n` says of the node of view `of`, to change it.
 pub(crate) fn seen(snapshot: &mut Snapshot, n: usize, of: usize) -> &mut Node {
-    Arc::make_mut(&mut snapshot.views[n].answer.as_mut().unwrap().nodes[of])
+    snapshot.views[n].answer.as_mut().unwrap().at_mut(of)
+}
+
+/// The node of view `n` has awaited an answer of the node of view `of` since then.
+pub(crate) fn set_awaited(snapshot: &mut Snapshot, n: usize, of: usize, sent: i64) {
+    snapshot.views[n].answer.as_mut().unwrap().set_awaited(of, sent);
 }
 
 /// Makes the node of view `n` silent.

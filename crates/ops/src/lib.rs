@@ -33,6 +33,7 @@ pub use net::connection::{
     Connection, Credentials, Payload, Secret, Settings, Synchronisation, TlsOptions, TlsSettings,
     without_secrets,
 };
+pub use net::limits;
 pub use operations::add_node::{NewRole, add_node};
 pub use operations::backup::{Saved, backup, write_whole};
 pub use operations::create::Candidates;

@@ -31,7 +31,7 @@ fn gossip(lab: &TempLab, nodes: &[Endpoint]) {
         let fresh = |node: &Endpoint| {
             let cluster = Cluster::discover(node, lab.settings()).unwrap();
             let topology = cluster.myself().topology().unwrap();
-            let mut others = topology.nodes.iter().filter(|other| !other.flags.is_myself());
+            let mut others = topology.iter().filter(|other| !other.flags.is_myself());
             others.all(|other| other.pong_received > now)
         };
         nodes.iter().all(fresh)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Finding, Survey};
-use crate::{Node, NodeId, Snapshot};
+use crate::{Flags, Node, NodeId, Snapshot};
 
 pub(super) fn unreachable(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
     findings.extend(snapshot.views.iter().filter_map(|view| {
@@ -52,16 +52,15 @@ pub(super) fn ill(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut failed: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut suspected: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut handshakes: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
-    for (viewer, topology) in &survey.views {
-        for node in &topology.nodes {
-            let flags = &node.flags;
-            if flags.is_handshake() {
-                handshakes.entry(node.address.to_string()).or_default().push(*viewer);
-            } else if flags.is_failed() {
-                failed.entry(node.id).or_default().push(*viewer);
-            } else if flags.is_suspected() {
-                suspected.entry(node.id).or_default().push(*viewer);
-            }
+    let is_told = |flags: &Flags| flags.is_handshake() || flags.is_failed() || flags.is_suspected();
+    for (viewer, node) in survey.seen(|node| is_told(&node.flags)) {
+        let flags = &node.flags;
+        if flags.is_handshake() {
+            handshakes.entry(node.address.to_string()).or_default().push(viewer);
+        } else if flags.is_failed() {
+            failed.entry(node.id).or_default().push(viewer);
+        } else {
+            suspected.entry(node.id).or_default().push(viewer);
         }
     }
     for (id, by) in failed {
@@ -78,14 +77,13 @@ pub(super) fn ill(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 /// Nodes to which others have no connection of the bus, though nobody holds them for failed.
 pub(super) fn bus_links(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut down: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
-    for (viewer, topology) in &survey.views {
-        for node in &topology.nodes {
-            let flags = &node.flags;
-            let is_told = flags.is_handshake() || flags.is_failed() || flags.is_suspected();
-            if !node.link_connected && !flags.is_myself() && !is_told {
-                down.entry(node.id).or_default().push(*viewer);
-            }
-        }
+    let is_down = |node: &Node| {
+        let flags = &node.flags;
+        let is_told = flags.is_handshake() || flags.is_failed() || flags.is_suspected();
+        !node.link_connected && !flags.is_myself() && !is_told
+    };
+    for (viewer, node) in survey.seen(is_down) {
+        down.entry(node.id).or_default().push(viewer);
     }
     findings.extend(
         down.into_iter().map(|(id, by)| Finding::BusLinkDown {
@@ -128,39 +126,32 @@ pub(super) fn redundancy(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 
 /// Nodes that some of the others do not know.
 pub(super) fn unknown(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
-    let mut known_to: HashMap<NodeId, usize> = HashMap::with_capacity(survey.nodes.len());
-    for node in survey.views.iter().flat_map(|(_, topology)| &topology.nodes) {
-        *known_to.entry(node.id).or_default() += 1;
-    }
-    let known_to_all = |id| known_to.get(&id).is_some_and(|count| *count >= survey.views.len());
-    let missed: Vec<NodeId> =
-        survey.nodes.iter().map(|node| node.id).filter(|id| !known_to_all(*id)).collect();
-    if missed.is_empty() {
-        return;
+    let mut handshakes: HashMap<NodeId, usize> = HashMap::new();
+    for (viewer, _) in survey.seen(|node| node.flags.is_handshake()) {
+        *handshakes.entry(viewer).or_default() += 1;
     }
     let mut unknown_to: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
-    for (viewer, topology) in &survey.views {
-        let known: HashSet<NodeId> = topology.nodes.iter().map(|node| node.id).collect();
-        for id in missed.iter().filter(|id| !known.contains(id)) {
-            unknown_to.entry(*id).or_default().push(*viewer);
+    for (viewer, view) in &survey.views {
+        let met = handshakes.get(viewer).copied().unwrap_or_default();
+        // The survey has all nodes that any view knows: whoever knows as many knows them all.
+        if view.len().saturating_sub(met) >= survey.nodes.len() {
+            continue;
         }
+        let missed = survey.nodes.iter().filter(|node| view.node(node.id).is_none());
+        missed.for_each(|node| unknown_to.entry(node.id).or_default().push(*viewer));
     }
-    for id in missed {
-        if let Some(by) = unknown_to.remove(&id) {
-            findings.push(Finding::UnknownTo { node: survey.member(id), by: survey.members(by) });
+    for node in &survey.nodes {
+        if let Some(by) = unknown_to.remove(&node.id) {
+            let node = survey.member(node.id);
+            findings.push(Finding::UnknownTo { node, by: survey.members(by) });
         }
     }
 }
 
 /// Replicas without a master that works, and masters without a replica.
 pub(super) fn replication(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
-    let ill: HashSet<NodeId> = survey
-        .views
-        .iter()
-        .flat_map(|(_, topology)| &topology.nodes)
-        .filter(|node| node.flags.is_failed())
-        .map(|node| node.id)
-        .collect();
+    let failed = survey.seen(|node| node.flags.is_failed());
+    let ill: HashSet<NodeId> = failed.into_iter().map(|(_, node)| node.id).collect();
     let mut followed = HashSet::new();
     for node in survey.nodes.iter().filter(|node| node.is_replica()) {
         let replica = survey.member(node.id);

@@ -10,13 +10,28 @@ type Ownership<'a> = Vec<(NodeId, &'a SlotSet)>;
 
 pub(super) fn disagreement(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut groups: HashMap<Ownership<'_>, Vec<NodeId>> = HashMap::new();
-    for (viewer, topology) in &survey.views {
-        groups.entry(topology.ownership()).or_default().push(*viewer);
+    // What views share is looked through once.
+    let mut shared: HashMap<*const (), (Ownership<'_>, Vec<NodeId>)> = HashMap::new();
+    for (viewer, view) in &survey.views {
+        match view.shared_owners() {
+            None => groups.entry(view.ownership()).or_default().push(*viewer),
+            Some(base) => {
+                let (_, viewers) =
+                    shared.entry(base).or_insert_with(|| (view.ownership(), Vec::new()));
+                viewers.push(*viewer);
+            }
+        }
+    }
+    for (ownership, viewers) in shared.into_values() {
+        groups.entry(ownership).or_default().extend(viewers);
     }
     if groups.len() < 2 {
         return;
     }
+    let place: HashMap<NodeId, usize> =
+        survey.views.iter().enumerate().map(|(place, (viewer, _))| (*viewer, place)).collect();
     let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.iter_mut().for_each(|(_, viewers)| viewers.sort_by_key(|viewer| place.get(viewer)));
     // The largest group first; ids decide between equals, so that the order is always the same.
     groups.sort_by(|(_, a), (_, b)| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     let slots = disputed(groups.iter().map(|(ownership, _)| ownership));

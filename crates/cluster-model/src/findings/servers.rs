@@ -80,7 +80,6 @@ impl<'a> Servers<'a> {
             let Some(info) = self.told.get(viewer) else { continue };
             if info.field("cluster_state") == Some("fail") {
                 let serving = topology
-                    .nodes
                     .iter()
                     .filter(|node| node.is_master() && !node.slots.is_empty() && !is_ill(node));
                 let reason = down_reason(info, serving.count() as u64);
@@ -220,9 +219,9 @@ impl<'a> Servers<'a> {
             let Some(info) = self.told.get(viewer) else { continue };
             let limits = clock_ms(info).zip(info.setting_number("cluster-node-timeout"));
             let Some((now, timeout)) = limits else { continue };
-            let awaited = topology.nodes.iter().filter(|node| node.ping_sent > 0 && !is_ill(node));
-            for node in awaited {
-                let sent = u64::try_from(node.ping_sent).unwrap_or(now);
+            let awaited = topology.awaited().filter(|(node, sent)| *sent > 0 && !is_ill(node));
+            for (node, sent) in awaited {
+                let sent = u64::try_from(sent).unwrap_or(now);
                 let waited = now.saturating_sub(sent);
                 if waited > timeout / 2 {
                     let (most, by) = late.entry(node.id).or_default();

@@ -60,6 +60,20 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Each node that `which` accepts, with who describes it so; in the order of the views. What views share is looked
+    /// through once.
+    pub(crate) fn seen(&self, which: impl Fn(&Node) -> bool) -> Vec<(NodeId, &'a Node)> {
+        let mut bases: HashMap<*const (), Vec<usize>> = HashMap::new();
+        let mut seen = Vec::new();
+        for (viewer, view) in &self.views {
+            let places = bases.entry(view.base()).or_insert_with(|| view.search_base(&which));
+            let alike = places.iter().filter_map(|place| view.alike(*place));
+            let others = view.differences().filter(|node| which(node));
+            seen.extend(alike.chain(others).map(|node| (*viewer, node)));
+        }
+        seen
+    }
+
     pub(crate) fn node(&self, id: NodeId) -> Option<&'a Node> {
         self.places.get(&id).map(|place| self.nodes[*place])
     }

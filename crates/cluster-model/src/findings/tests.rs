@@ -1,12 +1,12 @@
 //! Each finding from the smallest cluster that shows it.
 
-use std::sync::Arc;
+use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{
-    id, master, own, replica, seen, silence, slot, slots, snapshot, three_masters,
+    id, master, own, replica, seen, set_awaited, silence, slot, slots, snapshot, three_masters,
 };
-use crate::{Flags, NodeView, ServerInfo};
+use crate::{Flags, Node, NodeView, ServerInfo, SharedNodes, Topology};
 
 /// The findings in words; every one of them survives JSON.
 fn words(snapshot: &Snapshot) -> Vec<String> {
@@ -90,7 +90,7 @@ fn nodes_that_are_not_well_are_named() {
     seen(&mut snapshot, 2, 0).flags = Flags::parse("master,fail");
     let mut stranger = master(9, "");
     stranger.flags = Flags::parse("handshake");
-    snapshot.views[0].answer.as_mut().unwrap().nodes.push(stranger.into());
+    snapshot.views[0].answer.as_mut().unwrap().push(stranger);
     assert_eq!(
         words(&snapshot),
         [
@@ -104,7 +104,7 @@ fn nodes_that_are_not_well_are_named() {
 #[test]
 fn a_node_that_only_some_know_is_named() {
     let mut snapshot = snapshot(&three_masters());
-    snapshot.views[0].answer.as_mut().unwrap().nodes.push(master(4, "").into());
+    snapshot.views[0].answer.as_mut().unwrap().push(master(4, ""));
     assert_eq!(words(&snapshot), ["node h:7004 is not known to h:7002, h:7003"]);
 }
 
@@ -248,8 +248,7 @@ fn long_lists_are_cut_short() {
     let nodes: Vec<_> = (1..=9).map(|n| master(n, "")).collect();
     let mut snapshot = snapshot(&nodes);
     for view in &mut snapshot.views[1..] {
-        Arc::make_mut(&mut view.answer.as_mut().unwrap().nodes[0]).flags =
-            Flags::parse("master,fail");
+        view.answer.as_mut().unwrap().at_mut(0).flags = Flags::parse("master,fail");
     }
     let found = words(&snapshot);
     assert_eq!(found[0], "node h:7001 has failed, says h:7002, h:7003, h:7004 and 5 more");
@@ -421,10 +420,10 @@ fn the_bus_between_nodes_is_looked_at() {
     seen(&mut cut, 0, 2).link_connected = false;
     assert_eq!(told(&cut, |_| String::new()), ["h:7001 has no bus link to node h:7003"]);
     let mut late = snapshot(&three_masters());
-    seen(&mut late, 1, 2).ping_sent = 998_900;
+    set_awaited(&mut late, 1, 2, 998_900);
     let timeout = |_| "cluster-node-timeout=2000".to_owned();
     assert_eq!(told(&late, timeout), ["node h:7003 has not answered h:7002 for 1100 ms"]);
-    seen(&mut late, 1, 2).ping_sent = 999_100;
+    set_awaited(&mut late, 1, 2, 999_100);
     assert_eq!(told(&late, timeout), [""; 0]);
 }
 
@@ -444,4 +443,64 @@ fn what_a_cluster_would_not_survive_is_told() {
     loading.views[1].answer =
         Err("h:7002: CLUSTER NODES was refused: LOADING Redis is loading".into());
     assert_eq!(loading.findings()[0].to_string(), "node h:7002 (02020202) is loading its data");
+}
+
+/// What one node may say otherwise of another than all others do.
+fn distort(nodes: &mut Vec<Node>, (at, how): (usize, u8)) {
+    let at = at % nodes.len().max(1);
+    let Some(node) = nodes.get_mut(at) else { return };
+    match how {
+        0 => node.flags = Flags::parse("master,fail?"),
+        1 => node.flags = Flags::parse("slave,fail"),
+        2 => node.flags = Flags::parse("handshake"),
+        3 => node.link_connected = false,
+        4 => drop(node.slots.take_first(3)),
+        5 => drop(node.slots.insert(slot(16_000))),
+        6 => node.ping_sent = 999_000,
+        7 => node.master = Some(id(99)),
+        8 => node.config_epoch = 1,
+        9 => drop(nodes.remove(at)),
+        10 => nodes.push(master(50 + at as u8, "")),
+        11 => nodes.reverse(),
+        _ => node.address.port += 1,
+    }
+}
+
+proptest! {
+    /// However nodes disagree: views of which only the differences are kept show what whole ones show.
+    #[test]
+    fn nothing_is_missed_for_sharing(
+        masters in 1u8..12,
+        odd in prop::collection::vec(prop::collection::vec((0usize..24, 0u8..13), 0..6), 0..8),
+        silent in 0usize..40,
+    ) {
+        let mut nodes: Vec<Node> = (0..masters)
+            .map(|n| master(n + 1, &format!("{}-{}", u16::from(n) * 100, u16::from(n) * 100 + 99)))
+            .collect();
+        nodes.extend((0..masters).map(|n| replica(n + 20, n + 1)));
+        let mut whole = snapshot(&nodes);
+        for (place, view) in whole.views.iter_mut().enumerate() {
+            let mut said = Topology::from(view.answer.clone().unwrap()).nodes;
+            for one in odd.get(place).into_iter().flatten() {
+                distort(&mut said, *one);
+            }
+            view.answer = Ok(Topology { nodes: said, ..Topology::default() }.into());
+        }
+        if silent < whole.views.len() {
+            silence(&mut whole, silent);
+        }
+        let mut known = SharedNodes::default();
+        let mut compact = whole.clone();
+        for view in &mut compact.views {
+            if let Ok(said) = &view.answer {
+                view.answer = Ok(known.read(Topology::from(said.clone()).to_string()).unwrap());
+            }
+        }
+        let told = "cluster_state:fail\r\nserver_time_usec:1000000000\r\n";
+        let mut told = ServerInfo::parse(told);
+        told.enter_setting("cluster-node-timeout", "1000");
+        let servers = vec![Some(told); whole.views.len()];
+        prop_assert_eq!(&compact, &whole);
+        prop_assert_eq!(compact.diagnosis(&servers), whole.diagnosis(&servers));
+    }
 }

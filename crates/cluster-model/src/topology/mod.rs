@@ -1,6 +1,7 @@
 //! All nodes of a cluster, as one of them describes them.
 
 mod error;
+mod lines;
 mod parse;
 mod shared;
 #[cfg(test)]
@@ -34,11 +35,11 @@ use crate::{Node, NodeId, Slot, SlotSet};
 /// # Ok::<(), redistrib_cluster_model::ParseError>(())
 /// ```
 ///
-/// `N` is [`Node`], or where views share what they say alike ([`SharedTopology`]) an `Arc` of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Topology<N = Node> {
+/// Many views of one cluster share what they say alike as [`SharedTopology`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Topology {
     /// The nodes, in the order of the text.
-    pub nodes: Vec<N>,
+    pub nodes: Vec<Node>,
     /// The highest epoch that the node has seen in the cluster. Only nodes.conf tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_epoch: Option<u64>,
@@ -68,16 +69,10 @@ impl Topology {
     }
 }
 
-impl<N> Default for Topology<N> {
-    fn default() -> Self {
-        Topology { nodes: Vec::new(), current_epoch: None, last_vote_epoch: None }
-    }
-}
-
-impl<N: AsRef<Node>> Topology<N> {
+impl Topology {
     /// The nodes, in the order of the text.
     pub fn iter(&self) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().map(AsRef::as_ref)
+        self.nodes.iter()
     }
 
     /// The node that printed the text.
@@ -118,10 +113,7 @@ impl<N: AsRef<Node>> Topology<N> {
     /// Who owns what, in the order of node ids; nodes without slots are left out. Two views agree
     /// when these are equal.
     pub fn ownership(&self) -> Vec<(NodeId, &SlotSet)> {
-        let owners = self.iter().filter(|node| !node.slots.is_empty());
-        let mut ownership: Vec<_> = owners.map(|node| (node.id, &node.slots)).collect();
-        ownership.sort_unstable();
-        ownership
+        ownership(self.iter())
     }
 
     /// [`Topology::ownership`] as a text, `id:0-5460|id:…`, as redis-trib.rb compared it.
@@ -132,6 +124,14 @@ impl<N: AsRef<Node>> Topology<N> {
             .map(|(id, slots)| format!("{id}:{}", slots.to_string().replace(' ', ",")));
         parts.collect::<Vec<_>>().join("|")
     }
+}
+
+/// Who owns what, in the order of node ids.
+fn ownership<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<(NodeId, &'a SlotSet)> {
+    let owners = nodes.filter(|node| !node.slots.is_empty());
+    let mut ownership: Vec<_> = owners.map(|node| (node.id, &node.slots)).collect();
+    ownership.sort_unstable();
+    ownership
 }
 
 /// Reads the answer to `CLUSTER NODES`: [`Topology::parse`].
@@ -152,7 +152,7 @@ impl FromStr for Topology {
 }
 
 /// The text that servers print; with the `vars` line of nodes.conf when the epochs are known.
-impl<N: AsRef<Node>> fmt::Display for Topology<N> {
+impl fmt::Display for Topology {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().try_for_each(|node| writeln!(f, "{node}"))?;
         if self.current_epoch.is_none() && self.last_vote_epoch.is_none() {

@@ -34,6 +34,17 @@ pub enum Error {
         /// The system's word.
         source: io::Error,
     },
+    /// The system grants this process no more open files: that says nothing of any server.
+    #[error(
+        "this process may have {limit} files and connections open (`ulimit -n`), {}",
+        needed.map_or("which are in use".to_owned(), |needed| format!("and needs {needed}"))
+    )]
+    OpenFiles {
+        /// How many it may have.
+        limit: usize,
+        /// How many it needs, where that is known.
+        needed: Option<usize>,
+    },
     /// The TLS handshake or its set-up failed.
     #[error("{node}: TLS: {reason}")]
     Tls {
@@ -279,6 +290,7 @@ impl Error {
     /// What the user can do next, where the text does not say so already.
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
+            Self::OpenFiles { .. } => Some("raise the limit (`ulimit -n`, `LimitNOFILE=`)"),
             Self::Connect { .. } => Some("is the server running, and is this its address?"),
             Self::Timeout { .. } => {
                 Some("the server is stopped or overloaded, or the network drops packets; try again")

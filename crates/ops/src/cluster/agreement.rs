@@ -9,9 +9,9 @@ use crate::{Cluster, Context, Member};
 /// What two of the reachable nodes see differently, in words.
 pub(crate) fn disagreement(cluster: &Cluster, which: impl Fn(&Member) -> bool) -> Option<String> {
     let members = cluster.members().iter().filter(|member| which(member));
-    let mut views = members.filter_map(|member| Some((member, member.topology()?.ownership())));
+    let mut views = members.filter_map(|member| Some((member, member.topology()?)));
     let (first, theirs) = views.next()?;
-    let (other, _) = views.find(|(_, ownership)| *ownership != theirs)?;
+    let (other, _) = views.find(|(_, view)| !view.agrees_with(theirs))?;
     let (one, two) = (first.endpoint(), other.endpoint());
     Some(format!("{one} and {two} do not see the same owners of slots"))
 }

@@ -32,13 +32,13 @@ impl Candidate {
         let mut connection = Connection::open(endpoint, settings)?;
         let (node, topology) = read_topology(&mut connection)?;
         let info = read_info(&mut connection)?;
-        Ok(Self { connection, node, topology: topology.into(), info })
+        Ok(Self { connection, node, topology, info })
     }
 
     /// Looks again at how the node sees itself and others.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         let (node, topology) = read_topology(&mut self.connection)?;
-        (self.node, self.topology) = (node, topology.into());
+        (self.node, self.topology) = (node, topology);
         Ok(())
     }
 
@@ -50,7 +50,7 @@ impl Candidate {
 
     /// Whether the node has neither slots nor others to talk to.
     pub(crate) fn is_alone(&self) -> bool {
-        self.topology.nodes.len() == 1 && self.node.slots.is_empty()
+        self.topology.len() == 1 && self.node.slots.is_empty()
     }
 
     /// Makes sure that the node has nothing to lose and belongs nowhere. What a node with keys, slots or others to talk to
@@ -63,7 +63,7 @@ impl Candidate {
     pub(crate) fn not_empty(&self) -> Error {
         let node = self.connection.endpoint();
         let (keys, slots) = (self.info.keys(), self.node.slots.len());
-        let reason = match (self.topology.nodes.len() - 1, slots, keys) {
+        let reason = match (self.topology.len() - 1, slots, keys) {
             (0, 0, keys) => format!("it holds {keys} keys: FLUSHALL if they are not needed"),
             (0, slots, keys) => format!(
                 "it owns {slots} slots already and holds {keys} keys: it is a cluster by itself, which `redis-trib \

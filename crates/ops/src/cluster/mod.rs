@@ -5,31 +5,31 @@ pub(crate) mod candidate;
 pub(crate) mod lost;
 pub(crate) mod served;
 pub mod server_info;
+mod ask;
+mod parallel;
 mod sync_delay;
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use redistrib_cluster_model::{
     Address, Node, NodeId, NodeName, NodeNameError, NodeView, SharedNodes, SharedTopology, Slot,
-    SlotSet, Snapshot, Topology,
+    SlotSet, Snapshot,
 };
 use redistrib_resp::{Command, Reply};
 
+pub(crate) use parallel::in_parallel;
+
+use self::ask::Asking;
 use crate::Refusal;
 use crate::commands;
 use crate::conn::{describe, refusal};
 use crate::error::{Error, Result};
 use crate::{Connection, Endpoint, Settings, TlsSettings};
 
-/// How long a node that was asked beside others is waited for when the time is up for one of them.
-const LEAST_WAIT: Duration = Duration::from_millis(50);
-/// How long a node may take that is asked only after others have used up the time of all.
-const LEAST_PATIENCE: Duration = Duration::from_secs(1);
-/// How many items are worked on side by side: enough that a cluster of a thousand nodes far away is asked in a few
-/// round trips, and few enough that what they answer does not fill the memory.
-const MOST_THREADS: usize = 128;
+/// How many nodes are asked at a time how they see their cluster, at most, and how many bytes they may answer together: what
+/// has arrived and is not read yet takes room, and a slow network is shared by all.
+const VIEWS_AT_A_TIME: usize = parallel::MOST_THREADS;
+const BYTES_AT_A_TIME: usize = 16 << 20;
 
 /// The nodes of a cluster with a connection to each that can be reached.
 ///
@@ -64,6 +64,38 @@ struct Link {
 }
 
 impl Member {
+    /// A node that others tell of, to which no connection has been made yet.
+    fn unseen(node: Node, endpoint: Endpoint, settings: &Settings) -> Self {
+        let connection = Connection::resting(&endpoint, settings);
+        Self { node, endpoint, link: Ok(Link { connection, topology: SharedTopology::default() }) }
+    }
+
+    fn is_unseen(&self) -> bool {
+        self.topology().is_some_and(SharedTopology::is_empty)
+    }
+
+    /// Notes how the node sees itself and the cluster. A new one must be the one that others tell of: the address of a node
+    /// that is gone may be another cluster's by now.
+    fn saw(&mut self, seen: Result<(Node, SharedTopology)>) {
+        let is_unseen = self.is_unseen();
+        let seen = seen.and_then(|(node, topology)| {
+            if is_unseen && node.id != self.node.id {
+                let what =
+                    format!("node {} was expected there, and {} answers", self.node.id, node.id);
+                return Err(self.connection()?.unexpected(&commands::cluster_nodes(), what));
+            }
+            Ok((node, topology))
+        });
+        match (seen, &mut self.link) {
+            (Ok((node, topology)), Ok(link)) => {
+                self.node = node;
+                link.topology = topology;
+            }
+            (Err(error), link) => *link = Err(error.into()),
+            (Ok(_), Err(_)) => {}
+        }
+    }
+
     /// The node's id.
     pub fn id(&self) -> NodeId {
         self.node.id
@@ -125,13 +157,15 @@ impl Cluster {
     /// Those of [`Connection::open`] and [`Connection::call`] for the seed; [`Error::NotCluster`].
     pub fn discover(seed: &Endpoint, settings: &Settings) -> Result<Self> {
         let mut connection = Connection::open(seed, settings)?;
-        let (node, topology) = read_topology(&mut connection)?;
-        let others = reachable_nodes(&topology, seed, settings);
         let mut known = SharedNodes::default();
-        let link = Ok(Link { connection, topology: known.share(topology) });
+        let (node, topology) = read_view(&mut connection, &mut known)?;
+        let others = reachable_nodes(&topology, seed, settings);
+        let link = Ok(Link { connection, topology });
         let mut members = vec![Member { node, endpoint: seed.clone(), link }];
-        members.extend(connect_all(others, settings, known));
-        Ok(Self { settings: settings.clone(), seed: seed.clone(), members })
+        members.extend(others.into_iter().map(|(node, at)| Member::unseen(node, at, settings)));
+        let mut cluster = Self { settings: settings.clone(), seed: seed.clone(), members };
+        cluster.look(known, |member| member.is_unseen())?;
+        Ok(cluster)
     }
 
     /// The node the others were learnt from.
@@ -273,26 +307,35 @@ impl Cluster {
     /// Asks every node again how it sees the cluster. A node that does not answer becomes unreachable, and one that
     /// was unreachable before stays so.
     pub fn refresh(&mut self) {
+        // Want of descriptors says nothing of a node: it stays as it was seen last.
+        let _ = self.look(SharedNodes::default(), |member| member.link.is_ok());
+    }
+
+    /// Asks the members that `which` accepts how they see the cluster.
+    ///
+    /// # Errors
+    /// [`Error::OpenFiles`].
+    fn look(&mut self, mut known: SharedNodes, which: impl Fn(&Member) -> bool) -> Result<()> {
         let command = commands::cluster_nodes();
-        let mut known = SharedNodes::default();
         let read = |connection: &Connection, replies: Vec<Reply>| {
             let reply =
                 replies.first().ok_or_else(|| connection.unexpected(&command, "no reply"))?;
-            let (node, topology) = parse_topology(connection.endpoint(), &command, reply)?;
-            Ok((node, known.share(topology)))
+            parse_view(connection.endpoint(), &command, reply, &mut known)
         };
+        let size = 128 * self.members.len();
+        let most = (BYTES_AT_A_TIME / size.max(1)).clamp(1, VIEWS_AT_A_TIME);
         let commands = std::slice::from_ref(&command);
-        let answers = self.ask(MOST_THREADS, |member| member.link.is_ok(), commands, read);
+        let asking = Asking::new(&mut self.members, &self.settings, commands, most);
+        let answers = asking.ask(which, read);
+        let mut outcome = Ok(());
         for (member, answer) in self.members.iter_mut().zip(answers) {
-            match (answer, &mut member.link) {
-                (Some(Ok((node, topology))), Ok(link)) => {
-                    member.node = node;
-                    link.topology = topology;
-                }
-                (Some(Err(error)), link) => *link = Err(error.into()),
-                (None, _) | (Some(Ok(_)), Err(_)) => {}
+            match answer {
+                Some(Err(error @ Error::OpenFiles { .. })) => outcome = Err(error),
+                Some(seen) => member.saw(seen),
+                None => {}
             }
         }
+        outcome
     }
 
     /// Connects again to nodes whose connection has broken, side by side. One that was never reached stays so.
@@ -304,11 +347,11 @@ impl Cluster {
         let broken = self.members.iter().enumerate().filter(|(_, member)| is_broken(member));
         let broken =
             broken.map(|(place, member)| (place, (member.node.clone(), member.endpoint.clone())));
-        let (places, nodes): (Vec<usize>, Vec<_>) = broken.unzip();
-        let fresh = connect_all(nodes, &self.settings, SharedNodes::default());
-        for (place, member) in places.into_iter().zip(fresh) {
-            self.members[place] = member;
+        for (place, (node, endpoint)) in broken.collect::<Vec<_>>() {
+            self.members[place] = Member::unseen(node, endpoint, &self.settings);
         }
+        // Who cannot be seen now is tried again at the next use.
+        let _ = self.look(SharedNodes::default(), Member::is_unseen);
     }
 
     /// Sends the same commands to all members that `which` accepts, then collects the replies: one wait
@@ -319,7 +362,7 @@ impl Cluster {
         which: impl Fn(&Member) -> bool,
         commands: &[Command],
     ) -> Vec<Option<Result<Vec<Reply>>>> {
-        self.ask(usize::MAX, which, commands, |_, replies| Ok(replies))
+        self.hear(which, commands, |_, replies| Ok(replies))
     }
 
     /// [`Cluster::broadcast`] where an error reply is an error: whether each member accepted all commands.
@@ -328,40 +371,20 @@ impl Cluster {
         which: impl Fn(&Member) -> bool,
         commands: &[Command],
     ) -> Vec<Option<Result<()>>> {
-        self.ask(usize::MAX, which, commands, |connection, replies| {
+        self.hear(which, commands, |connection, replies| {
             let mut answered = commands.iter().zip(replies);
             answered.try_for_each(|(command, reply)| connection.accept(command, reply).map(drop))
         })
     }
 
-    /// [`Cluster::broadcast`] to at most `most` members at a time, that keeps of each member's replies what `read` makes
-    /// of them: the replies of all together may be large, for the memory as for the network.
-    fn ask<T>(
+    /// [`Cluster::broadcast`] that keeps of each member's replies what `read` makes of them as soon as they are there.
+    pub(crate) fn hear<T>(
         &mut self,
-        most: usize,
         which: impl Fn(&Member) -> bool,
         commands: &[Command],
-        mut read: impl FnMut(&Connection, Vec<Reply>) -> Result<T>,
+        read: impl FnMut(&Connection, Vec<Reply>) -> Result<T>,
     ) -> Vec<Option<Result<T>>> {
-        let mut answers = Vec::with_capacity(self.members.len());
-        let patience = Patience::default();
-        for members in self.members.chunks_mut(most) {
-            let sent: Vec<Option<Result<()>>> = members
-                .iter_mut()
-                .map(|member| which(member).then(|| member.connection()?.send(commands)))
-                .collect();
-            let started = Instant::now();
-            let mut collect = |member: &mut Member| {
-                let connection = member.connection()?;
-                let replies = receive_all(connection, commands, &patience, started)?;
-                read(connection, replies)
-            };
-            let asked = members.iter_mut().zip(sent);
-            answers.extend(
-                asked.map(|(member, sent)| sent.map(|sent| sent.and_then(|()| collect(member)))),
-            );
-        }
-        answers
+        Asking::new(&mut self.members, &self.settings, commands, usize::MAX).ask(which, read)
     }
 
     /// A new connection to a member, for a thread of its own.
@@ -373,84 +396,49 @@ impl Cluster {
     }
 }
 
-/// The replies to commands that were sent to several nodes at once. Nodes are silent side by side: the first reply of
-/// each has had the time of all before it.
-fn receive_all(
-    connection: &mut Connection,
-    commands: &[Command],
-    patience: &Patience,
-    started: Instant,
-) -> Result<Vec<Reply>> {
-    let most = patience.of(connection.timeout());
-    let mut wait = Some(most.saturating_sub(started.elapsed()).max(LEAST_WAIT));
-    let receive = |command| match wait.take() {
-        None => connection.receive(command),
-        Some(wait) => match connection.receive_within(command, wait)? {
-            Some(reply) => Ok(reply),
-            None => {
-                patience.use_up(started.elapsed());
-                Err(connection.give_up(command, connection.timeout()))
-            }
-        },
-    };
-    commands.iter().map(receive).collect()
-}
-
-/// What nodes that do not answer leave of the time for those that are asked after them: a thousand that hang are not to
-/// take a thousand times as long as one.
-#[derive(Debug, Default)]
-struct Patience {
-    used: Mutex<Duration>,
-}
-
-impl Patience {
-    /// What is left of a time limit.
-    fn of(&self, limit: Duration) -> Duration {
-        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        limit.saturating_sub(used).max(LEAST_PATIENCE.min(limit))
-    }
-
-    /// Notes that a node has been waited for so long in vain.
-    fn use_up(&self, time: Duration) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        *used = time.max(*used);
-    }
-}
-
 /// Asks one node how it sees itself and the cluster.
-pub(crate) fn read_topology(connection: &mut Connection) -> Result<(Node, Topology)> {
+pub(crate) fn read_topology(connection: &mut Connection) -> Result<(Node, SharedTopology)> {
+    read_view(connection, &mut SharedNodes::default())
+}
+
+/// [`read_topology`], which shares what is known already.
+pub(crate) fn read_view(
+    connection: &mut Connection,
+    known: &mut SharedNodes,
+) -> Result<(Node, SharedTopology)> {
     let command = commands::cluster_nodes();
-    let reply = call_for_topology(connection, &command)?;
-    parse_topology(connection.endpoint(), &command, &reply)
+    let reply = connection.request(&command)?;
+    parse_view(connection.endpoint(), &command, &reply, known)
 }
 
-fn call_for_topology(connection: &mut Connection, command: &Command) -> Result<Reply> {
-    connection.call(command).map_err(|error| match error.refused() {
-        Some(Refusal::NoCluster) => Error::NotCluster { node: connection.endpoint().clone() },
-        _ => error,
-    })
-}
-
-fn parse_topology(node: &Endpoint, command: &Command, reply: &Reply) -> Result<(Node, Topology)> {
+fn parse_view(
+    node: &Endpoint,
+    command: &Command,
+    reply: &Reply,
+    known: &mut SharedNodes,
+) -> Result<(Node, SharedTopology)> {
     let unexpected =
         |what: String| Error::Unexpected { node: node.clone(), command: describe(command), what };
     let view = reply.view();
     if let Some(error) = refusal(node, command, view) {
-        return Err(error);
+        return Err(match error.refused() {
+            Some(Refusal::NoCluster) => Error::NotCluster { node: node.clone() },
+            _ => error,
+        });
     }
     let text = view.as_bytes().ok_or_else(|| unexpected("no text".into()))?;
-    let topology = Topology::parse(text).map_err(|error| unexpected(error.to_string()))?;
+    let topology = known.read(text).map_err(|error| unexpected(error.to_string()))?;
     let myself = topology.myself().ok_or_else(|| unexpected("no line is its own".into()))?.clone();
     Ok((myself, topology))
 }
 
 /// The nodes other than the one asked that have an address to connect to.
 fn reachable_nodes(
-    topology: &Topology,
+    topology: &SharedTopology,
     seed: &Endpoint,
     settings: &Settings,
 ) -> Vec<(Node, Endpoint)> {
-    let others = topology.nodes.iter().filter(|node| !node.flags.is_myself());
+    let others = topology.iter().filter(|node| !node.flags.is_myself());
     others
         .filter(|node| {
             !node.flags.is_handshake() && !node.flags.is_without_address() && node.address.port != 0
@@ -471,96 +459,5 @@ pub(crate) fn dialled(node: &Node, seed: &Endpoint, settings: &Settings) -> Endp
     match node.address.hostname.as_deref().filter(|name| by_name && !name.is_empty()) {
         Some(name) => Endpoint::tcp(name, node.address.port),
         None => endpoint_of(node, seed),
-    }
-}
-
-/// Connects to all nodes side by side.
-fn connect_all(
-    nodes: Vec<(Node, Endpoint)>,
-    settings: &Settings,
-    known: SharedNodes,
-) -> Vec<Member> {
-    let (known, patience) = (Mutex::new(known), Patience::default());
-    let look = |told: &Node, endpoint: &Endpoint| {
-        let hurried = Settings {
-            connect_timeout: patience.of(settings.connect_timeout),
-            timeout: patience.of(settings.timeout),
-            ..settings.clone()
-        };
-        let mut connection = Connection::open(endpoint, &hurried)?;
-        let command = commands::cluster_nodes();
-        let reply = call_for_topology(&mut connection, &command)?;
-        connection.set_timeout(settings.timeout);
-        // A view takes room until it is shared: one at a time.
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (node, topology) = parse_topology(endpoint, &command, &reply)?;
-        // The address of a node that is gone may be another cluster's by now.
-        if node.id != told.id {
-            let what = format!("node {} was expected there, and {} answers", told.id, node.id);
-            return Err(connection.unexpected(&command, what));
-        }
-        Ok((node, Link { connection, topology: known.share(topology) }))
-    };
-    let links = in_parallel(&nodes, |(told, endpoint)| {
-        let started = Instant::now();
-        let link = look(told, endpoint);
-        if link.as_ref().is_err_and(Error::is_unreachable) {
-            patience.use_up(started.elapsed());
-        }
-        link
-    });
-    nodes
-        .into_iter()
-        .zip(links)
-        .map(|((told, endpoint), link)| match link {
-            Ok((node, link)) => Member { node, endpoint, link: Ok(link) },
-            Err(error) => Member { node: told, endpoint, link: Err(error.into()) },
-        })
-        .collect()
-}
-
-/// Runs `work` on all items side by side; results stand in the items' order.
-pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let queue = Mutex::new(items.iter().enumerate());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let run = || -> Vec<(usize, R)> {
-        std::iter::from_fn(&next).map(|(place, item)| (place, work(item))).collect()
-    };
-    let mut done: Vec<_> = thread::scope(|scope| {
-        // The system may grant fewer threads than asked for; this one works, too, so that all is done even with none.
-        let spawn = |_| thread::Builder::new().spawn_scoped(scope, run).ok();
-        let threads: Vec<_> = (1..items.len().min(MOST_THREADS)).map_while(spawn).collect();
-        let own = run();
-        let join = |it: thread::ScopedJoinHandle<'_, Vec<(usize, R)>>| {
-            it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        own.into_iter().chain(threads.into_iter().flat_map(join)).collect()
-    });
-    done.sort_unstable_by_key(|(place, _)| *place);
-    done.into_iter().map(|(_, result)| result).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn more_items_than_threads_are_all_worked_on_in_their_order() {
-        let items: Vec<usize> = (0..10 * MOST_THREADS).collect();
-        let (now, most) = (Mutex::new(0), Mutex::new(0));
-        let doubled = in_parallel(&items, |item| {
-            let at_work = {
-                let mut now = now.lock().unwrap();
-                *now += 1;
-                *now
-            };
-            let mut most = most.lock().unwrap();
-            *most = at_work.max(*most);
-            drop(most);
-            *now.lock().unwrap() -= 1;
-            item * 2
-        });
-        assert!(doubled.iter().enumerate().all(|(place, double)| *double == place * 2));
-        assert!(doubled.len() == items.len() && *most.lock().unwrap() <= MOST_THREADS);
     }
 }

@@ -27,9 +27,10 @@ const SECRETS: [&str; 2] = ["requirepass", "masterauth"];
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn ask(cluster: &mut Cluster, settings: &[&str]) -> Vec<Option<ServerInfo>> {
-    let answers = cluster.broadcast(Member::is_up, &questions(settings));
     let disguise = RandomState::new();
-    answers.into_iter().map(|answer| read(&answer?.ok()?, &disguise)).collect()
+    let read = |_: &Connection, replies: Vec<Reply>| Ok(read(&replies, &disguise));
+    let answers = cluster.hear(Member::is_up, &questions(settings), read);
+    answers.into_iter().map(|answer| answer?.ok()?).collect()
 }
 
 /// The same of one server; empty where it tells nothing.

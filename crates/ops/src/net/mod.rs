@@ -1,3 +1,4 @@
 //! Connections to servers: TCP, TLS and Unix sockets, log-in, commands and their replies.
 
 pub(crate) mod connection;
+pub mod limits;

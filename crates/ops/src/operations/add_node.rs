@@ -455,7 +455,7 @@ fn stranger(cluster: &mut Cluster, new: &mut Candidate) -> Result<Option<String>
 }
 
 fn unfinished_handshake(new: &Candidate) -> Option<String> {
-    let other = new.topology.nodes.iter().find(|other| other.flags.is_handshake())?;
+    let other = new.topology.iter().find(|other| other.flags.is_handshake())?;
     let node = new.connection.endpoint();
     Some(format!("{node} has not finished its handshake with {}", other.address))
 }

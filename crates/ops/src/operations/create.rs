@@ -232,7 +232,7 @@ impl Candidates {
     /// before may still have its epoch from there, and no server lets that be set; nor once it knows another node.
     fn assign_epochs(&mut self) -> Result<()> {
         self.each(|place, candidate| {
-            if candidate.node.config_epoch > 0 || candidate.topology.nodes.len() > 1 {
+            if candidate.node.config_epoch > 0 || candidate.topology.len() > 1 {
                 return Ok(());
             }
             let command = commands::set_config_epoch(place as u64 + 1);

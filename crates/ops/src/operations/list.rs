@@ -82,7 +82,7 @@ pub fn list_nodes(
     default_host: &str,
 ) -> Result<(Vec<ClusterNode>, ClusterNode)> {
     let (myself, topology) = read_topology(&mut Connection::open(endpoint, settings)?)?;
-    let nodes = topology.nodes.iter().map(|node| ClusterNode::new(node, default_host));
+    let nodes = topology.iter().map(|node| ClusterNode::new(node, default_host));
     Ok((nodes.collect(), ClusterNode::new(&myself, default_host)))
 }
 

@@ -61,23 +61,60 @@ impl Connection {
     /// # Errors
     /// [`Error::Resolve`], [`Error::Connect`], [`Error::Tls`], and those of [`Connection::call`] for AUTH.
     pub fn open(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
-        let mut connection = Self {
+        let mut connection = Self::resting(endpoint, settings);
+        connection.wake(settings)?;
+        Ok(connection)
+    }
+
+    /// A connection that is made when it is first used.
+    pub(crate) fn resting(endpoint: &Endpoint, settings: &Settings) -> Self {
+        Self {
             endpoint: endpoint.clone(),
-            stream: Stream::open(endpoint, settings)?,
+            stream: Stream::Resting,
             decoder: Decoder::new(),
             out: Pipeline::new(),
             settings: settings.clone(),
             timeout: settings.timeout,
             broken: false,
-        };
-        if let Some(credentials) = &settings.credentials {
-            let mut auth = Command::new("AUTH");
-            if let Some(user) = &credentials.user {
-                auth = auth.arg(user);
-            }
-            connection.call(&auth.arg(credentials.password.reveal()))?;
         }
-        Ok(connection)
+    }
+
+    /// Whether it has to be made before it can be used.
+    pub(crate) fn is_resting(&self) -> bool {
+        matches!(self.stream, Stream::Resting)
+    }
+
+    /// Connects and authenticates, where it rests, with the time limits of these settings.
+    pub(crate) fn wake(&mut self, hurried: &Settings) -> Result<()> {
+        if !self.is_resting() {
+            return Ok(());
+        }
+        self.stream = Stream::open(&self.endpoint, hurried)?;
+        let Some(Credentials { user, password }) = &hurried.credentials else { return Ok(()) };
+        let auth = user.iter().fold(Command::new("AUTH"), Command::arg).arg(password.reveal());
+        let timeout = std::mem::replace(&mut self.timeout, hurried.timeout);
+        let greeted = self.call(&auth);
+        self.timeout = timeout;
+        if greeted.is_err() {
+            self.stream = Stream::Resting;
+        }
+        greeted.map(drop)
+    }
+
+    /// Gives the descriptor back until the connection is used again, and what the server keeps of it is gone. No answer may be
+    /// awaited.
+    pub(crate) fn rest(&mut self) {
+        if !self.broken {
+            self.stream.shutdown();
+            self.stream = Stream::Resting;
+            self.give_room_back();
+        }
+    }
+
+    /// Gives back the room of what was sent and received: a thousand connections that each keep some would fill the memory.
+    pub(crate) fn give_room_back(&mut self) {
+        self.decoder.shrink();
+        self.out = Pipeline::new();
     }
 
     /// Another connection to the same server, made in the same way.
@@ -151,11 +188,14 @@ impl Connection {
     /// [`Error::Timeout`], [`Error::Io`] or [`Error::Closed`].
     pub fn send(&mut self, commands: &[Command]) -> Result<()> {
         let Some(first) = commands.first() else { return Ok(()) };
+        self.check_usable(first)?;
+        if self.is_resting() {
+            self.wake(&self.settings.clone())?;
+        }
         self.out.clear();
         for command in commands {
             self.out.push(command);
         }
-        self.check_usable(first)?;
         let mut deadline = Deadline::after(self.timeout);
         let written = self.stream.write_all(self.out.as_bytes(), &mut deadline);
         written.map_err(|error| self.broke(first, error))
@@ -220,6 +260,28 @@ impl Connection {
         }
     }
 
+    /// The reply to `command` as far as it has come: where it is not whole, waits at most `wait` for one more piece of it.
+    ///
+    /// # Errors
+    /// Those of [`Connection::request`], but for the timeout.
+    pub(crate) fn piece(&mut self, command: &Command, wait: Duration) -> Result<Piece> {
+        self.check_usable(command)?;
+        match self.decoder.next_reply() {
+            Ok(Some(reply)) => return Ok(Piece::Whole(self.given(reply))),
+            Ok(None) => {}
+            Err(_) => return self.receive(command).map(Piece::Whole),
+        }
+        if wait.is_zero() {
+            return self.take_in().map(Piece::Part);
+        }
+        match self.fill(&mut Deadline::after(wait)) {
+            Ok(0) => Err(self.closed(command)),
+            Ok(bytes) => Ok(Piece::Part(bytes)),
+            Err(error) if is_timeout(&error) => Ok(Piece::Part(0)),
+            Err(error) => Err(self.broke(command, error)),
+        }
+    }
+
     /// A thousand connections that each keep the room of one large reply would fill the memory.
     fn given(&mut self, reply: Reply) -> Reply {
         if reply.wire().len() >= LARGE_REPLY {
@@ -242,6 +304,9 @@ impl Connection {
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
         let what = Command::new("(commands from a stream)");
         self.check_usable(&what)?;
+        if self.is_resting() {
+            self.wake(&self.settings.clone())?;
+        }
         let mut deadline = Deadline::after(self.timeout);
         let written = self.stream.write_all(bytes, &mut deadline);
         written.map_err(|error| self.broke(&what, error))
@@ -277,6 +342,7 @@ impl Connection {
         let restored = self.stream.set_nonblocking(false);
         match taken.and_then(|taken| restored.map(|()| taken)) {
             Ok(0) => Err(self.closed(&what)),
+            Ok(_) if self.decoder.buffered() > MOST_HELD => Err(self.broke(&what, too_large())),
             Ok(taken) => Ok(taken),
             Err(error) if is_timeout(&error) => Ok(0),
             Err(error) => Err(self.broke(&what, error)),
@@ -310,7 +376,7 @@ impl Connection {
             self.stream.arm(deadline)?;
             match self.decoder.read_from(&mut self.stream) {
                 Ok(_) if self.decoder.buffered() > MOST_HELD => {
-                    return Err(io::Error::other("the reply is larger than 1 GiB"));
+                    return Err(too_large());
                 }
                 Ok(read) => {
                     deadline.extend(read);
@@ -344,6 +410,19 @@ impl Connection {
             Error::Io { node, command, source }
         }
     }
+}
+
+/// A reply on its way.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// All of it.
+    Whole(Reply),
+    /// So many more bytes of it, which may be none.
+    Part(usize),
+}
+
+fn too_large() -> io::Error {
+    io::Error::other("the reply is larger than 1 GiB")
 }
 
 /// The error that a node's reply to `command` is, if it is one.

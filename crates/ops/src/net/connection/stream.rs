@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::base::in_time::in_time;
 use crate::conn::tls;
 use crate::error::{Error, Result};
+use crate::net::limits;
 use crate::{Endpoint, Settings};
 
 /// The least speed at which an answer is still taken to be under way, in bytes a second. A deadline
@@ -20,6 +21,8 @@ pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<tls::TlsStream>),
+    /// None as yet, or given back: it takes no descriptor.
+    Resting,
 }
 
 impl Stream {
@@ -49,6 +52,7 @@ impl Stream {
             Self::Tcp(tcp) => tcp.shutdown(how),
             Self::Unix(unix) => unix.shutdown(how),
             Self::Tls(tls) => tls.sock.shutdown(how),
+            Self::Resting => Ok(()),
         };
     }
 
@@ -57,6 +61,7 @@ impl Stream {
             Self::Tcp(tcp) => tcp.set_nonblocking(nonblocking),
             Self::Unix(unix) => unix.set_nonblocking(nonblocking),
             Self::Tls(tls) => tls.sock.set_nonblocking(nonblocking),
+            Self::Resting => Ok(()),
         }
     }
 
@@ -68,6 +73,7 @@ impl Stream {
                 unix.set_read_timeout(Some(wait))?;
                 unix.set_write_timeout(Some(wait))
             }
+            Self::Resting => Ok(()),
         }
     }
 
@@ -104,6 +110,9 @@ fn set_tcp_timeouts(tcp: &TcpStream, wait: Duration) -> io::Result<()> {
 }
 
 fn connect_error(endpoint: &Endpoint, source: io::Error) -> Error {
+    if limits::is_exhausted(&source) {
+        return Error::OpenFiles { limit: limits::open_files(), needed: None };
+    }
     Error::Connect { node: endpoint.clone(), source }
 }
 
@@ -124,6 +133,7 @@ impl Read for Stream {
             Self::Tcp(tcp) => tcp.read(buf),
             Self::Unix(unix) => unix.read(buf),
             Self::Tls(tls) => tls.read(buf),
+            Self::Resting => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }
@@ -134,6 +144,7 @@ impl Write for Stream {
             Self::Tcp(tcp) => tcp.write(buf),
             Self::Unix(unix) => unix.write(buf),
             Self::Tls(tls) => tls.write(buf),
+            Self::Resting => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
@@ -142,6 +153,7 @@ impl Write for Stream {
             Self::Tcp(tcp) => tcp.flush(),
             Self::Unix(unix) => unix.flush(),
             Self::Tls(tls) => tls.flush(),
+            Self::Resting => Ok(()),
         }
     }
 }
