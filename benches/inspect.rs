@@ -11,7 +11,7 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 use redistrib_benches::proxy::Line;
 use redistrib_benches::run::{Measure, run};
-use redistrib_benches::simulator::{self, Simulator};
+use redistrib_benches::simulator::{self, Counts, Simulator};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Severity;
 use redistrib_ops::{Cluster, Endpoint, inspect, set_node_timeout};
@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Beyond this many nodes redis-cli takes minutes.
 const MOST_FOR_PEER: usize = 1000;
+/// Every node is introduced to every other: beyond this many that takes long.
+const MOST_FOR_CREATE: usize = 1000;
 
 /// What `make bench-inspect` runs.
 #[derive(Debug, Parser)]
@@ -42,6 +44,9 @@ struct Options {
     /// Leave out the real servers
     #[arg(long)]
     only_simulated: bool,
+    /// Only have a simulated cluster of so many nodes stand, until this program is ended
+    #[arg(long, value_name = "COUNT")]
+    serve: Option<usize>,
     /// How often each is run; the median counts
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -52,45 +57,107 @@ struct Options {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    if let Some(nodes) = options.serve {
+        return serve(&options, nodes);
+    }
     if !options.only_simulated {
         on_real_servers(&options)?;
     }
     let peer = TestServer::named("redis-8.6")?.tool("redis-cli");
-    println!("simulated, {} ms away, median of {}:", options.rtt, options.rounds);
-    println!("  {:>5} {:<24} {:>8} {:>8} {:>9}", "nodes", "command", "s", "MiB", "commands");
+    println!("simulated, {} ms away, median of {}:\n", options.rtt, options.rounds);
+    println!("| nodes | command | s | MiB | commands a node | views a node |");
+    println!("| ---: | --- | ---: | ---: | ---: | ---: |");
     options.simulated.iter().try_for_each(|nodes| on_simulator(&options, *nodes, peer.as_deref()))
 }
 
-/// What looking at a large cluster takes: time, memory, and commands a node.
+/// Has a simulated cluster stand for whoever wants to try something by hand.
+fn serve(options: &Options, nodes: usize) -> anyhow::Result<()> {
+    let delay = Duration::from_millis(options.rtt);
+    let shape = simulator::Options { masters: nodes / 2, replicas: 1, delay, ..Default::default() };
+    let simulator = Simulator::start(shape)?;
+    println!("{} {}", simulator.seed(), simulator.id(0));
+    loop {
+        std::thread::park();
+    }
+}
+
+/// What looking at a large cluster, moving a few of its slots and forming it take: time, memory, and commands a node.
 fn on_simulator(options: &Options, nodes: usize, peer: Option<&Path>) -> anyhow::Result<()> {
-    let simulator = Simulator::start(simulator::Options {
-        masters: nodes / 2,
-        replicas: 1,
-        delay: Duration::from_millis(options.rtt),
-        faults: Vec::new(),
-    })?;
+    let delay = Duration::from_millis(options.rtt);
+    let shape = simulator::Options { masters: nodes / 2, replicas: 1, delay, ..Default::default() };
+    let simulator = Simulator::start(shape.clone())?;
     let seed = simulator.seed().to_string();
-    let show = |what: &str, measures: &mut [Measure], commands: u64| {
-        measures.sort_unstable_by_key(|measure| measure.wall);
-        let median = measures[measures.len() / 2];
-        let (time, memory) = (median.wall.as_secs_f64(), median.memory as f64 / 1024.0);
-        let each = commands as f64 / measures.len() as f64 / nodes as f64;
-        println!("  {nodes:>5} {what:<24} {time:>8.3} {memory:>8.1} {each:>9.1}");
-    };
-    for verb in ["check", "info", "list", "rebalance --dry-run"] {
-        let before = simulator.commands();
-        let once = |_| run(Program::new(&options.program).args(verb.split(' ')).arg(&seed));
-        let mut measures =
-            (0..options.rounds.max(1)).map(once).collect::<anyhow::Result<Vec<_>>>()?;
-        show(verb, &mut measures, simulator.commands() - before);
+    let verbs = ["check", "info", "list", "rebalance --dry-run", "reshard of 30 slots"];
+    for verb in verbs {
+        let command = || ours(options, verb, &simulator);
+        let counted = Counted::of(nodes, &simulator, options.rounds, command)?;
+        counted.show(verb);
+    }
+    let unformed = Simulator::start(simulator::Options { unformed: true, ..shape })?;
+    if nodes <= MOST_FOR_CREATE {
+        let command = || {
+            let mut create = Program::new(&options.program);
+            create.args(["create", "--replicas", "1", "--yes"]);
+            create.args(unformed.endpoints().iter().map(ToString::to_string));
+            create
+        };
+        Counted::of(nodes, &unformed, 1, command)?.show("create (once)");
     }
     // It asks one node after another.
     if let Some(peer) = peer.filter(|_| nodes <= MOST_FOR_PEER) {
-        let before = simulator.commands();
-        let measure = run(Program::new(peer).args(["--cluster", "check"]).arg(&seed))?;
-        show("redis-cli check (once)", &mut [measure], simulator.commands() - before);
+        let command = || {
+            let mut check = Program::new(peer);
+            check.args(["--cluster", "check"]).arg(&seed);
+            check
+        };
+        Counted::of(nodes, &simulator, 1, command)?.show("redis-cli check (once)");
     }
     Ok(())
+}
+
+/// Our program with the arguments of a row of the table.
+fn ours(options: &Options, verb: &str, simulator: &Simulator) -> Program {
+    let mut program = Program::new(&options.program);
+    if verb.starts_with("reshard") {
+        program.args(["reshard", "--from", "all", "--slots", "30", "--yes", "--to"]);
+        program.arg(simulator.id(0));
+    } else {
+        program.args(verb.split(' '));
+    }
+    program.arg(simulator.seed().to_string());
+    program
+}
+
+/// What several runs of a command took, and what the nodes were sent meanwhile.
+struct Counted {
+    nodes: usize,
+    measures: Vec<Measure>,
+    counts: Counts,
+}
+
+impl Counted {
+    fn of(
+        nodes: usize,
+        simulator: &Simulator,
+        rounds: usize,
+        command: impl Fn() -> Program,
+    ) -> anyhow::Result<Self> {
+        let before = simulator.counts();
+        let measures =
+            (0..rounds.max(1)).map(|_| run(&mut command())).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self { nodes, measures, counts: simulator.counts() - before })
+    }
+
+    fn show(mut self, what: &str) {
+        self.measures.sort_unstable_by_key(|measure| measure.wall);
+        let median = self.measures[self.measures.len() / 2];
+        let (time, memory) = (median.wall.as_secs_f64(), median.memory as f64 / 1024.0);
+        let runs = (self.measures.len() * self.nodes) as f64;
+        let each = |count: u64| count as f64 / runs;
+        let (commands, views) = (each(self.counts.commands), each(self.counts.views));
+        let nodes = self.nodes;
+        println!("| {nodes} | {what} | {time:.2} | {memory:.1} | {commands:.1} | {views:.1} |");
+    }
 }
 
 fn on_real_servers(options: &Options) -> anyhow::Result<()> {

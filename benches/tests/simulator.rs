@@ -10,7 +10,8 @@ use redistrib_ops::{Cluster, Settings, inspect};
 
 fn simulate(faults: &[(usize, Fault)]) -> Simulator {
     let delay = Duration::from_millis(5);
-    let options = Options { masters: 150, replicas: 1, delay, faults: faults.to_vec() };
+    let options =
+        Options { masters: 150, replicas: 1, delay, faults: faults.to_vec(), ..Options::default() };
     Simulator::start(options).unwrap()
 }
 
@@ -30,7 +31,8 @@ fn three_hundred_nodes_that_agree_are_well() {
     cluster.refresh();
     assert!(cluster.members().len() == 300 && cluster.members().iter().all(|it| it.is_up()));
     // CLUSTER NODES twice, and what `inspect` asks.
-    assert!(simulator.commands() <= 300 * 20, "{} commands", simulator.commands());
+    let counts = simulator.counts();
+    assert!(counts.views == 600 && counts.commands <= 300 * 20, "{counts:?}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub mod transfer;
 pub use base::cancel::{Cancel, Stop};
 pub use base::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 pub use base::error::{Error, Result};
+pub use base::limits;
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
 use base::{error, observer, wait};
 pub use client::words;
@@ -33,7 +34,6 @@ pub use net::connection::{
     Connection, Credentials, Payload, Secret, Settings, Synchronisation, TlsOptions, TlsSettings,
     without_secrets,
 };
-pub use net::limits;
 pub use operations::add_node::{NewRole, add_node};
 pub use operations::backup::{Saved, backup, write_whole};
 pub use operations::create::Candidates;

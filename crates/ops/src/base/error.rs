@@ -36,14 +36,20 @@ pub enum Error {
     },
     /// The system grants this process no more open files: that says nothing of any server.
     #[error(
-        "this process may have {limit} files and connections open (`ulimit -n`), {}",
-        needed.map_or("which are in use".to_owned(), |needed| format!("and needs {needed}"))
+        "this process may have {limit} files and connections open (`ulimit -n`){}",
+        needed.map_or(", and has them".to_owned(), |needed| format!(" and needs {needed}"))
     )]
     OpenFiles {
         /// How many it may have.
         limit: usize,
         /// How many it needs, where that is known.
         needed: Option<usize>,
+    },
+    /// The system grants this process no more threads.
+    #[error("{source}")]
+    Threads {
+        /// The system's word.
+        source: io::Error,
     },
     /// The TLS handshake or its set-up failed.
     #[error("{node}: TLS: {reason}")]

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
+
+use super::limits;
 
 /// Asks the system for something that takes no deadline, on a thread of its own. An answer that comes too late is
 /// left to end by itself.
@@ -13,7 +14,7 @@ pub(crate) fn in_time<T: Send + 'static>(
     ask: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (answer, answered) = mpsc::channel();
-    thread::Builder::new().spawn(move || {
+    limits::spawn(move || {
         // Nobody may be waiting any more.
         let _ = answer.send(ask());
     })?;

@@ -4,5 +4,6 @@ pub(crate) mod cancel;
 pub(crate) mod endpoint;
 pub(crate) mod error;
 pub(crate) mod in_time;
+pub mod limits;
 pub(crate) mod observer;
 pub(crate) mod wait;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::error::Result;
-use crate::{Connection, Endpoint, Settings};
+use crate::error::{Error, Result};
+use crate::{Connection, Endpoint, Settings, limits};
 
 /// The time from one PING to the next.
 const INTERVAL: Duration = Duration::from_millis(1);
@@ -36,12 +36,13 @@ impl Probe {
     /// Connects and starts; samples are timed from `origin` on.
     ///
     /// # Errors
-    /// Those of [`Connection::open`].
+    /// Those of [`Connection::open`]; [`Error::Threads`].
     pub fn start(endpoint: &Endpoint, settings: &Settings, origin: Instant) -> Result<Self> {
         let connection = Connection::open(endpoint, settings)?;
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
-        let thread = thread::spawn(move || measure(connection, &flag, origin));
+        let thread = limits::spawn(move || measure(connection, &flag, origin))
+            .map_err(|source| Error::Threads { source })?;
         Ok(Self { stop, thread })
     }
 

@@ -10,7 +10,7 @@ use super::Member;
 use super::parallel::in_parallel;
 use crate::conn::Piece;
 use crate::error::{Error, Result};
-use crate::net::limits;
+use crate::limits;
 use crate::{Connection, Settings};
 
 /// How long the answers of a window are waited for at a stretch before it is looked what has come from all of it.
@@ -21,12 +21,10 @@ const WINDOW_PATIENCE: Duration = Duration::from_secs(1);
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 /// The least speed, in bytes a second, of a network that is busy: what others answer meanwhile is no node's silence.
 const LEAST_SPEED: u64 = 1 << 20;
-/// Descriptors that are left for all else: files, the terminal, name service.
-const SPARE_FILES: usize = 32;
 
 /// How many connections of a cluster may stay open: the lock and the moves of slots need theirs, too.
-pub(super) fn most_open() -> usize {
-    (limits::open_files().saturating_sub(SPARE_FILES) / 3).max(1)
+fn most_open() -> usize {
+    limits::open_files() / 3
 }
 
 /// Commands for some members of a cluster.
@@ -59,7 +57,7 @@ impl<'a> Asking<'a> {
     ) -> Self {
         let rest = members.len() > most_open();
         Self {
-            window: if rest { most.min(most_open()) } else { most },
+            window: if rest { most.min(limits::free_files() / 2) } else { most },
             rest,
             members,
             settings,

@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use crate::limits;
+
 /// How many items are worked on side by side: enough that a cluster of a thousand nodes far away is asked in a few
 /// round trips.
 pub(crate) const MOST_THREADS: usize = 128;
@@ -16,7 +18,7 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R 
     };
     let mut done: Vec<_> = thread::scope(|scope| {
         // The system may grant fewer threads than asked for; this one works, too, so that all is done even with none.
-        let spawn = |_| thread::Builder::new().spawn_scoped(scope, run).ok();
+        let spawn = |_| limits::spawn_scoped(scope, run).ok();
         let threads: Vec<_> = (1..items.len().min(MOST_THREADS)).map_while(spawn).collect();
         let own = run();
         let join = |it: thread::ScopedJoinHandle<'_, Vec<(usize, R)>>| {

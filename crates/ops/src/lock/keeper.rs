@@ -4,70 +4,69 @@
 //! others nor whoever wants to let go. Keeping begins with the first connection, as taking those of a large cluster may last.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use redistrib_resp::Command;
 
-use crate::Connection;
+use crate::{Connection, limits};
 
 /// How often the connections are used.
 const KEEP_ALIVE: Duration = Duration::from_millis(800);
 /// How long servers are waited for when the lock is let go.
 const LET_GO: Duration = Duration::from_millis(250);
 
-/// A thread that keeps connections until it is dropped.
-#[derive(Debug)]
+/// Holds connections until it is dropped, and keeps them in use as long as there is a thread for that.
+#[derive(Debug, Default)]
 pub(super) struct Keeper {
-    taken: Option<Sender<Connection>>,
-    thread: Option<JoinHandle<()>>,
+    held: Arc<Mutex<Vec<Held>>>,
+    /// Ends the thread when it is dropped, and the thread.
+    user: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Keeper {
+    /// Without a thread the connections are held all the same, and lost to servers that close idle ones.
     pub(super) fn start() -> Self {
-        let (taken, keeping) = mpsc::channel();
-        let thread = thread::spawn(move || keep(&keeping));
-        Self { taken: Some(taken), thread: Some(thread) }
+        let held = Arc::default();
+        let (end, ended) = mpsc::channel();
+        let used = Arc::clone(&held);
+        let thread = limits::spawn(move || keep_in_use(&used, &ended));
+        Self { held, user: thread.ok().map(|thread| (end, thread)) }
     }
 
     /// Keeps this one, too.
     pub(super) fn add(&self, connection: Connection) {
-        if let Some(taken) = &self.taken {
-            // The thread listens until there is no sender.
-            let _ = taken.send(connection);
-        }
+        lock(&self.held).push(Held { connection, asked: None });
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        drop(self.taken.take());
-        if let Some(thread) = self.thread.take() {
+        if let Some((end, thread)) = self.user.take() {
+            drop(end);
             let _ = thread.join();
         }
+        let_go(std::mem::take(&mut *lock(&self.held)));
     }
 }
 
+fn lock(held: &Mutex<Vec<Held>>) -> MutexGuard<'_, Vec<Held>> {
+    held.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A connection, and since when it has not answered.
+#[derive(Debug)]
 struct Held {
     connection: Connection,
     asked: Option<Instant>,
 }
 
-fn keep(keeping: &Receiver<Connection>) {
-    let (mut held, mut next) = (Vec::new(), Instant::now() + KEEP_ALIVE);
-    loop {
-        match keeping.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            Ok(connection) => held.push(Held { connection, asked: None }),
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {
-                next = Instant::now() + KEEP_ALIVE;
-                // A node that has died is held by nobody; it is missed soon enough by those who need it.
-                held.retain_mut(|it| it.use_once().is_some());
-            }
-        }
+fn keep_in_use(held: &Mutex<Vec<Held>>, ended: &Receiver<()>) {
+    while ended.recv_timeout(KEEP_ALIVE) == Err(RecvTimeoutError::Timeout) {
+        // A node that has died is held by nobody; it is missed soon enough by those who need it.
+        lock(held).retain_mut(|it| it.use_once().is_some());
     }
-    let_go(held);
 }
 
 impl Held {

@@ -17,8 +17,11 @@ pub use holder::Holder;
 use crate::cluster::in_parallel;
 use crate::commands;
 use crate::error::{Error, Result};
-use crate::{Cluster, Connection, Context, Endpoint, Settings};
+use crate::{Cluster, Connection, Context, Endpoint, Settings, limits};
 use keeper::Keeper;
+
+/// How many connections are to be left for the work under the lock.
+const WORKING: usize = 32;
 
 /// Holds a cluster until it is dropped.
 ///
@@ -42,7 +45,8 @@ impl Lock {
     /// lock is held without that server.
     ///
     /// # Errors
-    /// [`Error::Locked`] when another tool holds it; those of [`Connection::open`].
+    /// [`Error::Locked`] when another tool holds it; [`Error::OpenFiles`] where this process may not have as many connections
+    /// as there are masters; those of [`Connection::open`].
     pub fn take(cluster: &Cluster, verb: &str, context: Context<'_>) -> Result<Self> {
         let up = cluster.masters().filter(|member| member.is_up());
         let nodes = up.map(|member| (member.id(), member.endpoint().clone())).collect();
@@ -59,6 +63,7 @@ impl Lock {
         verb: &str,
         context: Context<'_>,
     ) -> Result<Self> {
+        require_files(nodes.len())?;
         nodes.sort();
         let me = Holder::new(verb);
         let keeper = Keeper::start();
@@ -73,6 +78,15 @@ impl Lock {
         in_parallel(others, take).into_iter().collect::<Result<()>>()?;
         Ok(Self { _keeper: keeper })
     }
+}
+
+/// Makes sure that the process may have as many connections more, before any is made, and some to work with.
+fn require_files(connections: usize) -> Result<()> {
+    let (limit, needed) = (limits::open_files(), limits::files_with(connections + WORKING));
+    if needed <= limit {
+        return Ok(());
+    }
+    Err(Error::OpenFiles { limit, needed: Some(needed) })
 }
 
 /// Names the connection, and makes sure that nobody else's name was there before.

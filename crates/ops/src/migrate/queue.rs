@@ -12,7 +12,11 @@ use super::options::Atomic;
 use super::pair::PairWork;
 use super::shared::Shared;
 use crate::error::{Error, Result};
-use crate::{Event, Method, Pair};
+use crate::{Event, Method, Pair, limits};
+
+/// How many pairs are worked on at a time, at most, and how many connections one of them may have open.
+const MOST_PAIRS: usize = 128;
+const LINKS_OF_A_PAIR: usize = 6;
 
 /// The moves that wait, and what went wrong with those that did not.
 #[derive(Debug)]
@@ -39,11 +43,13 @@ impl Queue {
 
     /// Moves everything, or stops at the first error when the batches under way are finished.
     pub(super) fn run<'a>(&self, shared: &'a Shared<'a>) -> Result<()> {
-        let workers = self.state().schedule.width();
+        let most = MOST_PAIRS.min(limits::free_files() / LINKS_OF_A_PAIR);
+        let workers = self.state().schedule.width().min(most);
         thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| self.work(shared));
-            }
+            // The system may grant fewer threads than asked for: this one works, too, so that all is done even with none.
+            let spawn = |_: &usize| limits::spawn_scoped(scope, || self.work(shared)).is_ok();
+            (1..workers).take_while(spawn).for_each(drop);
+            self.work(shared);
         });
         let mut state = self.state();
         // Those that only stopped because another failed tell nothing new.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::commands::{self, Without};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, Step};
+use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, Step, limits};
 
 /// A server gives a failover up after 5 s (`CLUSTER_MF_TIMEOUT` in its source), as where a vote did not come in time, and says so
 /// in its log alone.
@@ -133,7 +133,7 @@ impl Failover {
         let nodes = [&self.master, &self.replica].map(|node| cluster.member(node.id));
         let [master, replica] = nodes;
         let endpoints = [master?.endpoint().clone(), replica?.endpoint().clone()];
-        Ok(Some(Probe::start(endpoints, cluster.settings().clone(), key)))
+        Ok(Probe::start(endpoints, cluster.settings().clone(), key))
     }
 
     /// The name of a key in one of the slots. No user has such a name.
@@ -151,11 +151,12 @@ struct Probe {
 }
 
 impl Probe {
-    fn start(nodes: [Endpoint; 2], settings: Settings, key: String) -> Self {
+    /// None where there is no thread for it.
+    fn start(nodes: [Endpoint; 2], settings: Settings, key: String) -> Option<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
-        let thread = thread::spawn(move || measure(&nodes, &settings, &key, &flag));
-        Self { stop, thread }
+        let thread = limits::spawn(move || measure(&nodes, &settings, &key, &flag)).ok()?;
+        Some(Self { stop, thread })
     }
 
     /// The longest time from one accepted command to the next.

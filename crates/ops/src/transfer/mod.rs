@@ -26,7 +26,7 @@ mod write;
 
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, Scope};
 
 pub use ends::{Source, Target};
 pub use options::TransferOptions;
@@ -35,8 +35,8 @@ pub use server::Server;
 pub use survey::{Place, Survey};
 pub use tags::Tags;
 
-use crate::error::Result;
-use crate::{Context, Event};
+use crate::error::{Error, Result};
+use crate::{Context, Event, limits};
 use ends::Ends;
 use job::Job;
 use places::Places;
@@ -101,16 +101,9 @@ impl Transfer {
         for together in sources.chunks(MOST_SOURCES) {
             thread::scope(|scope| {
                 for &source in together {
-                    let (sender, receiver) = sync_channel(WAITING_CHUNKS);
-                    let chunks = Arc::new(Mutex::new(receiver));
                     // The databases of a server share the connections to it.
                     let lanes = options.connections / ends.databases_beside(source);
-                    for _ in 0..lanes.max(1) {
-                        let (job, chunks) = (&job, Arc::clone(&chunks));
-                        scope.spawn(move || note(job, lane::run(job, source, &chunks)));
-                    }
-                    let job = &job;
-                    scope.spawn(move || note(job, scan::scan(job, source, &sender)));
+                    note(&job, copy_from(scope, &job, source, lanes.max(1)));
                 }
             });
         }
@@ -135,6 +128,28 @@ impl Transfer {
         let before = matches!(self.source, Source::Fleet(_)).then_some(ends.sources.len());
         Places::new(ends, matches!(self.target, Target::Fleet(_)), before, &self.tags)
     }
+}
+
+/// Starts the scan of a source and the lanes that copy what it finds, as many as there are threads for.
+fn copy_from<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    job: &'scope Job<'_>,
+    source: usize,
+    lanes: usize,
+) -> Result<()> {
+    let (sender, receiver) = sync_channel(WAITING_CHUNKS);
+    let chunks = Arc::new(Mutex::new(receiver));
+    let lane = || {
+        let chunks = Arc::clone(&chunks);
+        limits::spawn_scoped(scope, move || note(job, lane::run(job, source, &chunks)))
+    };
+    let no_thread = |source| Error::Threads { source };
+    lane().map_err(no_thread)?;
+    (1..lanes).map_while(|_| lane().ok()).for_each(drop);
+    let scanning = limits::spawn_scoped(scope, move || {
+        note(job, scan::scan(job, source, &sender));
+    });
+    scanning.map(drop).map_err(no_thread)
 }
 
 fn note(job: &Job<'_>, outcome: Result<()>) {

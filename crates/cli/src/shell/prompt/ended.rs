@@ -20,9 +20,13 @@ pub(super) fn end_on_signals() {
     if signals.thread_block().is_err() {
         return;
     }
-    thread::spawn(move || {
+    let waiting = thread::Builder::new().spawn(move || {
         let Ok(signal) = signals.wait() else { return };
         let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &settings);
         process::exit(SIGNALLED + signal as i32);
     });
+    if waiting.is_err() {
+        // Then they end the program as they would any other.
+        let _ = signals.thread_unblock();
+    }
 }

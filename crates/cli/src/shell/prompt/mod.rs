@@ -50,9 +50,9 @@ pub(super) fn help(options: &Options, topic: &[Vec<u8>]) -> Result<bool> {
 }
 
 /// The lines of standard input, read one ahead: meanwhile messages may come.
-fn lines_of_stdin() -> Receiver<io::Result<Vec<u8>>> {
+fn lines_of_stdin() -> io::Result<Receiver<io::Result<Vec<u8>>>> {
     let (sender, lines) = mpsc::sync_channel(1);
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let mut input = io::stdin().lock();
         loop {
             let mut line = Vec::new();
@@ -62,8 +62,8 @@ fn lines_of_stdin() -> Receiver<io::Result<Vec<u8>>> {
                 return;
             }
         }
-    });
-    lines
+    })?;
+    Ok(lines)
 }
 
 struct Prompt<'a> {
@@ -87,7 +87,7 @@ impl<'a> Prompt<'a> {
             self.session.complain(&error.into());
         }
         self.session.takes_commands_subscribed = true;
-        let lines = lines_of_stdin();
+        let lines = lines_of_stdin()?;
         while let Some(line) = self.next_line(&lines)? {
             if self.take(&line, None)? == Next::End {
                 break;
@@ -156,15 +156,16 @@ impl<'a> Prompt<'a> {
         let done = AtomicBool::new(false);
         let session = &mut self.session;
         let (line, watched) = thread::scope(|scope| {
-            let watching = scope.spawn(|| {
+            let watching = thread::Builder::new().spawn_scoped(scope, || {
                 // A terminal that is gone ends the reading of lines, too.
                 session.watch_messages(&done, |text| drop(above.print(text)))
             });
             let line = editor.read(&prompt);
             done.store(true, Ordering::Release);
-            (line, watching.join())
+            // Without a thread messages wait for the next line.
+            (line, watching.map(thread::ScopedJoinHandle::join))
         });
-        if let Ok(Err(error)) = watched {
+        if let Ok(Ok(Err(error))) = watched {
             self.session.complain(&error.into());
             self.session.disconnected();
         }

@@ -6,9 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use crate::base::in_time::in_time;
+use crate::base::limits;
 use crate::conn::tls;
 use crate::error::{Error, Result};
-use crate::net::limits;
 use crate::{Endpoint, Settings};
 
 /// The least speed at which an answer is still taken to be under way, in bytes a second. A deadline
