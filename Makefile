@@ -1,6 +1,6 @@
 # Each target stands alone on a fresh machine with Rust, a C and C++ compiler, make, python3 and pip.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint servers shells peers bench bench-codec bench-migration bench-inspect bench-transfer fuzz clean
+.PHONY: help demo test lint servers shells peers bench bench-codec bench-migration bench-inspect bench-transfer fuzz package dist clean
 
 # Cargo need not be on PATH: rustup's own folder comes last.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -74,6 +74,14 @@ fuzz: $(CARGO_FUZZ) ## Fuzz every target for FUZZ_SECONDS each (60)
 
 $(CARGO_FUZZ):
 	cargo install cargo-fuzz --locked --root target/tools
+
+package: ## Pack the four crates as a registry would get them
+	cargo package --quiet --allow-dirty --no-verify --package redistrib-resp --package redistrib-cluster-model \
+	    --package redistrib-ops --package redis-trib
+
+dist: ## Build a wheel, a tarball and a Debian package into target/dist, and try each in a clean place
+	@packaging/dist.sh
+	@packaging/check.sh
 
 clean: ## Remove all that was built or fetched
 	cargo clean

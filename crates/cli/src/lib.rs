@@ -2,6 +2,11 @@
 //!
 //! It is a library so that the fuzzer and the tests reach it; the program is `main.rs`.
 
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 pub mod args;
 pub mod commands;
 pub mod dialect;

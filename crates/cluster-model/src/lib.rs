@@ -13,6 +13,11 @@
 //! # Ok::<(), redistrib_cluster_model::ParseError>(())
 //! ```
 
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod address;
 mod beginning;
 pub mod findings;

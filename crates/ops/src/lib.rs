@@ -4,6 +4,11 @@
 //! operation tells what it does through an [`Observer`], stops when its [`Cancel`] asks for it, and
 //! returns typed [`Error`]s; it never prints.
 
+/// The examples of the README, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod base;
 pub mod bench;
 pub mod client;
