@@ -113,9 +113,12 @@ pub struct BackupArgs {
 /// Arguments of `failover`.
 #[derive(Clone, Debug, Args)]
 pub struct FailoverArgs {
-    /// The replica that takes its master's place
+    /// The replica that takes its master's place, or any node of its cluster
     #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
     pub node: Endpoint,
+    /// The replica: its id or how that begins, HOST:PORT, host or port; without it the one at the address
+    #[arg(value_name = "NODE", value_parser = node_name)]
+    pub which: Option<NodeName>,
     /// Without the master, which is dead: what it has not passed on is lost
     #[arg(long, conflicts_with = "takeover")]
     pub force: bool,

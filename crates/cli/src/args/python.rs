@@ -2,11 +2,11 @@
 
 use clap::Args;
 use redistrib_ops::Endpoint;
-use redistrib_ops::model::SlotSet;
+use redistrib_ops::model::{NodeName, SlotSet};
 
 use super::MigrationArgs;
 use super::common::{ChangeArgs, WaitArgs};
-use super::values::{endpoint, slots};
+use super::values::{endpoint, node_name, slots};
 
 /// Arguments of `start` and `start-multi`.
 #[derive(Clone, Debug, Args)]
@@ -62,12 +62,15 @@ pub struct JoinArgs {
 /// Arguments of `replicate`.
 #[derive(Clone, Debug, Args)]
 pub struct ReplicateArgs {
-    /// The master
+    /// The master; with --master-id any node of its cluster
     #[arg(value_name = "MASTER-HOST:PORT", value_parser = endpoint)]
     pub master: Endpoint,
     /// The new node
     #[arg(value_name = "REPLICA-HOST:PORT", value_parser = endpoint)]
     pub replica: Endpoint,
+    /// The master: its id or how that begins, HOST:PORT, host or port
+    #[arg(long, value_name = "NODE", value_parser = node_name, alias = "primary-id")]
+    pub master_id: Option<NodeName>,
     /// What to wait for.
     #[command(flatten)]
     pub wait: WaitArgs,
@@ -79,9 +82,12 @@ pub struct ReplicateArgs {
 /// Arguments of `quit`.
 #[derive(Clone, Debug, Args)]
 pub struct QuitArgs {
-    /// The node that leaves
+    /// The node that leaves, or any node of its cluster
     #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
     pub node: Endpoint,
+    /// The node that leaves: its id or how that begins, HOST:PORT, host or port; without it the one at the address
+    #[arg(value_name = "NODE", value_parser = node_name)]
+    pub which: Option<NodeName>,
     /// How its slots move.
     #[command(flatten)]
     pub migration: MigrationArgs,
@@ -107,12 +113,12 @@ pub struct ShutdownArgs {
 /// Arguments of `migrate-slots`.
 #[derive(Clone, Debug, Args)]
 pub struct MigrateSlotsArgs {
-    /// The master that owns the slots
-    #[arg(value_name = "SOURCE-HOST:PORT", value_parser = endpoint)]
-    pub source: Endpoint,
-    /// The master that takes them
-    #[arg(value_name = "TARGET-HOST:PORT", value_parser = endpoint)]
-    pub target: Endpoint,
+    /// The master that owns the slots: HOST:PORT, or, where the target is one, its id or how that begins, host or port
+    #[arg(value_name = "SOURCE", value_parser = node_name)]
+    pub source: NodeName,
+    /// The master that takes them: HOST:PORT, or, where the source is one, its id or how that begins, host or port
+    #[arg(value_name = "TARGET", value_parser = node_name)]
+    pub target: NodeName,
     /// Slots and ranges of slots, as in `0 2 4-7`
     #[arg(value_name = "SLOTS", value_parser = slots, required = true)]
     pub slots: Vec<SlotSet>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redistrib_ops::{Failover, FailoverMode};
 use serde::Serialize;
 
-use super::{Outcome, Session};
+use super::{Outcome, Session, chosen};
 use crate::args::FailoverArgs;
 
 /// What `failover` ends with under `--json`, and its plan under `--dry-run`.
@@ -26,7 +26,7 @@ pub(super) fn failover(args: &FailoverArgs) -> anyhow::Result<Outcome> {
         _ => FailoverMode::Agreed,
     };
     let mut cluster = session.discover(&args.node)?;
-    let plan = Failover::plan(&cluster, cluster.myself().id(), mode)?;
+    let plan = Failover::plan(&cluster, chosen(&cluster, args.which.as_ref())?, mode)?;
     let (replica, master, slots) = (&plan.replica, &plan.master, plan.slots.len());
     if session.dry_run {
         session.output.line(format_args!(

@@ -3,13 +3,13 @@
 use redistrib_ops::model::NodeId;
 use redistrib_ops::model::plan::balance::EvenBalancer;
 use redistrib_ops::{
-    Cluster, Context, Endpoint, Error, Member, NewRole, Result, add_node, balanced_by,
-    join_cluster_with, lost_slots, rescue_cluster,
+    Cluster, Context, Endpoint, NewRole, Result, add_node, balanced_by, join_cluster_with,
+    lost_slots, rescue_cluster,
 };
 use serde::Serialize;
 
 use super::fix::recover;
-use super::{Outcome, Session};
+use super::{Outcome, Session, chosen};
 use crate::args::{ChangeArgs, JoinArgs, JoinNoLoadArgs, ReplicateArgs, WaitArgs};
 use crate::render;
 use crate::render::json::MigratedDocument;
@@ -48,9 +48,7 @@ pub(super) fn join_no_load(args: &JoinNoLoadArgs) -> anyhow::Result<Outcome> {
 pub(super) fn replicate(args: &ReplicateArgs) -> anyhow::Result<Outcome> {
     let seed = &args.master;
     bring_in(&args.change, "replicate", (seed, &args.replica), args.wait, |cluster| {
-        // The node that was asked stands first.
-        let master = cluster.members().first().map(Member::id);
-        let master = master.ok_or_else(|| Error::Precondition(format!("{seed} knows no node")))?;
+        let master = chosen(cluster, args.master_id.as_ref())?;
         NewRole::ReplicaOf(master).master(cluster)?;
         Ok(NewRole::ReplicaOf(master))
     })

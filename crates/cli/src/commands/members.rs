@@ -9,7 +9,7 @@ use redistrib_ops::{
 use serde::Serialize;
 
 use super::fix::recover;
-use super::{Outcome, Session, moves};
+use super::{Outcome, Session, chosen, moves};
 use crate::args::{
     AddNodeArgs, DelNodeArgs, MigrationArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs,
 };
@@ -73,11 +73,8 @@ struct RemovedDocument<'a> {
 pub(super) fn del_node(args: &DelNodeArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let cluster = session.discover(&args.seed.node)?;
-    let id = match &args.id {
-        // Some nodes may have forgotten it already.
-        Some(name) => cluster.find(name)?,
-        None => cluster.myself().id(),
-    };
+    // Some nodes may have forgotten it already.
+    let id = chosen(&cluster, args.id.as_ref())?;
     let migration = args.drain.then_some(&args.migration);
     take_out(&session, "del-node", cluster, id, migration)
 }
@@ -86,7 +83,7 @@ pub(super) fn del_node(args: &DelNodeArgs) -> anyhow::Result<Outcome> {
 pub(super) fn quit(args: &QuitArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let cluster = session.discover(&args.node)?;
-    let id = cluster.myself().id();
+    let id = chosen(&cluster, args.which.as_ref())?;
     take_out(&session, "quit", cluster, id, Some(&args.migration))
 }
 

@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 use redistrib_ops::lab::Failure;
 use redistrib_ops::lock::Lock;
+use redistrib_ops::model::{NodeId, NodeName};
 use redistrib_ops::{Cluster, Context, Endpoint, Settings};
 use serde::Serialize;
 
@@ -151,6 +152,11 @@ fn describe(error: &anyhow::Error) -> String {
         Some(remedy) => format!("{}; {remedy}", known.to_string().trim_end_matches('.')),
         None => known.to_string(),
     }
+}
+
+/// The node of this name, or the one that was asked.
+fn chosen(cluster: &Cluster, name: Option<&NodeName>) -> redistrib_ops::Result<NodeId> {
+    name.map_or_else(|| Ok(cluster.myself().id()), |name| cluster.find(name))
 }
 
 /// What every verb with a cluster needs.

@@ -3,12 +3,13 @@
 use anyhow::{Context, ensure};
 use redistrib_ops::model::{Finding, NodeId, NodeName, SlotSet};
 use redistrib_ops::reshard::{Sources, plan};
-use redistrib_ops::{Cluster, Error, Member, inspect, plan_migrate_slots};
+use redistrib_ops::{Cluster, Endpoint, Error, Member, inspect, plan_slots};
 
 use super::fix::recover;
 use super::moves::Owners;
 use super::{Outcome, Session, moves};
 use crate::args::{MigrateSlotsArgs, ReshardArgs, SourceNames};
+use crate::output::tell_error;
 use crate::prompt::Prompt;
 use crate::render;
 
@@ -85,12 +86,20 @@ fn tell_recovered(session: &Session, done: usize, count: u16) {
 pub(super) fn migrate_slots(args: &MigrateSlotsArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let slots = args.slots.iter().fold(SlotSet::new(), |all, some| all.union(some));
-    let mut cluster = session.discover(&args.source)?;
+    let ends = [&args.source, &args.target];
+    let address = ends.iter().find_map(|name| name.as_str().parse::<Endpoint>().ok());
+    let Some(seed) = address else {
+        tell_error(
+            "[ERR] One of the two nodes must be given as HOST:PORT: where the cluster can be asked",
+        );
+        return Ok(Outcome::Misused);
+    };
+    let mut cluster = session.discover(&seed)?;
     if !recover(&session, "migrate-slots", &mut cluster, &args.migration)? {
         return Ok(Outcome::Failed);
     }
-    let (mut cluster, step) =
-        plan_migrate_slots(&args.source, &args.target, &slots, &session.settings)?;
+    let [from, to] = ends.map(|name| cluster.find(name));
+    let step = plan_slots(&cluster, from?, to?, &slots)?;
     let moves: Vec<_> = Some(step).into_iter().filter(|step| !step.slots.is_empty()).collect();
     if moves.is_empty() {
         session.output.line(format_args!("[OK] {} owns these slots already.", args.target));

@@ -6,8 +6,10 @@ use std::net::Ipv6Addr;
 
 use clap::{Arg, ArgAction, Command};
 use redistrib_ops::Endpoint;
+use redistrib_ops::model::NodeName;
 
-/// Joins host and port wherever the command wants an address and got the two as words of their own.
+/// Joins host and port wherever the command wants an address, or takes one for a node's name, and got the two as words of
+/// their own. What may be a node's id or its port is left as it is before a number.
 pub(super) fn join(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
     let wanted = command.get_positionals().filter(|arg| arg.is_required_set()).count();
     // Only with a word too many can the number after a bare IPv6 address be its port.
@@ -16,12 +18,14 @@ pub(super) fn join(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
     let mut joined = Vec::new();
     for arg in command.get_positionals() {
         let several = matches!(arg.get_action(), ArgAction::Append);
-        if !is_address(arg) {
+        if !is_a::<Endpoint>(arg) && !is_a::<NodeName>(arg) {
             joined.extend(words.by_ref().take(if several { usize::MAX } else { 1 }));
             continue;
         }
         while let Some(host) = words.next() {
-            let port = words.next_if(|next| lacks_port(&host, spare > 0) && is_port(next));
+            let is_host = is_a::<Endpoint>(arg) || !is_hexadecimal(&host);
+            let lacks_port = is_host && lacks_port(&host, spare > 0);
+            let port = words.next_if(|next| lacks_port && is_port(next));
             spare = spare.saturating_sub(usize::from(port.is_some()));
             joined.push(address(host, port));
             if !several {
@@ -33,8 +37,12 @@ pub(super) fn join(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
     joined
 }
 
-fn is_address(arg: &Arg) -> bool {
-    arg.get_value_parser().type_id() == TypeId::of::<Endpoint>()
+fn is_a<T: 'static>(arg: &Arg) -> bool {
+    arg.get_value_parser().type_id() == TypeId::of::<T>()
+}
+
+fn is_hexadecimal(word: &OsStr) -> bool {
+    word.as_encoded_bytes().iter().all(u8::is_ascii_hexdigit)
 }
 
 fn lacks_port(host: &OsStr, spare: bool) -> bool {

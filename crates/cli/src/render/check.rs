@@ -31,7 +31,6 @@ pub fn next_steps(report: &Report) -> Vec<String> {
     if !lines.is_empty() {
         lines.insert(0, ">>> What to do next:".into());
     }
-    lines.extend(super::jobs(report));
     lines
 }
 

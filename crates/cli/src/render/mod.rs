@@ -30,7 +30,7 @@ pub use transfer::{surveyed, transferred};
 use redistrib_ops::Report;
 use redistrib_ops::migrate::Migrated;
 use redistrib_ops::model::fitness::{Obstacle, Weight};
-use redistrib_ops::model::{Finding, NodeId, Severity, SlotJob};
+use redistrib_ops::model::{Finding, Severity};
 
 /// What a migration did, in a line.
 pub fn migrated(done: &Migrated) -> String {
@@ -60,19 +60,6 @@ pub fn obstacle(obstacle: &Obstacle) -> String {
 
 /// The atomic migrations that servers are at, as lines.
 pub fn jobs(report: &Report) -> Vec<String> {
-    let name = |id: NodeId| {
-        let node = report.nodes.iter().find(|it| it.node.id == id);
-        node.map_or_else(|| id.to_string(), |it| it.endpoint.to_string())
-    };
-    let line = |job: &SlotJob| {
-        let SlotJob { slots, from, to, state, retries, error, .. } = job;
-        let (from, to) = (name(*from), name(*to));
-        let again =
-            if *retries > 0 { format!(", tried {retries} times again") } else { String::new() };
-        let error = if error.is_empty() { String::new() } else { format!(": {error}") };
-        format!(
-            "[WARNING] The servers move slots {slots} from {from} to {to} (state {state}{again}{error})"
-        )
-    };
-    report.jobs.iter().map(line).collect()
+    let jobs = report.findings.iter().filter(|it| matches!(it, Finding::AtomicMigration { .. }));
+    jobs.map(finding).collect()
 }

@@ -42,6 +42,13 @@ impl Display for Finding {
                 write!(f, "node {address} has been met but has not answered {} yet", Few(by))
             }
             Finding::UnknownTo { node, by } => write!(f, "node {node} is not known to {}", Few(by)),
+            Finding::BlackListed { node, by } => {
+                write!(
+                    f,
+                    "node {node} has been forgotten by {}, who take nobody of its id for a while",
+                    Few(by)
+                )
+            }
             Finding::ReplicaWithoutMaster { replica: r } => {
                 write!(f, "replica {r} follows no master")
             }
@@ -121,6 +128,23 @@ impl Display for Finding {
             Finding::Loading { id, address } => {
                 let id = id.map(|id| format!(" ({})", id.short())).unwrap_or_default();
                 write!(f, "node {address}{id} is loading its data")
+            }
+            Finding::BusBacklog { node, by, bytes } => {
+                write!(
+                    f,
+                    "node {node} has not taken {bytes} bytes of the cluster bus from {}",
+                    Few(by)
+                )
+            }
+            Finding::AtomicMigration { slots, from, to, state, retries, error } => {
+                write!(f, "the servers move slots {slots} from {from} to {to} (state {state}")?;
+                if *retries > 0 {
+                    write!(f, ", tried {retries} times again")?;
+                }
+                if !error.is_empty() {
+                    write!(f, ": {error}")?;
+                }
+                f.write_str(")")
             }
             Finding::NoReplicas => f.write_str("no master has a replica"),
             Finding::FewMasters { masters } => {

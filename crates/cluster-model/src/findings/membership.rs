@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{Finding, Survey};
-use crate::{Flags, Node, NodeId, Snapshot};
+use super::{Backlog, Finding, Member, Survey};
+use crate::{Flags, Node, NodeId, SlotJob, Snapshot};
+
+/// What may wait for a node on the bus without a word: a message is some kilobytes, with what clients publish it may be more.
+const BACKLOG: u64 = 1 << 20;
 
 pub(super) fn unreachable(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
     findings.extend(snapshot.views.iter().filter_map(|view| {
@@ -93,6 +96,35 @@ pub(super) fn bus_links(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     );
 }
 
+/// Nodes for which more than [`BACKLOG`] waits on the bus.
+pub(super) fn backlogs(survey: &Survey<'_>, backlogs: &[Backlog], findings: &mut Vec<Finding>) {
+    let mut behind: BTreeMap<NodeId, (u64, Vec<NodeId>)> = BTreeMap::new();
+    for backlog in backlogs.iter().filter(|backlog| backlog.bytes >= BACKLOG) {
+        let (most, by) = behind.entry(backlog.to).or_default();
+        *most = backlog.bytes.max(*most);
+        if !by.contains(&backlog.from) {
+            by.push(backlog.from);
+        }
+    }
+    findings.extend(behind.into_iter().map(|(id, (bytes, by))| Finding::BusBacklog {
+        node: survey.member(id),
+        by: survey.members(by),
+        bytes,
+    }));
+}
+
+/// Slots that servers move by themselves.
+pub(super) fn jobs(survey: &Survey<'_>, jobs: &[SlotJob], findings: &mut Vec<Finding>) {
+    findings.extend(jobs.iter().map(|job| Finding::AtomicMigration {
+        slots: job.slots.clone(),
+        from: survey.member(job.from),
+        to: survey.member(job.to),
+        state: job.state.clone(),
+        retries: job.retries,
+        error: job.error.clone(),
+    }));
+}
+
 /// What a cluster that is well now would not survive.
 pub(super) fn redundancy(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let masters: Vec<&Node> = survey
@@ -146,6 +178,24 @@ pub(super) fn unknown(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
             findings.push(Finding::UnknownTo { node, by: survey.members(by) });
         }
     }
+}
+
+/// Tells [`Finding::UnknownTo`] apart by whether a node has a stranger's id on its list of forgotten ones: `listed` are nodes, each
+/// with such an id.
+pub fn tell_black_listed(
+    findings: Vec<Finding>,
+    listed: &HashSet<(NodeId, NodeId)>,
+) -> Vec<Finding> {
+    let tell = |finding| {
+        let Finding::UnknownTo { node, by } = finding else { return vec![finding] };
+        let (listed, others): (Vec<Member>, Vec<Member>) =
+            by.into_iter().partition(|viewer| listed.contains(&(viewer.id, node.id)));
+        let listed =
+            (!listed.is_empty()).then(|| Finding::BlackListed { node: node.clone(), by: listed });
+        let others = (!others.is_empty()).then_some(Finding::UnknownTo { node, by: others });
+        listed.into_iter().chain(others).collect()
+    };
+    findings.into_iter().flat_map(tell).collect()
 }
 
 /// Replicas without a master that works, and masters without a replica.

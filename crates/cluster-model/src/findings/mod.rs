@@ -12,11 +12,12 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use membership::tell_black_listed;
 pub use open_slots::{OpenKind, OpenSlots, OpenState, Way};
 pub use servers::{Lag, SETTINGS, replication_lag};
 pub(crate) use survey::Survey;
 
-use crate::{NodeId, ServerInfo, SlotSet, Snapshot};
+use crate::{NodeId, ServerInfo, SlotJob, SlotSet, Snapshot};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -173,6 +174,14 @@ pub enum Finding {
         /// The node.
         node: Member,
         /// Who does not know it.
+        by: Vec<Member>,
+    },
+    /// A node that some nodes have been told to forget, and take nobody of its id for a while (`cluster-blacklist-ttl`, a minute where
+    /// there is no such setting). Servers since Redis 7.2 tell.
+    BlackListed {
+        /// The node.
+        node: Member,
+        /// Who keeps it on its list.
         by: Vec<Member>,
     },
     /// A replica that follows no master.
@@ -340,6 +349,30 @@ pub enum Finding {
         /// Who has none to it.
         by: Vec<Member>,
     },
+    /// What nodes have to say to a node on the cluster bus piles up: it is slow to take it, or hangs.
+    BusBacklog {
+        /// The node.
+        node: Member,
+        /// Who waits for it.
+        by: Vec<Member>,
+        /// The most bytes that one of them has for it.
+        bytes: u64,
+    },
+    /// Servers move slots by themselves, or have failed to and try again.
+    AtomicMigration {
+        /// The slots.
+        slots: SlotSet,
+        /// Who gives them.
+        from: Member,
+        /// Who takes them.
+        to: Member,
+        /// The server's own word for how far it is.
+        state: String,
+        /// How often it has been tried again.
+        retries: u64,
+        /// What went wrong last, in the server's words; empty if nothing did.
+        error: String,
+    },
     /// A node is reading its data from disk and answers nothing else.
     Loading {
         /// Its id, where it is known.
@@ -361,6 +394,29 @@ pub enum Finding {
         /// The host.
         host: String,
     },
+}
+
+/// What the servers of a cluster tell beside their views of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told<'a> {
+    /// In the order of the views, `None` for one that did not tell: the fields of `INFO` and `CLUSTER INFO`, and
+    /// [`SETTINGS`] as far as it tells them.
+    pub servers: &'a [Option<ServerInfo>],
+    /// What waits to be sent on the cluster bus.
+    pub backlogs: &'a [Backlog],
+    /// The atomic migrations that they are at.
+    pub jobs: &'a [SlotJob],
+}
+
+/// What a node has to send to another on the cluster bus (`CLUSTER LINKS`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    /// Who sends.
+    pub from: NodeId,
+    /// Who has not taken it.
+    pub to: NodeId,
+    /// How many bytes.
+    pub bytes: u64,
 }
 
 impl Finding {
@@ -397,6 +453,8 @@ impl Finding {
             | Finding::VersionsDiffer { .. }
             | Finding::ClocksDiffer { .. }
             | Finding::PongLate { .. }
+            | Finding::AtomicMigration { .. }
+            | Finding::BusBacklog { .. }
             | Finding::BusLinkDown { .. } => Severity::Warning,
             _ => Severity::Error,
         }
@@ -425,13 +483,13 @@ impl Snapshot {
         membership::replication(&survey, &mut findings);
         findings
     }
-    /// [`Snapshot::findings`], and what the servers tell of themselves: `servers` stand in the order of the views, `None` for one
-    /// that did not tell. Each has the fields of `INFO` and `CLUSTER INFO`, and [`SETTINGS`] as far as it
-    /// tells them.
-    pub fn diagnosis(&self, servers: &[Option<ServerInfo>]) -> Vec<Finding> {
+    /// [`Snapshot::findings`], and what the servers tell of themselves.
+    pub fn diagnosis(&self, told: Told<'_>) -> Vec<Finding> {
         let mut findings = self.findings();
         let survey = Survey::new(self);
-        servers::Servers::new(self, &survey, servers).findings(&mut findings);
+        servers::Servers::new(self, &survey, told.servers).findings(&mut findings);
+        membership::backlogs(&survey, told.backlogs, &mut findings);
+        membership::jobs(&survey, told.jobs, &mut findings);
         membership::redundancy(&survey, &mut findings);
         findings
     }

@@ -44,8 +44,14 @@ impl Finding {
                 let to = by.first().map(ToString::to_string).unwrap_or_default();
                 let (host, port) = node.address.rsplit_once(':').unwrap_or((&node.address, ""));
                 format!(
-                    "if {node} belongs to the cluster, `redis-trib exec {to} CLUSTER MEET {host} {port}`; if it has been taken \
-                     out, its id is on the black list of who has forgotten it for a minute"
+                    "if {node} belongs to the cluster, `redis-trib exec {to} CLUSTER MEET {host} {port}`"
+                )
+            }
+            Finding::BlackListed { node, by } => {
+                let by = by.first().map(ToString::to_string).unwrap_or_default();
+                format!(
+                    "if {node} belongs to the cluster, `redis-trib add-node {node} {by}` (a replica: with --replica) waits until it \
+                     is taken again, and introduces it"
                 )
             }
             Finding::ReplicaWithoutMaster { replica }
@@ -113,6 +119,13 @@ impl Finding {
             Finding::ClocksDiffer { .. } => "let NTP set the clocks".to_owned(),
             Finding::BusLinkDown { node, .. } => {
                 format!("see whether the bus port of {node} is open to those nodes")
+            }
+            Finding::BusBacklog { node, .. } => format!(
+                "see whether {node} hangs or is overloaded, or clients publish more than it can take; cluster-link-sendbuf-limit \
+                 bounds what waits for it"
+            ),
+            Finding::AtomicMigration { .. } => {
+                "nothing, if a tool is at it; `redis-trib fix` waits for its end, and cancels it where it fails".to_owned()
             }
             Finding::MasterWithoutReplica { .. } | Finding::NoReplicas => {
                 "add replicas: `redis-trib add-node NEW NODE --replica`".to_owned()

@@ -268,7 +268,7 @@ fn told(snapshot: &Snapshot, each: impl Fn(usize) -> String) -> Vec<String> {
             Some(info)
         })
         .collect();
-    let findings = snapshot.diagnosis(&servers);
+    let findings = snapshot.diagnosis(Told { servers: &servers, ..Told::default() });
     for finding in &findings {
         let json = serde_json::to_string(finding).unwrap();
         assert_eq!(serde_json::from_str::<Finding>(&json).unwrap(), *finding, "{json}");
@@ -430,7 +430,7 @@ fn the_bus_between_nodes_is_looked_at() {
 #[test]
 fn what_a_cluster_would_not_survive_is_told() {
     let notices = |nodes: &[crate::Node]| -> Vec<String> {
-        snapshot(nodes).diagnosis(&[]).iter().map(ToString::to_string).collect()
+        snapshot(nodes).diagnosis(Told::default()).iter().map(ToString::to_string).collect()
     };
     assert_eq!(notices(&three_masters()), ["no master has a replica"]);
     let mut nodes = vec![master(1, "0-16383"), replica(2, 1)];

@@ -1,6 +1,8 @@
 //! All nodes of a cluster, reached from one of them.
 
 pub(crate) mod agreement;
+pub(crate) mod black_list;
+pub(crate) mod bus;
 pub(crate) mod candidate;
 pub(crate) mod lost;
 pub(crate) mod served;

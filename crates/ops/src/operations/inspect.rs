@@ -1,9 +1,10 @@
 //! What a cluster holds and what is wrong with it: the facts under `check`, `info` and `list`.
 
-use redistrib_cluster_model::findings::SETTINGS;
-use redistrib_cluster_model::{Finding, Node, NodeId, ServerInfo, SlotJob};
+use redistrib_cluster_model::findings::{SETTINGS, tell_black_listed};
+use redistrib_cluster_model::{Finding, Node, NodeId, ServerInfo, SlotJob, Told};
 use serde::Serialize;
 
+use crate::cluster::{black_list, bus};
 use crate::migrate::jobs;
 use crate::{Cluster, Endpoint, server_info};
 
@@ -70,7 +71,11 @@ impl Report {
 /// ```
 pub fn inspect(cluster: &mut Cluster) -> Report {
     let told = server_info::ask(cluster, &SETTINGS);
-    let findings = cluster.snapshot().diagnosis(&told);
+    let (backlogs, jobs) = (bus::backlogs(cluster, &told), jobs(cluster));
+    let told_all = Told { servers: &told, backlogs: &backlogs, jobs: &jobs };
+    let findings = cluster.snapshot().diagnosis(told_all);
+    let listed = black_list::black_lists(cluster, &findings);
+    let findings = tell_black_listed(findings, &listed);
     let nodes = cluster.members().iter().zip(told).map(|(member, info)| NodeReport {
         node: member.node().clone(),
         endpoint: member.endpoint().clone(),
@@ -82,7 +87,7 @@ pub fn inspect(cluster: &mut Cluster) -> Report {
         info,
     });
     let nodes = nodes.collect();
-    Report { nodes, findings, jobs: jobs(cluster) }
+    Report { nodes, findings, jobs }
 }
 
 fn as_text<S: serde::Serializer>(value: &impl ToString, serializer: S) -> Result<S::Ok, S::Error> {

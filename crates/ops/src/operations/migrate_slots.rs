@@ -53,15 +53,25 @@ pub fn plan_migrate_slots(
             "{source} and {target} are not in the same cluster"
         )));
     }
+    let step = plan_slots(&cluster, cluster.myself().id(), to, slots)?;
+    Ok((cluster, step))
+}
+
+/// The same between two nodes of a cluster.
+///
+/// # Errors
+/// [`Error::NoSuchNode`]; [`Error::Precondition`] where neither of the two owns one of the slots.
+pub fn plan_slots(cluster: &Cluster, from: NodeId, to: NodeId, slots: &SlotSet) -> Result<Move> {
     let left = slots.difference(&cluster.member(to)?.node().slots);
-    let missing = left.difference(&cluster.myself().node().slots);
+    let source = cluster.member(from)?;
+    let missing = left.difference(&source.node().slots);
     if !missing.is_empty() {
         return Err(Error::Precondition(format!(
-            "{source} does not own slots {missing}: `redis-trib list` shows who does"
+            "{} does not own slots {missing}: `redis-trib list` shows who does",
+            source.endpoint()
         )));
     }
-    let step = Move { from: cluster.myself().id(), to, slots: left };
-    Ok((cluster, step))
+    Ok(Move { from, to, slots: left })
 }
 
 fn id_of(endpoint: &Endpoint, settings: &Settings) -> Result<NodeId> {
