@@ -1,0 +1,135 @@
+//! Servers that are not set up as they should be, or cannot do what they should.
+
+use redistrib_ops::lab::{TempLab, TestServer};
+
+use crate::field::{Field, advises};
+use crate::support::trib;
+
+/// Settings, memory, saving and replicas that are not as they should be, on a cluster that peers call healthy: only what
+/// keeps clients from writing sets the exit code.
+#[test]
+fn servers_that_are_not_well_are_named() {
+    let field = Field::with("redis-8.6", 3, 1, &["enable-protected-configs yes"]);
+    let seed = field.nodes[0].as_str();
+    for setting in ["cluster-require-full-coverage no", "maxmemory-policy allkeys-lru"] {
+        field.tell(1, &format!("CONFIG SET {setting}"));
+        advises(&field.finds("settings-differ"), "warning", "CONFIG SET");
+        field.check().expect(0).shows(&["[OK] All 16384 slots covered.", "[WARNING] "]);
+        field.tell_all(&format!("CONFIG SET {setting}"));
+        field.is_rid_of("settings-differ");
+    }
+    field.tell_all("CONFIG SET maxmemory-policy noeviction");
+    field.tell_all("CONFIG SET cluster-require-full-coverage yes");
+    field.tell(2, "CONFIG SET cluster-node-timeout 3000");
+    let differ = field.finds("settings-differ");
+    advises(&differ, "warning", "redis-trib set-timeout");
+    assert_eq!(differ["setting"], "cluster-node-timeout");
+    assert_eq!(differ["values"][1][0], "3000", "{differ}");
+    trib(&["set-timeout", seed, "2000"]).expect(0);
+    field.is_rid_of("settings-differ");
+    full(&field);
+    unsaved(&field);
+    field.tell(0, "CONFIG SET min-replicas-to-write 2");
+    let refuses = field.finds("too-few-replicas");
+    advises(&refuses, "error", "add-node --replica");
+    assert_eq!((&refuses["good"], &refuses["needed"]), (&1.into(), &2.into()));
+    field.check().expect(1);
+    field.tell(0, "CONFIG SET min-replicas-to-write 0");
+    field.is_rid_of("too-few-replicas");
+    syncing(&field);
+}
+
+fn full(field: &Field) {
+    field.tell(0, "CONFIG SET maxmemory 1");
+    let full = field.finds("out-of-memory");
+    advises(&full, "error", "CONFIG SET maxmemory");
+    field.check().expect(1);
+    let used = full["used"].as_u64().unwrap();
+    field.tell(0, &format!("CONFIG SET maxmemory {}", used + used / 20));
+    advises(&field.finds("memory-high"), "warning", "CONFIG SET maxmemory");
+    field.tell(0, "CONFIG SET maxmemory 0");
+    field.is_rid_of("memory-high");
+}
+
+fn unsaved(field: &Field) {
+    let folder = field.tell(0, "CONFIG GET dir").lines().last().unwrap().to_owned();
+    let gone = tempfile::tempdir().unwrap();
+    field.tell(0, &format!("CONFIG SET dir {}", gone.path().display()));
+    drop(gone);
+    field.tell(0, "BGSAVE");
+    let failing = field.finds("rdb-failing");
+    advises(&failing, "warning", "BGSAVE");
+    field.check().expect(0);
+    // With points at which to save, the server refuses writes.
+    trib(&["exec", &field.nodes[0], "CONFIG", "SET", "save", "3600 1"]).expect(0);
+    assert_eq!(field.finds("rdb-failing")["severity"], "error");
+    field.check().expect(1).shows(&["could not save its RDB file, and refuses writes"]);
+    field.tell(0, &format!("CONFIG SET dir {folder}"));
+    field.tell(0, "BGSAVE");
+    field.is_rid_of("rdb-failing");
+}
+
+/// A replica goes to another master, which takes its time to send its data.
+fn syncing(field: &Field) {
+    for number in 0..12 {
+        trib(&["exec", "-c", &field.nodes[0], "SET", &format!("key:{{{number}}}"), "x"]).expect(0);
+    }
+    let replica = field.replicas_of(0)[0];
+    field.tell(1, "CONFIG SET rdb-key-save-delay 1000000");
+    field.tell(replica, &format!("CLUSTER REPLICATE {}", field.id(1)));
+    assert_eq!(field.finds("replica-syncing")["severity"], "warning");
+    advises(&field.finds("master-without-replica"), "notice", "--replica");
+    field.tell(1, "CONFIG SET rdb-key-save-delay 0");
+    field.is_rid_of("replica-syncing");
+    field.tell(replica, &format!("CLUSTER REPLICATE {}", field.id(0)));
+    field.is_rid_of("master-without-replica");
+    field.is_rid_of("replica-link-down");
+    field.check().expect(0);
+}
+
+/// A replica that its master does not let in, because somebody changed a password on one side only.
+#[test]
+fn a_replica_without_link_is_an_error() {
+    for server in ["redis-6.2", "valkey-8.1"] {
+        let lab = TempLab::nodes(&TestServer::named(server).unwrap(), 2).unwrap();
+        let nodes: Vec<String> = lab.endpoints().iter().map(ToString::to_string).collect();
+        trib(&["start", &nodes[0], "--yes"]).expect(0);
+        trib(&["replicate", &nodes[0], &nodes[1]]).expect(0);
+        let field = Field { lab, nodes, options: Vec::new() };
+        field.is_rid_of("cluster-down");
+        field.is_rid_of("replica-link-down");
+        let few = field.finds("few-masters");
+        advises(&few, "notice", "redis-trib join");
+        field.check().expect(0);
+        // The replica shows a password, and its master knows none.
+        field.tell(1, "CONFIG SET masterauth swordfish");
+        field.tell(1, "CLIENT KILL TYPE master");
+        let down = field.finds("replica-link-down");
+        advises(&down, "error", "masterauth");
+        let told = field.check().expect(1);
+        told.shows(&[
+            "[OK] All 16384 slots covered.",
+            "[ERR] replica ",
+            "has no link to its master",
+        ]);
+        trib(&["exec", &field.nodes[1], "CONFIG", "SET", "masterauth", ""]).expect(0);
+        field.is_rid_of("replica-link-down");
+    }
+}
+
+/// A node of another version comes in, and leaves again.
+#[test]
+fn nodes_of_several_versions_are_named() {
+    let field = Field::new("redis-7.0", 3, 0);
+    let newer = TempLab::nodes(&TestServer::named("redis-8.2").unwrap(), 1).unwrap();
+    let newer = newer.endpoints()[0].to_string();
+    trib(&["add-node", &newer, &field.nodes[0]]).expect(0);
+    let differ = field.finds("versions-differ");
+    advises(&differ, "warning", "upgrade");
+    assert!(differ["versions"][0][0].as_str().unwrap().starts_with("Redis 7.0."), "{differ}");
+    field.is_rid_of("unknown-to");
+    field.is_rid_of("cluster-down");
+    field.check().expect(0);
+    trib(&["del-node", &newer]).expect(0);
+    field.is_rid_of("versions-differ");
+}
