@@ -53,7 +53,7 @@ pub use operations::inspect::{NodeReport, Report, inspect};
 pub use operations::join::{balanced_by, join_cluster, join_cluster_with, join_no_load, replicate};
 pub use operations::list::{ClusterNode, list_masters, list_nodes};
 pub use operations::meet::Reunion;
-pub use operations::migrate_slots::{migrate_slots, plan_migrate_slots, plan_slots};
+pub use operations::migrate_slots::{migrate_slots, plan_migrate_slots};
 pub use operations::quit::{plan_drain, quit_cluster, require_end, shutdown_cluster};
 pub use operations::rebalance::{By, RebalanceOptions, plan_cluster_rebalance, weighed_replicas};
 pub use operations::rescue::{lost_slots, rescue_cluster};

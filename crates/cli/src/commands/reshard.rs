@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use redistrib_ops::model::{Finding, NodeId, NodeName, SlotSet};
 use redistrib_ops::reshard::{Sources, plan};
-use redistrib_ops::{Cluster, Endpoint, Error, Member, inspect, plan_slots};
+use redistrib_ops::{Cluster, Endpoint, Error, Member, inspect, plan_migrate_slots};
 
 use super::fix::recover;
 use super::moves::Owners;
@@ -98,8 +98,7 @@ pub(super) fn migrate_slots(args: &MigrateSlotsArgs) -> anyhow::Result<Outcome> 
     if !recover(&session, "migrate-slots", &mut cluster, &args.migration)? {
         return Ok(Outcome::Failed);
     }
-    let [from, to] = ends.map(|name| cluster.find(name));
-    let step = plan_slots(&cluster, from?, to?, &slots)?;
+    let step = plan_migrate_slots(&cluster, &args.source, &args.target, &slots)?;
     let moves: Vec<_> = Some(step).into_iter().filter(|step| !step.slots.is_empty()).collect();
     if moves.is_empty() {
         session.output.line(format_args!("[OK] {} owns these slots already.", args.target));

@@ -1,6 +1,6 @@
 //! `migrate_slots` of redis-trib.py: these very slots, from this node to that one.
 
-use redistrib_cluster_model::{Move, NodeId, SlotSet};
+use redistrib_cluster_model::{Move, NodeId, NodeName, SlotSet};
 
 use crate::cluster::read_topology;
 use crate::error::{Error, Result};
@@ -29,39 +29,36 @@ pub fn migrate_slots(
     settings: &Settings,
     context: Context<'_>,
 ) -> Result<Migrated> {
-    let (mut cluster, step) = plan_migrate_slots(source, target, slots, settings)?;
+    let mut cluster = Cluster::discover(source, settings)?;
+    let (from, to) = (cluster.myself().id(), at(&cluster, target)?);
+    let step = plan_slots(&cluster, from, to, slots)?;
     if step.slots.is_empty() {
         return Ok(Migrated::default());
     }
     migrate(&mut cluster, &[step], &MigrateOptions::default(), context)
 }
 
-/// What [`migrate_slots`] would do, with the cluster to do it on. Changes nothing.
+/// What [`migrate_slots`] would do between two nodes of this cluster. Changes nothing. A node may be named by an address that it
+/// does not announce: then who answers there is asked.
 ///
 /// # Errors
-/// Those of [`migrate_slots`] before anything moves.
+/// Those of [`migrate_slots`] before anything moves; those of [`Cluster::find`].
 pub fn plan_migrate_slots(
-    source: &Endpoint,
-    target: &Endpoint,
+    cluster: &Cluster,
+    source: &NodeName,
+    target: &NodeName,
     slots: &SlotSet,
-    settings: &Settings,
-) -> Result<(Cluster, Move)> {
-    let to = id_of(target, settings)?;
-    let cluster = Cluster::discover(source, settings)?;
-    if cluster.member(to).is_err() {
-        return Err(Error::Precondition(format!(
-            "{source} and {target} are not in the same cluster"
-        )));
-    }
-    let step = plan_slots(&cluster, cluster.myself().id(), to, slots)?;
-    Ok((cluster, step))
+) -> Result<Move> {
+    let named = |name: &NodeName| match cluster.find(name) {
+        Err(unknown @ Error::NoSuchNode { .. }) => {
+            name.as_str().parse().map_or(Err(unknown), |endpoint| at(cluster, &endpoint))
+        }
+        found => found,
+    };
+    plan_slots(cluster, named(source)?, named(target)?, slots)
 }
 
-/// The same between two nodes of a cluster.
-///
-/// # Errors
-/// [`Error::NoSuchNode`]; [`Error::Precondition`] where neither of the two owns one of the slots.
-pub fn plan_slots(cluster: &Cluster, from: NodeId, to: NodeId, slots: &SlotSet) -> Result<Move> {
+fn plan_slots(cluster: &Cluster, from: NodeId, to: NodeId, slots: &SlotSet) -> Result<Move> {
     let left = slots.difference(&cluster.member(to)?.node().slots);
     let source = cluster.member(from)?;
     let missing = left.difference(&source.node().slots);
@@ -74,6 +71,12 @@ pub fn plan_slots(cluster: &Cluster, from: NodeId, to: NodeId, slots: &SlotSet) 
     Ok(Move { from, to, slots: left })
 }
 
-fn id_of(endpoint: &Endpoint, settings: &Settings) -> Result<NodeId> {
-    Ok(read_topology(&mut Connection::open(endpoint, settings)?)?.0.id)
+/// The member that answers at an address.
+fn at(cluster: &Cluster, endpoint: &Endpoint) -> Result<NodeId> {
+    let id = read_topology(&mut Connection::open(endpoint, cluster.settings())?)?.0.id;
+    if cluster.member(id).is_ok() {
+        return Ok(id);
+    }
+    let seed = cluster.seed();
+    Err(Error::Precondition(format!("{seed} and {endpoint} are not in the same cluster")))
 }
