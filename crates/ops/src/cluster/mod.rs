@@ -1,14 +1,14 @@
 //! All nodes of a cluster, reached from one of them.
 
 pub(crate) mod agreement;
+mod ask;
 pub(crate) mod black_list;
 pub(crate) mod bus;
 pub(crate) mod candidate;
 pub(crate) mod lost;
+mod parallel;
 pub(crate) mod served;
 pub mod server_info;
-mod ask;
-mod parallel;
 mod sync_delay;
 
 use std::sync::Arc;
