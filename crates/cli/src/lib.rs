@@ -20,3 +20,4 @@ pub mod report;
 pub mod secrets;
 pub mod shell;
 pub mod style;
+pub mod top;

@@ -31,6 +31,7 @@ mod node_name;
 mod number;
 pub mod placement;
 pub mod plan;
+pub mod sample;
 mod server_info;
 mod slot;
 mod slot_job;

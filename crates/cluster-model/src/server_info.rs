@@ -42,6 +42,11 @@ impl ServerInfo {
         self.settings.insert(name.into(), value.into());
     }
 
+    /// Has the settings that another account has.
+    pub fn take_settings_of(&mut self, other: &Self) {
+        self.settings.clone_from(&other.settings);
+    }
+
     /// A field of `INFO`; of several with one name the last.
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut lines = self.fields.rsplit('\n');

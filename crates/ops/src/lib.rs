@@ -21,6 +21,7 @@ pub mod migrate;
 mod net;
 mod operations;
 pub mod transfer;
+mod watch;
 
 pub use base::cancel::{Cancel, Stop};
 pub use base::endpoint::{Endpoint, ParseEndpointError, ResolveError};
@@ -63,3 +64,4 @@ use operations::{add_node, fix, functions, holders, repair};
 pub use redistrib_cluster_model as model;
 pub use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan};
 pub use redistrib_resp as resp;
+pub use watch::Watch;

@@ -12,7 +12,7 @@ NO_COLOR              anything: no colours
 TERM                  dumb: no colours";
 
 /// Lines to try, by the verb.
-const EXAMPLES: [(&str, &[&str]); 26] = [
+const EXAMPLES: [(&str, &[&str]); 27] = [
     ("create", &["redis-trib create --replicas 1 127.0.0.1:7000 127.0.0.1:7001 … 127.0.0.1:7005"]),
     (
         "check",
@@ -31,6 +31,7 @@ const EXAMPLES: [(&str, &[&str]); 26] = [
             "redis-trib status 127.0.0.1:7000 --prometheus >redis.tmp && mv redis.tmp redis.prom",
         ],
     ),
+    ("top", &["redis-trib top 127.0.0.1:7000", "redis-trib top 127.0.0.1:7000 --once >now.txt"]),
     (
         "fix",
         &[

@@ -16,6 +16,7 @@ mod rebalance;
 mod reshard;
 mod terminal;
 mod tools;
+mod top;
 mod transfer;
 mod values;
 
@@ -47,6 +48,7 @@ pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs, SourceNames};
 pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
 pub use tools::{CompletionsArgs, ManArgs};
+pub use top::TopArgs;
 pub use transfer::{CopyArgs, ImportArgs, SourceArgs, TransferArgs};
 
 use crate::dialect::{self, Translated};
@@ -82,6 +84,8 @@ pub enum Verb {
     List(ListArgs),
     /// Show the cluster in one screen: a line a node, and one for the whole
     Status(StatusArgs),
+    /// Look at the cluster as it is and changes: slot map, nodes, and what is under way
+    Top(TopArgs),
     /// Mend open, lost and disputed slots
     Fix(FixArgs),
     /// Move slots to a master

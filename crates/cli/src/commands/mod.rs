@@ -19,6 +19,7 @@ mod rebalance;
 mod reshard;
 mod sharded;
 mod terminal;
+mod top;
 mod transfer;
 
 use std::io::IsTerminal;
@@ -80,6 +81,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Info(args) => (args.report.json, inspect::info(&args)),
         Verb::List(args) => (args.report.json, inspect::list(&args)),
         Verb::Status(args) => (args.report.json, inspect::status(&args)),
+        Verb::Top(args) => (false, top::top(&args)),
         Verb::Fix(args) => (args.change.work.json, fix::fix(&args)),
         Verb::Reshard(args) => (args.change.work.json, reshard::reshard(&args)),
         Verb::Rebalance(args) => (args.change.work.json, rebalance::rebalance(&args)),

@@ -170,6 +170,20 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// The nodes that `seed` knows and that have an address, itself first, with where they are reached.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::discover`].
+    pub(crate) fn nodes_known_to(
+        seed: &Endpoint,
+        settings: &Settings,
+    ) -> Result<Vec<(NodeId, Endpoint)>> {
+        let (node, topology) = read_topology(&mut Connection::open(seed, settings)?)?;
+        let others = reachable_nodes(&topology, seed, settings).into_iter();
+        let others = others.map(|(node, endpoint)| (node.id, endpoint));
+        Ok(std::iter::once((node.id, seed.clone())).chain(others).collect())
+    }
+
     /// The node the others were learnt from.
     pub fn seed(&self) -> &Endpoint {
         &self.seed
@@ -413,7 +427,7 @@ pub(crate) fn read_view(
     parse_view(connection.endpoint(), &command, &reply, known)
 }
 
-fn parse_view(
+pub(crate) fn parse_view(
     node: &Endpoint,
     command: &Command,
     reply: &Reply,
@@ -435,7 +449,7 @@ fn parse_view(
 }
 
 /// The nodes other than the one asked that have an address to connect to.
-fn reachable_nodes(
+pub(crate) fn reachable_nodes(
     topology: &SharedTopology,
     seed: &Endpoint,
     settings: &Settings,

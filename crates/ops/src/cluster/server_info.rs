@@ -42,7 +42,8 @@ pub(crate) fn ask_one(node: &mut Connection, settings: &[&str]) -> Result<Server
     Ok(read(&replies, &RandomState::new()).unwrap_or_default())
 }
 
-fn questions(settings: &[&str]) -> Vec<Command> {
+/// What [`ask`] asks a server.
+pub(crate) fn questions(settings: &[&str]) -> Vec<Command> {
     let mut questions = vec![commands::info(), commands::cluster_info()];
     questions.extend(settings.iter().copied().map(commands::setting));
     questions
@@ -59,7 +60,9 @@ pub(crate) fn databases_with_keys(connection: &mut Connection) -> Result<Vec<u32
     Ok(ServerInfo::parse(text).databases().into_keys().collect())
 }
 
-fn read(replies: &[Reply], disguise: &RandomState) -> Option<ServerInfo> {
+/// What the answers to [`questions`] say. Of passwords no more is kept than what tells whether two that were read with one
+/// disguise are the same.
+pub(crate) fn read(replies: &[Reply], disguise: &RandomState) -> Option<ServerInfo> {
     let (info, rest) = replies.split_first()?;
     let (of_cluster, settings) = rest.split_first()?;
     let mut told = ServerInfo::parse(text_of(info)?);

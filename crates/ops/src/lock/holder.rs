@@ -72,10 +72,10 @@ impl fmt::Display for Holder {
 
 /// A holder as one server's CLIENT LIST shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub(super) holder: Holder,
+pub(crate) struct Listed {
+    pub(crate) holder: Holder,
     /// How long it has been connected, by the server's clock.
-    pub(super) age: Duration,
+    pub(crate) age: Duration,
 }
 
 /// The holders in the text of CLIENT LIST, one line a client, `field=value` with blanks between. Names come

@@ -13,6 +13,7 @@ use redistrib_cluster_model::NodeId;
 use redistrib_resp::{Command, Reply};
 
 pub use holder::Holder;
+pub(crate) use holder::Listed;
 
 use crate::cluster::in_parallel;
 use crate::commands;
@@ -116,6 +117,14 @@ fn claim(connection: &mut Connection, me: &Holder, context: Context<'_>) -> Resu
             age: other.age,
         }),
     }
+}
+
+/// The holders that a reply to CLIENT LIST shows; none where the server does not tell.
+pub(crate) fn holders_in(list: &Reply) -> Vec<Listed> {
+    list.view()
+        .as_bytes()
+        .map(|text| holder::holders(&String::from_utf8_lossy(text)))
+        .unwrap_or_default()
 }
 
 /// What a server does not let us do, said to a command or within the transaction.

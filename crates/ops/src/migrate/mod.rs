@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::Move;
 use serde::Serialize;
 
+pub(crate) use atomic::JobQuestions;
 pub use atomic::{finish_running, jobs};
 pub use fitness::obstacles;
 pub use options::{Atomic, MigrateOptions, Rate};

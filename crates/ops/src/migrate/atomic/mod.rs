@@ -4,6 +4,7 @@
 //! tool that dies leaves a job that the servers bring to its end, or try again and again; the next run looks for those.
 
 mod count;
+mod questions;
 mod redis;
 mod running;
 mod valkey;
@@ -15,6 +16,7 @@ use redistrib_cluster_model::{JobWatch, Phase, SlotJob, SlotSet};
 use redistrib_resp::View;
 
 use count::JobTally;
+pub(crate) use questions::JobQuestions;
 pub use running::{finish_running, jobs};
 
 use super::link::Link;

@@ -1,0 +1,81 @@
+//! How the whole is: what is wrong with it, in words.
+
+use redistrib_ops::model::sample::{Heavy, Sample};
+use redistrib_ops::model::{Finding, Severity};
+
+use super::paint::Canvas;
+use super::{Scene, underway};
+use crate::style::Tone;
+use crate::top::amount::{short, size};
+use crate::top::rows::{letter, shard_numbers};
+
+pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
+    let Some(sample) = scene.history.last() else { return };
+    let theme = canvas.theme;
+    let (word, tone) = verdict(sample);
+    let mut x = canvas.text(0, 0, "redis-trib top ", theme.head());
+    x = canvas.text(x, 0, &format!("{} ", scene.source), theme.head());
+    x = canvas.text(x, 0, &word, theme.tone(tone));
+    let clock = format!("  {} UTC", underway::clock(sample.at_ms));
+    x = canvas.text(x, 0, &clock, theme.faint());
+    if scene.view.is_paused {
+        canvas.text(x, 0, "  PAUSED", theme.tone(Tone::Odd));
+    }
+    canvas.text(0, 1, &totals(sample), ratatui::style::Style::new());
+    let height = canvas.area.height;
+    let mut y = 2;
+    for (tone, text) in troubles(sample) {
+        let left = height.saturating_sub(y);
+        if left == 0 {
+            return;
+        }
+        y += canvas.words(y, left.min(2), &text, theme.tone(tone));
+    }
+}
+
+/// The whole in a word, with how good that is.
+fn verdict(sample: &Sample) -> (String, Tone) {
+    let count = |severity| sample.findings.iter().filter(|it| it.severity() == severity).count();
+    match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) => ("[OK] nothing is wrong".into(), Tone::Good),
+        (0, warnings) => (format!("[WARNING] {warnings} warnings"), Tone::Odd),
+        (errors, warnings) => (format!("[ERR] {errors} errors, {warnings} warnings"), Tone::Bad),
+    }
+}
+
+fn totals(sample: &Sample) -> String {
+    let masters = sample.masters().count();
+    format!(
+        "{masters} masters, {} replicas, {:.1}% of slots served, {} keys, {} memory, {} ops/s, in {}/s, out {}/s",
+        sample.nodes.len() - masters,
+        sample.served_percent(),
+        short(sample.sum_of_masters(|it| it.keys)),
+        size(sample.sum(|it| it.memory)),
+        short(sample.sum(|it| it.ops)),
+        size(sample.sum(|it| it.net_in)),
+        size(sample.sum(|it| it.net_out)),
+    )
+}
+
+/// What is wrong, the worst first, and which shard carries too much.
+fn troubles(sample: &Sample) -> Vec<(Tone, String)> {
+    let mut found: Vec<&Finding> =
+        sample.findings.iter().filter(|it| it.severity() > Severity::Notice).collect();
+    found.sort_by_key(|it| std::cmp::Reverse(it.severity()));
+    let mut told: Vec<(Tone, String)> = found.into_iter().map(of_finding).collect();
+    told.extend(sample.heavy().iter().map(|heavy| (Tone::Odd, of_heavy(sample, heavy))));
+    told
+}
+
+fn of_finding(finding: &Finding) -> (Tone, String) {
+    let tone = if finding.severity() == Severity::Error { Tone::Bad } else { Tone::Odd };
+    let next = finding.next_step().map(|step| format!(" -> {step}")).unwrap_or_default();
+    (tone, format!("{}{next}", crate::render::finding(finding)))
+}
+
+fn of_heavy(sample: &Sample, heavy: &Heavy) -> String {
+    let shard = shard_numbers(sample).get(&heavy.master).map_or('-', |number| letter(*number));
+    let address = sample.node(heavy.master).map_or("", |node| node.address.as_str());
+    let (load, times) = (heavy.load.word(), heavy.times);
+    format!("[HOT] shard {shard} ({address}) has {times:.1} times the {load} of the others")
+}

@@ -1,0 +1,92 @@
+//! The picture of a cluster: a pure function of what was seen, what the user looks at, and the size of the screen.
+
+mod header;
+mod map;
+mod nodes;
+mod page;
+mod paint;
+mod underway;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::history::History;
+use super::view::{Page, View};
+pub use map::steps;
+use paint::Canvas;
+pub use paint::Theme;
+
+/// All that a picture is made of.
+#[derive(Debug)]
+pub struct Scene<'a> {
+    /// What was seen.
+    pub history: &'a History,
+    /// What the user looks at.
+    pub view: &'a View,
+    /// The colours.
+    pub theme: Theme,
+    /// What stands beside the name: where the samples come from.
+    pub source: &'a str,
+    /// Whether there are keys to press.
+    pub has_keys: bool,
+}
+
+/// How the lines of the screen are shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    header: u16,
+    map: u16,
+    nodes: u16,
+    underway: u16,
+    keys: u16,
+}
+
+impl Layout {
+    /// What is wrong comes first, then the nodes; the map and what is under way have their place where there is room.
+    pub(crate) fn of(height: u16, node_count: usize) -> Self {
+        let keys = u16::from(height >= 8);
+        let header = match height {
+            0..=6 => height.min(3),
+            7..=15 => 4,
+            16..=23 => 5,
+            24..=39 => 7,
+            _ => 10,
+        };
+        let left = height - header - keys;
+        let underway = if height >= 20 { (left / 4).clamp(3, 14) } else { 0 };
+        let wanted = u16::try_from(node_count).unwrap_or(u16::MAX).saturating_add(1);
+        let left = left - underway;
+        // Heading, cursor and at least two lines of cells.
+        let map = if left >= 9 { (left * 2 / 5).clamp(4, 18) } else { 0 };
+        let nodes = (left - map).min(wanted.max(3));
+        // What the nodes do not need makes the map larger, and then the news longer.
+        let spare = left - map - nodes;
+        let larger = if map == 0 { 0 } else { spare.min(22_u16.saturating_sub(map)) };
+        Self { header, map: map + larger, nodes, underway: underway + spare - larger, keys }
+    }
+}
+
+/// Draws the picture.
+pub fn draw(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
+    let mut screen = Canvas::new(buffer, area, scene.theme);
+    if scene.history.last().is_none() {
+        screen.text(0, 0, "no sample yet", scene.theme.faint());
+        return;
+    }
+    let node_count = scene.history.last().map_or(0, |sample| sample.nodes.len());
+    let layout = Layout::of(screen.area.height, node_count);
+    header::draw(&mut screen.lines(0, layout.header), scene);
+    let rest = screen.area.height - layout.header - layout.keys;
+    if scene.view.page == Page::Cluster {
+        map::draw(&mut screen.lines(layout.header, layout.map), scene);
+        let top = layout.header + layout.map;
+        nodes::draw(&mut screen.lines(top, layout.nodes), scene);
+        underway::draw(&mut screen.lines(top + layout.nodes, layout.underway), scene);
+    } else {
+        page::draw(&mut screen.lines(layout.header, rest), scene);
+    }
+    let last = screen.area.height - layout.keys;
+    if scene.has_keys {
+        page::keys(&mut screen.lines(last, layout.keys), scene);
+    }
+}

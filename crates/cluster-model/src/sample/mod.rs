@@ -1,0 +1,145 @@
+//! A cluster at one moment, small enough to be kept, drawn and written to a file.
+
+mod figures;
+mod load;
+mod news;
+
+use serde::{Deserialize, Serialize};
+
+pub use figures::{Busy, Figures};
+pub use load::{Heavy, Load};
+pub use news::{News, news};
+
+use crate::{Finding, Node, NodeId, Slot, SlotJob, SlotSet};
+
+/// What was seen of a cluster, and when.
+///
+/// Its nodes are asked one after the other, so that figures of two nodes can be of two moments: each tells how old it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When, in milliseconds since 1970 by the clock of whoever looked. Clocks jump: for display alone.
+    pub at_ms: u64,
+    /// Milliseconds since that watch began, by a clock that does not jump.
+    pub elapsed_ms: u64,
+    /// The node that the watch began with, `host:port`.
+    pub seed: String,
+    /// All nodes.
+    pub nodes: Vec<NodeSample>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// The atomic migrations that servers are at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<SlotJob>,
+    /// The tool that is changing the cluster, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<LockHolder>,
+}
+
+/// One node of a [`Sample`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeSample {
+    /// The node as it describes itself; where it does not answer, as others do.
+    pub node: Node,
+    /// Where it is reached, `host:port`.
+    pub address: String,
+    /// How it is.
+    pub state: NodeState,
+    /// Why it did not answer, if it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// How many milliseconds ago it was asked.
+    pub age_ms: u64,
+    /// What it tells of itself; empty where it does not answer.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// How a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NodeState {
+    /// Well.
+    Up,
+    /// A replica that is getting all data of its master.
+    Syncing,
+    /// Reading its data from disk.
+    Loading,
+    /// A replica without a link to its master.
+    Unlinked,
+    /// It says that the cluster is down.
+    Fail,
+    /// It does not answer.
+    Down,
+}
+
+/// A tool that holds the operation lock, as it names itself to the servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockHolder {
+    /// Its operation.
+    pub verb: String,
+    /// The host it runs on.
+    pub host: String,
+    /// Its process id there.
+    pub pid: u32,
+    /// Since how many seconds it has been connected.
+    pub seconds: u64,
+}
+
+impl NodeState {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Syncing => "syncing",
+            Self::Loading => "loading",
+            Self::Unlinked => "unlinked",
+            Self::Fail => "fail",
+            Self::Down => "down",
+        }
+    }
+}
+
+impl Sample {
+    /// The node of this id.
+    pub fn node(&self, id: NodeId) -> Option<&NodeSample> {
+        self.nodes.iter().find(|it| it.node.id == id)
+    }
+
+    /// The masters.
+    pub fn masters(&self) -> impl Iterator<Item = &NodeSample> {
+        self.nodes.iter().filter(|it| it.node.is_master())
+    }
+
+    /// The masters that own slots, in the order of these: the shards.
+    pub fn shards(&self) -> Vec<NodeId> {
+        let owners = self.masters().filter_map(|it| Some((it.node.slots.first()?, it.node.id)));
+        let mut owners: Vec<_> = owners.collect();
+        owners.sort_unstable();
+        owners.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The slots without an owner that answers.
+    pub fn unserved(&self) -> SlotSet {
+        let missing = self.findings.iter().filter_map(|finding| match finding {
+            Finding::Uncovered { slots } | Finding::Unserved { slots, .. } => Some(slots),
+            _ => None,
+        });
+        missing.fold(SlotSet::new(), |all, slots| all.union(slots))
+    }
+
+    /// The share of slots that have an owner that answers, in percent.
+    pub fn served_percent(&self) -> f64 {
+        let served = usize::from(Slot::COUNT) - self.unserved().len();
+        served as f64 * 100.0 / f64::from(Slot::COUNT)
+    }
+
+    /// A figure of all masters that told it, summed up.
+    pub fn sum_of_masters(&self, of: impl Fn(&Figures) -> Option<u64>) -> u64 {
+        self.masters().filter_map(|it| of(&it.figures)).fold(0, u64::saturating_add)
+    }
+
+    /// The same of all nodes.
+    pub fn sum(&self, of: impl Fn(&Figures) -> Option<u64>) -> u64 {
+        self.nodes.iter().filter_map(|it| of(&it.figures)).fold(0, u64::saturating_add)
+    }
+}

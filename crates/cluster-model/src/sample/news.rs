@@ -1,0 +1,196 @@
+//! What has happened between two looks at a cluster.
+
+use std::fmt;
+
+use super::{LockHolder, NodeSample, NodeState, Sample};
+use crate::{NodeId, SlotSet};
+
+/// Something that has happened.
+///
+/// Its [`Display`](fmt::Display) is one line without a stop; it carries text that came from servers, so it must be
+/// escaped before it reaches a terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A node is in the cluster that was not.
+    Joined {
+        /// Its address.
+        node: String,
+    },
+    /// A node is in the cluster no more.
+    Left {
+        /// Its address.
+        node: String,
+    },
+    /// A node is otherwise than it was.
+    State {
+        /// Its address.
+        node: String,
+        /// How it was.
+        was: NodeState,
+        /// How it is.
+        is: NodeState,
+    },
+    /// A replica has become a master.
+    Promoted {
+        /// Its address.
+        node: String,
+        /// The address of the master whose slots it has taken over; none where that has none of it.
+        instead: Option<String>,
+    },
+    /// A node follows a master that it did not follow.
+    Follows {
+        /// Its address.
+        node: String,
+        /// The master's.
+        master: String,
+    },
+    /// Slots have a new owner.
+    Moved {
+        /// The slots.
+        slots: SlotSet,
+        /// Who had them; none where nobody had.
+        from: Option<String>,
+        /// Who has them; none where nobody has.
+        to: Option<String>,
+    },
+    /// A tool has begun to change the cluster.
+    Locked(LockHolder),
+    /// A tool has ended.
+    Unlocked(LockHolder),
+}
+
+impl News {
+    /// Whether it is bad.
+    pub fn is_bad(&self) -> bool {
+        match self {
+            Self::State { is, .. } => *is != NodeState::Up,
+            Self::Moved { to, .. } => to.is_none(),
+            _ => false,
+        }
+    }
+
+    /// How many slots have moved from one node to another.
+    pub fn moved(&self) -> usize {
+        match self {
+            Self::Moved { slots, from: Some(_), to: Some(_) } => slots.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// What has happened between two samples of one cluster.
+pub fn news(before: &Sample, now: &Sample) -> Vec<News> {
+    let mut told = of_nodes(before, now);
+    told.extend(of_slots(before, now));
+    let process = |holder: &LockHolder| (holder.pid, holder.host.clone(), holder.verb.clone());
+    if before.holder.as_ref().map(process) != now.holder.as_ref().map(process) {
+        told.extend(before.holder.clone().map(News::Unlocked));
+        told.extend(now.holder.clone().map(News::Locked));
+    }
+    told
+}
+
+fn of_nodes(before: &Sample, now: &Sample) -> Vec<News> {
+    let mut told = Vec::new();
+    for node in &now.nodes {
+        match before.node(node.node.id) {
+            None => told.push(News::Joined { node: node.address.clone() }),
+            Some(old) => told.extend(of_node(old, node, before, now)),
+        }
+    }
+    let gone = before.nodes.iter().filter(|old| now.node(old.node.id).is_none());
+    told.extend(gone.map(|old| News::Left { node: old.address.clone() }));
+    told
+}
+
+fn of_node(old: &NodeSample, new: &NodeSample, before: &Sample, now: &Sample) -> Vec<News> {
+    let node = || new.address.clone();
+    let mut told = Vec::new();
+    if old.state != new.state {
+        told.push(News::State { node: node(), was: old.state, is: new.state });
+    }
+    let took_over = old.node.is_replica() && new.node.is_master();
+    if took_over {
+        let master = old.node.master.and_then(|id| before.node(id));
+        let master = master.filter(|it| !it.node.slots.intersection(&new.node.slots).is_empty());
+        told.push(News::Promoted { node: node(), instead: master.map(|it| it.address.clone()) });
+    }
+    if let Some(master) = new.node.master.filter(|id| old.node.master != Some(*id)) {
+        let address = now.node(master).map_or_else(|| master.to_string(), |it| it.address.clone());
+        told.push(News::Follows { node: node(), master: address });
+    }
+    told
+}
+
+/// Only masters whose slots are not what they were are looked at.
+fn of_slots(before: &Sample, now: &Sample) -> Vec<News> {
+    let slots = |sample: &Sample, id: NodeId| {
+        let owner = sample.node(id).filter(|it| it.node.is_master());
+        owner.map(|it| it.node.slots.clone()).unwrap_or_default()
+    };
+    let gains = now.masters().map(|it| (it, it.node.slots.difference(&slots(before, it.node.id))));
+    let gains: Vec<_> = gains.filter(|(_, slots)| !slots.is_empty()).collect();
+    let losses = before.masters().map(|it| (it, it.node.slots.difference(&slots(now, it.node.id))));
+    let mut told = Vec::new();
+    let mut unexplained: Vec<_> = gains.iter().map(|(_, slots)| slots.clone()).collect();
+    for (from, lost) in losses.filter(|(_, slots)| !slots.is_empty()) {
+        let mut left = lost;
+        for ((to, gained), fresh) in gains.iter().zip(&mut unexplained) {
+            let went = left.intersection(gained);
+            if !went.is_empty() {
+                (left, *fresh) = (left.difference(&went), fresh.difference(&went));
+                told.push(moved(went, Some(from), Some(to)));
+            }
+        }
+        let left = left.intersection(&free(now));
+        told.extend((!left.is_empty()).then(|| moved(left, Some(from), None)));
+    }
+    for ((to, _), fresh) in gains.iter().zip(unexplained) {
+        let fresh = fresh.intersection(&free(before));
+        told.extend((!fresh.is_empty()).then(|| moved(fresh, None, Some(to))));
+    }
+    told
+}
+
+fn moved(slots: SlotSet, from: Option<&NodeSample>, to: Option<&NodeSample>) -> News {
+    let name = |node: &NodeSample| node.address.clone();
+    News::Moved { slots, from: from.map(name), to: to.map(name) }
+}
+
+/// The slots that nobody owns.
+fn free(sample: &Sample) -> SlotSet {
+    let owned = sample.masters().fold(SlotSet::new(), |all, it| all.union(&it.node.slots));
+    owned.complement()
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Joined { node } => write!(f, "{node} has joined the cluster"),
+            Self::Left { node } => write!(f, "{node} has left the cluster"),
+            Self::State { node, is: NodeState::Down, .. } => write!(f, "{node} does not answer"),
+            Self::State { node, was: NodeState::Down, is } => {
+                write!(f, "{node} answers again ({})", is.word())
+            }
+            Self::State { node, was, is } => {
+                write!(f, "{node} is {} (was {})", is.word(), was.word())
+            }
+            Self::Promoted { node, instead: Some(old) } => {
+                write!(f, "failover: {node} is master in place of {old}")
+            }
+            Self::Promoted { node, instead: None } => write!(f, "{node} is a master now"),
+            Self::Follows { node, master } => write!(f, "{node} follows {master}"),
+            Self::Moved { slots, from, to } => {
+                let name = |node: &Option<String>| node.clone().unwrap_or_else(|| "nobody".into());
+                let count = slots.len();
+                write!(f, "{count} slots went from {} to {}", name(from), name(to))
+            }
+            Self::Locked(LockHolder { verb, host, pid, .. }) => {
+                write!(f, "{verb} is changing the cluster (process {pid} on {host})")
+            }
+            Self::Unlocked(LockHolder { verb, host, pid, .. }) => {
+                write!(f, "{verb} (process {pid} on {host}) has ended")
+            }
+        }
+    }
+}

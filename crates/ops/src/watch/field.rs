@@ -1,0 +1,216 @@
+//! The nodes that are watched, with the last answer of each.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use redistrib_cluster_model::{Node, NodeId, ServerInfo, SharedNodes, SharedTopology, SlotJob};
+
+use super::pace::pause;
+use super::turn::{Link, Told};
+use redistrib_resp::Reply;
+
+use crate::cluster::{parse_view, reachable_nodes};
+use crate::error::Result;
+use crate::lock::Listed;
+use crate::{Endpoint, Settings, commands};
+
+/// Every so many turns of the node that is asked for it is looked who holds the lock.
+const TURNS_WITH_HOLDERS: u32 = 3;
+/// Where there are more clients, their list would take too long.
+const MOST_CLIENTS_LISTED: u64 = 2000;
+
+/// All nodes.
+#[derive(Debug)]
+pub(super) struct Field {
+    seed: Endpoint,
+    seats: Vec<Seat>,
+    /// What the views say alike is kept once.
+    known: SharedNodes,
+    pub(super) threads: usize,
+    pub(super) is_over: bool,
+}
+
+/// A node and what it said last.
+#[derive(Debug)]
+struct Seat {
+    endpoint: Endpoint,
+    id: NodeId,
+    /// Away while the node is asked.
+    link: Option<Link>,
+    is_asked: bool,
+    due: Instant,
+    turns: u32,
+    failures: u32,
+    answer: Option<Answer>,
+}
+
+/// What came of a turn.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) at: Instant,
+    pub(super) view: Result<SharedTopology, String>,
+    pub(super) info: Option<ServerInfo>,
+    pub(super) jobs: Vec<SlotJob>,
+    pub(super) holders: Vec<Listed>,
+    pub(super) ping: Duration,
+    pub(super) asking: Duration,
+}
+
+/// A node with its last answer, as a sample is made of it.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) endpoint: Endpoint,
+    pub(super) id: NodeId,
+    pub(super) answer: Option<Answer>,
+}
+
+/// A node that a thread has been given to ask.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) endpoint: Endpoint,
+    pub(super) link: Option<Link>,
+    pub(super) with_holders: bool,
+}
+
+impl Seat {
+    fn new(endpoint: Endpoint, id: NodeId, due: Instant) -> Self {
+        Self { endpoint, id, link: None, is_asked: false, due, turns: 0, failures: 0, answer: None }
+    }
+
+    fn view(&self) -> Option<&SharedTopology> {
+        self.answer.as_ref()?.view.as_ref().ok()
+    }
+
+    fn is_master(&self) -> bool {
+        self.view().and_then(|view| view.myself()).is_some_and(Node::is_master)
+    }
+}
+
+impl Field {
+    pub(super) fn new(seed: Endpoint, nodes: Vec<(NodeId, Endpoint)>) -> Self {
+        let now = Instant::now();
+        let seats = nodes.into_iter().map(|(id, endpoint)| Seat::new(endpoint, id, now));
+        Self {
+            seed,
+            seats: seats.collect(),
+            known: SharedNodes::default(),
+            threads: 0,
+            is_over: false,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// Whether every node has been asked once.
+    pub(super) fn is_complete(&self) -> bool {
+        self.seats.iter().all(|seat| seat.answer.is_some())
+    }
+
+    /// When the next node is due that nobody is asking.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.seats.iter().filter(|seat| !seat.is_asked).map(|seat| seat.due).min()
+    }
+
+    /// The node that has been due the longest.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Task> {
+        let names_holder = self.names_holder();
+        let free = self.seats.iter_mut().filter(|seat| !seat.is_asked && seat.due <= now);
+        let seat = free.min_by_key(|seat| seat.due)?;
+        seat.is_asked = true;
+        let with_holders =
+            Some(seat.id) == names_holder && seat.turns.is_multiple_of(TURNS_WITH_HOLDERS);
+        seat.turns = seat.turns.wrapping_add(1);
+        let (endpoint, link) = (seat.endpoint.clone(), seat.link.take());
+        Some(Task { endpoint, link, with_holders })
+    }
+
+    /// The master on which every tool takes the lock first, unless it has too many clients to look through.
+    fn names_holder(&self) -> Option<NodeId> {
+        let master =
+            self.seats.iter().filter(|seat| seat.is_master()).min_by_key(|seat| seat.id)?;
+        let clients = master.answer.as_ref()?.info.as_ref()?.number("connected_clients");
+        Some(master.id).filter(|_| clients.is_some_and(|clients| clients <= MOST_CLIENTS_LISTED))
+    }
+
+    /// Notes what came of a turn, and when the next one is.
+    pub(super) fn take_back(&mut self, task: Task, told: Result<Told>, interval: Duration) {
+        let nodes = self.seats.len();
+        // It may have left the cluster meanwhile.
+        let Some(seat) = self.seats.iter_mut().find(|seat| seat.endpoint == task.endpoint) else {
+            return;
+        };
+        let at = Instant::now();
+        seat.is_asked = false;
+        seat.link = task.link;
+        seat.failures = if told.is_ok() { 0 } else { seat.failures.saturating_add(1) };
+        let asking = told.as_ref().map_or(Duration::ZERO, |told| told.asking);
+        seat.due = at + pause(interval, asking, nodes, seat.failures);
+        let before = seat.answer.take().map(|answer| answer.holders).unwrap_or_default();
+        seat.answer = Some(match told {
+            Ok(told) => {
+                let view = read_view(seat, &told.view, &mut self.known);
+                let Told { info, jobs, ping, asking, .. } = told;
+                let holders = told.holders.unwrap_or(before);
+                Answer { at, view, info: Some(info), jobs, holders, ping, asking }
+            }
+            Err(error) => Answer {
+                at,
+                view: Err(error.to_string()),
+                info: None,
+                jobs: Vec::new(),
+                holders: Vec::new(),
+                ping: Duration::ZERO,
+                asking: Duration::ZERO,
+            },
+        });
+    }
+
+    /// Takes up nodes that others name, and lets go of those that nobody else does. Tells whether there are new ones.
+    pub(super) fn follow(&mut self, settings: &Settings) -> bool {
+        // A generation of views shares what it says alike; what former ones said is not needed any more.
+        self.known = SharedNodes::default();
+        let mut named: HashSet<NodeId> = HashSet::new();
+        let mut new = Vec::new();
+        for seat in &self.seats {
+            let Some(view) = seat.view() else { continue };
+            for (node, endpoint) in reachable_nodes(view, &seat.endpoint, settings) {
+                if named.insert(node.id) && !self.seats.iter().any(|it| it.id == node.id) {
+                    new.push(Seat::new(endpoint, node.id, Instant::now()));
+                }
+            }
+        }
+        // Whoever is named by nobody has been forgotten, unless nobody names anybody.
+        if !named.is_empty() {
+            self.seats.retain(|seat| named.contains(&seat.id));
+        }
+        let is_larger = !new.is_empty();
+        self.seats.extend(new);
+        is_larger
+    }
+
+    /// What is known now.
+    pub(super) fn seen(&self) -> (Endpoint, Vec<Seen>) {
+        let seen = |seat: &Seat| Seen {
+            endpoint: seat.endpoint.clone(),
+            id: seat.id,
+            answer: seat.answer.clone(),
+        };
+        (self.seed.clone(), self.seats.iter().map(seen).collect())
+    }
+}
+
+/// What a node says of the cluster; one that is not the node that should be there says nothing.
+fn read_view(
+    seat: &Seat,
+    reply: &Reply,
+    known: &mut SharedNodes,
+) -> Result<SharedTopology, String> {
+    let told = parse_view(&seat.endpoint, &commands::cluster_nodes(), reply, known);
+    let (node, view) = told.map_err(|error| error.to_string())?;
+    if node.id == seat.id {
+        return Ok(view);
+    }
+    Err(format!("node {} was expected there, and {} answers", seat.id, node.id))
+}

@@ -1,0 +1,125 @@
+//! The sample that the last answers make.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use redistrib_cluster_model::findings::replication_lag;
+use redistrib_cluster_model::sample::{Figures, LockHolder, NodeSample, NodeState, Sample};
+use redistrib_cluster_model::{
+    Address, Finding, Node, NodeId, NodeView, ServerInfo, SlotJob, Snapshot, Told,
+};
+
+use super::field::{Answer, Seen};
+use crate::Endpoint;
+
+pub(super) fn sample((seed, seen): (Endpoint, Vec<Seen>), began: Instant) -> Sample {
+    let snapshot = Snapshot { views: seen.iter().map(view).collect() };
+    let infos: Vec<Option<ServerInfo>> =
+        seen.iter().map(|seat| seat.answer.as_ref()?.info.clone()).collect();
+    let jobs = jobs(&seen);
+    let told = Told { servers: &infos, backlogs: &[], jobs: &jobs };
+    let findings = snapshot.diagnosis(told);
+    let seats: HashMap<NodeId, &Seen> = seen.iter().map(|seat| (seat.id, seat)).collect();
+    let nodes = snapshot.nodes().into_iter().map(|node| node_sample(node, &seats, &findings));
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Sample {
+        at_ms: millis(since_1970),
+        elapsed_ms: millis(began.elapsed()),
+        seed: seed.to_string(),
+        nodes: nodes.collect(),
+        jobs,
+        holder: holder(&seen),
+        findings,
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A node that has not been asked yet counts as one that does not answer.
+fn view(seat: &Seen) -> NodeView {
+    let asked = Address::new(seat.endpoint.host(), seat.endpoint.port().unwrap_or_default());
+    match seat.answer.as_ref().map(|answer| &answer.view) {
+        Some(Ok(topology)) => NodeView::answered(asked, topology.clone()),
+        Some(Err(reason)) => NodeView::unreachable(Some(seat.id), asked, reason),
+        None => NodeView::unreachable(Some(seat.id), asked, "no answer yet"),
+    }
+}
+
+fn node_sample(node: &Node, seats: &HashMap<NodeId, &Seen>, findings: &[Finding]) -> NodeSample {
+    let seat = seats.get(&node.id);
+    let answer = seat.and_then(|seat| seat.answer.as_ref());
+    let info = answer.and_then(|answer| answer.info.as_ref());
+    let failure = match answer.map(|answer| &answer.view) {
+        Some(Ok(_)) => None,
+        Some(Err(reason)) => Some(reason.clone()),
+        None if seat.is_some() => Some("no answer yet".into()),
+        None => Some("its address is not known".into()),
+    };
+    let mut figures = info.map(Figures::of).unwrap_or_default();
+    if let (Some(answer), Some(info)) = (answer, info) {
+        add_times(&mut figures, answer);
+        let master = node.master.and_then(|id| seats.get(&id)?.answer.as_ref()?.info.as_ref());
+        let lag = master.map(|master| replication_lag(node, info, master)).unwrap_or_default();
+        (figures.lag_bytes, figures.lag_seconds) = (lag.bytes, lag.seconds);
+    }
+    NodeSample {
+        node: node.clone(),
+        address: seat.map_or_else(|| node.address.to_string(), |seat| seat.endpoint.to_string()),
+        state: state(node.id, failure.is_some(), info, findings),
+        failure,
+        age_ms: answer.map_or(0, |answer| millis(answer.at.elapsed())),
+        figures,
+    }
+}
+
+fn add_times(figures: &mut Figures, answer: &Answer) {
+    let micros = |time: Duration| u64::try_from(time.as_micros()).ok();
+    figures.ping_us = micros(answer.ping);
+    figures.asking_us = micros(answer.asking);
+}
+
+fn state(
+    id: NodeId,
+    is_silent: bool,
+    info: Option<&ServerInfo>,
+    findings: &[Finding],
+) -> NodeState {
+    let is_loading =
+        |finding: &Finding| matches!(finding, Finding::Loading { id: it, .. } if *it == Some(id));
+    let says = |field, word| info.and_then(|info| info.field(field)).is_some_and(|it| it == word);
+    if is_silent && findings.iter().any(is_loading) {
+        NodeState::Loading
+    } else if is_silent {
+        NodeState::Down
+    } else if says("cluster_state", "fail") {
+        NodeState::Fail
+    } else if says("master_sync_in_progress", "1") {
+        NodeState::Syncing
+    } else if says("master_link_status", "down") {
+        NodeState::Unlinked
+    } else {
+        NodeState::Up
+    }
+}
+
+/// Each once, though both its nodes tell of it.
+fn jobs(seen: &[Seen]) -> Vec<SlotJob> {
+    let told = seen.iter().filter_map(|seat| seat.answer.as_ref());
+    let open = told.flat_map(|answer| &answer.jobs).filter(|job| job.is_open());
+    let once: BTreeMap<&str, &SlotJob> = open.map(|job| (job.id.as_str(), job)).collect();
+    once.into_values().cloned().collect()
+}
+
+fn holder(seen: &[Seen]) -> Option<LockHolder> {
+    let told = seen.iter().filter_map(|seat| seat.answer.as_ref());
+    let listed = told.flat_map(|answer| &answer.holders).next()?;
+    let holder = &listed.holder;
+    Some(LockHolder {
+        verb: holder.verb.clone(),
+        host: holder.host.clone(),
+        pid: holder.pid,
+        seconds: listed.age.as_secs(),
+    })
+}
