@@ -11,7 +11,7 @@ use super::history::History;
 use super::view::View;
 
 /// What is not known.
-pub const UNKNOWN: &str = "?";
+pub(super) const UNKNOWN: &str = "?";
 
 /// A column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -236,23 +236,23 @@ fn lag(node: &NodeSample) -> String {
 }
 
 /// The letters of the shards, by their masters: A owns the first slots.
-pub fn shard_numbers(sample: &Sample) -> HashMap<NodeId, usize> {
+pub(super) fn shard_numbers(sample: &Sample) -> HashMap<NodeId, usize> {
     sample.shards().into_iter().enumerate().map(|(number, id)| (id, number)).collect()
 }
 
 /// A shard's letter. After 62 they begin anew.
-pub fn letter(number: usize) -> char {
+pub(super) fn letter(number: usize) -> char {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     char::from(LETTERS[number % LETTERS.len()])
 }
 
 /// The number of a node's shard; none where its master owns no slots.
-pub fn shard_of(node: &NodeSample, numbers: &HashMap<NodeId, usize>) -> Option<usize> {
+pub(super) fn shard_of(node: &NodeSample, numbers: &HashMap<NodeId, usize>) -> Option<usize> {
     numbers.get(&node.node.master.unwrap_or(node.node.id)).copied()
 }
 
 /// The nodes that the filter lets through, in their order: the largest first, or the shards as their slots stand.
-pub fn sorted<'a>(sample: &'a Sample, view: &View) -> Vec<&'a NodeSample> {
+pub(super) fn sorted<'a>(sample: &'a Sample, view: &View) -> Vec<&'a NodeSample> {
     let numbers = shard_numbers(sample);
     let mut nodes: Vec<&NodeSample> =
         sample.nodes.iter().filter(|node| is_shown(node, &view.filter)).collect();

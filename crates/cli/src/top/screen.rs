@@ -89,7 +89,7 @@ pub fn run(watch: &Watch, every: Duration, theme: Theme, cancel: &Cancel) -> io:
         }
         let Some(sample) = history.last().cloned() else { return Ok(()) };
         let size = screen.terminal.size()?;
-        view.steps = steps(size.width, size.height, sample.nodes.len());
+        view.steps = steps(size.width, size.height, &history);
         if view.node.is_none_or(|id| sample.node(id).is_none()) {
             view.node = sample.nodes.first().map(|it| it.node.id);
         }

@@ -91,6 +91,22 @@ impl User {
     }
 }
 
+impl User {
+    /// Waits until this stands somewhere on the screen, and gives its lines.
+    pub(crate) fn looks_at(&self, text: &str) -> Vec<String> {
+        let since = Instant::now();
+        loop {
+            let lines = picture(&self.screen.lock().unwrap());
+            if lines.iter().any(|line| line.contains(text)) {
+                return lines;
+            }
+            let shown = lines.join("\n");
+            assert!(since.elapsed() < Duration::from_secs(20), "no {text:?} in\n{shown}");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
 impl Drop for User {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -107,4 +123,47 @@ pub(crate) fn only_child(pid: &str) -> String {
 /// Sends a process a signal.
 pub(crate) fn send(signal: &str, pid: &str) {
     assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
+}
+
+/// What a screen shows after all that a program has written to it: the lines, as far as the program places text by `CSI
+/// row ; column H`, clears, and writes on.
+pub(crate) fn picture(written: &str) -> Vec<String> {
+    let mut lines: Vec<Vec<char>> = Vec::new();
+    let (mut row, mut column) = (0, 0);
+    let mut rest = written.chars().peekable();
+    while let Some(char) = rest.next() {
+        if char == '\x1b' && rest.next_if_eq(&'[').is_some() {
+            let mut words = String::new();
+            let end = rest.by_ref().find(|it| {
+                words.push(*it);
+                it.is_ascii_alphabetic()
+            });
+            let number = |it: Option<&str>| it.and_then(|it| it.parse::<usize>().ok()).unwrap_or(1);
+            let mut numbers =
+                words.trim_end_matches(|it: char| it.is_ascii_alphabetic()).split(';');
+            match end {
+                Some('H') => {
+                    row = number(numbers.next()) - 1;
+                    column = number(numbers.next()) - 1;
+                }
+                Some('J') => lines.clear(),
+                Some('h') if words == "?1049h" => lines.clear(),
+                _ => {}
+            }
+        } else if char == '\r' {
+            column = 0;
+        } else if char == '\n' {
+            row += 1;
+        } else if !char.is_control() {
+            lines.resize(lines.len().max(row + 1), Vec::new());
+            let line = &mut lines[row];
+            line.resize(line.len().max(column + 1), ' ');
+            line[column] = char;
+            column += 1;
+        }
+    }
+    lines
+        .into_iter()
+        .map(|line| line.into_iter().collect::<String>().trim_end().to_owned())
+        .collect()
 }

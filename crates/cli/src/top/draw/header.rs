@@ -3,11 +3,16 @@
 use redistrib_ops::model::sample::{Heavy, Sample};
 use redistrib_ops::model::{Finding, Severity};
 
-use super::paint::Canvas;
+use super::paint::{Canvas, lines_of};
 use super::{Scene, underway};
 use crate::style::Tone;
 use crate::top::amount::{short, size};
 use crate::top::rows::{letter, shard_numbers};
+
+/// The most lines that one thing that is wrong takes, by its place: the worst may be explained.
+fn most_lines(place: usize) -> u16 {
+    if place == 0 { 3 } else { 2 }
+}
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     let Some(sample) = scene.history.last() else { return };
@@ -23,14 +28,27 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     }
     canvas.text(0, 1, &totals(sample), ratatui::style::Style::new());
     let height = canvas.area.height;
+    let troubles = troubles(sample);
     let mut y = 2;
-    for (tone, text) in troubles(sample) {
+    for (told, (tone, text)) in troubles.iter().enumerate() {
         let left = height.saturating_sub(y);
         if left == 0 {
+            // The rest is not passed over in silence.
+            let more = format!(" … and {} more: see `redis-trib check`", troubles.len() - told);
+            let x =
+                canvas.area.width.saturating_sub(u16::try_from(more.chars().count()).unwrap_or(0));
+            canvas.text(x, height.saturating_sub(1), &more, theme.cursor());
             return;
         }
-        y += canvas.words(y, left.min(2), &text, theme.tone(tone));
+        y += canvas.words(y, left.min(most_lines(told)), text, theme.tone(*tone));
     }
+}
+
+/// How many lines all of it takes.
+pub(super) fn height(width: u16, sample: &Sample) -> u16 {
+    let told = troubles(sample).into_iter().enumerate();
+    let lines: u16 = told.map(|(place, (_, text))| lines_of(&text, width, most_lines(place))).sum();
+    lines.saturating_add(2)
 }
 
 /// The whole in a word, with how good that is.

@@ -7,6 +7,7 @@ use redistrib_ops::model::{Finding, Node, NodeId, Slot, SlotRange, SlotSet};
 use super::Scene;
 use super::paint::Canvas;
 use crate::style::Tone;
+use crate::top::history::History;
 use crate::top::rows::{letter, shard_numbers};
 use crate::top::view::Panel;
 
@@ -123,8 +124,8 @@ fn grid(width: u16, rows: u16) -> (usize, usize) {
 }
 
 /// By how many slots the cursor goes along and down on a screen of this size.
-pub fn steps(width: u16, height: u16, node_count: usize) -> (u16, u16) {
-    let rows = super::Layout::of(height, node_count).map.saturating_sub(2);
+pub fn steps(width: u16, height: u16, history: &History) -> (u16, u16) {
+    let rows = super::layout(width, height, history).map.saturating_sub(2);
     let (across, a_cell) = grid(width, rows);
     let number = |slots: usize| u16::try_from(slots).unwrap_or(Slot::COUNT);
     (number(a_cell), number(a_cell * across))

@@ -42,28 +42,37 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// What is wrong comes first, then the nodes; the map and what is under way have their place where there is room.
-    pub(crate) fn of(height: u16, node_count: usize) -> Self {
+    /// What is wrong comes first, in as many lines as it takes within bounds, then the nodes; the map and what is under way
+    /// have their place where there is room.
+    pub(crate) fn of(height: u16, header: u16, node_count: usize) -> Self {
         let keys = u16::from(height >= 8);
-        let header = match height {
+        let most = match height {
             0..=6 => height.min(3),
             7..=15 => 4,
-            16..=23 => 5,
-            24..=39 => 7,
-            _ => 10,
+            16..=39 => height / 3,
+            _ => 16,
         };
+        let header = header.min(most);
         let left = height - header - keys;
-        let underway = if height >= 20 { (left / 4).clamp(3, 14) } else { 0 };
         let wanted = u16::try_from(node_count).unwrap_or(u16::MAX).saturating_add(1);
+        let underway = if left >= 14 { (left / 5).clamp(3, 12) } else { 0 };
         let left = left - underway;
         // Heading, cursor and at least two lines of cells.
-        let map = if left >= 9 { (left * 2 / 5).clamp(4, 18) } else { 0 };
+        let map = if left >= 10 {
+            (left.saturating_sub(wanted)).clamp(4, (left * 2 / 5).clamp(4, 20))
+        } else {
+            0
+        };
         let nodes = (left - map).min(wanted.max(3));
-        // What the nodes do not need makes the map larger, and then the news longer.
-        let spare = left - map - nodes;
-        let larger = if map == 0 { 0 } else { spare.min(22_u16.saturating_sub(map)) };
-        Self { header, map: map + larger, nodes, underway: underway + spare - larger, keys }
+        // What the nodes do not need is for the news.
+        let underway = underway + left - map - nodes;
+        Self { header, map, nodes, underway, keys }
     }
+}
+
+pub(crate) fn layout(width: u16, height: u16, history: &History) -> Layout {
+    let Some(sample) = history.last() else { return Layout::of(height, 0, 0) };
+    Layout::of(height, header::height(width, sample), sample.nodes.len())
 }
 
 /// Draws the picture.
@@ -73,8 +82,7 @@ pub fn draw(buffer: &mut Buffer, area: Rect, scene: &Scene<'_>) {
         screen.text(0, 0, "no sample yet", scene.theme.faint());
         return;
     }
-    let node_count = scene.history.last().map_or(0, |sample| sample.nodes.len());
-    let layout = Layout::of(screen.area.height, node_count);
+    let layout = layout(screen.area.width, screen.area.height, scene.history);
     header::draw(&mut screen.lines(0, layout.header), scene);
     let rest = screen.area.height - layout.header - layout.keys;
     if scene.view.page == Page::Cluster {

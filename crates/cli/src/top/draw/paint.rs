@@ -164,6 +164,12 @@ impl<'a> Canvas<'a> {
     }
 }
 
+/// How many lines [`Canvas::words`] takes for a text.
+pub(super) fn lines_of(text: &str, width: u16, most: u16) -> u16 {
+    let lines = broken(&Escaped(text).to_string(), usize::from(width)).len();
+    u16::try_from(lines).unwrap_or(u16::MAX).min(most)
+}
+
 /// A text in lines of so many characters at most; all but the first are indented.
 fn broken(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);

@@ -1,0 +1,116 @@
+//! `top` on real clusters: one picture as text, and a user at the screen.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+mod support;
+
+use redistrib_ops::lab::{TempLab, TestServer};
+use support::terminal::{User, only_child, send};
+use support::{addresses, program, trib};
+
+fn cluster(server: &'static str) -> (TempLab, Vec<String>) {
+    let lab = TempLab::cluster(&TestServer::named(server).unwrap(), 3, 1).unwrap();
+    let nodes = addresses(&lab);
+    (lab, nodes)
+}
+
+/// The line of a node in a picture.
+fn row<'a>(picture: &'a str, node: &str) -> Vec<&'a str> {
+    let line = picture.lines().find(|line| line.split_whitespace().nth(1) == Some(node));
+    line.unwrap_or_else(|| panic!("no {node} in\n{picture}")).split_whitespace().collect()
+}
+
+#[test]
+fn one_picture_says_what_is_wrong() {
+    let pictures = TestServer::NAMES.map(|server| {
+        std::thread::spawn(move || {
+            let (lab, nodes) = cluster(server);
+            let well = trib(&["top", &nodes[0], "--once"]).expect(0).stdout;
+            assert!(well.contains("[OK] nothing is wrong") && !well.contains('\x1b'), "{well}");
+            assert!(well.contains("3 masters, 3 replicas, 100.0% of slots served"), "{well}");
+            assert_eq!(row(&well, &nodes[1])[..4], ["B", nodes[1].as_str(), "master", "up"]);
+            assert_eq!(row(&well, &nodes[3])[..4], ["a", nodes[3].as_str(), "replica", "up"]);
+            assert!(well.contains("AAAABBBB") && well.contains("BBBBCCCC"), "{well}");
+            // Every figure is known of servers that answer, but those that need two looks.
+            let unknown = row(&well, &nodes[1]).iter().filter(|cell| **cell == "?").count();
+            assert!(unknown <= 1, "{well}");
+
+            lab.kill(2);
+            let ill = trib(&["top", &nodes[0], "--once", "--size", "80x24"]).expect(0).stdout;
+            assert!(ill.lines().count() == 24 && ill.contains("[ERR]"), "{ill}");
+            assert!(ill.contains(&format!("[ERR] node {} ", nodes[2])), "{ill}");
+            let dead = row(&ill, &nodes[2]);
+            assert!(dead.contains(&"down") && dead.contains(&"?"), "{ill}");
+            assert!(ill.contains("xxxx") && ill.contains("whose owner does not answer"), "{ill}");
+        })
+    });
+    pictures.into_iter().for_each(|it| it.join().unwrap());
+}
+
+#[test]
+fn where_there_is_no_cluster_it_says_so() {
+    let lab = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
+    let plain = addresses(&lab).remove(0);
+    trib(&["top", &plain, "--once"]).expect(1).complains(&["is not in cluster mode"]);
+    trib(&["top", "127.0.0.1:1", "--once"]).expect(1).complains(&["cannot connect"]);
+    for wrong in ["0x5", "80", "x", "80x24x3", "1001x4", "-1x2"] {
+        trib(&["top", &plain, "--once", "--size", wrong]).expect(2);
+    }
+}
+
+#[test]
+fn a_screen_without_a_terminal_is_refused() {
+    let (_lab, nodes) = cluster("redis-8.6");
+    trib(&["top", &nodes[0]]).expect(1).complains(&["top needs a terminal", "--once"]);
+}
+
+/// What a terminal is told when it is given back.
+const GIVEN_BACK: &str = "\x1b[?1049l";
+
+#[test]
+fn a_user_at_the_screen() {
+    let (lab, nodes) = cluster("valkey-9.1");
+    let folder = tempfile::tempdir().unwrap();
+    let sit_down = || {
+        let line = format!(
+            "stty rows 40 cols 120; exec {} top {} --every 0.2",
+            env!("CARGO_BIN_EXE_redis-trib"),
+            nodes[0]
+        );
+        User::run(&line, &folder.path().join("history"))
+    };
+    let mut user = sit_down();
+    user.looks_at("nothing is wrong");
+    user.types("?");
+    user.looks_at("without an owner: their keys cannot be reached");
+    user.types("?/replica");
+    user.looks_at("/replica_ 3 of 6");
+    user.types("\r");
+    user.looks_at("/replica 3 of 6");
+    user.types("\r");
+    user.looks_at("config epoch");
+    user.types("\r");
+    lab.kill(1);
+    user.looks_at(&format!("{} does not answer", nodes[1]));
+    lab.restart(1).unwrap();
+    user.looks_at("nothing is wrong");
+    user.types("q");
+    user.sees(GIVEN_BACK);
+    assert!(user.leaves());
+
+    // Whoever ends it, it gives the terminal back.
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        let mut user = sit_down();
+        user.looks_at("nothing is wrong");
+        send(signal, &only_child(&user.child.id().to_string()));
+        user.sees(GIVEN_BACK);
+        user.leaves();
+    }
+}
+
+#[test]
+fn help_and_man_page_show_how() {
+    trib(&["help", "top"]).expect(0).shows(&["--every", "--once", "--size"]);
+    let told = program().args(["man", "top"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&told.stdout).contains("redis\\-trib top 127.0.0.1:7000"));
+}
