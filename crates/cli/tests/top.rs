@@ -93,7 +93,7 @@ fn a_user_at_the_screen() {
     lab.kill(1);
     user.looks_at(&format!("{} does not answer", nodes[1]));
     lab.restart(1).unwrap();
-    user.looks_at("nothing is wrong");
+    user.looks_at(&format!("{} answers again", nodes[1]));
     user.types("q");
     user.sees(GIVEN_BACK);
     assert!(user.leaves());
