@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Member, Move, NodeId, ServerInfo, SlotSet};
 
@@ -32,7 +32,7 @@ pub struct End {
 }
 
 /// What stands in the way of moves at one node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Obstacle {
     /// Where.
     pub node: Member,
@@ -54,7 +54,7 @@ pub enum Weight {
 }
 
 /// What can be wrong with a node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "obstacle", rename_all = "kebab-case")]
 pub enum Unfit {
     /// It loads its data.
@@ -120,6 +120,17 @@ impl Obstacle {
             Unfit::Loading | Unfit::FailoverUnderWay => Weight::Passing,
             Unfit::WouldEvict { .. } => Weight::Warning,
             _ => Weight::Refusal,
+        }
+    }
+}
+
+impl Unfit {
+    /// Whether a node that is so may run MIGRATE, which is a write, and give away what it has.
+    pub fn lets_keys_go(&self) -> bool {
+        match self {
+            Self::CannotSave | Self::CannotAppend | Self::TooFewReplicas { .. } => false,
+            Self::RefusesKeys { reply } => reply.starts_with("OOM"),
+            _ => true,
         }
     }
 }

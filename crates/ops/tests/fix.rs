@@ -191,6 +191,16 @@ const STATES: &[State] = &[
         field.set_slot(OTHER, "IMPORTING", Some(OWNER));
         field.move_keys(KEYS / 3);
     }),
+    ("keys on their way back", KEYS, |field| {
+        field.open_both();
+        field.move_keys(KEYS / 2);
+        field.set_slot(TARGET, "IMPORTING", Some(OTHER));
+        let slot = field.slot.get().to_string();
+        field.say(OWNER, &["CLUSTER", "DELSLOTS", &slot]);
+        field.set_slot(OWNER, "STABLE", None);
+        field.set_slot(OWNER, "NODE", Some(TARGET));
+        field.set_slot(OWNER, "IMPORTING", Some(OTHER));
+    }),
     ("no owner and no keys", 0, Field::forget_owner),
     ("no owner, and the keys where they were", KEYS, Field::forget_owner),
     ("no owner, and keys in two places", KEYS, |field| {

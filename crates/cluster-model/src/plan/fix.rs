@@ -5,12 +5,14 @@ mod display;
 mod ownership;
 #[cfg(test)]
 mod tests;
+mod unfit;
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
 use crate::findings::{Member, Survey};
+use crate::fitness::Obstacle;
 use crate::{NodeId, Slot, SlotSet, Snapshot};
 
 /// How many keys each node holds in which slot; what is not entered counts as none.
@@ -67,6 +69,13 @@ pub enum Action {
         /// The owner to be.
         to: Member,
     },
+    /// A migration is undone: the keys that the target has go back, and the slots are closed. The flags are set.
+    TakeBack {
+        /// The owner, which stays that.
+        owner: Member,
+        /// The node that was to be.
+        target: Member,
+    },
     /// `SETSLOT … NODE owner` on one node.
     Assign {
         /// The node that is told.
@@ -101,12 +110,16 @@ pub enum Reason {
     SeveralOwners,
     /// A migration was interrupted; it is finished.
     Interrupted,
+    /// A migration was interrupted, and its target cannot take more keys; it is undone.
+    TargetUnfit,
     /// A migration was prepared and nothing was moved; its flags are taken off.
     Unstarted,
     /// Keys lie on nodes that do not own the slots; they go back to the owner.
     Astray,
     /// A flag was left behind; it is taken off.
     Leftover,
+    /// The keys of a migration were on their way back, and nobody serves the slots meanwhile; they are brought home.
+    TakenBack,
     /// Nobody owns the slots, and some node has their keys; it becomes the owner.
     LostOwner,
     /// Nobody owns the slots or has keys of them; they are shared out.
@@ -151,6 +164,11 @@ pub enum Blocked {
     AwaitsTakeOver {
         /// The replica.
         replica: Member,
+    },
+    /// They are on their way, and neither end can move their keys.
+    Unfit {
+        /// What stands in the way.
+        obstacle: Obstacle,
     },
     /// No master answers that could own them.
     NoMaster,
@@ -201,6 +219,7 @@ pub fn slots_to_count(snapshot: &Snapshot) -> SlotSet {
 /// - An interrupted migration whose two ends agree is finished.
 /// - Where only one end knows of it: if the other end has no keys, the flag is taken off; if it has,
 ///   the migration is finished (when the owner sends) or undone (when it does not).
+/// - Slots whose keys were on their way back from a target that refused more of them come home.
 /// - Slots of no owner go to the node with most of their keys, or else are shared out evenly among the
 ///   masters that own slots.
 /// - Of several owners the target of a migration, or else the one with most keys, or else the one of the

@@ -57,3 +57,14 @@ pub(crate) fn keys_in<A: Arg>(command: impl IntoIterator<Item = A>) -> Command {
 pub(crate) fn dump_functions() -> Command {
     Command::new("FUNCTION").arg("DUMP")
 }
+
+/// `EVAL` of a script that executes other commands one after the other and returns their replies in one array: a server
+/// that is out of memory takes no transaction. Servers of Valkey that have replicas crash over a SETSLOT in it.
+pub(crate) fn at_once(steps: &[Command]) -> Command {
+    const SCRIPT: &str = "local replies, at = {}, 1 \
+        while ARGV[at] do local last = at + tonumber(ARGV[at]) \
+        replies[#replies + 1] = redis.call(unpack(ARGV, at + 1, last)) at = last + 1 end \
+        return replies";
+    let script = Command::new("EVAL").arg(SCRIPT).arg(0);
+    steps.iter().fold(script, |script, step| script.arg(step.args().count()).args_from(step.args()))
+}

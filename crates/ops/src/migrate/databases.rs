@@ -58,7 +58,7 @@ impl PairWork<'_> {
         self.select(0)
     }
 
-    fn select(&mut self, database: u32) -> Result<()> {
+    pub(super) fn select(&mut self, database: u32) -> Result<()> {
         for node in [&mut self.source, &mut self.target] {
             node.call_all(&[commands::select(database)])?;
         }

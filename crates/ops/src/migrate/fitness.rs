@@ -138,7 +138,7 @@ fn try_on_target(
 }
 
 /// A key of a slot, of a name that nobody else uses.
-fn key_in(slot: Slot) -> String {
+pub(super) fn key_in(slot: Slot) -> String {
     let name = |number: u32| format!("redis-trib:fitness:{number}");
     let mut names = (0..).map(name);
     names.find(|name| Slot::of_key(name.as_bytes()) == slot).unwrap_or_default()

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use redistrib_resp::{Command, Reply, View};
 
+use crate::commands;
 use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Endpoint, Stop};
 
@@ -109,6 +110,20 @@ impl<'a> Link<'a> {
         let groups: Vec<Vec<Command>> =
             commands.iter().map(|command| vec![command.clone()]).collect();
         Ok(self.set_slots(&groups)?.concat())
+    }
+
+    /// [`Link::set_each`] that takes no refusal.
+    pub(super) fn set_all(&mut self, commands: &[Command]) -> Result<()> {
+        let mut answered = commands.iter().zip(self.set_each(commands)?);
+        answered.try_for_each(|(command, reply)| self.accept(command, reply).map(drop))
+    }
+
+    /// Has the server execute the commands with nobody served in between, and returns its replies to them in one.
+    pub(super) fn at_once(&mut self, steps: &[Command]) -> Result<Reply> {
+        let script = commands::at_once(steps);
+        let reply = self.pipeline(std::slice::from_ref(&script))?.pop();
+        let reply = reply.ok_or_else(|| self.unexpected(&script, "no reply"))?;
+        self.accept(&script, reply)
     }
 
     /// Four times as many connections, up to a bound, or as many as the server lets in.

@@ -28,6 +28,18 @@ pub(crate) fn finish(
     Ok(shared.moved().1)
 }
 
+/// Undoes a migration whose slots are open at both ends: what the target has of their keys goes back.
+pub(crate) fn take_back(
+    cluster: &mut Cluster,
+    pair: Pair,
+    slots: &SlotSet,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    let shared = Shared::new(cluster, options, context);
+    PairWork::begin(&shared, pair)?.take_back(slots)
+}
+
 /// Moves the keys of slots from one node to another, neither opening nor closing the slots. Returns how many
 /// keys went over.
 pub(crate) fn move_keys(

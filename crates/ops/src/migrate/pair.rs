@@ -170,7 +170,7 @@ impl<'a> PairWork<'a> {
     }
 
     /// Adds to an error which slots it leaves open and what mends them.
-    fn explain(&self, error: Error) -> Error {
+    pub(super) fn explain(&self, error: Error) -> Error {
         if self.open.is_empty() {
             return error;
         }

@@ -69,7 +69,7 @@ impl PairWork<'_> {
     }
 
     /// Which keys the source has. In a slot that is MIGRATING it answers ASK for those it has not.
-    fn exist_at_source(&mut self, keys: &[Bytes]) -> Result<Vec<bool>> {
+    pub(super) fn exist_at_source(&mut self, keys: &[Bytes]) -> Result<Vec<bool>> {
         let commands: Vec<Command> = keys.iter().map(|key| commands::exists(key)).collect();
         let replies = self.source.pipeline(&asking(&commands))?;
         let replies = replies.into_iter().skip(1).step_by(2);

@@ -20,8 +20,8 @@ pub(super) struct Shared<'a> {
     /// Whoever holds it commits, or asks the cluster something: one at a time.
     cluster: Mutex<&'a mut Cluster>,
     others: Mutex<Others<'a>>,
-    /// The nodes that take slots in this migration.
-    targets: Mutex<BTreeSet<NodeId>>,
+    /// The pairs that have begun in this migration.
+    begun: Mutex<Vec<Pair>>,
     pub(super) seed: Endpoint,
     pub(super) options: &'a MigrateOptions,
     pub(super) context: Context<'a>,
@@ -48,7 +48,7 @@ impl<'a> Shared<'a> {
             seed: cluster.seed().clone(),
             cluster: Mutex::new(cluster),
             others: Mutex::new(Others::new(context.cancel)),
-            targets: Mutex::default(),
+            begun: Mutex::default(),
             options,
             context,
             limiter: Limiter::new(options.rate),
@@ -67,13 +67,22 @@ impl<'a> Shared<'a> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn begun(&self) -> MutexGuard<'_, Vec<Pair>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a node has begun to give or take slots.
+    pub(super) fn is_at_work(&self, id: NodeId) -> bool {
+        self.begun().iter().any(|pair| [pair.from, pair.to].contains(&id))
+    }
+
     /// Before a pair begins: a source that was a target before has raised its config epoch, and its new target has to
     /// have heard of that.
     pub(super) fn await_news(&self, pair: Pair) -> Result<()> {
         let was_target = {
-            let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
-            targets.insert(pair.to);
-            targets.contains(&pair.from)
+            let mut begun = self.begun();
+            begun.push(pair);
+            begun.iter().any(|earlier| earlier.to == pair.from)
         };
         if was_target {
             let target = BTreeSet::from([pair.to]);

@@ -1,14 +1,35 @@
 //! Slots that the target refuses are taken back: trying again would not heal that, and slots that stay open stand in the
 //! way of every other migration.
+//!
+//! A source that simply served such a slot again would not find the keys that the target has: it would tell clients that
+//! they do not exist, and a counter would begin anew. So the slot rests while its keys go back, and nobody serves it: the
+//! source calls it the target's and takes keys in (IMPORTING), the target still calls it the source's, and clients are
+//! sent to and fro. A node that imports a slot runs MIGRATE for it, and takes keys of it, whoever owns it. No node ever
+//! sees an owner other than the source, but the source itself; when all keys are back it calls the slot its own again.
+//! Meanwhile both import the slot from themselves, or from a third: a master of Valkey makes a slot its own that it
+//! imports from a node which has news of its slots and does not claim this one. Source: cluster_legacy.c of Valkey,
+//! `clusterUpdateSlotsConfigWith`.
 
-use redistrib_cluster_model::{Slot, SlotSet};
+use std::time::Duration;
+
+use bytes::Bytes;
+use redistrib_cluster_model::{NodeId, Slot, SlotSet};
 use redistrib_resp::Command;
 
 use super::link::Link;
 use super::pair::PairWork;
-use super::{commands, counts};
+use super::taking::Taking;
+use super::{commands, counts, fitness};
+use crate::cluster::read_topology;
 use crate::error::{Error, Result};
-use crate::{Pair, Stop};
+use crate::{Cancel, Cluster, Member, Pair, Stop};
+
+/// How long the target may take to say that it would run MIGRATE, and that the source would take what it sends.
+const TRIAL: Duration = Duration::from_millis(500);
+/// How many of the target's keys of a slot are looked for at the source before the slot rests.
+const MOST_COMPARED: usize = 10_000;
+/// How often clients that the source has sent to the target before may bring new keys into a slot that rests.
+const MOST_ROUNDS: usize = 20;
 
 impl PairWork<'_> {
     /// Takes the open slots back if a server's refusal stopped their migration, and returns the error to tell.
@@ -18,9 +39,13 @@ impl PairWork<'_> {
             return error;
         }
         let slots = self.open.clone();
-        match self.take_back() {
-            // What stopped the migration is what the user has to know.
-            Err(_) => error,
+        match self.take_back_open() {
+            Err(why) => {
+                // What stopped the migration is what the user has to know first.
+                let left = &self.open;
+                self.shared.context.warn(format!("slots {left} cannot be taken back: {why}"));
+                error
+            }
             Ok(()) => {
                 let Pair { from, to } = self.pair;
                 Error::TakenBack { from, to, slots, source: Box::new(error) }
@@ -28,35 +53,148 @@ impl PairWork<'_> {
         }
     }
 
-    /// Slots of which the target has no keys are just closed. Of any other the source serves again first, or it would
-    /// not take the keys, and then these come back: slot by slot, since meanwhile clients do not find them.
-    fn take_back(&mut self) -> Result<()> {
-        // Replies may be under way on the old ones.
-        let (source, target, _) = self.shared.connect(self.pair)?;
-        (self.source, self.target) = (self.source.renewed(source), self.target.renewed(target));
+    /// Takes back slots that are open at both ends.
+    pub(super) fn take_back(&mut self, slots: &SlotSet) -> Result<()> {
+        self.open = slots.clone();
+        self.take_back_open().map_err(|error| self.explain(error))
+    }
+
+    /// Slots of which the target has no keys are just closed; the others rest one by one until their keys are back.
+    fn take_back_open(&mut self) -> Result<()> {
+        self.connect_anew()?;
         let slots = self.open.clone();
-        let untouched = slots.difference(&self.held_by_target(&slots)?);
-        self.close_at_source(&untouched)?;
-        // A client that was sent to the target may have written there before that.
-        let filled = self.held_by_target(&untouched)?;
-        self.close_at_target(&untouched.difference(&filled))?;
+        let empty = slots.difference(&self.held_by_target(&slots)?);
+        let filled = self.close_empty(&empty)?;
+        let from = self.pair.from;
+        let open = filled.iter().map(|slot| commands::importing(slot, from));
+        self.target.set_all(&open.collect::<Vec<_>>())?;
+        let empty = empty.difference(&filled);
+        self.source.set_all(&closing(&empty))?;
+        self.open = slots.difference(&empty);
+        let Some(first) = self.open.first() else { return Ok(()) };
+        let Pair { from, to } = self.pair;
+        let mut back = PairWork::begin(self.shared, Pair { from: to, to: from })?;
+        back.try_to_send(first)?;
         for slot in self.open.clone().iter() {
-            self.bring_back(slot)?;
+            self.refuse_doubles(slot)?;
+            if let Err(error) = self.bring_back(slot, &mut back) {
+                self.wake(slot, back.taking)?;
+                return Err(error);
+            }
+            self.open.remove(slot);
         }
         Ok(())
     }
 
-    fn bring_back(&mut self, slot: Slot) -> Result<()> {
-        let slots = SlotSet::from_iter([slot]);
-        let Pair { from, to } = self.pair;
-        let mut back = PairWork::begin(self.shared, Pair { from: to, to: from })?;
-        self.close_at_source(&slots)?;
-        back.copy_alone(&slots)?;
-        if !self.held_by_target(&slots)?.is_empty() {
-            let node = self.target.endpoint();
-            return Err(Error::Precondition(format!("{node} still has keys of slot {slot}")));
+    /// Replies may be under way on the old connections. A source that has lost the slots has nothing to take back.
+    fn connect_anew(&mut self) -> Result<()> {
+        let (mut source, target, _) = self.shared.connect(self.pair)?;
+        let lost = self.open.difference(&read_topology(&mut source)?.0.slots);
+        if !lost.is_empty() {
+            let node = source.endpoint();
+            return Err(Error::Precondition(format!("{node} does not own slots {lost} any more")));
         }
-        self.close_at_target(&slots)
+        (self.source, self.target) = (self.source.renewed(source), self.target.renewed(target));
+        Ok(())
+    }
+
+    /// A target that takes no writes may not run MIGRATE either. It is asked for a key that is not there.
+    fn try_to_send(&mut self, slot: Slot) -> Result<()> {
+        let key = Bytes::from(fitness::key_in(slot));
+        let command = self.migrate_with(&[key], TRIAL, false);
+        self.source.call_all(&[command]).map(drop)
+    }
+
+    /// Of a key in both places the source's value is the one that clients know, unless the target had its own before:
+    /// that is for the user to decide, and not while nobody serves the slot.
+    fn refuse_doubles(&mut self, slot: Slot) -> Result<()> {
+        self.ask_databases()?;
+        for database in self.databases.clone() {
+            self.select(database)?;
+            let listed = self.target.call_all(&[commands::list_keys(slot, MOST_COMPARED)])?;
+            let keys = listed.iter().flat_map(|reply| reply.view().elements());
+            let keys: Vec<Bytes> =
+                keys.filter_map(|key| key.as_bytes()).map(Bytes::copy_from_slice).collect();
+            let doubled = self.exist_at_source(&keys)?;
+            self.select(0)?;
+            let doubled = keys.iter().zip(doubled).filter(|(_, doubled)| *doubled);
+            let names: Vec<String> = doubled.map(|(key, _)| commands::key_name(key)).collect();
+            if let Some(first) = names.first() {
+                let (keys, count) = (first.clone(), names.len());
+                return Err(Error::KeysInBothPlaces { slot, keys, count });
+            }
+        }
+        Ok(())
+    }
+
+    fn bring_back(&mut self, slot: Slot, back: &mut PairWork<'_>) -> Result<()> {
+        let Pair { from, to } = self.pair;
+        let slots = SlotSet::from_iter([slot]);
+        // As at a commit, a config epoch is raised, and nobody else's slots change hands meanwhile.
+        let shared = self.shared;
+        let cluster = shared.cluster();
+        let peer = self.rest_at_target(slot, &cluster)?;
+        // First of all the source stops serving the slot. Nothing but DELSLOTS makes it give one up of which it has keys.
+        self.source.call_all(&[
+            commands::disown(slot),
+            commands::stable(slot),
+            commands::assign(slot, to),
+            commands::importing(slot, peer.unwrap_or(from)),
+        ])?;
+        for _ in 0..MOST_ROUNDS {
+            back.copy_alone(&slots)?;
+            if self.close_empty(&slots)?.is_empty() {
+                return self.source.call_all(&[commands::assign(slot, from)]).map(drop);
+            }
+            self.rest_at_target(slot, &cluster)?;
+        }
+        let node = self.target.endpoint();
+        Err(Error::Precondition(format!("{node} still has keys of slot {slot}")))
+    }
+
+    /// Has the target import the slot from itself, or where a server does not take that, from a master that has not given
+    /// or taken slots lately, which is returned.
+    fn rest_at_target(&mut self, slot: Slot, cluster: &Cluster) -> Result<Option<NodeId>> {
+        let Pair { from, to } = self.pair;
+        let own = commands::importing(slot, to);
+        let outcome = self.target.call_all(std::slice::from_ref(&own));
+        let Err(refusal @ Error::Refused { .. }) = outcome else { return outcome.map(|_| None) };
+        let is_still = |id: &NodeId| *id != from && *id != to && !self.shared.is_at_work(*id);
+        let masters = cluster.masters().filter(|member| member.is_up()).map(Member::id);
+        let Some(peer) = masters.into_iter().find(is_still) else { return Err(refusal) };
+        self.target.call_all(&[commands::importing(slot, peer)])?;
+        Ok(Some(peer))
+    }
+
+    /// Lets the source serve a slot again, and send clients on for the keys that it has not. From where the target imports
+    /// it does not matter to them.
+    fn wake(&self, slot: Slot, source: Taking) -> Result<()> {
+        let Pair { from, to } = self.pair;
+        let cluster = self.shared.cluster();
+        // It must not stay as it is, whatever the user wishes meanwhile.
+        let deaf = Cancel::new();
+        let mut node = Link::new(cluster.connect(from)?, &deaf);
+        let serve = [commands::assign(slot, from), commands::migrating(slot, to)];
+        match source {
+            Taking::Together => node.at_once(&serve).map(drop),
+            Taking::OneByOne | Taking::Replicated => node.call_all(&serve).map(drop),
+        }
+    }
+
+    /// Closes slots at the target, and returns those of which it still had keys then: a client that was sent there may have
+    /// written meanwhile.
+    fn close_empty(&mut self, slots: &SlotSet) -> Result<SlotSet> {
+        if self.taking == Taking::Together {
+            // Redis 8.6 tells of keys only while the slot is open.
+            let each = |slot| [commands::count_keys(slot), commands::stable(slot)];
+            let steps: Vec<Command> = slots.iter().flat_map(each).collect();
+            let answer = self.target.at_once(&steps)?;
+            let counts: Vec<_> = answer.view().elements().step_by(2).collect();
+            Ok(counts::filled(slots, &counts).into_iter().map(|(slot, _)| slot).collect())
+        } else {
+            self.target.set_all(&closing(slots))?;
+            self.held_by_target(slots)
+        }
     }
 
     /// The slots of which the target has keys in any database.
@@ -67,20 +205,14 @@ impl PairWork<'_> {
         Ok(held.into_keys().collect())
     }
 
-    fn close_at_source(&mut self, slots: &SlotSet) -> Result<()> {
-        close(&mut self.source, slots)
-    }
-
     /// Closes slots at a target that has no keys of them, and to which no client is sent for them.
     pub(super) fn close_at_target(&mut self, slots: &SlotSet) -> Result<()> {
-        close(&mut self.target, slots)?;
+        self.target.set_all(&closing(slots))?;
         self.open = self.open.difference(slots);
         Ok(())
     }
 }
 
-fn close(node: &mut Link<'_>, slots: &SlotSet) -> Result<()> {
-    let close: Vec<Command> = slots.iter().map(commands::stable).collect();
-    let replies = node.set_each(&close)?;
-    close.iter().zip(replies).try_for_each(|(command, reply)| node.accept(command, reply).map(drop))
+fn closing(slots: &SlotSet) -> Vec<Command> {
+    slots.iter().map(commands::stable).collect()
 }

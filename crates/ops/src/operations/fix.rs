@@ -12,7 +12,7 @@ use crate::agreement::agree;
 use crate::commands;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
-use crate::migrate::MigrateOptions;
+use crate::migrate::{MigrateOptions, obstacles};
 use crate::{Cluster, Context, Endpoint, Member, Settings, Step, Stop, holders, lost, repair};
 
 /// A cluster that is healing by itself looks ill for a moment: what is found has to stay for this long.
@@ -72,7 +72,12 @@ fn plan_once(cluster: &mut Cluster, options: FixOptions) -> Result<FixPlan> {
         note_offsets(cluster, &mut snapshot);
     }
     let keys = holders::count_keys(cluster, &slots_to_count(&snapshot))?;
-    Ok(plan_fix(&snapshot, &keys, options))
+    let plan = plan_fix(&snapshot, &keys, options);
+    let moves = plan.moves();
+    if moves.is_empty() {
+        return Ok(plan);
+    }
+    Ok(plan.avoiding(&obstacles(cluster, &moves), &keys))
 }
 
 /// Enters how far the replicas of masters that do not answer have come: the one that has most is to take over.

@@ -56,6 +56,10 @@ pub(crate) fn perform(
                 outcome => outcome.map(drop),
             }
         }
+        Action::TakeBack { owner, target } => {
+            let pair = Pair { from: owner.id, to: target.id };
+            mend::take_back(cluster, pair, slots, options, context)
+        }
         Action::TakeOver { replica } => take_over(cluster, replica.id, context),
     }
 }

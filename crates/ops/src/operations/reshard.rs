@@ -1,7 +1,7 @@
 //! `reshard`: a number of slots for one master, taken from others.
 
 use redistrib_cluster_model::plan::reshard::plan_reshard;
-use redistrib_cluster_model::{Move, NodeId};
+use redistrib_cluster_model::{Move, NodeId, SlotSet};
 
 use crate::error::{Error, Result};
 use crate::{Cluster, Member};
@@ -46,12 +46,17 @@ pub fn plan(
             ids.iter().map(|id| master(cluster, *id)).collect::<Result<Vec<_>>>()?
         }
     };
-    let owned: Vec<_> =
-        sources.iter().map(|member| (member.id(), member.node().slots.clone())).collect();
+    let owned: Vec<_> = sources.iter().map(|member| (member.id(), closed(member))).collect();
     let most = owned.iter().map(|(_, slots)| slots.len()).sum();
     // Where there are none at all, the plan says so.
     let count = if most == 0 { count } else { count.min(most) };
     plan_reshard(&owned, target, count).map_err(|error| Error::Precondition(error.to_string()))
+}
+
+/// The slots of a master that are not on their way already.
+fn closed(member: &Member) -> SlotSet {
+    let node = member.node();
+    node.slots.difference(&node.migrating.iter().map(|(slot, _)| *slot).collect())
 }
 
 fn master(cluster: &Cluster, id: NodeId) -> Result<&Member> {

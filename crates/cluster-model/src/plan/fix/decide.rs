@@ -1,8 +1,8 @@
 //! What is to be done about one open slot.
 
 use super::{Action, Blocked, Decision, Ground, Reason};
-use crate::Slot;
 use crate::findings::{Member, OpenKind, OpenSlots, OpenState};
+use crate::{SharedTopology, Slot};
 
 /// One slot and all that is known of it.
 pub(super) struct Case<'a> {
@@ -22,7 +22,7 @@ pub(super) fn open_slot(
 ) -> Result<Decision, Blocked> {
     let case = Case::new(ground, slot, Some(&open.state));
     match (open.kind, &open.state.owners[..]) {
-        (OpenKind::NoOwner, _) => case.elect(),
+        (OpenKind::NoOwner, _) => case.wake(),
         (OpenKind::OwnerSilent, _) => case.replace_owner(),
         (OpenKind::HalfCommitted | OpenKind::SeveralOwners, _) => case.unite(),
         (OpenKind::OnlyMigrating, [owner]) => case.finish_or_close(owner),
@@ -159,6 +159,27 @@ impl<'a> Case<'a> {
         self.gather(owner, &[]);
         self.close(owner);
         self.done(if astray { Reason::Astray } else { quiet })
+    }
+
+    /// Nobody owns the slot. Where two nodes import it, its keys were on their way back to one of them, the owner in the
+    /// eyes of all others: they go there before anybody serves the slot.
+    fn wake(mut self) -> Result<Decision, Blocked> {
+        let ways = self.state.map_or(&[][..], |state| &state.importing);
+        let [one, other] = ways else { return self.elect() };
+        let rank = |node: &Member| (self.believers(node), self.keys(node));
+        let is_one = rank(&one.node) >= rank(&other.node);
+        let (owner, target) = if is_one { (one, other) } else { (other, one) };
+        let (owner, target) = (owner.node.clone(), target.node.clone());
+        if self.keys(&target) > 0 {
+            self.move_keys(&target, &owner);
+        }
+        self.enthrone(&owner, Reason::TakenBack)
+    }
+
+    /// How many nodes see this one as the owner of the slot.
+    fn believers(&self, node: &Member) -> usize {
+        let sees = |view: &SharedTopology| view.owner(self.slot).is_some_and(|it| it.id == node.id);
+        self.ground.survey.views.iter().filter(|(_, view)| sees(view)).count()
     }
 
     /// Nobody owns the slot: the master with most of its keys gets it, or if there are no keys, one

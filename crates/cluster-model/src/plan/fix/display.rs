@@ -25,9 +25,13 @@ impl Display for Reason {
             }
             Reason::SeveralOwners => "several nodes own them",
             Reason::Interrupted => "a migration was interrupted and is finished",
+            Reason::TargetUnfit => {
+                "a migration was interrupted and is undone, since its target cannot take more keys"
+            }
             Reason::Unstarted => "a migration was prepared and nothing was moved",
             Reason::Astray => "keys lie on nodes that do not own them and go back to the owner",
             Reason::Leftover => "a flag was left behind",
+            Reason::TakenBack => "their keys were on their way back, and nobody serves them",
             Reason::LostOwner => "nobody owns them, and there are keys",
             Reason::Unowned => "nobody owns them, and there are no keys",
             Reason::GivenUp => {
@@ -48,6 +52,9 @@ impl Display for Action {
             Action::Export { node, peer } => write!(f, "let {node} send to {peer}"),
             Action::MoveKeys { from, to } => write!(f, "move the keys on {from} to {to}"),
             Action::Finish { from, to } => write!(f, "finish the migration from {from} to {to}"),
+            Action::TakeBack { owner, target } => {
+                write!(f, "bring the keys on {target} back to {owner}, which keeps the slots")
+            }
             Action::Assign { node, owner } if node == owner => write!(f, "make {owner} the owner"),
             Action::Assign { node, owner } => write!(f, "tell {node} that {owner} is the owner"),
             Action::BumpEpoch { node } => write!(f, "raise the config epoch of {node}"),
@@ -75,6 +82,9 @@ impl Display for Blocked {
             ),
             Blocked::AwaitsTakeOver { replica } => {
                 write!(f, "replica {replica} has to take over first; then fix again")
+            }
+            Blocked::Unfit { obstacle } => {
+                write!(f, "they are on their way, and {obstacle}; then fix again")
             }
             Blocked::NoMaster => f.write_str("no master answers that could own them"),
         }

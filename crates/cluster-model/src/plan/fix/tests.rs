@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::fitness::Unfit;
 use crate::testing::{id, master, own, replica, seen, silence, slot, snapshot, three_masters};
 use crate::{Node, OpenKind};
 
@@ -84,6 +85,14 @@ impl World {
                 self.move_keys(from, to);
                 self.assign(to, to);
                 (0..self.nodes.len()).for_each(|at| self.assign(at, to));
+            }
+            Action::TakeBack { owner, target } => {
+                let (owner, target) = (place(owner), place(target));
+                assert_eq!(self.nodes[owner].migrating, Some(target));
+                assert!(self.nodes[target].importing.is_some());
+                self.move_keys(target, owner);
+                self.nodes[target].importing = None;
+                self.nodes[owner].migrating = None;
             }
             Action::Assign { node, owner } => {
                 self.assign(place(node), place(owner));
@@ -217,6 +226,51 @@ fn keys_at_a_target_whose_source_forgot_go_back() {
     several.nodes[1].importing = Some(0);
     several.nodes[2].importing = Some(0);
     assert_eq!(mended(several), (0, vec![Reason::Astray]));
+}
+
+fn unfit(n: u8, what: Unfit) -> Vec<Obstacle> {
+    vec![Obstacle { node: Member { id: id(n), address: format!("h:{n}") }, what }]
+}
+
+#[test]
+fn a_migration_to_a_target_that_is_not_fit_is_undone() {
+    let mut half = world([&[1, 2], &[3], &[], &[]]);
+    half.nodes[0].migrating = Some(1);
+    half.nodes[1].importing = Some(0);
+    let plan = plan_fix(&half.snapshot(), &half.counts(), FixOptions::default());
+    assert_eq!(plan.moves().len(), 1);
+    let avoid = |obstacles: &[Obstacle]| plan.clone().avoiding(obstacles, &half.counts());
+    assert_eq!(avoid(&unfit(3, Unfit::CannotSave)[..]), plan, "it takes no part");
+
+    let full = Unfit::NoMemory { used: 2, expected: 1, most: 2 };
+    let undone = avoid(&unfit(2, full)[..]);
+    assert_eq!(undone.repairs[0].reason, Reason::TargetUnfit);
+    let mut world = half.clone();
+    undone.repairs[0].actions.iter().for_each(|action| world.apply(action));
+    assert_eq!(mended(world), (0, vec![]));
+
+    let few = Unfit::TooFewReplicas { good: 0, needed: 1 };
+    for obstacles in [unfit(2, few.clone()), unfit(1, Unfit::CannotSave)] {
+        let stuck = avoid(&obstacles[..]);
+        assert!(stuck.repairs.is_empty(), "{stuck:?}");
+        assert!(matches!(stuck.blocked[..], [(_, Blocked::Unfit { .. })]), "{stuck:?}");
+    }
+    let mut empty = half.clone();
+    empty.nodes[1].keys.clear();
+    let plan = plan_fix(&empty.snapshot(), &empty.counts(), FixOptions::default());
+    let undone = plan.avoiding(&unfit(2, few), &empty.counts());
+    assert_eq!(undone.repairs[0].reason, Reason::TargetUnfit, "nothing has to be sent back");
+}
+
+#[test]
+fn keys_on_their_way_back_come_home_before_the_slot_is_served() {
+    let mut resting = world([&[1], &[2, 3], &[], &[]]);
+    resting.nodes[0].owner = Some(1);
+    resting.nodes[0].importing = Some(0);
+    resting.nodes[1].importing = Some(1);
+    let actions = resting.plan().remove(0).actions;
+    assert!(matches!(&actions[0], Action::MoveKeys { to, .. } if to.id == id(1)), "{actions:?}");
+    assert_eq!(mended(resting), (0, vec![Reason::TakenBack]));
 }
 
 #[test]
