@@ -45,8 +45,6 @@ pub struct Obstacle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weight {
-    /// Nothing fails, but the user should know.
-    Warning,
     /// It may pass by itself within seconds.
     Passing,
     /// Slots are not moved while this is so.
@@ -118,7 +116,6 @@ impl Obstacle {
     pub fn weight(&self) -> Weight {
         match self.what {
             Unfit::Loading | Unfit::FailoverUnderWay => Weight::Passing,
-            Unfit::WouldEvict { .. } => Weight::Warning,
             _ => Weight::Refusal,
         }
     }
@@ -294,8 +291,8 @@ impl fmt::Display for Unfit {
             ),
             Self::WouldEvict { used, expected, most, policy } => write!(
                 f,
-                "has no memory for about {} MiB more: it uses {} MiB of maxmemory {} MiB, and evicts keys by its \
-                 maxmemory-policy {policy}",
+                "has no memory for about {} MiB more, and would throw keys away: it uses {} MiB of maxmemory {} MiB, and its \
+                 maxmemory-policy is {policy}: raise maxmemory, or move fewer slots",
                 mib(expected),
                 mib(used),
                 mib(most),
@@ -375,7 +372,8 @@ mod tests {
         };
         assert_eq!(kinds(target(1500, "noeviction")), [], "half of the source's slots move");
         assert_eq!(kinds(target(1501, "noeviction")), [Weight::Refusal]);
-        assert_eq!(kinds(target(1501, "allkeys-lru")), [Weight::Warning]);
+        assert_eq!(kinds(target(1500, "allkeys-lru")), []);
+        assert_eq!(kinds(target(1501, "allkeys-lru")), [Weight::Refusal], "keys would be lost");
         let nothing = end(1, "used_memory_dataset:1000", &[]);
         assert_eq!(found(nothing, target(2500, "noeviction")), []);
     }

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::Mutex;
+
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::{MigrateOptions, obstacles};
 use redistrib_ops::model::fitness::Unfit;
@@ -161,7 +163,36 @@ fn a_target_that_reads_the_values_is_fit_and_the_key_that_was_tried_is_not_there
     assert_eq!(call(&mut target, "DBSIZE").view().as_int(), Some(0));
 }
 
-/// Whoever has chosen that keys are thrown away is told how many were.
+/// A target that throws keys away where others refuse them is refused as they are.
+#[test]
+fn a_target_that_would_evict_keys_is_refused() {
+    let shrink = |node: &mut Connection| {
+        // It throws away none of those that it has: they do not expire.
+        call(node, "CONFIG SET maxmemory-policy volatile-lru");
+        call(node, "CONFIG SET maxmemory 1000000");
+    };
+    let evicts = |what| matches!(what, Unfit::WouldEvict { most: 1_000_000, .. });
+    assert!(evicts(refused(&lab("valkey-9.1"), 1, shrink)));
+}
+
+/// Leaves a target little room when the first keys have gone over.
+struct Shrinks(Mutex<Option<Connection>>, Warnings);
+
+impl Observer for Shrinks {
+    fn event(&self, event: &Event) {
+        if matches!(event, Event::KeysMoved { .. })
+            && let Some(mut target) = self.0.lock().unwrap().take()
+        {
+            let memory = call(&mut target, "INFO memory");
+            let used = ServerInfo::parse(memory.as_str().unwrap()).number("used_memory").unwrap();
+            call(&mut target, "CONFIG SET maxmemory-policy allkeys-random");
+            call(&mut target, &format!("CONFIG SET maxmemory {}", used + 100_000));
+        }
+        self.1.event(event);
+    }
+}
+
+/// Where a target begins to throw keys away meanwhile, it is told how many.
 #[test]
 fn keys_that_a_target_evicts_are_told() {
     let lab = lab("redis-7.0");
@@ -170,16 +201,13 @@ fn keys_that_a_target_evicts_are_told() {
     fill(&mut cluster, (0..KEYS).map(|n| Command::new("SET").arg(format!("key:{n}")).arg(&value)));
     let [a, b, _] = masters(&cluster)[..] else { panic!() };
     let mut target = connect(&lab, &cluster, b);
-    let memory = call(&mut target, "INFO memory");
-    let used = ServerInfo::parse(memory.as_str().unwrap()).number("used_memory").unwrap();
-    call(&mut target, "CONFIG SET maxmemory-policy allkeys-random");
-    call(&mut target, &format!("CONFIG SET maxmemory {}", used + 100_000));
+    let observer = Shrinks(Mutex::new(Some(connect(&lab, &cluster, b))), Warnings::default());
     let moves = [step(&cluster, a, b, "0-5000")];
-    let (warnings, cancel) = (Warnings::default(), Cancel::new());
-    move_slots_with(&mut cluster, &moves, &MigrateOptions::default(), &warnings, &cancel).unwrap();
+    let options = MigrateOptions::default();
+    move_slots_with(&mut cluster, &moves, &options, &observer, &Cancel::new()).unwrap();
     let stats = call(&mut target, "INFO stats");
     let evicted = ServerInfo::parse(stats.as_str().unwrap()).number("evicted_keys").unwrap();
-    let seen = warnings.0.lock().unwrap();
+    let seen = observer.1.0.lock().unwrap();
     let told = |warning: &String| warning.contains(&format!("has evicted {evicted} keys"));
     assert!(evicted > 0 && seen.iter().any(told), "{evicted} keys: {seen:?}");
 }

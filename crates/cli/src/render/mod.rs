@@ -52,7 +52,7 @@ pub fn finding(finding: &Finding) -> String {
 /// What stands in the way of moves, as a line with its mark.
 pub fn obstacle(obstacle: &Obstacle) -> String {
     let mark = match obstacle.weight() {
-        Weight::Warning | Weight::Passing => "[WARNING]",
+        Weight::Passing => "[WARNING]",
         Weight::Refusal => "[ERR]",
     };
     format!("{mark} {obstacle}")
