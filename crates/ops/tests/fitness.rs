@@ -9,9 +9,13 @@ use std::sync::Mutex;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::{MigrateOptions, obstacles};
 use redistrib_ops::model::fitness::Unfit;
-use redistrib_ops::model::{Finding, Move, NodeId, ServerInfo};
+use redistrib_ops::model::plan::fix::Reason;
+use redistrib_ops::model::{Finding, Move, NodeId, ServerInfo, Slot};
 use redistrib_ops::resp::Command;
-use redistrib_ops::{Cancel, Cluster, Connection, Error, Event, Observer};
+use redistrib_ops::{
+    Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Silent, fix,
+    plan_cluster_fix,
+};
 use support::*;
 
 const KEYS: usize = 3000;
@@ -97,43 +101,51 @@ fn a_target_without_memory_is_refused() {
     assert!(matches!(refused(&lab, 1, shrink), Unfit::NoMemory { most: 1_000_000, .. }));
 }
 
-/// One cluster of two servers: the first owns all slots from 0 on that the second does not.
+/// One cluster of two kinds of servers, whose ids are returned: the first owns all slots that the second does not, but
+/// for one, which is another's of its kind.
 fn pair(
     first: &'static str,
     second: &'static str,
     of_second: &str,
 ) -> ([TempLab; 2], Cluster, [NodeId; 2]) {
-    let labs =
-        [first, second].map(|name| TempLab::nodes(&TestServer::named(name).unwrap(), 1).unwrap());
-    let open = |lab: &TempLab| Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
-    let [mut one, mut two] = [open(&labs[0]), open(&labs[1])];
-    let ids = [&mut one, &mut two]
-        .map(|node| call(node, "CLUSTER MYID").view().as_str().unwrap().parse().unwrap());
-    let last = if of_second.is_empty() { 16383 } else { 16382 };
-    for slot in 0..=last {
-        call(&mut one, &format!("CLUSTER ADDSLOTS {slot}"));
-    }
+    let up = |name, nodes| TempLab::nodes(&TestServer::named(name).unwrap(), nodes).unwrap();
+    let labs = [up(first, 2), up(second, 1)];
+    let open = |lab: &TempLab, place| Connection::open(&lab.endpoints()[place], lab.settings());
+    let mut nodes = [open(&labs[0], 0), open(&labs[1], 0), open(&labs[0], 1)].map(Result::unwrap);
+    let ids: Vec<NodeId> =
+        nodes.iter_mut().map(|node| text(node, "CLUSTER MYID").parse().unwrap()).collect();
+    let last = if of_second.is_empty() { 16382 } else { 16381 };
+    let all = (0..=last).map(|slot| slot.to_string()).collect::<Vec<_>>().join(" ");
+    call(&mut nodes[0], &format!("CLUSTER ADDSLOTS {all}"));
+    call(&mut nodes[2], &format!("CLUSTER ADDSLOTS {}", last + 1));
     if !of_second.is_empty() {
-        call(&mut two, &format!("CLUSTER ADDSLOTS {of_second}"));
+        call(&mut nodes[1], &format!("CLUSTER ADDSLOTS {of_second}"));
     }
-    call(&mut two, "CLUSTER SET-CONFIG-EPOCH 2");
-    let there = labs[1].endpoints()[0].clone();
-    let port = there.port().unwrap();
-    call(&mut one, &format!("CLUSTER MEET {} {port}", there.host()));
-    poll("both know each other and are well", || {
-        [&mut one, &mut two].into_iter().all(|node| {
-            let info = call(node, "CLUSTER INFO");
-            let info = info.view().as_str().unwrap();
-            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:2")
+    for (epoch, node) in (1..).zip(&mut nodes) {
+        call(node, &format!("CLUSTER SET-CONFIG-EPOCH {epoch}"));
+    }
+    for other in [labs[1].endpoints()[0].clone(), labs[0].endpoints()[1].clone()] {
+        let port = other.port().unwrap();
+        call(&mut nodes[0], &format!("CLUSTER MEET {} {port}", other.host()));
+    }
+    poll("all know each other and are well", || {
+        nodes.iter_mut().all(|node| {
+            let info = text(node, "CLUSTER INFO");
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
         })
     });
-    call(&mut one, "SET key value");
+    call(&mut nodes[0], "SET key value");
     let cluster = discover(&labs[0]);
-    (labs, cluster, ids)
+    (labs, cluster, [ids[0], ids[1]])
 }
 
-fn cannot_read(second: &'static str, of_second: &str) {
-    let (_labs, mut cluster, [from, to]) = pair("redis-8.6", second, of_second);
+fn text(node: &mut Connection, line: &str) -> String {
+    call(node, line).view().as_str().unwrap().to_owned()
+}
+
+/// Neither a migration nor the fix of one that somebody else began sends a target what it cannot read.
+fn cannot_read(first: &'static str, second: &'static str, of_second: &str) {
+    let ([lab, _other], mut cluster, [from, to]) = pair(first, second, of_second);
     let moves = [Move { from, to, slots: "0-9".parse().unwrap() }];
     let error = move_slots(&mut cluster, &moves, &MigrateOptions::default()).unwrap_err();
     let Error::Unfit(found) = error else { panic!("{error}") };
@@ -141,17 +153,40 @@ fn cannot_read(second: &'static str, of_second: &str) {
         matches!(&found[..], [only] if matches!(only.what, Unfit::CannotRead { .. })),
         "{found:?}"
     );
+
+    let slot = Slot::of_key(b"key");
+    let (mut source, mut target) = (connect(&lab, &cluster, from), connect(&lab, &cluster, to));
+    call(&mut target, &format!("CLUSTER SETSLOT {slot} IMPORTING {from}"));
+    call(&mut source, &format!("CLUSTER SETSLOT {slot} MIGRATING {to}"));
+    // A client that was sent on.
+    call(&mut target, "ASKING");
+    call(&mut target, "SET {key}2 value");
+    cluster.refresh();
+    let cancel = Cancel::new();
+    let (context, options) = (Context::new(&Silent, &cancel), FixOptions::default());
+    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
+    assert_eq!(plan.repairs[0].reason, Reason::TargetUnfit, "{plan:?}");
+    let left = fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
+    assert_eq!(left, FixPlan::default());
+    assert_closed(&lab);
+    for key in ["key", "{key}2"] {
+        assert_eq!(text(&mut source, &format!("GET {key}")), "value", "{key}");
+    }
 }
 
 #[test]
 fn a_target_that_reads_only_older_values_is_refused() {
-    cannot_read("redis-7.0", "16383");
+    for [first, second] in
+        [["redis-8.6", "redis-8.2"], ["redis-8.2", "redis-7.0"], ["valkey-9.1", "valkey-8.1"]]
+    {
+        cannot_read(first, second, "16383");
+    }
 }
 
 #[test]
 fn a_target_that_reads_only_older_values_is_refused_where_it_owns_no_slot() {
-    cannot_read("redis-6.2", "");
-    cannot_read("redis-7.0", "");
+    cannot_read("redis-8.6", "redis-6.2", "");
+    cannot_read("redis-8.6", "redis-7.0", "");
 }
 
 #[test]

@@ -5,16 +5,22 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use redistrib_ops::client::Client;
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
-use redistrib_ops::migrate::{Atomic, MigrateOptions};
+use redistrib_ops::migrate::{Atomic, MigrateOptions, Migrated};
+use redistrib_ops::model::plan::fix::Blocked;
 use redistrib_ops::model::{Move, NodeId, Slot, SlotSet};
+use redistrib_ops::reshard::{Sources, plan};
 use redistrib_ops::resp::Command;
-use redistrib_ops::{Cancel, Cluster, Connection, Error, Event, Observer, on_each_test_server};
+use redistrib_ops::{
+    Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Silent, fix,
+    on_each_test_server, plan_cluster_fix,
+};
 use support::*;
 
 /// How many slots have counters, and how many counters each has.
@@ -84,6 +90,9 @@ impl Observer for Spoiler<'_> {
             }
             *lots = lots.wrapping_sub(1);
         }
+        if let Event::Warning { text } = event {
+            println!("{text}");
+        }
     }
 }
 
@@ -92,79 +101,115 @@ fn rounds() -> usize {
     if std::env::var_os("REDIS_TRIB_LONG").is_some() { 200 } else { 3 }
 }
 
-/// The target runs out of memory in the middle, again and again, while writers raise counters. Wherever they find a counter,
-/// it is not less than they were told.
-fn no_write_is_lost(server: &TestServer, replicas: usize) {
-    let name = server.name;
-    let lab = TempLab::up(Options {
-        nodes: Some(3 * (1 + replicas)),
-        replicas: Some(replicas),
-        layout: Some(Layout::Cluster),
-        server: Some(server.program.clone()),
-        // A busy machine must not look like a node that fails.
-        config: vec!["cluster-node-timeout 15000".into()],
-        ..Options::default()
-    });
-    let lab = lab.unwrap();
-    let mut cluster = discover(&lab);
-    let [from, to, _] = masters(&cluster)[..] else { panic!() };
-    let (counters, slots) = counters(&cluster, from);
-    let stop = AtomicBool::new(false);
-    let (mut told, mut taken_back) = (Told::new(), 0);
-    let ended: Result<(), Error> = thread::scope(|scope| {
-        let (lab, counters, stop) = (&lab, &counters, &stop);
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| scope.spawn(move || raise(lab, writer, counters, stop)))
-            .collect();
-        let ended = (0..rounds()).try_for_each(|round| {
-            let is_back = one_round(lab, &mut cluster, [from, to], &slots, round)?;
-            taken_back += usize::from(is_back);
-            Ok(())
+/// A cluster in which one master's slots have counters.
+struct Field {
+    server: &'static str,
+    lab: TempLab,
+    counters: Vec<String>,
+    slots: SlotSet,
+    from: NodeId,
+    to: NodeId,
+    third: NodeId,
+}
+
+impl Field {
+    fn new(server: &TestServer, replicas: usize) -> Self {
+        let lab = TempLab::up(Options {
+            nodes: Some(3 * (1 + replicas)),
+            replicas: Some(replicas),
+            layout: Some(Layout::Cluster),
+            server: Some(server.program.clone()),
+            // A busy machine must not look like a node that fails.
+            config: vec!["cluster-node-timeout 15000".into()],
+            ..Options::default()
         });
-        stop.store(true, Ordering::SeqCst);
-        for (counter, count) in writers.into_iter().flat_map(|writer| writer.join().unwrap()) {
-            *told.entry(counter).or_default() += count;
-        }
-        ended
+        let lab = lab.unwrap();
+        let cluster = discover(&lab);
+        let [from, to, third] = masters(&cluster)[..] else { panic!() };
+        let (counters, slots) = counters(&cluster, from);
+        Self { server: server.name, lab, counters, slots, from, to, third }
+    }
+
+    /// Does something while writers raise the counters. Wherever they are afterwards, they are not less than clients were
+    /// told.
+    fn while_written<R>(&self, work: impl FnOnce() -> R) -> R {
+        let stop = AtomicBool::new(false);
+        let mut told = Told::new();
+        let result = thread::scope(|scope| {
+            let stop = &stop;
+            let raise = |writer| move || raise(&self.lab, writer, &self.counters, stop);
+            let writers: Vec<_> = (0..WRITERS).map(|writer| scope.spawn(raise(writer))).collect();
+            let result = panic::catch_unwind(AssertUnwindSafe(work));
+            stop.store(true, Ordering::SeqCst);
+            for (counter, count) in writers.into_iter().flat_map(|writer| writer.join().unwrap()) {
+                *told.entry(counter).or_default() += count;
+            }
+            result
+        });
+        let result = result.unwrap_or_else(|panic| panic::resume_unwind(panic));
+        let (name, total) = (self.server, told.values().sum::<i64>());
+        let lost = lost(&self.lab, told);
+        println!("{name}: of {total} writes lost: {lost:?}");
+        assert!(total > 100 && lost.is_empty(), "{name}: {lost:?}");
+        result
+    }
+
+    /// Moves the slots, and sends a node a line when so many lots of keys have gone over.
+    fn move_and_spoil(&self, node: Connection, line: &str, lots: usize) -> Result<Migrated, Error> {
+        let mut cluster = discover(&self.lab);
+        poll("all counters are there", || {
+            let mut owner = connect(&self.lab, &cluster, self.from);
+            let mut count = |slot| call(&mut owner, &format!("CLUSTER COUNTKEYSINSLOT {slot}"));
+            self.slots.iter().all(|slot| count(slot).view().as_int() == Some(COUNTERS as i64))
+        });
+        let spoiler = Spoiler { node: Mutex::new(node), line, lots: Mutex::new(lots) };
+        let moves = [Move { from: self.from, to: self.to, slots: self.slots.clone() }];
+        move_slots_with(&mut cluster, &moves, &options(), &spoiler, &Cancel::new())
+    }
+
+    fn connect(&self, id: NodeId) -> Connection {
+        connect(&self.lab, &discover(&self.lab), id)
+    }
+
+    fn fix(&self) -> FixPlan {
+        let (mut cluster, cancel) = (discover(&self.lab), Cancel::new());
+        let context = Context::new(&Silent, &cancel);
+        let plan = plan_cluster_fix(&mut cluster, FixOptions::default(), context).unwrap();
+        fix(&mut cluster, plan, FixOptions::default(), &options(), context).unwrap()
+    }
+
+    fn open_slots(&self) -> usize {
+        discover(&self.lab).snapshot().open_slots().iter().map(|open| open.slots.len()).sum()
+    }
+}
+
+/// By MIGRATE, a few keys at a time.
+fn options() -> MigrateOptions {
+    MigrateOptions { atomic: Atomic::Never, keys_per_migrate: 7, ..MigrateOptions::default() }
+}
+
+/// The target runs out of memory in the middle, again and again.
+fn no_write_is_lost(server: &TestServer, replicas: usize) {
+    let field = Field::new(server, replicas);
+    let taken_back = field.while_written(|| {
+        (0..rounds()).filter(|round| is_taken_back(&field, 1 + round % 7)).count()
     });
-    ended.unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert_settled(&lab);
-    let total: i64 = told.values().sum();
-    let lost = lost(&lab, told);
-    println!("{name}: {total} writes, {taken_back} times taken back, {lost:?} lost");
-    assert!(total > 100 && taken_back * 2 > rounds() && lost.is_empty(), "{name}: {lost:?}");
+    assert_settled(&field.lab);
+    assert!(taken_back * 2 > rounds(), "{}: {taken_back}", server.name);
 }
 
 /// Moves the slots to a target that fills up meanwhile. Returns whether they were taken back.
-fn one_round(
-    lab: &TempLab,
-    cluster: &mut Cluster,
-    [from, to]: [NodeId; 2],
-    slots: &SlotSet,
-    round: usize,
-) -> Result<bool, Error> {
-    poll("all counters are there", || {
-        let mut owner = connect(lab, cluster, from);
-        let mut count = |slot| call(&mut owner, &format!("CLUSTER COUNTKEYSINSLOT {slot}"));
-        slots.iter().all(|slot| count(slot).view().as_int() == Some(COUNTERS as i64))
-    });
-    let node = Mutex::new(connect(lab, cluster, to));
-    let spoiler = Spoiler { node, line: "CONFIG SET maxmemory 1", lots: Mutex::new(1 + round % 7) };
-    let options =
-        MigrateOptions { atomic: Atomic::Never, keys_per_migrate: 7, ..MigrateOptions::default() };
-    let moves = [Move { from, to, slots: slots.clone() }];
-    let ended = move_slots_with(cluster, &moves, &options, &spoiler, &Cancel::new());
-    call(&mut connect(lab, cluster, to), "CONFIG SET maxmemory 0");
-    cluster.refresh();
+fn is_taken_back(field: &Field, lots: usize) -> bool {
+    let ended = field.move_and_spoil(field.connect(field.to), "CONFIG SET maxmemory 1", lots);
+    call(&mut field.connect(field.to), "CONFIG SET maxmemory 0");
     match ended {
-        Err(Error::TakenBack { .. }) => Ok(true),
-        Err(error) => Err(error),
+        Err(Error::TakenBack { .. }) => true,
+        Err(error) => panic!("{}: {error}", field.server),
         // All was over before the target refused anything.
         Ok(_) => {
-            let back = [Move { from: to, to: from, slots: slots.clone() }];
-            move_slots(cluster, &back, &options)?;
-            cluster.refresh();
-            Ok(false)
+            let back = [Move { from: field.to, to: field.from, slots: field.slots.clone() }];
+            move_slots(&mut discover(&field.lab), &back, &options()).unwrap();
+            false
         }
     }
 }
@@ -179,4 +224,69 @@ on_each_test_server! {
 #[test]
 fn no_write_is_lost_where_valkey_has_replicas() {
     no_write_is_lost(&TestServer::named("valkey-9.1").unwrap(), 1);
+}
+
+/// A target that takes no writes for want of replicas can give nothing back: its slots stay open, and that stands in the way
+/// of nothing else. When it is mended, they are brought to their end.
+fn waits_for_replicas(name: &'static str) {
+    let field = Field::new(&TestServer::named(name).unwrap(), 0);
+    field.while_written(|| {
+        let line = "CONFIG SET min-replicas-to-write 1";
+        let error = field.move_and_spoil(field.connect(field.to), line, 2).unwrap_err();
+        assert!(matches!(error, Error::LeftOpen { .. }), "{name}: {error}");
+        assert!(error.to_string().contains("NOREPLICAS") && error.remedy().is_some(), "{error}");
+        let left = field.fix();
+        let blocked = |it: &Blocked| matches!(it, Blocked::Unfit { obstacle } if obstacle.node.id == field.to);
+        assert!(left.blocked.iter().all(|(_, why)| blocked(why)), "{name}: {left:?}");
+        assert!(field.open_slots() > 0, "{name}");
+
+        let mut cluster = discover(&field.lab);
+        let sources = Sources::Nodes(vec![field.from]);
+        let moves = plan(&cluster, &sources, field.third, 100).unwrap();
+        let moved = move_slots(&mut cluster, &moves, &options()).unwrap();
+        assert_eq!(moved.slots, 100, "{name}");
+
+        call(&mut field.connect(field.to), "CONFIG SET min-replicas-to-write 0");
+        assert_eq!(field.fix(), FixPlan::default(), "{name}");
+    });
+    assert_settled(&field.lab);
+}
+
+#[test]
+fn a_target_without_replicas_keeps_its_slots_open_until_it_is_mended() {
+    thread::scope(|scope| {
+        for name in ["redis-7.0", "redis-8.6", "valkey-8.1", "valkey-9.1"] {
+            scope.spawn(move || waits_for_replicas(name));
+        }
+    });
+}
+
+/// A target that becomes a replica in the middle takes no writes and gives nothing back; its new master has what it had.
+fn goes_on_at_the_new_master(name: &'static str) {
+    let field = Field::new(&TestServer::named(name).unwrap(), 1);
+    field.while_written(|| {
+        let cluster = discover(&field.lab);
+        let heir = cluster.replicas_of(field.to).next().unwrap().id();
+        let mut node = field.connect(heir);
+        poll("the replica has its data", || {
+            call(&mut node, "INFO replication").view().as_str().unwrap().contains("link_status:up")
+        });
+        let error = field.move_and_spoil(node, "CLUSTER FAILOVER", 2).err();
+        let is_open = |error: &Error| matches!(error, Error::LeftOpen { .. });
+        assert!(error.as_ref().is_none_or(is_open), "{name}: {error:?}");
+        poll("the replica is the master", || {
+            discover(&field.lab).member(heir).unwrap().node().is_master()
+        });
+        assert_eq!(field.fix(), FixPlan::default(), "{name}");
+    });
+    assert_settled(&field.lab);
+}
+
+#[test]
+fn a_target_that_is_failed_over_loses_nothing() {
+    thread::scope(|scope| {
+        for name in ["redis-7.0", "redis-8.6", "valkey-8.1", "valkey-9.1"] {
+            scope.spawn(move || goes_on_at_the_new_master(name));
+        }
+    });
 }

@@ -18,6 +18,7 @@ use redistrib_resp::Command;
 
 use super::link::Link;
 use super::pair::PairWork;
+use super::shared::Shared;
 use super::taking::Taking;
 use super::{commands, counts, fitness};
 use crate::cluster::read_topology;
@@ -133,37 +134,22 @@ impl PairWork<'_> {
         // As at a commit, a config epoch is raised, and nobody else's slots change hands meanwhile.
         let shared = self.shared;
         let cluster = shared.cluster();
-        let peer = self.rest_at_target(slot, &cluster)?;
+        let third = third(&cluster, shared, self.pair);
+        let rest_at_target = |target: &mut Link<'_>| rest(target, slot, [Some(to), third]);
+        rest_at_target(&mut self.target)?;
         // First of all the source stops serving the slot. Nothing but DELSLOTS makes it give one up of which it has keys.
-        self.source.call_all(&[
-            commands::disown(slot),
-            commands::stable(slot),
-            commands::assign(slot, to),
-            commands::importing(slot, peer.unwrap_or(from)),
-        ])?;
+        let give_up = [commands::disown(slot), commands::stable(slot), commands::assign(slot, to)];
+        self.source.call_all(&give_up)?;
+        rest(&mut self.source, slot, [Some(from), third])?;
         for _ in 0..MOST_ROUNDS {
             back.copy_alone(&slots)?;
             if self.close_empty(&slots)?.is_empty() {
                 return self.source.call_all(&[commands::assign(slot, from)]).map(drop);
             }
-            self.rest_at_target(slot, &cluster)?;
+            rest_at_target(&mut self.target)?;
         }
         let node = self.target.endpoint();
         Err(Error::Precondition(format!("{node} still has keys of slot {slot}")))
-    }
-
-    /// Has the target import the slot from itself, or where a server does not take that, from a master that has not given
-    /// or taken slots lately, which is returned.
-    fn rest_at_target(&mut self, slot: Slot, cluster: &Cluster) -> Result<Option<NodeId>> {
-        let Pair { from, to } = self.pair;
-        let own = commands::importing(slot, to);
-        let outcome = self.target.call_all(std::slice::from_ref(&own));
-        let Err(refusal @ Error::Refused { .. }) = outcome else { return outcome.map(|_| None) };
-        let is_still = |id: &NodeId| *id != from && *id != to && !self.shared.is_at_work(*id);
-        let masters = cluster.masters().filter(|member| member.is_up()).map(Member::id);
-        let Some(peer) = masters.into_iter().find(is_still) else { return Err(refusal) };
-        self.target.call_all(&[commands::importing(slot, peer)])?;
-        Ok(Some(peer))
     }
 
     /// Lets the source serve a slot again, and send clients on for the keys that it has not. From where the target imports
@@ -211,6 +197,24 @@ impl PairWork<'_> {
         self.open = self.open.difference(slots);
         Ok(())
     }
+}
+
+/// A master that has given and taken no slots lately.
+fn third(cluster: &Cluster, shared: &Shared<'_>, pair: Pair) -> Option<NodeId> {
+    let is_other = |id: &NodeId| ![pair.from, pair.to].contains(id) && !shared.is_at_work(*id);
+    cluster.masters().filter(|member| member.is_up()).map(Member::id).find(is_other)
+}
+
+/// Has a node import a slot from the first peer that it takes: some servers refuse themselves.
+fn rest(node: &mut Link<'_>, slot: Slot, peers: [Option<NodeId>; 2]) -> Result<()> {
+    let mut outcome = Ok(());
+    for peer in peers.into_iter().flatten() {
+        outcome = node.call_all(&[commands::importing(slot, peer)]).map(drop);
+        if !matches!(outcome, Err(Error::Refused { .. })) {
+            break;
+        }
+    }
+    outcome
 }
 
 fn closing(slots: &SlotSet) -> Vec<Command> {
