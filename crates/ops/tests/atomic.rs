@@ -289,6 +289,43 @@ fn a_job_that_somebody_cancels_goes_on_by_migrate() {
     }
 }
 
+/// Has somebody else begin a job on other slots of the same pair when the first slots have moved: Redis begins none while a
+/// slot is open.
+struct BeginsJob<'a>(&'a TempLab, [NodeId; 2], Mutex<bool>);
+
+impl Observer for BeginsJob<'_> {
+    fn event(&self, event: &Event) {
+        if let Event::SlotsMoved { .. } = event
+            && !std::mem::replace(&mut *self.2.lock().unwrap(), true)
+        {
+            begin_job(self.0, &discover(self.0), self.1, "3000-3400");
+        }
+    }
+}
+
+/// What another tool begins while slots go by MIGRATE neither mixes with it nor loses anything.
+#[test]
+fn a_job_that_somebody_begins_beside_a_migrate_loses_nothing() {
+    for server in FAMILIES {
+        let lab = lab(server);
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 20_000);
+        let before = dumps(&lab);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        slow_down(&mut connect(&lab, &cluster, a), 200);
+        let moves = [step(&cluster, a, b, "0-2000")];
+        let options = MigrateOptions { atomic: Atomic::Never, ..MigrateOptions::default() };
+        let observer = BeginsJob(&lab, [a, b], Mutex::new(false));
+        let ended = move_slots_with(&mut cluster, &moves, &options, &observer, &Cancel::new());
+        assert_eq!(ended.unwrap().slots, 2001, "{server}");
+        let cancel = Cancel::new();
+        let context = redistrib_ops::Context::new(&redistrib_ops::Silent, &cancel);
+        finish_running(&mut discover(&lab), &options, context).unwrap();
+        poll("all keys are there", || dumps(&lab) == before);
+        assert_settled(&lab);
+    }
+}
+
 /// Redis cancels an import when writes are paused, and does not clear away after it before they go on.
 #[test]
 fn what_a_job_leaves_is_cleared_away_before_migrate_begins() {

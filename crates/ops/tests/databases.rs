@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
-use redistrib_ops::migrate::{Atomic, MigrateOptions};
-use redistrib_ops::model::{NodeId, Slot};
+use redistrib_ops::migrate::{Atomic, MigrateOptions, jobs};
+use redistrib_ops::model::{NodeId, Slot, SlotJob};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Event, FixOptions, Observer, Silent, fix,
@@ -87,6 +87,37 @@ fn every_database_moves() {
     let done = move_slots(&mut cluster, &moves, &by_migrate()).unwrap();
     let moved = before.keys().filter(|(_, name)| moves[0].slots.contains(Slot::of_key(name)));
     assert_eq!(done.keys, moved.count() as u64);
+    assert!(held(&lab) == before);
+    assert_settled(&lab);
+}
+
+/// A job of the servers' own that somebody cancels, when another database has got keys meanwhile: MIGRATE brings those of all.
+#[test]
+fn every_database_moves_where_a_job_is_cancelled() {
+    let lab = lab();
+    let mut cluster = discover(&lab);
+    fill_strings(&mut cluster, 3000);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let mut source = connect(&lab, &cluster, a);
+    call(&mut source, "CONFIG SET rdb-key-save-delay 2000");
+    let moves = [step(&cluster, a, b, "0-5000")];
+    let owned = &moves[0].slots;
+    let (slots, before) = thread::scope(|scope| {
+        let run = || move_slots(&mut cluster, &moves, &MigrateOptions::default());
+        let run = scope.spawn(run);
+        let mut watcher = discover(&lab);
+        poll("it is under way", || jobs(&mut watcher).iter().any(SlotJob::is_open));
+        call(&mut source, "SELECT 9");
+        let names = (0..200).map(|n| format!("key:{n}"));
+        for name in names.filter(|name| owned.contains(Slot::of_key(name.as_bytes()))) {
+            call(&mut source, &format!("SET {name} ninth"));
+        }
+        let before = held(&lab);
+        call(&mut source, "CLUSTER CANCELSLOTMIGRATIONS");
+        (run.join().unwrap().unwrap().slots, before)
+    });
+    assert_eq!(slots, 5001);
+    assert!(before.keys().any(|(database, _)| *database == 9));
     assert!(held(&lab) == before);
     assert_settled(&lab);
 }

@@ -8,6 +8,7 @@ use redistrib_cluster_model::plan::steer::{Limits, Steering};
 use redistrib_cluster_model::{ServerInfo, Slot, SlotSet, most_removed, restored};
 use redistrib_resp::{Command, Reply};
 
+use super::atomic;
 use super::burst::{Burst, Item};
 use super::commands::{self, MigrateTo, key_name};
 use super::counts;
@@ -17,6 +18,7 @@ use super::shared::Shared;
 use super::taking::Taking;
 use super::tally::Tally;
 use crate::error::{Error, Result};
+use crate::wait::until_settled;
 use crate::{Event, Pair};
 
 /// The first batch is small, so that the first slots are soon through.
@@ -114,7 +116,7 @@ impl<'a> PairWork<'a> {
         let mut tally = Tally::begin(self.pair, &mut self.target)?;
         self.open = batch.clone();
         self.doubtful = 0;
-        let filled = self.open_slots(batch)?;
+        let filled = self.open_when_free(batch)?;
         counts::add(&mut tally.before, &filled);
         self.copy_keys(filled)?;
         self.copy_other_databases(batch, &mut tally.before)?;
@@ -146,6 +148,19 @@ impl<'a> PairWork<'a> {
         Ok(())
     }
 
+    /// Opens the slots once the servers are through with a job of somebody else's, or have cleared away after it.
+    fn open_when_free(&mut self, batch: &SlotSet) -> Result<Vec<(Slot, usize)>> {
+        let mut outcome = Ok(Vec::new());
+        let waited = until_settled(self.options().settle, self.shared.context.cancel, || {
+            outcome = self.open_slots(batch);
+            Ok(outcome.as_ref().err().filter(|error| is_busy(error)).map(ToString::to_string))
+        });
+        match waited {
+            Err(error @ Error::Cancelled(_)) => Err(error),
+            _ => outcome,
+        }
+    }
+
     /// Opens the slots on the target, then on the source; tells which hold keys, and how many.
     pub(super) fn open_slots(&mut self, batch: &SlotSet) -> Result<Vec<(Slot, usize)>> {
         let Pair { from, to } = self.pair;
@@ -153,6 +168,7 @@ impl<'a> PairWork<'a> {
         let opened = open_all(&mut self.target, batch.iter().map(open).collect());
         let at_target = match opened {
             Ok(counts) => counts,
+            Err(error) if is_busy(&error) => return Err(error),
             Err(error) => {
                 // No client was sent there yet.
                 return Err(self.close_at_target(batch).err().unwrap_or(error));
@@ -278,6 +294,11 @@ impl<'a> PairWork<'a> {
 fn limits(options: &MigrateOptions) -> Limits {
     let max_pause = options.max_pause.map(|budget| budget / 2);
     Limits { max_pause, keys_per_migrate: MOST_KEYS, migrates_in_flight: 1 }
+}
+
+/// Whether a server refuses because of a job of its own.
+fn is_busy(error: &Error) -> bool {
+    error.refusal().is_some_and(atomic::is_passing)
 }
 
 /// Opens slots, and returns for each what the server says to the count of its keys.
