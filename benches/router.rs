@@ -8,6 +8,11 @@ use redistrib_cluster_model::Slot;
 use redistrib_ops::{Connection, Endpoint, Error, Settings};
 use redistrib_resp::{Command, Reply};
 
+/// How long a command is tried for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The same where a node may be down for as long as a run of the tool takes that gives up over it, and then comes back.
+const OUTAGE: Duration = Duration::from_secs(90);
+
 /// How often a client was sent on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redirections {
@@ -31,8 +36,6 @@ impl std::ops::AddAssign for Redirections {
 #[derive(Debug)]
 pub struct Router {
     seeds: Vec<u16>,
-    /// How long a command is tried for.
-    patience: Duration,
     /// Whether a node may be down for a while; else a connection that breaks is an error at once.
     outages: bool,
     database: u32,
@@ -55,7 +58,6 @@ impl Router {
     pub fn new(ports: &[u16], outages: bool) -> Self {
         Self {
             seeds: ports.to_vec(),
-            patience: Duration::from_secs(30),
             outages,
             database: 0,
             owners: HashMap::new(),
@@ -77,7 +79,8 @@ impl Router {
     /// Sends a command that concerns `key`. The reply may be an error, but no redirection.
     ///
     /// # Errors
-    /// Those of [`Connection::call`]; the last refusal when redirections do not end within 30 seconds.
+    /// Those of [`Connection::call`]; the last refusal when redirections do not end within 30 seconds, or 90 where
+    /// nodes may be down.
     pub fn call(&mut self, key: &[u8], command: &Command) -> Result<Reply, Error> {
         self.send(key, command, self.outages)
     }
@@ -93,7 +96,8 @@ impl Router {
 
     fn send(&mut self, key: &[u8], command: &Command, repeat: bool) -> Result<Reply, Error> {
         let slot = Slot::of_key(key);
-        let deadline = Instant::now() + self.patience;
+        let patience = if self.outages { OUTAGE } else { PATIENCE };
+        let deadline = Instant::now() + patience;
         let mut asked: Option<Endpoint> = None;
         for attempt in 0.. {
             let asking = asked.is_some();

@@ -123,6 +123,35 @@ fn a_target_hears_its_sources_old_news_before_it_takes_slots() {
     assert!(dumps(&lab) == before);
 }
 
+/// Nothing comes any more from a master that is gone, however long it is waited for.
+#[test]
+fn a_master_that_dies_is_not_listened_for() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let mut cluster = discover(&lab);
+    let [a, b, c] = masters(&cluster)[..] else { panic!() };
+    let node = cluster.member(a).unwrap().node();
+    let relay = Relay::before(node.address.bus_port().unwrap());
+    let mut target = connect(&lab, &cluster, a);
+    call(&mut target, &format!("CONFIG SET cluster-announce-bus-port {}", relay.port));
+    poll("both others come by the relay", || relay.links.load(Ordering::SeqCst) >= 2);
+    relay.open(false);
+    let moves = [step(&cluster, b, a, "5461-5470")];
+    let port = cluster.member(c).unwrap().endpoint().port();
+    let place = lab.endpoints().iter().position(|node| node.port() == port).unwrap();
+
+    let error = thread::scope(|scope| {
+        let moving = scope.spawn(|| move_slots(&mut cluster, &moves, &MigrateOptions::default()));
+        poll("the target listens", || {
+            let list = call(&mut target, "CLIENT LIST TYPE pubsub");
+            list.view().as_str().unwrap().contains("sub=1")
+        });
+        lab.kill(place);
+        moving.join().unwrap().unwrap_err()
+    });
+    assert!(matches!(error, Error::Precondition(_)), "{error}");
+    assert!(error.to_string().contains(&c.to_string()), "{error}");
+}
+
 on_each_test_server! {
     /// Back and forth as fast as can be.
     fn slots_that_come_and_go_are_lost_by_nobody(server) {

@@ -110,9 +110,9 @@ impl Field {
         }
     }
 
-    /// Each plain key is in its database, once and at home, and no slot is open.
+    /// Each plain key is in its database, once and at home, and no slot is open. Returns how many keys there are.
     #[track_caller]
-    pub(crate) fn assert_sound(&self, story: &str) {
+    pub(crate) fn assert_sound(&self, story: &str) -> usize {
         let census = Census::take(self.stage.port(0)).unwrap();
         assert!(census.is_clean(), "{census}\n{story}");
         for database in &self.databases {
@@ -121,6 +121,7 @@ impl Field {
             let count = census.keys.keys().filter(is_plain).count();
             assert_eq!(count, KEYS, "keys in database {database}: {census}\n{story}");
         }
+        census.keys.len()
     }
 
     /// Stops the clients and makes sure that no acknowledged write is lost.

@@ -14,6 +14,7 @@ use redistrib_cluster_model::NodeId;
 use redistrib_resp::{Command, Reply};
 
 use super::options::MigrateOptions;
+use super::preflight;
 use crate::cluster::in_parallel;
 use crate::error::{Error, Result};
 use crate::lock::Holder;
@@ -30,7 +31,8 @@ const BLIND_WAIT: Duration = Duration::from_millis(250);
 /// Messages of PUBLISH go the same way as news of slots and stay behind them.
 ///
 /// # Errors
-/// [`Error::NotSettled`] where a master is not heard; those of [`Connection::open`].
+/// [`Error::NotSettled`] where a master is not heard; [`Error::Precondition`] where it does not answer either; those of
+/// [`Connection::open`].
 pub(super) fn drain(
     cluster: &mut Cluster,
     targets: &BTreeSet<NodeId>,
@@ -58,12 +60,22 @@ fn hear_all(
         publish(cluster, &channel)?;
         for ear in &mut ears {
             if let Some(silent) = ear.listen()? {
+                require_alive(cluster, &ear.unheard)?;
                 let (node, other) = (ear.connection.endpoint(), cluster.member(silent)?.endpoint());
                 return Ok(Some(format!("{node} hears nothing from {other} over the cluster bus")));
             }
         }
         Ok(None)
     })
+}
+
+/// Nobody will hear from a master that is gone. A connection that has merely broken is made again.
+fn require_alive(cluster: &mut Cluster, masters: &BTreeSet<NodeId>) -> Result<()> {
+    if cluster.masters().any(|master| masters.contains(&master.id()) && !master.is_up()) {
+        cluster.reconnect();
+    }
+    let mut awaited = cluster.masters().filter(|master| masters.contains(&master.id()));
+    awaited.find_map(preflight::missing_master).map_or(Ok(()), Err)
 }
 
 /// A target that listens.

@@ -37,9 +37,10 @@ pub(super) fn check(
         // What discovery saw is fresh enough, unless it has to change.
         if !std::mem::take(&mut first) {
             cluster.refresh();
+            cluster.reconnect();
+            refuse_silent_masters(cluster)?;
         }
-        let unready = silent_master(cluster)
-            .or_else(|| disagreement(cluster, Member::is_master))
+        let unready = disagreement(cluster, Member::is_master)
             .or_else(|| stranger(cluster, &targets))
             .or_else(|| unheard_epoch(cluster, moves))
             .or_else(|| not_ok(cluster, &both))
@@ -67,23 +68,14 @@ fn require_master(cluster: &Cluster, id: NodeId) -> Result<()> {
 
 /// A master that serves slots has to hear of the new owners. One that was not reached will not be by waiting.
 fn refuse_silent_masters(cluster: &Cluster) -> Result<()> {
-    let silent =
-        cluster.masters().find(|master| !master.is_up() && !master.node().slots.is_empty());
-    match silent.and_then(|master| Some((master, master.failure()?))) {
-        None => Ok(()),
-        Some((master, error)) => {
-            let what = format!("master {} is needed before slots can move: {error}", master.id());
-            Err(Error::Precondition(what))
-        }
-    }
+    let mut owners = cluster.masters().filter(|master| !master.node().slots.is_empty());
+    owners.find_map(missing_master).map_or(Ok(()), Err)
 }
 
-/// A master that has stopped answering.
-fn silent_master(cluster: &Cluster) -> Option<String> {
-    let is_silent =
-        |member: &&Member| member.topology().is_none() && !member.node().slots.is_empty();
-    let silent = cluster.masters().find(is_silent)?;
-    Some(format!("master {} ({}) cannot be reached", silent.endpoint(), silent.id()))
+/// The error for a master that cannot be reached.
+pub(super) fn missing_master(master: &Member) -> Option<Error> {
+    let (id, error) = (master.id(), master.failure()?);
+    Some(Error::Precondition(format!("master {id} is needed before slots can move: {error}")))
 }
 
 /// A target that does not know one of the masters yet: it would take the cluster for incomplete.
