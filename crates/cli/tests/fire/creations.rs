@@ -1,4 +1,4 @@
-//! `kill -9` of the tool while it makes a cluster. The same command again makes it.
+//! The end of the tool, in each way there is, while it makes a cluster. The same command again makes it.
 
 use std::thread;
 
@@ -8,8 +8,8 @@ use redistrib_ops::model::Topology;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Connection, Endpoint};
 
-use crate::rounds;
-use crate::tool::{Ended, start, trib};
+use crate::tool::{End, Ended, start, trib};
+use crate::{rounds, tell};
 
 /// Six nodes of which clusters are made.
 struct Nodes(TempLab);
@@ -79,10 +79,16 @@ fn kill_and_create(server: &'static str) {
         for _ in 0..1 + round % 2 {
             let running = start(&command);
             thread::sleep(usual.mul_f64(dice.below(1000) as f64 / 1000.0));
-            running.kill();
+            running.stop(End::of(round));
         }
         let ended = trib(&command).succeeded();
         nodes.assert_a_cluster(replicas, &ended);
+        tell(&format!(
+            "{server} round {round}: {} {:?}, then {:?}",
+            command[0],
+            End::of(round),
+            ended.took
+        ));
     }
 }
 

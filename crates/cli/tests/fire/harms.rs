@@ -12,8 +12,8 @@ use redistrib_benches::proxy::{self, Fault, Line};
 use redistrib_resp::Command;
 
 use crate::field::Field;
-use crate::rounds;
 use crate::tool::{End, Ended, Running, fix, reshard, reshard_at, start, trib, with};
+use crate::{rounds, tell};
 
 const SLOTS: usize = 2000;
 const IMPATIENT: [&str; 4] = ["--timeout", "3000", "--answer-timeout", "2000"];
@@ -219,11 +219,9 @@ fn survives(way: &Way, sort: Sort, few: usize) {
         assert_eq!(mended.code, Some(0), "{story}");
         assert!(longest < DEADLINE, "{longest:?}, {story}");
         keys += fire.field.assert_sound(&story);
-        if count > few {
-            let (one, two) = (ended.took, mended.took);
-            let last = ended.text.lines().last().unwrap_or_default();
-            println!("{name}: round {round} {harm:?} {one:?} {last}, mended in {two:?}");
-        }
+        let (one, two) = (ended.took, mended.took);
+        let last = ended.text.lines().last().unwrap_or_default();
+        tell(&format!("{name}: round {round} {harm:?} {one:?} {last}, mended in {two:?}"));
     }
     let told = fire.field.finish();
     println!(

@@ -26,7 +26,18 @@ use redistrib_ops::lab::TestServer;
 
 /// How many rounds of something: a few, or many in a long run.
 fn rounds(few: usize, many: usize) -> usize {
-    if std::env::var_os("REDIS_TRIB_LONG").is_some() { many } else { few }
+    if is_long() { many } else { few }
+}
+
+fn is_long() -> bool {
+    std::env::var_os("REDIS_TRIB_LONG").is_some()
+}
+
+/// Tells how far a long run is.
+fn tell(text: &str) {
+    if is_long() {
+        println!("{text}");
+    }
 }
 
 /// A cluster on a test server.
