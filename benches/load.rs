@@ -116,6 +116,11 @@ impl Load {
         Self { threads, model, stop, ports: ports.to_vec() }
     }
 
+    /// All that should not have happened so far.
+    pub fn complaints(&self) -> Vec<String> {
+        self.model.outcome().complaints.clone()
+    }
+
     /// Stops the threads, then reads every key once more.
     pub fn finish(mut self) -> Outcome {
         self.halt();

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::lab::{Options, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate, finish_running, jobs};
 use redistrib_ops::model::{Move, NodeId, SlotJob, SlotSet};
 use redistrib_ops::resp::{Command, Decoder};
 use redistrib_ops::{
-    Cancel, Cluster, Connection, Endpoint, Error, Event, Method, Observer, Settings,
+    Cancel, Cluster, Connection, Endpoint, Error, Event, Method, Observer, Settings, Silent,
 };
 use support::*;
 
@@ -133,6 +133,43 @@ fn a_job_is_taken_back_when_the_tool_is_to_stop() {
         move_slots(&mut cluster, &moves, &atomic()).unwrap();
         assert_settled(&lab);
     }
+}
+
+/// A source that takes writes again while its target may own the slots already loses them.
+#[test]
+fn a_job_whose_target_may_have_the_slots_is_not_taken_back() {
+    let server = TestServer::named("valkey-9.1").unwrap();
+    let config = vec!["enable-debug-command local".to_owned()];
+    let lab = TempLab::up(Options {
+        nodes: Some(3),
+        replicas: Some(0),
+        server: Some(server.program),
+        config,
+        ..Options::default()
+    });
+    let lab = lab.unwrap();
+    let mut cluster = discover(&lab);
+    fill_strings(&mut cluster, 300);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let moves = [step(&cluster, a, b, "0-5000")];
+    let mut target = connect(&lab, &cluster, b);
+    call(&mut target, "DEBUG SLOTMIGRATION PREVENT-FAILOVER 1");
+    let cancel = Cancel::new();
+    let mut other = discover(&lab);
+    let done = thread::scope(|scope| {
+        let moving =
+            scope.spawn(|| move_slots_with(&mut cluster, &moves, &atomic(), &Silent, &cancel));
+        await_job(&mut other, "the target may take them", |job| job.state == "failover-granted");
+        cancel.press();
+        // The tool looks at it, and asks for its end, twenty times meanwhile.
+        thread::sleep(Duration::from_millis(500));
+        let states: Vec<_> = jobs(&mut other).into_iter().map(|job| job.state).collect();
+        assert_eq!(states, ["failover-granted"]);
+        call(&mut target, "DEBUG SLOTMIGRATION PREVENT-FAILOVER 0");
+        moving.join().unwrap()
+    });
+    assert_eq!(done.unwrap().slots, 5001);
+    assert_settled(&lab);
 }
 
 #[test]

@@ -110,7 +110,8 @@ impl Field {
         }
     }
 
-    /// Each plain key is in its database, once and at home, and no slot is open. Returns how many keys there are.
+    /// Each plain key is in its database, once and at home, no slot is open, and no client has missed a write. Returns
+    /// how many keys there are.
     #[track_caller]
     pub(crate) fn assert_sound(&self, story: &str) -> usize {
         let census = Census::take(self.stage.port(0)).unwrap();
@@ -121,6 +122,8 @@ impl Field {
             let count = census.keys.keys().filter(is_plain).count();
             assert_eq!(count, KEYS, "keys in database {database}: {census}\n{story}");
         }
+        let complaints: Vec<_> = self.loads.iter().flat_map(Load::complaints).collect();
+        assert_eq!(complaints, Vec::<String>::new(), "{story}");
         census.keys.len()
     }
 

@@ -63,9 +63,19 @@ pub(crate) fn exports() -> Command {
     Command::new("CLUSTER").arg("GETSLOTMIGRATIONS")
 }
 
-/// `CLUSTER CANCELSLOTMIGRATIONS`: all jobs that a Valkey exports slots by; one cannot be named.
+/// Cancels all jobs that a Valkey exports slots by; one cannot be named. After `CLUSTER CANCELSLOTMIGRATIONS` it takes clients'
+/// writes again at once, also where the target has been granted the slots and may own them by now: these writes would be
+/// lost at its news. So the server itself looks first, and a job that is granted goes on: it is through, or the
+/// server gives it up, within `cluster-manual-failover-timeout`.
 pub(crate) fn cancel_exports() -> Command {
-    Command::new("CLUSTER").arg("CANCELSLOTMIGRATIONS")
+    let script = "#!lua flags=no-writes,allow-stale\n\
+        for _, job in ipairs(redis.call('CLUSTER', 'GETSLOTMIGRATIONS')) do\n\
+          local told = {}\n\
+          for at = 1, #job, 2 do told[job[at]] = job[at + 1] end\n\
+          if told.operation == 'EXPORT' and told.state == 'failover-granted' then return told.state end\n\
+        end\n\
+        return redis.call('CLUSTER', 'CANCELSLOTMIGRATIONS')";
+    Command::new("EVAL").arg(script).arg(0)
 }
 
 /// `CLUSTER MIGRATION IMPORT first last …`, for the target, a Redis since 8.4.

@@ -10,7 +10,7 @@ use redistrib_cluster_model::{NodeId, SlotJob, SlotSet};
 use super::super::link::Link;
 use super::{Job, read_job, stat};
 use crate::commands;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// An export of slots by their owner.
 #[derive(Debug)]
@@ -45,10 +45,16 @@ impl Job for Export<'_, '_> {
     }
 
     fn cancel(&mut self) -> Result<()> {
-        // It ends all exports of this source: there is no way to name one. A migration has one at a time from a
-        // source, and waits for those of others before it begins. An error says that there is nothing to
-        // cancel any more.
-        self.source.pipeline(&[commands::cancel_exports()]).map(drop)
+        // It ends all exports of this source. A migration has one at a time from a source, and waits for those of others
+        // before it begins.
+        let command = commands::cancel_exports();
+        let replies = self.source.pipeline(std::slice::from_ref(&command))?;
+        let mut refusals =
+            replies.iter().filter_map(|reply| self.source.refusal(&command, reply.view()));
+        let is_over = |error: &Error| {
+            error.refusal().is_some_and(|text| text.contains("No migrations ongoing"))
+        };
+        refusals.find(|error| !is_over(error)).map_or(Ok(()), Err)
     }
 
     fn bytes(&mut self) -> Option<u64> {
