@@ -21,3 +21,4 @@ pub mod secrets;
 pub mod shell;
 pub mod style;
 pub mod top;
+pub mod voice;

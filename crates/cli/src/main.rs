@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use redistrib_cli::args::{self, UsageError};
 use redistrib_cli::commands::{self, Outcome};
 use redistrib_cli::output::tell_error;
-use redistrib_cli::{dialect, secrets};
+use redistrib_cli::{dialect, secrets, voice};
 use redistrib_ops::limits;
 
 fn main() -> ExitCode {
@@ -17,7 +17,9 @@ fn main() -> ExitCode {
 
 /// Understands the line, hides its passwords, and does what it says.
 fn run() -> Result<Outcome, UsageError> {
-    let line = dialect::translate(std::env::args_os().collect())?;
+    let argv: Vec<_> = std::env::args_os().collect();
+    dialect::called_as(&argv).into_iter().for_each(voice::speak_as);
+    let line = dialect::translate(argv)?;
     let line = dialect::heed_environment(line, |name| std::env::var_os(name));
     let cli = args::parse_translated(&line)?;
     if let Err(error) = secrets::hide(&line) {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::escape::Escaped;
 use crate::style::{Style, Tone};
+use crate::voice;
 
 /// Prints a line on standard error. As with [`Output`], nothing fails for want of a reader.
 pub fn tell_error(line: impl Display) {
@@ -23,6 +24,17 @@ pub fn print_bytes(text: &[u8]) -> io::Result<()> {
     match io::stdout().lock().write_all(text) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Prints a complaint: on standard error, or, where a peer's words are spoken, on standard output, as it does. With
+/// `json` that is for documents alone.
+pub(crate) fn complain(text: impl Display, json: bool) {
+    let text = voice::in_words(Escaped(text).to_string());
+    if json || voice::peer().is_none() {
+        tell_error(Style::of_stderr().line(text));
+    } else {
+        let _ = writeln!(io::stdout(), "{}", Style::of_stdout().line(text));
     }
 }
 
@@ -51,8 +63,13 @@ impl Output {
     /// Prints a line for people. What a terminal would obey in it is escaped.
     pub fn line(&self, text: impl Display) {
         if !self.json {
-            self.write(&self.style.line(Escaped(text)));
+            self.write(&self.style.line(voice::in_words(Escaped(text).to_string())));
         }
+    }
+
+    /// Prints a complaint: on standard error, or where the peer has it in whose words we speak.
+    pub fn complain(&self, text: impl Display) {
+        complain(text, self.json);
     }
 
     /// Prints lines for people.

@@ -141,11 +141,11 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
     }
 
     fn complain(&mut self, answer: &str) -> io::Result<()> {
-        writeln!(
-            self.questions,
-            "*** The specified node ({}) is not known or not a master, please retry.",
-            crate::escape::Escaped(answer)
-        )
+        let answer = crate::escape::Escaped(answer);
+        let text = format!(
+            "*** The specified node ({answer}) is not known or not a master, please retry."
+        );
+        writeln!(self.questions, "{}", crate::voice::in_words(text))
     }
 
     fn insist(&mut self, question: &str) -> io::Result<String> {

@@ -9,15 +9,24 @@ use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
 use crate::args::{
     ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, SourceArgs, VALKEY_PASSWORD_VARIABLE,
 };
-use crate::dialect::Translated;
+use crate::dialect::{CALLED_AS, Translated};
 use crate::output::tell_error;
+use crate::shell::Peer;
+use crate::voice;
 
-/// Where the password may stand. What stood on the line comes first, once it has become a variable.
-const PASSWORD_VARIABLES: [&str; 2] = [PASSWORD_VARIABLE, VALKEY_PASSWORD_VARIABLE];
+/// Where the password may stand: the first that is set counts, that of the peer whose words are spoken. What stood on the
+/// line comes first of all, once it has become that variable.
+fn password_variables() -> [&'static str; 2] {
+    match voice::peer() {
+        Some(Peer::ValkeyCli) => [VALKEY_PASSWORD_VARIABLE, PASSWORD_VARIABLE],
+        _ => [PASSWORD_VARIABLE, VALKEY_PASSWORD_VARIABLE],
+    }
+}
 
 /// The options that carry a password, each with the environment variable that carries it instead.
-const SECRET_OPTIONS: [(&str, &str); 2] =
-    [("pass", PASSWORD_VARIABLE), ("from-pass", FROM_PASSWORD_VARIABLE)];
+fn secret_options() -> [(&'static str, &'static str); 2] {
+    [("pass", password_variables()[0]), ("from-pass", FROM_PASSWORD_VARIABLE)]
+}
 
 /// What redis-cli says of a password among the arguments.
 const WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
@@ -29,8 +38,8 @@ const WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the
 /// # Errors
 /// Those of running the program.
 pub fn hide(line: &Translated) -> io::Result<()> {
-    let given: Vec<_> =
-        SECRET_OPTIONS.iter().filter(|(option, _)| line.value_of(option).is_some()).collect();
+    let mut given = secret_options().to_vec();
+    given.retain(|(option, _)| line.value_of(option).is_some());
     if given.is_empty() {
         return Ok(());
     }
@@ -40,7 +49,7 @@ pub fn hide(line: &Translated) -> io::Result<()> {
     let mut hidden = line.clone();
     let mut variables = Vec::new();
     for (option, variable) in given {
-        variables.push((*variable, line.value_of(option).unwrap_or_default().to_owned()));
+        variables.push((variable, line.value_of(option).unwrap_or_default().to_owned()));
         hidden = hidden.without(option);
     }
     run_again(&hidden, variables)
@@ -51,8 +60,10 @@ fn run_again(line: &Translated, variables: Vec<(&str, OsString)>) -> io::Result<
     use std::os::unix::process::CommandExt;
     let mut argv = line.argv().into_iter();
     let name = argv.next().unwrap_or_default();
+    let called_as = voice::peer().map(|peer| format!("{CALLED_AS}{}", peer.name()));
     Err(std::process::Command::new(std::env::current_exe()?)
         .arg0(name)
+        .args(called_as)
         .args(argv)
         .envs(variables)
         .exec())
@@ -76,7 +87,7 @@ pub fn settings(args: &ConnectArgs) -> anyhow::Result<Settings> {
 }
 
 fn credentials(args: &ConnectArgs) -> anyhow::Result<Option<Credentials>> {
-    login((&args.user, &args.pass, args.askpass), "Please input password: ", &PASSWORD_VARIABLES)
+    login((&args.user, &args.pass, args.askpass), "Please input password: ", &password_variables())
 }
 
 /// A password from the keyboard, unseen; from a pipe its first line, as redis-cli takes it, and the rest is left there.

@@ -23,7 +23,7 @@ const SCRIPT: &str = "return {KEYS[1] or 'no key', ARGV[1] or 'none', redis.call
 struct Line {
     text: &'static str,
     args: Vec<String>,
-    input: Vec<u8>,
+    input: String,
     /// What differs, of `stdout`, `stderr` and `code`.
     differs: Vec<&'static str>,
 }
@@ -52,7 +52,7 @@ impl Line {
         Some(Self {
             text,
             args: unquoted.into_iter().map(|word| String::from_utf8(word).unwrap()).collect(),
-            input: input.into_bytes(),
+            input,
             differs: differs.split_whitespace().collect(),
         })
     }
@@ -100,6 +100,9 @@ impl Side {
         for (name, node) in ["{a}", "{b}", "{c}", "{d}"].into_iter().zip(&nodes) {
             names.push((name, node.to_string()));
         }
+        for (name, node) in ["{aid}", "{bid}", "{cid}", "{did}"].into_iter().zip(&nodes) {
+            names.push((name, self.ask(node, "MYID")));
+        }
         names
     }
 
@@ -108,7 +111,7 @@ impl Side {
         let asked = Instant::now();
         loop {
             let told: Vec<String> =
-                self.nodes.endpoints().iter().map(|node| self.info(node)).collect();
+                self.nodes.endpoints().iter().map(|node| self.ask(node, "INFO")).collect();
             let members: Vec<&String> =
                 told.iter().filter(|info| !info.contains("cluster_known_nodes:1\r")).collect();
             let known = format!("cluster_known_nodes:{}\r", members.len());
@@ -122,10 +125,11 @@ impl Side {
         }
     }
 
-    fn info(&self, node: &Endpoint) -> String {
+    /// What a node answers to this CLUSTER command.
+    fn ask(&self, node: &Endpoint, what: &str) -> String {
         let mut link = Connection::open(node, self.nodes.settings()).unwrap();
-        let info = link.call(&resp::Command::new("CLUSTER").arg("INFO")).unwrap();
-        info.view().as_str().unwrap().to_owned()
+        let answer = link.call(&resp::Command::new("CLUSTER").arg(what)).unwrap();
+        answer.view().as_str().unwrap().to_owned()
     }
 
     fn run(&self, line: &Line) -> Printed {
@@ -143,7 +147,8 @@ impl Side {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // A program that does not read its input has closed the pipe.
-        let _ = child.stdin.take().unwrap().write_all(&line.input);
+        let input = replaced(&line.input);
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes: &[u8]| self.masked(&String::from_utf8_lossy(bytes), line);
         Printed {

@@ -22,6 +22,7 @@ mod values;
 
 use std::ffi::OsString;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use bench::BenchArgs;
@@ -210,7 +211,7 @@ impl UsageError {
         self.wanted
     }
 
-    /// 0 for help that was asked for, 2 for wrong usage.
+    /// 0 for help that was asked for, 2 for wrong usage. Under a peer's name it is 1, as there.
     pub fn exit_code(&self) -> u8 {
         if self.wanted { 0 } else { 2 }
     }
@@ -241,8 +242,36 @@ pub fn parse_translated(line: &Translated) -> Result<Cli, UsageError> {
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let wanted = error.exit_code() == 0;
         let text = error.render().to_string();
-        UsageError { text: if wanted { text } else { line.as_spelt(&text) }, wanted }
+        if wanted {
+            return UsageError { text, wanted };
+        }
+        let text = line.as_spelt(&text);
+        let words = line.verb().filter(|_| line.is_prefixed());
+        let sentence = words.and_then(|verb| sentence_of_peers(&error, verb)).unwrap_or_default();
+        UsageError { text: sentence + &text, wanted }
     })
+}
+
+/// The line with which redis-cli answers what clap has found wrong, if it has one.
+fn sentence_of_peers(error: &clap::Error, verb: &str) -> Option<String> {
+    let names = match error.get(ContextKind::InvalidArg)? {
+        ContextValue::Strings(names) => names.join(" "),
+        other => other.to_string(),
+    };
+    let is_address = names.starts_with("<HOST:PORT>") || names.starts_with("<NEW-HOST:PORT>");
+    match error.kind() {
+        ErrorKind::MissingRequiredArgument if verb == "import" && names.contains("--from ") => {
+            Some("[ERR] Option '--cluster-from' is required for subcommand 'import'.\n".into())
+        }
+        ErrorKind::MissingRequiredArgument => {
+            Some("[ERR] Wrong number of arguments for specified --cluster sub command\n".into())
+        }
+        ErrorKind::ValueValidation if is_address => Some(
+            "[ERR] Invalid arguments: you need to pass either a valid address (ie. 120.0.0.1:7000) or space separated IP and port (ie. 120.0.0.1 7000)\n"
+                .into(),
+        ),
+        _ => None,
+    }
 }
 
 /// The model as clap's own description: for completions, the man page and the dialects.

@@ -6,10 +6,13 @@ use redistrib_ops::backup as save;
 use redistrib_ops::model::Severity;
 use serde::Serialize;
 
+use super::inspect::check_before;
 use super::{Outcome, Session};
 use crate::args::BackupArgs;
 use crate::render::bytes;
 use crate::report::Reporter;
+use crate::shell::Peer;
+use crate::voice;
 
 /// The plan of `backup`.
 #[derive(Serialize)]
@@ -20,12 +23,21 @@ struct PlanDocument<'a> {
     nodes: Vec<String>,
 }
 
+fn no_folder(into: &Path) -> String {
+    let into = into.display();
+    match voice::peer() {
+        None => format!("{into}: is no folder: make it first"),
+        Some(_) => format!("The specified backup directory '{into}' does not exist."),
+    }
+}
+
 pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_work(&args.work)?;
     let output = &session.output;
     let into = &args.directory;
-    anyhow::ensure!(into.is_dir(), "{}: is no folder: make it first", into.display());
-    let cluster = session.discover(&args.seed.node)?;
+    let mut cluster = session.discover(&args.seed.node)?;
+    check_before(&session, &mut cluster, true);
+    anyhow::ensure!(into.is_dir(), no_folder(into));
     output.line(">>> Creating a backup of all masters");
     if session.dry_run {
         let nodes: Vec<String> =
@@ -36,7 +48,8 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let reporter = Reporter::new(output);
-    let saved = session.act(&reporter, |context| save(&cluster, into, context))?;
+    let prefix = if voice::peer() == Some(Peer::ValkeyCli) { "valkey" } else { "redis" };
+    let saved = session.act(&reporter, |context| save(&cluster, into, prefix, context))?;
     for file in &saved {
         output.line(format_args!("{} ({})", file.file.display(), bytes(file.bytes)));
     }

@@ -9,12 +9,16 @@ use crate::args::{CreateArgs, StartArgs, WaitArgs};
 use crate::render;
 use crate::render::json::{ClusterDocument, is_healthy, is_mended};
 use crate::report::Reporter;
+use crate::shell::Peer;
+use crate::voice;
 
 /// What a cluster must have to survive the loss of a master.
 const SAFE_MASTERS: usize = 3;
-/// valkey-cli's question where there are fewer.
+/// valkey-cli's question where there are fewer, in our words and in its own.
 const FEW_MASTERS: &str =
     "A cluster requires at least 3 masters for automatic failover. Are you sure?";
+const FEW_PRIMARIES: &str =
+    "Valkey cluster requires at least 3 primary nodes for automatic failover. Are you sure?";
 
 pub(super) fn create(args: &CreateArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
@@ -45,11 +49,13 @@ fn form(
         return Ok(Outcome::Done);
     }
     let few = plan.masters.len() < SAFE_MASTERS;
-    if few && !session.may(|prompt| prompt.accepts(FEW_MASTERS))? {
-        return Ok(Outcome::Failed);
-    }
-    if !session.may(|prompt| prompt.accepts("Can I set the above configuration?"))? {
-        return Ok(Outcome::Failed);
+    let few_words =
+        if voice::peer() == Some(Peer::ValkeyCli) { FEW_PRIMARIES } else { FEW_MASTERS };
+    let agreed = (!few || session.may(|prompt| prompt.accepts(few_words))?)
+        && session.may(|prompt| prompt.accepts("Can I set the above configuration?"))?;
+    if !agreed {
+        // Theirs ends well where the user did not want it.
+        return Ok(if voice::peer().is_some() { Outcome::Done } else { Outcome::Failed });
     }
     let Some((_, seed)) = nodes.first() else { return Ok(Outcome::Failed) };
     let reporter = Reporter::new(&session.output);

@@ -16,6 +16,7 @@ use crate::prompt::Prompt;
 use crate::render;
 use crate::render::json::is_healthy;
 use crate::report::Reporter;
+use crate::voice;
 
 pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
@@ -23,6 +24,9 @@ pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     let mut cluster = session.discover(seed)?;
     await_servers(&session, "fix", &mut cluster, &args.migration)?;
     let report = inspect(&mut cluster);
+    if voice::peer().is_some() {
+        session.output.lines(render::info(&report));
+    }
     session.output.lines(render::check(&report, seed, args.search_multiple_owners));
     if session.dry_run {
         let context = Context::new(&Silent, session.interrupts.cancel());

@@ -2,13 +2,15 @@
 
 mod watch;
 
-use redistrib_ops::{Endpoint, Report, inspect};
+use redistrib_ops::{Cluster, Endpoint, Report, inspect};
 
+use super::failure::is_wrong_to_peers;
 use super::{Outcome, Session};
 use crate::args::{CheckArgs, InfoArgs, ListArgs, ReportArgs, StatusArgs};
 use crate::render::json::{ClusterDocument, is_healthy};
 use crate::render::{self, State, Status};
 use crate::style::Tone;
+use crate::voice;
 
 pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let seed = &args.seed.node;
@@ -60,6 +62,21 @@ pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
     }
     session.output.document(&status);
     Ok(if status.healthy { Outcome::Done } else { Outcome::Failed })
+}
+
+/// The check that redis-cli's verbs begin with, printed where we speak as a peer; with the nodes' blocks if `nodes`. Tells
+/// whether such a verb goes on.
+pub(super) fn check_before(session: &Session, cluster: &mut Cluster, nodes: bool) -> bool {
+    if voice::peer().is_none() {
+        return true;
+    }
+    let seed = cluster.seed().clone();
+    let report = inspect(cluster);
+    let is_block = |line: &String| line.starts_with(['M', 'S', ' ']);
+    let mut lines = render::check(&report, &seed, false);
+    lines.retain(|line| (nodes || !is_block(line)) && !line.starts_with("[INFO]"));
+    session.output.lines(lines);
+    !report.findings.iter().any(is_wrong_to_peers)
 }
 
 /// Asks the cluster and prints the lines made of its report, or the report itself as JSON.

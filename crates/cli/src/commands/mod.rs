@@ -6,6 +6,7 @@ mod call;
 mod completions;
 mod create;
 mod failover;
+mod failure;
 mod fix;
 mod forget_failed;
 mod inspect;
@@ -25,11 +26,9 @@ mod transfer;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use redistrib_ops::lab::Failure;
 use redistrib_ops::lock::Lock;
 use redistrib_ops::model::{NodeId, NodeName};
 use redistrib_ops::{Cluster, Context, Endpoint, Settings};
-use serde::Serialize;
 
 use crate::args::{ChangeArgs, ReportArgs, UsageError, Verb, WaitArgs, WorkArgs};
 use crate::escape::Escaped;
@@ -38,7 +37,7 @@ use crate::output::{Output, tell_error};
 use crate::prompt::Prompt;
 use crate::report::Reporter;
 use crate::secrets;
-use crate::style::Style;
+use crate::voice;
 
 /// How a verb ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +55,8 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Done => Self::SUCCESS,
             Outcome::Failed => Self::FAILURE,
-            Outcome::Misused => Self::from(2),
+            // The peers know no other failure.
+            Outcome::Misused => Self::from(if voice::peer().is_some() { 1 } else { 2 }),
         }
     }
 }
@@ -67,10 +67,10 @@ pub fn tell_usage(usage: &UsageError) -> ExitCode {
     if usage.was_asked_for() {
         // As everywhere: nobody reading is no failure.
         let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
-    } else {
-        text.lines().for_each(|line| tell_error(Escaped(line)));
+        return Outcome::Done.into();
     }
-    ExitCode::from(usage.exit_code())
+    text.lines().for_each(|line| tell_error(Escaped(line)));
+    Outcome::Misused.into()
 }
 
 /// Does what the verb says, and prints the error if that fails.
@@ -115,45 +115,9 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Man(args) => (false, man::man(&args)),
     };
     result.unwrap_or_else(|error| {
-        let text = describe(&error);
-        if json {
-            Output::new(true).document(&FailedDocument { event: "failed", error: &text });
-        }
-        tell_failure(&error, &text);
+        failure::tell(&error, json);
         Outcome::Failed
     })
-}
-
-/// Prints an error on one line, whatever a server has put into it. Only a local server's log has lines of its own.
-fn tell_failure(error: &anyhow::Error, text: &str) {
-    let (first, rest) = match error.downcast_ref() {
-        Some(Failure::Other(_)) | None => (text, ""),
-        Some(_) => text.split_once('\n').unwrap_or((text, "")),
-    };
-    tell_error(Style::of_stderr().line(format_args!("[ERR] {}", Escaped(first))));
-    rest.lines().for_each(|line| tell_error(format_args!("  {}", Escaped(line))));
-}
-
-/// The last line that a verb prints with `--json` when it fails.
-#[derive(Serialize)]
-struct FailedDocument<'a> {
-    event: &'static str,
-    error: &'a str,
-}
-
-/// The error and its remedy.
-fn describe(error: &anyhow::Error) -> String {
-    // Our own errors tell their causes themselves.
-    let known = match error.downcast_ref() {
-        Some(Failure::Other(known)) => Some(known),
-        Some(failure) => return failure.to_string(),
-        None => error.downcast_ref::<redistrib_ops::Error>(),
-    };
-    let Some(known) = known else { return format!("{error:#}") };
-    match known.remedy() {
-        Some(remedy) => format!("{}; {remedy}", known.to_string().trim_end_matches('.')),
-        None => known.to_string(),
-    }
 }
 
 /// The node of this name, or the one that was asked.
@@ -210,7 +174,7 @@ impl Session {
         self.output.line(text);
         if self.output.is_json() {
             let error = text.trim_start_matches(['*', ' ']);
-            self.output.document(&FailedDocument { event: "failed", error });
+            failure::document(&self.output, error);
             tell_error(format_args!("[ERR] {error}"));
         }
         Outcome::Failed
@@ -229,7 +193,7 @@ impl Session {
         }
         anyhow::ensure!(!self.output.is_json(), "nobody can be asked with --json: give --yes");
         let agreed = ask(&mut Prompt::standard())?;
-        if !agreed {
+        if !agreed && voice::peer().is_none() {
             tell_error("[ERR] Not without a yes, typed or given as --yes: this has not been begun");
         }
         Ok(agreed)
@@ -248,7 +212,7 @@ impl Session {
         cluster: &mut Cluster,
         work: impl FnOnce(&mut Cluster, Context<'_>) -> redistrib_ops::Result<T>,
     ) -> anyhow::Result<T> {
-        let reporter = Reporter::naming(&self.output, cluster);
+        let reporter = Reporter::naming(&self.output, cluster).of(verb);
         self.act(&reporter, |context| {
             let _held = self.lock.then(|| Lock::take(cluster, verb, context)).transpose()?;
             if self.lock {

@@ -7,8 +7,8 @@ use redistrib_ops::model::{Move, NodeId, SlotSet};
 
 use super::{Outcome, Session};
 use crate::args::MigrationArgs;
-use crate::render;
 use crate::render::json::{MigratedDocument, MovesDocument};
+use crate::{render, voice};
 
 /// Which master owns which slots.
 pub(super) type Owners = Vec<(NodeId, SlotSet)>;
@@ -32,7 +32,9 @@ pub(super) fn carry_out(
     let options = migration.options();
     let done = session
         .change(verb, cluster, |cluster, context| migrate(cluster, moves, &options, context))?;
-    session.output.line(render::migrated(&done));
+    if voice::peer().is_none() {
+        session.output.line(render::migrated(&done));
+    }
     session.output.document(&MigratedDocument::new(&done));
     Ok(Outcome::Done)
 }
@@ -62,7 +64,10 @@ pub(super) fn lines(cluster: &Cluster, moves: &[Move]) -> Vec<String> {
         |id| cluster.member(id).map_or_else(|_| id.to_string(), |it| it.endpoint().to_string());
     let line = |step: &Move| {
         let count = step.slots.len();
-        format!("Moving {count} slots from {} to {}", name(step.from), name(step.to))
+        let told = format!("Moving {count} slots from {} to {}", name(step.from), name(step.to));
+        // What redis-cli shows of a slot that it moves, it shows of one that it would.
+        let hashes = voice::peer().map(|_| "#".repeat(count));
+        [Some(told), hashes].into_iter().flatten()
     };
-    moves.iter().map(line).collect()
+    moves.iter().flat_map(line).collect()
 }

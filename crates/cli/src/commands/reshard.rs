@@ -6,12 +6,13 @@ use redistrib_ops::reshard::{Sources, plan};
 use redistrib_ops::{Cluster, Endpoint, Error, Member, inspect, plan_migrate_slots};
 
 use super::fix::recover;
+use super::inspect::check_before;
 use super::moves::Owners;
 use super::{Outcome, Session, moves};
 use crate::args::{MigrateSlotsArgs, ReshardArgs, SourceNames};
 use crate::output::tell_error;
 use crate::prompt::Prompt;
-use crate::render;
+use crate::{render, voice};
 
 /// As many slots as there are.
 const MOST_SLOTS: u16 = 16384;
@@ -28,16 +29,24 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
     let seed = &args.seed.node;
     let mut cluster = session.discover(seed)?;
     let before = moves::owners(&cluster);
+    if !check_before(&session, &mut cluster, true) {
+        return Ok(session.fail("*** Please fix your cluster problems before resharding"));
+    }
     if !recover(&session, "reshard", &mut cluster, &args.migration)? {
         return Ok(Outcome::Failed);
     }
     let report = inspect(&mut cluster);
-    session.output.lines(render::check(&report, seed, false));
+    if voice::peer().is_none() {
+        session.output.lines(render::check(&report, seed, false));
+    }
     ensure!(
         !report.findings.iter().any(is_in_the_way),
         "*** Please fix your cluster problems before resharding: redis-trib fix {seed}"
     );
-    let wish = wish(args, &session, &cluster)?;
+    let mut wish = wish(args, &session, &cluster)?;
+    if voice::peer().is_some() && !leave_out_target(&session, &mut wish) {
+        return Ok(Outcome::Failed);
+    }
     let done = recovered(&before, &cluster, &wish)?;
     tell_recovered(&session, done, wish.count);
     let wanted = usize::from(wish.count).saturating_sub(done);
@@ -57,6 +66,20 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Failed);
     }
     moves::carry_out(&session, "reshard", &mut cluster, &moves, &args.migration)
+}
+
+/// A peer leaves the target out where it is named among the sources. Tells whether any are left.
+fn leave_out_target(session: &Session, wish: &mut Wish) -> bool {
+    let Sources::Nodes(ids) = &mut wish.sources else { return true };
+    let named = ids.len();
+    ids.retain(|id| *id != wish.target);
+    if ids.len() < named {
+        session.output.line("*** It is not possible to use the target node as source node.");
+    }
+    if ids.is_empty() {
+        tell_error("*** No source nodes given, operation aborted.");
+    }
+    !ids.is_empty()
 }
 
 /// How many of the slots that are asked for an earlier run had begun to move, and have just come to their end: they
@@ -156,5 +179,10 @@ fn master(cluster: &Cluster, name: &NodeName) -> anyhow::Result<NodeId> {
         Err(error @ Error::Precondition(_)) => return Err(error.into()),
         found => found.ok().filter(|id| is_master(cluster, *id)),
     };
-    found.with_context(|| format!("The specified node ({name}) is not known or not a master"))
+    found.with_context(|| match voice::peer() {
+        None => format!("The specified node ({name}) is not known or not a master"),
+        Some(_) => {
+            format!("*** The specified node ({name}) is not known or not a master, please retry.")
+        }
+    })
 }

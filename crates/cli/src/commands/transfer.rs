@@ -8,10 +8,11 @@ use redistrib_ops::transfer::{Server, Source, Tags, Target, Transfer, TransferOp
 use redistrib_ops::{Credentials, Endpoint, Error, Settings};
 use serde::Serialize;
 
+use super::inspect::check_before;
 use super::{Outcome, Session};
 use crate::args::{CopyArgs, FromArgs, ImportArgs, ReshardFleetArgs, SourceArgs};
 use crate::report::Reporter;
-use crate::{render, secrets};
+use crate::{render, secrets, voice};
 
 pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_work(&args.transfer.work)?;
@@ -23,6 +24,11 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     let to = Server::new(args.seed.node.clone(), session.settings.clone());
     let to = to.at_db(args.to_db.unwrap_or_default());
     session.output.line(format_args!(">>> Importing data from {} to cluster {to}", from.name));
+    if voice::peer().is_some()
+        && !check_before(&session, &mut session.discover(&args.seed.node)?, true)
+    {
+        return Ok(Outcome::Failed);
+    }
     if let Source::Servers(servers) = &from.source {
         for server in servers {
             let size = server.connect()?.call(&Command::new("DBSIZE"))?;

@@ -27,6 +27,7 @@ pub use program::Program;
 pub use translated::Translated;
 
 use crate::args::{UsageError, command};
+use crate::shell::Peer;
 
 /// The argument model, made once: it is large.
 static MODEL: LazyLock<Command> = LazyLock::new(command);
@@ -44,14 +45,28 @@ static MODEL: LazyLock<Command> = LazyLock::new(command);
 /// [`UsageError`] for unknown verbs and options, which names the nearest one, and for options without
 /// their value.
 pub fn translate(argv: Vec<OsString>) -> Result<Translated, UsageError> {
+    let again = named_again(&argv).is_some();
     let mut argv = argv.into_iter();
     let program = Program::of(&argv.next().unwrap_or_default());
-    let rest: Vec<OsString> = argv.collect();
-    if program != Program::RedisTrib || redis_cli::has_verb(&MODEL, &rest)? {
+    let rest: Vec<OsString> = argv.skip(usize::from(again)).collect();
+    if program != Program::RedisTrib || (!again && redis_cli::has_verb(&MODEL, &rest)?) {
         redis_cli::translate(&MODEL, program, rest)
     } else {
         trib::translate(&MODEL, rest)
     }
+}
+
+/// The peer under whose name the program was called, the name first on the line.
+pub fn called_as(argv: &[OsString]) -> Option<Peer> {
+    named_again(argv).or_else(|| Program::of(argv.first()?).peer())
+}
+
+/// What stands first where the program runs itself anew: the peer under whose name it was called.
+pub(crate) const CALLED_AS: &str = "--called-as=";
+
+fn named_again(argv: &[OsString]) -> Option<Peer> {
+    let name = argv.get(1)?.to_str()?.strip_prefix(CALLED_AS)?;
+    [Peer::RedisCli, Peer::ValkeyCli].into_iter().find(|peer| peer.name() == name)
 }
 
 /// The variables by which scripts of redis-cli and valkey-cli agree to everything, where they are `1`.

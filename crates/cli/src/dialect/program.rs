@@ -6,7 +6,8 @@ use std::path::Path;
 
 use clap::{Arg, ValueEnum};
 
-use super::theirs::Known;
+use super::theirs::{Known, is_shared};
+use crate::shell::Peer;
 
 /// A name of the program, which decides its dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -48,6 +49,15 @@ impl Program {
         }
     }
 
+    /// Whose words are spoken under this name.
+    pub(super) fn peer(self) -> Option<Peer> {
+        match self {
+            Self::RedisTrib => None,
+            Self::RedisCli => Some(Peer::RedisCli),
+            Self::ValkeyCli => Some(Peer::ValkeyCli),
+        }
+    }
+
     /// One line, the version as its second word.
     pub(super) fn version(self) -> String {
         let version = env!("CARGO_PKG_VERSION");
@@ -83,6 +93,54 @@ impl Program {
         );
         text
     }
+
+    /// The verbs behind `--cluster` with their options, in the form of redis-cli's help.
+    pub(super) fn cluster_help(self, known: Known<'_>) -> String {
+        let mut text = String::from("Cluster Manager Commands:\n");
+        let verbs =
+            known.root.get_subcommands().filter(|verb| !NOT_OF_CLUSTERS.contains(&verb.get_name()));
+        for verb in verbs {
+            let words: Vec<String> = verb.get_positionals().map(positional).collect();
+            let _ = writeln!(text, "  {:<14} {}", verb.get_name(), words.join(" ").to_lowercase());
+            for arg in verb.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set())
+            {
+                let Some(long) = arg.get_long().filter(|long| !is_shared(long)) else { continue };
+                let long =
+                    if self == Self::ValkeyCli { in_valkeys_words(long) } else { long.to_owned() };
+                let value = value_of(arg).map(|_| " <arg>").unwrap_or_default();
+                let _ = writeln!(text, "{:17}--cluster-{long}{value}", "");
+            }
+        }
+        text += "\nOf every verb but create and add-node the host and port are those of any working node of the cluster.\n";
+        text += "\nCluster Manager Options:\n  --cluster-yes  Automatic yes to cluster commands prompts\n\n";
+        text
+    }
+}
+
+/// Verbs that need no cluster behind them.
+const NOT_OF_CLUSTERS: [&str; 10] = [
+    "shell",
+    "exec",
+    "keyslot",
+    "lab",
+    "completions",
+    "man",
+    "bench",
+    "sharded",
+    "reshard-fleet",
+    "copy",
+];
+
+fn positional(arg: &Arg) -> String {
+    let name = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+    let several =
+        if arg.get_num_args().is_some_and(|range| range.max_values() > 1) { " ..." } else { "" };
+    format!("{}{several}", name.unwrap_or_default())
+}
+
+/// valkey-cli's names of options that have masters in theirs.
+fn in_valkeys_words(long: &str) -> String {
+    long.replace("masters", "primaries").replace("master", "primary")
 }
 
 fn value_of(arg: &Arg) -> Option<String> {

@@ -40,6 +40,9 @@ pub(super) fn translate(
     }
     let name = words.drain(at..=at + 1).next_back().unwrap_or_default();
     let name = name.to_string_lossy();
+    if name == "help" && program != Program::RedisTrib {
+        return Err(UsageError::wanted(program.cluster_help(known)));
+    }
     if name == "help" {
         let mut line = Translated::default();
         line.flag("help");
@@ -78,7 +81,7 @@ fn cluster_at(known: &Known<'_>, words: &[OsString]) -> Option<usize> {
 fn unknown_verb(root: &Command, name: &str) -> UsageError {
     let names = root.get_subcommands().map(|verb| verb.get_name().to_owned());
     let hint = nearest(name, names).map(|name| format!("; the nearest is {name}"));
-    UsageError::new(format!(
+    UsageError::in_peers_words(format_args!(
         "Unknown --cluster subcommand {name:?}{}; see --cluster help",
         hint.unwrap_or_default()
     ))

@@ -64,12 +64,12 @@ impl Translated {
     }
 
     /// Whether the line is of the dialect in which options have `cluster-` before their names.
-    pub(super) fn is_prefixed(&self) -> bool {
+    pub(crate) fn is_prefixed(&self) -> bool {
         self.prefixed
     }
 
     /// The first of the verbs.
-    pub(super) fn verb(&self) -> Option<&str> {
+    pub(crate) fn verb(&self) -> Option<&str> {
         self.verbs.first().map(String::as_str)
     }
 

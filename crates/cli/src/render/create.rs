@@ -4,10 +4,14 @@ use redistrib_ops::Endpoint;
 use redistrib_ops::model::NodeId;
 use redistrib_ops::model::plan::create::{Affinity, CreatePlan, NewMaster, NewReplica};
 
+use crate::shell::Peer;
+use crate::voice;
+
 /// The allocation as redis-cli prints it before it asks. `nodes` are those that the plan was made for.
 pub fn create(plan: &CreatePlan, nodes: &[(NodeId, Endpoint)]) -> Vec<String> {
+    let unit = if voice::peer() == Some(Peer::ValkeyCli) { "node(s)" } else { "nodes" };
     let mut lines =
-        vec![format!(">>> Performing hash slots allocation on {} nodes...", nodes.len())];
+        vec![format!(">>> Performing hash slots allocation on {} {unit}...", nodes.len())];
     for (position, master) in plan.masters.iter().enumerate() {
         lines.push(format!("Master[{position}] -> Slots {} - {}", master.first, master.last));
     }

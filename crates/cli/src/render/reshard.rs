@@ -6,6 +6,8 @@ use redistrib_ops::Report;
 use redistrib_ops::model::{Move, NodeId};
 
 use super::nodes;
+use crate::shell::Peer;
+use crate::voice;
 
 /// The plan as redis-cli prints it before it asks, slot by slot or, for who does not read it before it is done, without that.
 pub fn reshard(report: &Report, moves: &[Move], target: NodeId, each_slot: bool) -> Vec<String> {
@@ -24,6 +26,17 @@ pub fn reshard(report: &Report, moves: &[Move], target: NodeId, each_slot: bool)
     }
     lines.push("  Resharding plan:".into());
     for step in moves {
+        if voice::peer() == Some(Peer::ValkeyCli) {
+            lines.extend(step.slots.ranges().map(|range| {
+                format!(
+                    "    Moving slot range {}-{} from {}",
+                    range.first(),
+                    range.last(),
+                    step.from
+                )
+            }));
+            continue;
+        }
         lines.extend(
             step.slots.iter().map(|slot| format!("    Moving slot {slot} from {}", step.from)),
         );

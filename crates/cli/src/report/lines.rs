@@ -9,6 +9,7 @@ use redistrib_ops::{Event, Pair};
 
 use crate::output::Output;
 use crate::render::bytes;
+use crate::shell::Peer;
 
 /// No pair tells of its progress more often than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
@@ -20,6 +21,7 @@ pub(super) struct Lines {
 
 #[derive(Debug, Default)]
 struct State {
+    manner: Manner,
     names: HashMap<NodeId, String>,
     pairs: HashMap<Pair, Tally>,
     transfer: Option<Transfer>,
@@ -44,7 +46,30 @@ struct Tally {
     told: Instant,
 }
 
+/// How moves are told.
+#[derive(Clone, Copy, Debug, Default)]
+enum Manner {
+    /// How far each pair of nodes is.
+    #[default]
+    Own,
+    /// As a peer's `reshard`: each slot, with this behind it.
+    Slots(&'static str),
+    /// As a peer's other verbs: each pair, and a mark for each of its slots.
+    Marks,
+}
+
 impl Lines {
+    pub(super) fn speak_as(&mut self, peer: Peer, verb: &str) {
+        let manner = match (verb, peer) {
+            ("reshard", Peer::RedisCli) => Manner::Slots(": "),
+            ("reshard", Peer::ValkeyCli) => Manner::Slots(""),
+            _ => Manner::Marks,
+        };
+        if let Ok(state) = self.state.get_mut() {
+            state.manner = manner;
+        }
+    }
+
     pub(super) fn learn_names(&self, names: impl Iterator<Item = (NodeId, String)>) {
         if let Ok(mut state) = self.state.lock() {
             state.names.extend(names);
@@ -53,8 +78,9 @@ impl Lines {
 
     pub(super) fn event(&self, event: &Event, output: &Output) {
         let Ok(mut state) = self.state.lock() else { return };
-        if let Some(line) = state.take(event) {
-            output.line(line);
+        match (state.manner, event) {
+            (Manner::Own, _) => output.lines(state.take(event)),
+            (manner, event) => output.lines(state.take_as_peer(manner, event)),
         }
     }
 }
@@ -95,6 +121,26 @@ impl State {
                 transfer.progress()
             }
             _ => None,
+        }
+    }
+
+    /// The same in the manner of a peer, which tells nothing in between.
+    fn take_as_peer(&mut self, manner: Manner, event: &Event) -> Vec<String> {
+        match (manner, event) {
+            (Manner::Slots(end), Event::SlotsMoved { pair, slots }) => {
+                let route = self.route(pair);
+                slots.iter().map(|slot| format!("Moving slot {slot} {route}{end}")).collect()
+            }
+            (Manner::Marks, Event::PairStarted { .. }) => self.take(event).into_iter().collect(),
+            (Manner::Marks, Event::PairFinished { pair }) => {
+                let moved = self.pairs.remove(pair).map(|tally| "#".repeat(tally.moved));
+                moved.into_iter().collect()
+            }
+            (Manner::Marks, Event::SlotsMoved { pair, slots }) => {
+                self.pairs.get_mut(pair).into_iter().for_each(|tally| tally.moved += slots.len());
+                Vec::new()
+            }
+            _ => Vec::new(),
         }
     }
 

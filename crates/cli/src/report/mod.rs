@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use redistrib_ops::{Cluster, Event, Observer, Step};
 
 use crate::output::Output;
+use crate::voice;
 use bars::Bars;
 use lines::Lines;
 
@@ -47,6 +48,14 @@ impl<'a> Reporter<'a> {
             Progress::Events => {}
         }
         reporter
+    }
+
+    /// The same, for what is done by this verb: as lines a peer tells the moves of each in a way of its own.
+    pub fn of(mut self, verb: &str) -> Self {
+        if let (Progress::Lines(lines), Some(peer)) = (&mut self.progress, voice::peer()) {
+            lines.speak_as(peer, verb);
+        }
+        self
     }
 
     /// Takes bars away: the operation has ended, well or not.

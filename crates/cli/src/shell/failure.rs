@@ -14,7 +14,7 @@ pub(super) fn reason(error: &io::Error) -> String {
 }
 
 /// The error as one line for the terminal, with what to do about it.
-pub(super) fn explain(error: &Error, peer: Peer) -> String {
+pub(crate) fn explain(error: &Error, peer: Peer) -> String {
     let server = peer.server();
     let text = match error {
         Error::Connect { node, source } => {

@@ -35,6 +35,7 @@ pub use fleet::FleetSession;
 pub use oneshot::{FromStdin, fill_in};
 pub use options::{Mode, Options, Output, Peer, Protocol, Repeat, Scan};
 
+pub(crate) use failure::explain;
 use session::Session;
 use walk::Measure;
 

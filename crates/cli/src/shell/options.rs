@@ -54,7 +54,7 @@ impl Peer {
     }
 
     /// As it is called.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::RedisCli => "redis-cli",
             Self::ValkeyCli => "valkey-cli",

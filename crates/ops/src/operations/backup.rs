@@ -25,12 +25,19 @@ pub struct Saved {
 /// Saves the data of every master and the shape of the cluster (`nodes.json`, in redis-cli's form) into the folder `into`, which must exist.
 /// Each file is complete or absent: it is written beside its place and renamed at the end. Only its owner may read it.
 ///
+/// The names of the RDB files begin with what the servers are called: `server` is `redis` or `valkey`.
+///
 /// The files are each consistent in themselves, not with one another: writes go on in between.
 ///
 /// # Errors
 /// [`Error::Precondition`] for a master that cannot be reached, before anything is written; [`Error::File`]; those of
 /// [`crate::Connection::dump`]. The files that were complete by then stay.
-pub fn backup(cluster: &Cluster, into: &Path, context: Context<'_>) -> Result<Vec<Saved>> {
+pub fn backup(
+    cluster: &Cluster,
+    into: &Path,
+    server: &str,
+    context: Context<'_>,
+) -> Result<Vec<Saved>> {
     for master in cluster.masters() {
         if let Some(failure) = master.failure() {
             return Err(Error::Precondition(format!(
@@ -41,7 +48,7 @@ pub fn backup(cluster: &Cluster, into: &Path, context: Context<'_>) -> Result<Ve
     }
     let mut saved = Vec::new();
     for master in cluster.masters() {
-        let file = into.join(file_name(master.endpoint(), master.id()));
+        let file = into.join(file_name(server, master.endpoint(), master.id()));
         context.step(Step::Other { text: format!("Node {} -> Saving RDB...", master.endpoint()) });
         let connection = cluster.connect(master.id())?;
         let mut bytes = 0;
@@ -51,13 +58,14 @@ pub fn backup(cluster: &Cluster, into: &Path, context: Context<'_>) -> Result<Ve
         })?;
         saved.push(Saved { node: master.id(), file, bytes });
     }
-    context.step(Step::Other { text: "Saving cluster configuration to nodes.json".into() });
     let errors = errors(cluster);
     let nodes = cluster.members().iter().map(|member| Entry::new(member, errors));
     let nodes: Vec<Entry> = nodes.collect();
     let text = serde_json::to_string_pretty(&nodes)
         .map_err(|error| Error::Precondition(error.to_string()))?;
     let path = into.join("nodes.json");
+    let text_of_step = format!("Saving cluster configuration to: {}", path.display());
+    context.step(Step::Other { text: text_of_step });
     write_whole(&path, |sink| {
         sink.write_all(text.as_bytes()).map_err(|source| file_error(&path, source))
     })?;
@@ -119,9 +127,9 @@ fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-fn file_name(endpoint: &Endpoint, id: NodeId) -> String {
+fn file_name(server: &str, endpoint: &Endpoint, id: NodeId) -> String {
     let host = endpoint.host().replace([':', '/', '%'], "_");
-    format!("redis-node-{host}-{}-{id}.rdb", endpoint.port().unwrap_or_default())
+    format!("{server}-node-{host}-{}-{id}.rdb", endpoint.port().unwrap_or_default())
 }
 
 /// Writes a file that only its owner may read. It is complete or absent: it is written beside its place and renamed at
