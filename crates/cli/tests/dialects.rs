@@ -321,7 +321,7 @@ fn wrong_use_is_told_before_anything_is_asked() {
         ("redis-cli -X", "Unrecognized option or bad number of args for: '-X'"),
         ("redis-cli -x -X tag", "Options -x and -X are mutually exclusive."),
         ("redis-cli -4 -6 PING", "Options -4 and -6 are mutually exclusive."),
-        ("redis-cli --ldb --eval f", "redis-cli's --ldb is not to be had here: "),
+        ("redis-cli --vset-recall k", "redis-cli's --vset-recall is not to be had here: "),
         ("redis-cli --mptcp PING", "valkey-cli's --mptcp is not to be had here: "),
         ("redis-cli -n x PING", "invalid value 'x' for '-n <"),
         // Theirs removes no node that was not named.

@@ -17,7 +17,8 @@ use redistrib_ops::{Connection, Endpoint, resp, words};
 const PATIENCE: Duration = Duration::from_secs(40);
 
 const LINES: &str = include_str!("peer_lines.txt");
-const SCRIPT: &str = "return {KEYS[1] or 'no key', ARGV[1] or 'none', redis.call('GET', 'one')}";
+const SCRIPT: &str =
+    "local got = redis.call('GET', 'one')\nreturn {KEYS[1] or 'no key', ARGV[1] or 'none', got}\n";
 
 /// A line of the file.
 struct Line {
@@ -138,7 +139,9 @@ impl Side {
         let replaced = |word: &String| {
             names.iter().fold(word.clone(), |word, (name, value)| word.replace(name, value))
         };
-        let mut command = Command::new(&self.program);
+        // One that hangs ends with a code of its own.
+        let mut command = Command::new("timeout");
+        command.arg(PATIENCE.as_secs().to_string()).arg(&self.program);
         if !line.args.iter().any(|word| ["-p", "-u", "--cluster"].contains(&word.as_str())) {
             command.args(["-p", &names[1].1]);
         }

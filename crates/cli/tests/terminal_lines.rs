@@ -66,7 +66,7 @@ fn wrong_use_is_told() {
         ("redis-cli -p", "needs a value"),
         ("redis-cli -p 0 ping", "not an address"),
         ("redis-cli -2 -3 ping", "Options -2 and -3 are mutually exclusive."),
-        ("redis-cli --ldb", "not to be had"),
+        ("redis-cli --rdma", "not to be had"),
         ("redis-cli -u http://h ping", "Invalid URI scheme"),
         ("redis-cli -i x ping", "number of seconds"),
         ("redis-trib exec", "HOST:PORT"),

@@ -53,6 +53,7 @@ pub use top::TopArgs;
 pub use transfer::{CopyArgs, ImportArgs, SourceArgs, TransferArgs};
 
 use crate::dialect::{self, Translated};
+use crate::voice;
 
 /// Creates, inspects, reshapes and repairs Redis and Valkey clusters.
 #[derive(Debug, Parser)]
@@ -245,15 +246,17 @@ pub fn parse_translated(line: &Translated) -> Result<Cli, UsageError> {
         if wanted {
             return UsageError { text, wanted };
         }
-        let text = line.as_spelt(&text);
-        let words = line.verb().filter(|_| line.is_prefixed());
-        let sentence = words.and_then(|verb| sentence_of_peers(&error, verb)).unwrap_or_default();
-        UsageError { text: sentence + &text, wanted }
+        let verb = line.verb().filter(|_| line.is_prefixed());
+        let sentence = verb.and_then(|verb| sentence_of_peers(&error, verb)).unwrap_or_default();
+        if voice::peer().is_some() && !sentence.is_empty() {
+            return UsageError { text: sentence.into(), wanted };
+        }
+        UsageError { text: sentence.to_owned() + &line.as_spelt(&text), wanted }
     })
 }
 
 /// The line with which redis-cli answers what clap has found wrong, if it has one.
-fn sentence_of_peers(error: &clap::Error, verb: &str) -> Option<String> {
+fn sentence_of_peers(error: &clap::Error, verb: &str) -> Option<&'static str> {
     let names = match error.get(ContextKind::InvalidArg)? {
         ContextValue::Strings(names) => names.join(" "),
         other => other.to_string(),
@@ -261,15 +264,17 @@ fn sentence_of_peers(error: &clap::Error, verb: &str) -> Option<String> {
     let is_address = names.starts_with("<HOST:PORT>") || names.starts_with("<NEW-HOST:PORT>");
     match error.kind() {
         ErrorKind::MissingRequiredArgument if verb == "import" && names.contains("--from ") => {
-            Some("[ERR] Option '--cluster-from' is required for subcommand 'import'.\n".into())
+            Some("[ERR] Option '--cluster-from' is required for subcommand 'import'.\n")
         }
         ErrorKind::MissingRequiredArgument => {
-            Some("[ERR] Wrong number of arguments for specified --cluster sub command\n".into())
+            Some("[ERR] Wrong number of arguments for specified --cluster sub command\n")
         }
         ErrorKind::ValueValidation if is_address => Some(
-            "[ERR] Invalid arguments: you need to pass either a valid address (ie. 120.0.0.1:7000) or space separated IP and port (ie. 120.0.0.1 7000)\n"
-                .into(),
+            "[ERR] Invalid arguments: you need to pass either a valid address (ie. 120.0.0.1:7000) or space separated IP and port (ie. 120.0.0.1 7000)\n",
         ),
+        ErrorKind::ValueValidation if verb == "set-timeout" && names == "<MILLISECONDS>" => {
+            Some("Setting a node timeout of less than 100 milliseconds is a bad idea.\n")
+        }
         _ => None,
     }
 }

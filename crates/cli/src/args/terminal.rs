@@ -143,6 +143,18 @@ pub struct ModeArgs {
     /// Execute the Lua script in a file
     #[arg(long, value_name = "FILE")]
     pub eval: Option<PathBuf>,
+    /// Debug the script of --eval on a copy of the server
+    #[arg(long)]
+    pub ldb: bool,
+    /// Debug it on the server itself, which waits and keeps what the script changes
+    #[arg(long)]
+    pub ldb_sync_mode: bool,
+    /// Print the hint behind a line
+    #[arg(long, value_name = "LINE", hide = true)]
+    pub test_hint: Option<String>,
+    /// Compare hints with those of a file
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub test_hint_file: Option<PathBuf>,
     /// Send the commands on standard input, in the Redis protocol or one a line; with -c each to its owner
     #[arg(long)]
     pub pipe: bool,

@@ -49,6 +49,10 @@ pub(super) fn exec(args: &ExecArgs) -> Result<Outcome> {
         tell_error(Escaped(error));
         return Ok(Outcome::Failed);
     }
+    if (args.mode.ldb || args.mode.ldb_sync_mode) && args.mode.eval.is_none() {
+        tell_error("Options --ldb and --ldb-sync-mode require --eval.");
+        return Ok(Outcome::Misused);
+    }
     let interval = interval(&args.session);
     let mode = match special(&args.mode, &words, interval)? {
         Some(mode) => mode,
@@ -148,9 +152,14 @@ fn special(args: &ModeArgs, words: &[Vec<u8>], interval: Option<Duration>) -> Re
     let history = args.latency_history.then(|| interval.unwrap_or(HISTORY));
     let second = interval.filter(|interval| !interval.is_zero()).unwrap_or(ONE_SECOND);
     Ok(Some(match args {
+        ModeArgs { eval: Some(file), ldb, ldb_sync_mode: sync, .. } if *ldb || *sync => {
+            Mode::Debug { file: file.clone(), words: words.to_vec(), sync: *sync }
+        }
         ModeArgs { eval: Some(file), .. } => {
             Mode::Eval { file: file.clone(), words: words.to_vec() }
         }
+        ModeArgs { test_hint: Some(line), .. } => Mode::Hint(line.clone()),
+        ModeArgs { test_hint_file: Some(file), .. } => Mode::HintSuite(file.clone()),
         ModeArgs { pipe: true, .. } => Mode::Pipe { patience },
         ModeArgs { bigkeys: true, .. } => Mode::BigKeys(scan),
         ModeArgs { memkeys: true, .. } => Mode::MemKeys(scan, samples),

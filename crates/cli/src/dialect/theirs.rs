@@ -57,8 +57,6 @@ pub(super) fn own() -> impl Iterator<Item = (&'static str, &'static Meaning)> {
     OWN.iter().map(|(name, meaning)| (*name, meaning))
 }
 
-const DEBUGGER: Meaning =
-    Meaning::Missing(Missing { tool: "redis-cli", instead: "--eval executes a script" });
 const RECALL: Meaning = Meaning::Missing(Missing { tool: "redis-cli", instead: "send VSIM" });
 const TRANSPORT: Meaning = Meaning::Missing(Missing {
     tool: "valkey-cli",
@@ -79,7 +77,7 @@ impl Meaning {
 
 /// What they have under a name that the model does not know, or knows for something else. TLS ciphers are rustls's to
 /// choose, names are resolved to whatever address answers, and errors are told in full anyway.
-static OWN: [(&str, Meaning); 20] = [
+static OWN: [(&str, Meaning); 18] = [
     ("-h", Meaning::Host),
     ("-p", Meaning::Port),
     ("-u", Meaning::Uri),
@@ -92,8 +90,6 @@ static OWN: [(&str, Meaning); 20] = [
     ("--verbose", Meaning::Nothing(Arity::None)),
     ("--tls-ciphers", Meaning::Nothing(Arity::One)),
     ("--tls-ciphersuites", Meaning::Nothing(Arity::One)),
-    ("--ldb", DEBUGGER),
-    ("--ldb-sync-mode", DEBUGGER),
     ("--vset-recall", RECALL),
     ("--vset-recall-ele", RECALL),
     ("--vset-recall-count", RECALL),
@@ -103,11 +99,13 @@ static OWN: [(&str, Meaning); 20] = [
 ];
 
 /// Their spellings of options of `exec` that are called otherwise here.
-const RENAMED: [(&str, &str); 4] = [
+const RENAMED: [(&str, &str); 6] = [
     ("--json", "plain-json"),
     ("-t", "connect-timeout"),
     ("--replica", "as-replica"),
     ("--slave", "as-replica"),
+    ("--test_hint", "test-hint"),
+    ("--test_hint_file", "test-hint-file"),
 ];
 
 /// Options that exclude each other.

@@ -6,6 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::format::Form;
+use super::live::{Live, bar};
 use super::options::{Options, Peer, Scan};
 use super::printer::Printer;
 use super::walk::{
@@ -40,23 +41,26 @@ pub(super) fn run(options: &Options, scan: &Scan, measure: Measure) -> Result<bo
     let printer = Printer::new(&options.output);
     let mut found =
         Found { measure, peer: options.peer, sampled: 0, name_bytes: 0, kinds: BTreeMap::new() };
+    let mut live = Live::new(&printer, options.peer);
+    let is_told = printer.form() != Form::Lossless && !live.is_on();
     let end = walk(options, scan, BEGIN, |session, names, progress| {
         let types = types(session, names)?;
         let sizes = sizes(session, names, &types, measure)?;
         for ((key, kind), size) in names.iter().zip(types).zip(sizes) {
             let Some(kind) = kind else { continue };
             for line in found.add(kind, key, size, progress) {
-                if printer.form() != Form::Lossless {
+                if is_told {
                     printer.line(&line)?;
                 }
             }
         }
-        Ok(())
+        Ok(live.show(|| found.live_lines(progress.total))?)
     })?;
+    live.end(&bar(found.sampled, end.total), found.in_order().count())?;
     if printer.form() == Form::Lossless {
         printer.line(&found.document(&end).to_string())?;
     } else {
-        found.summary(&end).iter().try_for_each(|line| printer.line(line))?;
+        found.summary(&end, is_told).iter().try_for_each(|line| printer.line(line))?;
     }
     Ok(true)
 }
@@ -83,10 +87,25 @@ impl Found {
         said
     }
 
-    fn summary(&self, end: &Progress) -> Vec<String> {
+    /// How far it is, and what is the biggest so far.
+    fn live_lines(&self, total: u64) -> Vec<String> {
+        let mut lines = bar(self.sampled, total);
+        lines.push(String::new());
+        lines.extend(self.in_order().filter_map(|(kind, found)| {
+            let (size, key) = found.biggest.as_ref()?;
+            let (key, unit) = (shown(key, self.peer), unit(kind, self.measure));
+            Some(format!("Biggest {kind:<9} found so far {key} with {size} {unit}"))
+        }));
+        lines
+    }
+
+    /// What was found; how many keys were seen, unless a bar has told it.
+    fn summary(&self, end: &Progress, with_number: bool) -> Vec<String> {
         let mut lines = vec![summary_line(self.peer).to_owned()];
-        let percent = if end.interrupted { end.percent() } else { String::new() };
-        lines.push(format!("{percent}Sampled {} keys in the keyspace!", self.sampled));
+        if with_number {
+            let percent = if end.interrupted { end.percent() } else { String::new() };
+            lines.push(format!("{percent}Sampled {} keys in the keyspace!", self.sampled));
+        }
         lines.push(format!(
             "Total key length in bytes is {} (avg len {:.2})\n",
             self.name_bytes,

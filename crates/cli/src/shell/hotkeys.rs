@@ -7,6 +7,7 @@ use redistrib_ops::resp::{Command, Reply};
 use serde_json::json;
 
 use super::format::Form;
+use super::live::{Live, bar};
 use super::options::{Options, Scan};
 use super::printer::Printer;
 use super::walk::{ask_all, quoted, shown, summary_line, walk};
@@ -23,6 +24,13 @@ struct Hottest {
 }
 
 impl Hottest {
+    fn lines(&self) -> impl Iterator<Item = String> {
+        let line = |(uses, key): &(u64, Vec<u8>)| {
+            format!("hot key found with counter: {uses}\tkeyname: {}", quoted(key))
+        };
+        self.keys.iter().rev().map(line)
+    }
+
     /// Takes a key in if it is among them. A key that was never used is not.
     fn add(&mut self, uses: u64, key: &[u8]) -> bool {
         let place = self.keys.iter().take_while(|(others, _)| uses > *others).count();
@@ -43,34 +51,44 @@ pub(super) fn run(options: &Options, scan: &Scan, most: usize) -> Result<bool> {
     let printer = Printer::new(&options.output);
     let is_json = printer.form() == Form::Lossless;
     let mut hottest = Hottest { keys: Vec::new(), most };
+    let mut live = Live::new(&printer, options.peer);
+    let is_told = !is_json && !live.is_on();
     let end = walk(options, scan, BEGIN, |session, names, progress| {
         let asked: Vec<Command> =
             names.iter().map(|key| Command::new("OBJECT").arg("FREQ").arg(key)).collect();
         for (key, reply) in names.iter().zip(ask_all(session, &asked)?) {
             let uses = uses(key, &reply)?;
-            if hottest.add(uses, key) && !is_json {
+            if hottest.add(uses, key) && is_told {
                 let (percent, key) = (progress.percent(), shown(key, options.peer));
                 let text = format!("{percent}Hot key {key} found so far with counter {uses}");
                 printer.line(&text)?;
             }
         }
-        Ok(())
+        Ok(live.show(|| {
+            let mut lines = bar(progress.seen + names.len() as u64, progress.total);
+            lines.push(String::new());
+            lines.extend(hottest.lines());
+            lines
+        })?)
     })?;
-    let keys = hottest.keys.iter().rev();
     if is_json {
-        let keys = keys.map(|(uses, key)| json!({ "key": quoted(key), "counter": uses }));
+        let keys = hottest
+            .keys
+            .iter()
+            .rev()
+            .map(|(uses, key)| json!({ "key": quoted(key), "counter": uses }));
         let keys: Vec<_> = keys.collect();
         let document = json!({ "sampled": end.seen, "hot": keys, "interrupted": end.interrupted });
         printer.line(&document.to_string())?;
         return Ok(true);
     }
+    live.end(&bar(end.seen, end.total), most + 1)?;
     printer.line(summary_line(options.peer))?;
-    let percent = if end.interrupted { end.percent() } else { String::new() };
-    printer.line(&format!("{percent}Sampled {} keys in the keyspace!", end.seen))?;
-    for (uses, key) in keys {
-        let key = quoted(key);
-        printer.line(&format!("hot key found with counter: {uses}\tkeyname: {key}"))?;
+    if is_told {
+        let percent = if end.interrupted { end.percent() } else { String::new() };
+        printer.line(&format!("{percent}Sampled {} keys in the keyspace!", end.seen))?;
     }
+    hottest.lines().try_for_each(|line| printer.line(&line))?;
     Ok(true)
 }
 

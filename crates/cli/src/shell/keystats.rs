@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 use serde_json::json;
 
 use super::format::{Form, Lines, write_harmless};
+use super::live::{Live, bar};
 use super::options::{Options, Scan};
 use super::printer::Printer;
 use super::walk::{Measure, Progress, TYPES, quoted, ratio, sizes, types, unit, walk};
@@ -100,7 +101,8 @@ struct Found {
 pub(super) fn run(options: &Options, scan: &Scan, wanted: Wanted) -> Result<bool> {
     let printer = Printer::new(&options.output);
     let mut found = Found::new()?;
-    let end = walk(options, scan, BEGIN, |session, names, _| {
+    let mut live = Live::new(&printer, options.peer);
+    let end = walk(options, scan, BEGIN, |session, names, progress| {
         let types = types(session, names)?;
         let memory = sizes(session, names, &types, Measure::Memory(wanted.samples))?;
         let elements = sizes(session, names, &types, Measure::Elements)?;
@@ -110,12 +112,26 @@ pub(super) fn run(options: &Options, scan: &Scan, wanted: Wanted) -> Result<bool
                 found.add(Key { size: memory, kind, name: name.clone() }, elements, wanted.top);
             }
         }
-        Ok(())
+        Ok(live.show(|| {
+            let mut lines = bar(found.sampled, progress.total);
+            lines.extend(found.largest_lines(wanted.top));
+            lines
+        })?)
     })?;
     if printer.form() == Form::Lossless {
         printer.line(&found.document(&end).to_string())?;
-    } else {
-        found.lines(&end, wanted.top).iter().try_for_each(|line| printer.line(line))?;
+        return Ok(true);
+    }
+    let mut lines = bar(found.sampled, end.total);
+    if !live.is_on() {
+        let done = ratio(found.sampled, end.total).min(1.0) * 100.0;
+        lines[0] = format!("{done:6.2}% keys scanned");
+    }
+    lines.extend(found.largest_lines(wanted.top));
+    lines.extend(found.further_lines(&end));
+    match live.is_on() {
+        true => live.end(&lines, 0)?,
+        false => lines.iter().try_for_each(|line| printer.line(line))?,
     }
     Ok(true)
 }
@@ -163,11 +179,9 @@ impl Found {
         &mut self.kinds[place]
     }
 
-    fn lines(&self, end: &Progress, top: usize) -> Vec<String> {
-        let done = ratio(self.sampled, end.total).min(1.0) * 100.0;
+    /// How much memory all take, and which take the most.
+    fn largest_lines(&self, top: usize) -> Vec<String> {
         let mut lines = vec![
-            format!("{done:6.2}% keys scanned"),
-            format!("Keys sampled: {}", self.sampled),
             format!("Keys size:    {}", human(self.bytes)),
             String::new(),
             format!("--- Top {top} key sizes ---"),
@@ -186,7 +200,12 @@ impl Found {
             let (count, key) = kind.elements.largest.as_ref()?;
             Some(format!("{:<10} {} has {}", kind.name, harmless(key), kind.count(*count)))
         }));
-        lines.push(String::new());
+        lines
+    }
+
+    /// How sizes are distributed.
+    fn further_lines(&self, end: &Progress) -> Vec<String> {
+        let mut lines = vec![String::new()];
         lines.extend(self.size_lines());
         lines.push(String::new());
         lines.extend(self.length_lines());

@@ -21,6 +21,8 @@ pub(super) enum Line {
     Command { words: Vec<Vec<u8>>, times: u64 },
     /// A command with a number before it that is none from 1 upwards.
     WrongTimes,
+    /// Debug the script from its beginning.
+    Restart,
     /// The line says something about the session that cannot be.
     Wrong(String),
 }
@@ -38,9 +40,7 @@ pub(super) fn read(line: &[u8]) -> Result<Line, Unbalanced> {
         b"clear" if words.len() == 1 => Line::Clear,
         b"help" | b"?" => Line::Help(words.split_off(1)),
         b"connect" if words.len() == 3 => connect(&words),
-        b"restart" if words.len() == 1 => {
-            Line::Wrong("Use 'restart' only in Lua debugging mode.".into())
-        }
+        b"restart" if words.len() == 1 => Line::Restart,
         name if name.starts_with(b":") => Line::Preference(words),
         _ => repeated(words),
     })

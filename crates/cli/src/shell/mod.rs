@@ -14,6 +14,7 @@ mod intrinsic;
 mod keystats;
 mod latency;
 mod lines;
+mod live;
 mod oneshot;
 mod options;
 mod pipe;
@@ -56,12 +57,14 @@ pub fn run(options: &Options) -> bool {
 fn run_mode(options: &Options) -> Result<bool> {
     let lenient = !options.exit_on_error;
     match &options.mode {
-        Mode::Prompt => prompt::run(options),
+        Mode::Prompt | Mode::Debug { .. } => prompt::run(options),
         Mode::Command(words) => run_command(options, words).map(|fine| fine || lenient),
         Mode::Eval { file, words } => {
             let words = oneshot::eval_words(file, words)?;
             run_command(options, &words).map(|fine| fine || lenient)
         }
+        Mode::Hint(line) => prompt::hint(options, line),
+        Mode::HintSuite(file) => prompt::compare_hints(options, file),
         Mode::Everywhere { which, words } => everywhere::run(options, *which, words),
         Mode::Pipe { patience } => pipe::run(options, *patience),
         Mode::Scan(scan) => scan::run(options, scan),

@@ -137,6 +137,19 @@ pub enum Mode {
         /// Keys, `,`, arguments.
         words: Vec<Vec<u8>>,
     },
+    /// The same, line by line: at a prompt of the server's debugger.
+    Debug {
+        /// The script.
+        file: PathBuf,
+        /// Keys, `,`, arguments.
+        words: Vec<Vec<u8>>,
+        /// Whether the server itself runs it, rather than a copy whose changes are taken back.
+        sync: bool,
+    },
+    /// The hint behind a line that is typed.
+    Hint(String),
+    /// Whether hints are those that a file expects.
+    HintSuite(PathBuf),
     /// Mass insertion from standard input.
     Pipe {
         /// How long to wait for a reply after all is sent; `None`: for ever.

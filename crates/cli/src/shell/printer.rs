@@ -38,6 +38,11 @@ impl Printer {
         self.form
     }
 
+    /// Writes replies in this form from now on.
+    pub(super) fn use_form(&mut self, form: Form) {
+        self.form = form;
+    }
+
     /// Writes the reply to the command of these words.
     pub(super) fn reply(&self, words: &[Vec<u8>], view: View<'_>) -> io::Result<()> {
         let mut out = BufWriter::new(io::stdout().lock());

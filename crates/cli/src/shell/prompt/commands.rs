@@ -6,13 +6,14 @@ use redistrib_ops::Connection;
 use redistrib_ops::resp::{Command, View};
 use serde::{Deserialize, Serialize};
 
+use super::syntax::{self, Argument};
+
 /// What there is to say about one command, or a subcommand with its parent's name before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
     /// In capitals: `CLUSTER SETSLOT`.
     pub(super) name: String,
-    /// The arguments as they are written in the documentation, one part each.
-    pub(super) arguments: Vec<String>,
+    pub(super) arguments: Vec<Argument>,
     pub(super) summary: String,
     pub(super) since: String,
     pub(super) group: String,
@@ -25,9 +26,6 @@ pub(super) struct Commands(Vec<Entry>);
 /// What Redis 8.6 and, for the commands that it alone has, Valkey 9.1 say of their commands, an entry a line. Written
 /// by the test beside this, which tells when a server says otherwise.
 const TABLE: &str = include_str!("commands.jsonl");
-
-/// The nesting of arguments is the server's choice; deeper than this it is dots.
-const DEPTH: usize = 8;
 
 impl Commands {
     /// Asks by COMMAND DOCS (servers from 7.0), else by COMMAND, which gives names alone: what there is to say
@@ -108,10 +106,8 @@ fn add_documented(parent: &str, name: View<'_>, doc: View<'_>, entries: &mut Vec
     let name = if parent.is_empty() { own } else { format!("{parent} {own}") };
     let text =
         |key: &[u8]| doc.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    let arguments = doc.get(b"arguments").map(|list| list.elements());
-    let arguments = arguments.into_iter().flatten().map(|argument| write_argument(argument, DEPTH));
     entries.push(Entry {
-        arguments: arguments.collect(),
+        arguments: doc.get(b"arguments").map(syntax::read).unwrap_or_default(),
         summary: text(b"summary"),
         since: text(b"since"),
         group: text(b"group"),
@@ -122,33 +118,6 @@ fn add_documented(parent: &str, name: View<'_>, doc: View<'_>, entries: &mut Vec
             add_documented(&name, sub, doc, entries);
         }
     }
-}
-
-/// Writes an argument as the documentation does: `[EX seconds]`, `key [key ...]`, `NX|XX`.
-fn write_argument(argument: View<'_>, depth: usize) -> String {
-    if depth == 0 {
-        return "...".into();
-    }
-    let text = |key: &[u8]| argument.get(key).and_then(|value| value.as_str());
-    let children = || {
-        let list = argument.get(b"arguments").map(|list| list.elements());
-        list.into_iter().flatten().map(|child| write_argument(child, depth - 1)).collect::<Vec<_>>()
-    };
-    let token = text(b"token").unwrap_or_default();
-    let content = match text(b"type").unwrap_or_default() {
-        "pure-token" => String::new(),
-        "oneof" => children().join("|"),
-        "block" => children().join(" "),
-        _ => text(b"display_text").or_else(|| text(b"name")).unwrap_or_default().to_owned(),
-    };
-    let has_flag = |flag: &[u8]| {
-        let flags = argument.get(b"flags").map(|flags| flags.elements());
-        flags.into_iter().flatten().any(|set| set.as_bytes() == Some(flag))
-    };
-    let once = [token, content.as_str()].join(" ").trim().to_owned();
-    let again = if has_flag(b"multiple_token") { &once } else { &content };
-    let all = if has_flag(b"multiple") { format!("{once} [{again} ...]") } else { once.clone() };
-    if has_flag(b"optional") { format!("[{all}]") } else { all }
 }
 
 #[cfg(test)]
@@ -214,7 +183,7 @@ mod tests {
         let commands = Commands::new(entries);
         let (set, words) = commands.find(&["Set".into(), "k".into()]).unwrap();
         assert_eq!((set.name.as_str(), set.group.as_str(), words), ("SET", "string", 1));
-        assert_eq!(set.arguments, ["key", "v [v ...]", "[EX s|KEEPTTL]"]);
+        assert_eq!(syntax::written(&set.arguments), "key v [v ...] [EX s|KEEPTTL]");
         assert_eq!(commands.beginning("s").count(), 1);
     }
 }

@@ -10,10 +10,8 @@ use rustyline::{CompletionType, Config, Context, ExternalPrinter, Helper};
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use redistrib_ops::words::{Word, split_words};
-
 use super::commands::Commands;
-use super::history;
+use super::{hints, history, syntax};
 use crate::shell::lines::is_sensitive;
 use crate::shell::options::Peer;
 
@@ -136,7 +134,9 @@ impl Hinter for Assistant {
         }
         // A hint that went on in the next line would have to be taken back there with each key.
         let room = self.room.saturating_sub(line.chars().count() + 1);
-        hint(&self.commands, line).map(|hint| hint.chars().take(room).collect())
+        let hint = hints::hint(&self.commands, line).filter(|hint| !hint.is_empty())?;
+        let gap = if line.ends_with(char::is_whitespace) { "" } else { " " };
+        Some(gap.chars().chain(hint.chars()).take(room).collect())
     }
 }
 
@@ -163,25 +163,13 @@ fn complete(commands: &Commands, before: &str) -> (usize, Vec<String>) {
     let Some((entry, _)) = commands.find(&words).filter(|_| !typed.is_empty()) else {
         return (before.len(), Vec::new());
     };
-    let mut tokens: Vec<String> = entry
-        .arguments
-        .iter()
-        .flat_map(|part| tokens(part))
+    let mut tokens: Vec<String> = syntax::tokens(&entry.arguments)
+        .into_iter()
         .filter(|token| token.starts_with(&typed))
         .map(str::to_owned)
         .collect();
     tokens.dedup();
     (from, tokens)
-}
-
-/// The capital words of an argument: they stand in the command as they are.
-fn tokens(part: &str) -> impl Iterator<Item = &str> {
-    part.split(|c: char| !c.is_ascii_uppercase() && c != '-' && c != '_')
-        .filter(|token| token.len() > 1)
-}
-
-fn is_word(token: &str, words: &[String]) -> bool {
-    words.iter().any(|word| word.eq_ignore_ascii_case(token))
 }
 
 fn topics(commands: &Commands, typed: &str) -> Vec<String> {
@@ -203,95 +191,29 @@ fn in_case_of(typed: &str, name: String) -> String {
     if typed.chars().any(|c| c.is_ascii_lowercase()) { name.to_lowercase() } else { name }
 }
 
-/// The arguments that are still to come.
-fn hint(commands: &Commands, line: &str) -> Option<String> {
-    let words: Vec<Word> = split_words(line.as_bytes()).ok()?;
-    let text: Vec<String> =
-        words.iter().map(|word| String::from_utf8_lossy(&word.bytes).into_owned()).collect();
-    let (entry, named) = commands.find(&text)?;
-    let complete = line.ends_with(char::is_whitespace);
-    let given = text.len() - named;
-    let fixed = entry.arguments.iter().take_while(|part| !part.starts_with('[')).count();
-    let given_words = text.get(named..).unwrap_or_default();
-    // Parts that repeat stay on show, and optional ones until one of their words is there.
-    let is_left = |part: &&String| !tokens(part).any(|token| is_word(token, given_words));
-    let rest: Vec<&str> = entry
-        .arguments
-        .get(given.min(fixed)..)?
-        .iter()
-        .filter(is_left)
-        .map(String::as_str)
-        .collect();
-    let rest = rest.join(" ");
-    if rest.is_empty() {
-        return None;
-    }
-    let rest = crate::escape::Escaped(rest).to_string();
-    Some(if complete { rest } else { format!(" {rest}") })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::commands::Entry;
     use super::*;
-
-    fn commands() -> Commands {
-        let entry = |name: &str, arguments: &[&str], group: &str| Entry {
-            name: name.into(),
-            arguments: arguments.iter().map(|part| (*part).to_owned()).collect(),
-            group: group.into(),
-            ..Entry::default()
-        };
-        Commands::new(vec![
-            entry("CLUSTER", &[], "cluster"),
-            entry(
-                "CLUSTER SETSLOT",
-                &["slot", "IMPORTING node-id|MIGRATING node-id|STABLE"],
-                "cluster",
-            ),
-            entry("CLUSTER SLOTS", &[], "cluster"),
-            entry("GET", &["key"], "string"),
-            entry("SET", &["key", "value", "[NX|XX]", "[EX seconds|KEEPTTL]"], "string"),
-        ])
-    }
 
     #[test]
     fn completes_names_subcommands_and_capital_words() {
         for (typed, from, expected) in [
-            ("ge", 0, &["get"][..]),
-            ("CLU", 0, &["CLUSTER"]),
-            ("cluster s", 0, &["cluster setslot", "cluster slots"]),
+            ("getr", 0, &["getrange"][..]),
+            ("CLUSTERS", 0, &["CLUSTERSCAN"]),
+            ("cluster sl", 0, &["cluster slaves", "cluster slot-stats", "cluster slots"]),
             ("set k v K", 8, &["KEEPTTL"]),
             ("set k v ", 8, &[]),
-            ("help @s", 5, &["@string"]),
-            ("help cluster se", 5, &["CLUSTER SETSLOT"]),
+            ("help @str", 5, &["@stream", "@string"]),
+            ("help cluster sets", 5, &["CLUSTER SETSLOT"]),
             ("nosuch x", 8, &[]),
             ("", 0, &[]),
         ] {
-            let (at, names) = complete(&commands(), typed);
+            let (at, names) = complete(&Commands::from_table(), typed);
             assert_eq!(
                 (at, names),
                 (from, expected.iter().map(|s| (*s).to_owned()).collect()),
                 "{typed:?}"
             );
         }
-    }
-
-    #[test]
-    fn hints_what_is_still_to_come() {
-        let hint = |line: &str| hint(&commands(), line);
-        assert_eq!(hint("get").as_deref(), Some(" key"));
-        assert_eq!(hint("get ").as_deref(), Some("key"));
-        assert_eq!(hint("get k"), None);
-        assert_eq!(hint("set k").as_deref(), Some(" value [NX|XX] [EX seconds|KEEPTTL]"));
-        assert_eq!(hint("set k v ").as_deref(), Some("[NX|XX] [EX seconds|KEEPTTL]"));
-        assert_eq!(hint("set k v nx ").as_deref(), Some("[EX seconds|KEEPTTL]"));
-        assert_eq!(hint("set k v EX 1 NX"), None);
-        assert_eq!(
-            hint("cluster setslot 1 ").as_deref(),
-            Some("IMPORTING node-id|MIGRATING node-id|STABLE")
-        );
-        assert_eq!(hint("get \"k"), None);
-        assert_eq!(hint("nosuch"), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::commands::{Commands, Entry};
+use super::syntax;
 use crate::escape::Escaped;
 use crate::shell::options::Peer;
 
@@ -59,7 +60,7 @@ pub(super) fn show(topic: &[Vec<u8>], commands: &Commands, peer: Peer) -> io::Re
 }
 
 fn write_entry(entry: &Entry, with_group: bool, out: &mut dyn Write) -> io::Result<()> {
-    let arguments = Escaped(entry.arguments.join(" ")).to_string();
+    let arguments = Escaped(syntax::written(&entry.arguments)).to_string();
     writeln!(out, "\n  {} {arguments}", Escaped(&entry.name))?;
     writeln!(out, "  summary: {}", Escaped(&entry.summary))?;
     writeln!(out, "  since: {}", Escaped(&entry.since))?;

@@ -1,12 +1,16 @@
 //! The prompt, and lines from standard input where that is no terminal.
 
 mod commands;
+mod debugger;
 mod editor;
 mod ended;
 mod help;
+mod hints;
 mod history;
+mod syntax;
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
@@ -23,6 +27,7 @@ use super::printer::WAITING;
 use super::session::Session;
 use crate::escape::Escaped;
 use commands::Commands;
+use debugger::Debugger;
 use editor::Editor;
 
 /// How long a server may take to tell its commands.
@@ -49,6 +54,18 @@ pub(super) fn help(options: &Options, topic: &[Vec<u8>]) -> Result<bool> {
     Ok(true)
 }
 
+/// Prints the hint behind a line.
+pub(super) fn hint(options: &Options, line: &str) -> Result<bool> {
+    let hint = hints::hint(&Prompt::new(options).load_commands(), line);
+    writeln!(io::stdout(), "{}", hint.as_deref().unwrap_or("(null)"))?;
+    Ok(true)
+}
+
+/// Compares hints with those of a file.
+pub(super) fn compare_hints(options: &Options, file: &Path) -> Result<bool> {
+    hints::compare(&Prompt::new(options).load_commands(), file)
+}
+
 /// The lines of standard input, read one ahead: meanwhile messages may come.
 fn lines_of_stdin() -> io::Result<Receiver<io::Result<Vec<u8>>>> {
     let (sender, lines) = mpsc::sync_channel(1);
@@ -71,20 +88,22 @@ struct Prompt<'a> {
     session: Session,
     /// The server that the user has chosen; where redirections lead is its cluster.
     server: Endpoint,
+    debugger: Debugger,
     fine: bool,
 }
 
 impl<'a> Prompt<'a> {
     fn new(options: &'a Options) -> Self {
         let server = options.endpoint.clone();
-        Self { options, session: Session::new(options, true), server, fine: true }
+        let debugger = Debugger::new(options);
+        Self { options, session: Session::new(options, true), server, debugger, fine: true }
     }
 
     /// Lines from standard input, as redis-cli reads them: an error ends nothing.
     fn read_all(&mut self) -> Result<bool> {
         // Before the first line is there: that no server is may be all there is to learn.
-        if let Err(error) = self.session.connect() {
-            self.session.complain(&error.into());
+        if self.begin()? == Next::End {
+            return Ok(true);
         }
         self.session.takes_commands_subscribed = true;
         let lines = lines_of_stdin()?;
@@ -117,8 +136,8 @@ impl<'a> Prompt<'a> {
         let cancel = self.session.cancel.clone();
         // Without a handler Ctrl-C ends the program: worse, but no reason not to begin.
         let _ = ctrlc::set_handler(move || cancel.press());
-        if let Err(error) = self.session.connect() {
-            self.session.complain(&error.into());
+        if self.begin()? == Next::End {
+            return Ok(true);
         }
         let mut editor = Editor::new(self.load_commands(), self.options.peer)?;
         // A terminal that cannot move its cursor has no place above the prompt.
@@ -144,6 +163,17 @@ impl<'a> Prompt<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Connects, or begins with the script that is to be debugged.
+    fn begin(&mut self) -> Result<Next> {
+        if self.debugger.has_script() {
+            return self.begin_debugging();
+        }
+        if let Err(error) = self.session.connect() {
+            self.session.complain(&error.into());
+        }
+        Ok(Next::Line)
     }
 
     /// Reads a line; while subscribed, messages are printed above it as they come.
@@ -206,13 +236,18 @@ impl<'a> Prompt<'a> {
         Ok(Next::Line)
     }
 
-    /// Which server answers what its commands are, and whom: who may not ask is told nothing.
-    fn asked_for_help(&self) -> (Endpoint, Option<Credentials>) {
-        (self.server.clone(), self.session.client.settings().credentials.clone())
+    /// Which server answers what its commands are, and whom: who may not ask is told nothing. A script that is debugged
+    /// answers in its place.
+    fn asked_for_help(&self) -> (Endpoint, Option<Credentials>, bool) {
+        let credentials = self.session.client.settings().credentials.clone();
+        (self.server.clone(), credentials, self.debugger.is_on())
     }
 
     /// What the server says of its commands, or the table where there is none.
     fn load_commands(&mut self) -> Commands {
+        if self.debugger.is_on() {
+            return Commands::none();
+        }
         match self.session.client.connection() {
             Ok(link) => {
                 // A server that is asked for nothing but help must not hold the prompt up.
@@ -230,7 +265,11 @@ impl<'a> Prompt<'a> {
     fn prompt(&mut self) -> String {
         if !self.session.client.is_connected() {
             self.session.disconnected();
+            self.debugger.stop();
             return "not connected> ".into();
+        }
+        if let Some(prompt) = self.debugger.prompt() {
+            return prompt.into();
         }
         let state = &self.session.state;
         let database = match state.database {
@@ -248,13 +287,15 @@ impl<'a> Prompt<'a> {
 
     /// Does what a line says.
     fn take(&mut self, line: &[u8], editor: Option<&mut Editor>) -> Result<Next> {
-        let Ok(line) = lines::read(line) else {
+        let read = if self.debugger.is_on() { debugger::read } else { lines::read };
+        let Ok(line) = read(line) else {
             self.session.printer.aside("Invalid argument(s)")?;
             return Ok(Next::Line);
         };
         match line {
             Line::Nothing => {}
             Line::Quit => return Ok(Next::End),
+            Line::Restart => return self.restart(),
             Line::Clear => {
                 write!(io::stdout(), "\x1b[H\x1b[2J")?;
                 io::stdout().flush()?;
@@ -289,9 +330,16 @@ impl<'a> Prompt<'a> {
     /// Executes a command; trouble with the connection is told and ends nothing. As with redis-cli, `-r` is for a command
     /// from the command line alone.
     fn execute(&mut self, words: &[Vec<u8>], times: u64) -> Result<()> {
+        self.debugger.note(words);
         for left in (0..times).rev() {
             if self.session.cancel.wish() != redistrib_ops::Stop::No {
                 break;
+            }
+            if self.debugger.is_on() {
+                match self.debug(words) {
+                    Ok(()) => continue,
+                    Err(error) => return self.tell(words, error),
+                }
             }
             match self.session.execute(words) {
                 Ok(fine) => self.fine &= fine,
@@ -320,6 +368,7 @@ impl<'a> Prompt<'a> {
         if let Some(Error::Cancelled(_)) = error.downcast_ref() {
             self.session.complain(&error);
             self.session.disconnected();
+            self.debugger.stop();
             self.reconnect();
             return Ok(());
         }
@@ -332,6 +381,7 @@ impl<'a> Prompt<'a> {
             self.session.complain(&error);
         }
         self.session.disconnected();
+        self.debugger.stop();
         Ok(())
     }
 
