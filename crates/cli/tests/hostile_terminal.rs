@@ -2,14 +2,17 @@
 #![allow(clippy::unwrap_used)]
 
 mod replay;
+mod support;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use redistrib_ops::Secret;
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use replay::{options, redis_cli, run};
+use support::terminal::{only_child, send};
 
 /// A server that answers each connection's first words with `answer` and closes then.
 fn serve(answer: &'static [u8]) -> Vec<String> {
@@ -105,6 +108,56 @@ fn a_value_of_many_megabytes_is_printed_whole() {
     let once = inner.get(..inner.len() / TIMES).unwrap();
     assert!(once.starts_with(br"\x00\x01") && once.ends_with(br"\xfe\xff"));
     assert!(inner.chunks(once.len()).all(|piece| piece == once));
+}
+
+/// A shell on a terminal of its own; what is shown comes from its standard output.
+fn in_a_shell(line: &str) -> Child {
+    Command::new("script")
+        .args(["-qefc", line, "/dev/null"])
+        .envs([("SHELL", "/bin/sh"), ("TERM", "xterm"), ("REDISCLI_HISTFILE", "/dev/null")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("this test needs util-linux's `script`: {error}"))
+}
+
+#[test]
+fn a_reply_of_200_megabytes_is_printed_whole_given_up_with_its_reader_or_broken_off() {
+    const SIZE: usize = 200 << 20;
+    let lab = TempLab::plain(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
+    let port = lab.endpoints()[0].port().unwrap();
+    let script = format!("redis.call('SET', 'big', string.rep('x', {SIZE}))");
+    run(redis_cli(&[options(&format!("-p {port} eval")), vec![script, "0".into()]].concat()), b"");
+    let program = env!("CARGO_BIN_EXE_redis-trib");
+
+    let line = format!("{program} exec 127.0.0.1:{port} get big; echo ended with $?; stty -a");
+    let shown = in_a_shell(&line).wait_with_output().unwrap().stdout;
+    let (value, end) = shown.split_at(SIZE + 2);
+    assert!(value.starts_with(b"\"x") && value.ends_with(b"x\""), "{}", end.escape_ascii());
+    let end = String::from_utf8_lossy(end);
+    assert!(end.contains("ended with 0") && end.contains(" icanon"), "{end}");
+
+    let line = format!("{program} exec 127.0.0.1:{port} get big | head -c 3; exit 0");
+    assert_eq!(in_a_shell(&line).wait_with_output().unwrap().stdout, b"\"xx");
+
+    // From the prompt, ended from outside while it prints.
+    let line = format!("{program} shell 127.0.0.1:{port}; echo ended with $?; stty -a; exit 0");
+    let mut child = in_a_shell(&line);
+    child.stdin.as_mut().unwrap().write_all(b"get big\r").unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let mut bytes = vec![0; 1 << 20];
+    let mut count = 0;
+    while count < SIZE / 10 {
+        count += out.read(&mut bytes).unwrap();
+    }
+    let shell = only_child(&child.id().to_string());
+    send("-TERM", &only_child(&shell));
+    let mut rest = Vec::new();
+    out.read_to_end(&mut rest).unwrap();
+    child.wait().unwrap();
+    let end = String::from_utf8_lossy(rest.split_at(rest.len().saturating_sub(2000)).1);
+    assert!(count + rest.len() < SIZE && end.contains("ended with 143"), "{end}");
+    assert!(end.contains(" icanon") && end.contains(" echo "), "{end}");
 }
 
 #[test]

@@ -184,6 +184,31 @@ fn key_statistics_are_those_of_redis_cli() {
     }
 }
 
+/// redis-cli takes any output for a terminal where FAKETTY is set.
+#[test]
+fn on_a_terminal_a_bar_tells_how_far_a_walk_is() {
+    let lab = orderly();
+    let keys: Vec<String> = (0..300).map(|key| format!("set k{key} {key}")).collect();
+    fill(&lab, &keys.iter().map(String::as_str).collect::<Vec<_>>());
+    fill(&lab, &["config set maxmemory-policy allkeys-lfu", "rpush list 1 2", "get k1"]);
+    let port = port(&lab);
+    let faked = |mut program: Command, line: &str| {
+        program.env("FAKETTY", "1").args(options(&format!("-p {port} {line}")));
+        printed(program)
+    };
+    for line in ["--bigkeys", "--memkeys", "--keystats", "--bigkeys --pattern nothing"] {
+        let (ours, theirs) = (faked(our_program(), line), faked(their_program(), line));
+        assert_eq!(ours, theirs, "{line}");
+    }
+    // While the walk pauses the bar stands still; it is written over then.
+    let (shown, ..) = faked(our_program(), "--bigkeys --count 1 -i 0.4");
+    let live = shown.split("A\r").next().unwrap();
+    assert!(live.contains("Keys sampled: ") && !live.contains("Keys sampled: 301"), "{shown:?}");
+    assert!(live.contains("\x1b[2K\rBiggest string    found so far "), "{shown:?}");
+    let (shown, ..) = faked(our_program(), "--hotkeys");
+    assert!(shown.contains(&"|".repeat(60)) && !shown.contains("in the keyspace"), "{shown:?}");
+}
+
 #[test]
 fn what_may_not_be_asked_is_never_counted_as_nothing() {
     let lab = plain();
@@ -259,7 +284,7 @@ fn an_interrupted_walk_tells_what_it_has_found() {
     fill(&lab, &sets.iter().map(String::as_str).collect::<Vec<_>>());
     for mode in ["--bigkeys", "--keystats"] {
         for mut program in [our_program(), their_program()] {
-            let line = format!("-p {} {mode} -i 0.5", port(&lab));
+            let line = format!("-p {} {mode} -i 1.5", port(&lab));
             let child = program.args(options(&line)).spawn().unwrap();
             // It has begun once it has asked so much that it rests; the rest would take seconds.
             let scans = || {
