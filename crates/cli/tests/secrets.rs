@@ -5,6 +5,7 @@
 mod support;
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,29 @@ fn a_password_comes_from_an_option_or_the_environment() {
     let wrong = trib(&["info", "--no-auth-warning", "-a", "wr0ng", &seed]).expect(1);
     assert!(!wrong.stderr.contains("wr0ng"));
     wrong.complains(&["WRONGPASS", "check the user name and the password"]);
+}
+
+/// Each peer has a variable of its own, which comes first under its name. Its words stay where the password was hidden.
+#[test]
+fn under_a_name_its_own_variable_comes_first() {
+    let (_lab, seed) = guarded();
+    let auth = ["REDISCLI_AUTH", "VALKEYCLI_AUTH"];
+    for (name, [right, wrong], words) in
+        [("redis-cli", auth, "3 masters."), ("valkey-cli", [auth[1], auth[0]], "3 primaries.")]
+    {
+        let called = || {
+            let mut command = program();
+            command.arg0(name).args(["--cluster", "info", &seed]);
+            command
+        };
+        let own = called().env(right, PASSWORD).env(wrong, "wr0ng").output().unwrap();
+        let given = called().args(["-a", PASSWORD]).env(right, "wr0ng").output().unwrap();
+        let other = called().env(wrong, PASSWORD).output().unwrap();
+        for output in [own, given, other] {
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && text.contains(words), "{name}: {text}");
+        }
+    }
 }
 
 /// The arguments that a process list shows.
