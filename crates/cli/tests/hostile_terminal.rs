@@ -138,7 +138,7 @@ fn a_reply_of_200_megabytes_is_printed_whole_given_up_with_its_reader_or_broken_
     assert!(end.contains("ended with 0") && end.contains(" icanon"), "{end}");
 
     let line = format!("{program} exec 127.0.0.1:{port} get big | head -c 3; exit 0");
-    assert_eq!(in_a_shell(&line).wait_with_output().unwrap().stdout, b"\"xx");
+    assert_eq!(in_a_shell(&line).wait_with_output().unwrap().stdout, b"xxx");
 
     // From the prompt, ended from outside while it prints.
     let line = format!("{program} shell 127.0.0.1:{port}; echo ended with $?; stty -a; exit 0");
