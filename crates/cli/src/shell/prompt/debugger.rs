@@ -159,11 +159,9 @@ impl Prompt<'_> {
         let rolled_back = if sync { "" } else { " -- dataset changes rolled back" };
         self.session.printer.line(&format!("\n(Lua debugging session ended{rolled_back})\n"))?;
         self.debugger.stop();
-        if !sync {
-            // The copy of the server that had the connection has ended.
-            self.session.client.disconnect();
-            self.reconnect();
-        }
+        // The copy of the server that had the connection has ended; Valkey ends it in either mode.
+        self.session.client.disconnect();
+        self.reconnect();
         Ok(())
     }
 
