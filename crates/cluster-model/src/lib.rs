@@ -20,6 +20,7 @@ pub struct Readme;
 
 mod address;
 mod beginning;
+pub mod declare;
 pub mod findings;
 pub mod fitness;
 mod flags;

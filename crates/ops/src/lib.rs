@@ -42,13 +42,16 @@ pub use net::connection::{
 };
 pub use operations::add_node::{NewRole, add_node};
 pub use operations::backup::{Saved, backup, write_whole};
+pub use operations::configure::configure;
 pub use operations::create::Candidates;
+pub use operations::declared::{Site, apply_declared, plan_declared};
 pub use operations::del_node::Departure;
 pub use operations::everywhere::{
     LEAST_NODE_TIMEOUT, Which, call, require_timeout, set_node_timeout,
 };
 pub use operations::failover::{Failover, FailoverMode};
 pub use operations::fix::{fix, fix_migrating, plan_cluster_fix};
+pub use operations::follow::follow;
 pub use operations::forget_failed::forget_failed;
 pub use operations::inspect::{NodeReport, Report, inspect};
 pub use operations::join::{balanced_by, join_cluster, join_cluster_with, join_no_load, replicate};

@@ -13,7 +13,7 @@ use super::create::{Affinity, NewReplica};
 const WITH_MASTER: i64 = 1 << 32;
 
 /// Exchanges replicas between masters until nothing can be saved. `hosts` is the host of each node.
-pub(super) fn optimise(replicas: &mut [NewReplica], hosts: &[usize]) -> Affinity {
+pub(crate) fn optimise(replicas: &mut [NewReplica], hosts: &[usize]) -> Affinity {
     let mut flow = Flow::new(replicas, hosts);
     while flow.cost() > 0 {
         let Some(circle) = flow.saving_circle() else { break };

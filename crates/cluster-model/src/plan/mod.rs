@@ -1,6 +1,6 @@
 //! The planners: each turns what is known of a cluster into what is to be done, and does nothing.
 
-mod affinity;
+pub(crate) mod affinity;
 pub mod balance;
 pub mod create;
 pub mod fix;

@@ -1,6 +1,6 @@
 //! A new cluster out of empty nodes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use crate::candidate::Candidate;
 use crate::cluster::{in_parallel, read_topology};
 use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
+use crate::server_info::ask_one;
 use crate::wait::until_settled;
 use crate::{Cancel, Context, Endpoint, Settings, Step};
 
@@ -73,6 +74,31 @@ impl Candidates {
     /// The nodes' addresses in the order given.
     pub fn endpoints(&self) -> Vec<Endpoint> {
         self.nodes.iter().map(|candidate| candidate.connection.endpoint().clone()).collect()
+    }
+
+    pub(crate) fn nodes(&self) -> &[Candidate] {
+        &self.nodes
+    }
+
+    /// What each node has for these settings.
+    pub(crate) fn settings<'a>(
+        &mut self,
+        names: impl Iterator<Item = &'a String>,
+    ) -> Result<Vec<BTreeMap<String, String>>> {
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        self.each(|_, candidate| {
+            let told = ask_one(&mut candidate.connection, &names)?;
+            let pair = |name: &&str| Some(((*name).to_owned(), told.setting(name)?.to_owned()));
+            Ok(names.iter().filter_map(pair).collect())
+        })
+    }
+
+    /// How far the nodes have come towards a planned cluster. Changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotEmpty`] for a node that is something else already.
+    pub fn begun(&self, plan: &CreatePlan) -> Result<Beginning> {
+        self.reached(plan)
     }
 
     /// Lays out a cluster of these nodes with `replicas` replicas for each of at least `min_masters` masters, and makes

@@ -2,11 +2,14 @@
 
 pub(crate) mod add_node;
 pub(crate) mod backup;
+pub(crate) mod configure;
 pub(crate) mod create;
+pub(crate) mod declared;
 pub(crate) mod del_node;
 pub(crate) mod everywhere;
 pub(crate) mod failover;
 pub(crate) mod fix;
+pub(crate) mod follow;
 pub(crate) mod forget_failed;
 pub(crate) mod functions;
 pub(crate) mod holders;

@@ -76,11 +76,7 @@ pub fn plan_cluster_rebalance(
         weight: weighed(member.id()),
     });
     let masters: Vec<Weighed> = masters.collect();
-    let load = match options.by {
-        By::Slots => None,
-        By::Keys => Some(measure(cluster, count_keys)?),
-        By::Memory => Some(measure(cluster, estimate_memory)?),
-    };
+    let load = measure(cluster, options.by)?;
     let model_options = Options {
         measure: load.as_deref().map_or(Measure::Slots, Measure::Load),
         threshold: options.threshold,
@@ -112,8 +108,17 @@ pub fn weighed_replicas(cluster: &Cluster, weights: &[(NodeName, f64)]) -> Vec<N
     names.filter_map(|name| cluster.find(name).ok()).collect()
 }
 
+/// What each slot holds, keys or bytes; nothing where the slots themselves count.
+pub(crate) fn measure(cluster: &Cluster, by: By) -> Result<Option<Vec<u64>>> {
+    match by {
+        By::Slots => Ok(None),
+        By::Keys => measure_by(cluster, count_keys).map(Some),
+        By::Memory => measure_by(cluster, estimate_memory).map(Some),
+    }
+}
+
 /// A number for each of a master's slots, as `ask` finds it in each of its databases that hold keys.
-fn measure(
+fn measure_by(
     cluster: &Cluster,
     ask: impl Fn(&mut Connection, &[Slot]) -> Result<Vec<u64>>,
 ) -> Result<Vec<u64>> {

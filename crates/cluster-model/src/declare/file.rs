@@ -1,0 +1,316 @@
+//! The topology file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::str::FromStr;
+
+use serde::de::{Deserializer, Error as _, IgnoredAny};
+use serde::{Deserialize, Serialize};
+use toml::Spanned;
+
+use super::DeclareError;
+use super::lines::line_of;
+use crate::Address;
+
+/// By how many percent a master may differ from its part unless the file says otherwise.
+const THRESHOLD: f64 = 2.0;
+/// Settings that hold a secret: they have no place in a file that others read.
+const SECRET_SETTINGS: [&str; 4] =
+    ["requirepass", "masterauth", "tls-key-file-pass", "tls-client-key-file-pass"];
+
+/// A cluster as a file declares it.
+///
+/// ```
+/// use redistrib_cluster_model::declare::Declared;
+/// let file = r#"
+/// replicas = 1
+/// [nodes]
+/// "10.0.0.1:7000" = { host = "a", weight = 2 }
+/// "10.0.0.2:7000" = { host = "b" }
+/// "#;
+/// let declared: Declared = file.parse()?;
+/// assert_eq!(declared.nodes[0].weight, 2.0);
+/// let wrong = file.replace("weight", "wieght").parse::<Declared>().unwrap_err().to_string();
+/// assert!(wrong.starts_with("line 4: unknown field `wieght`"));
+/// # Ok::<(), redistrib_cluster_model::declare::DeclareError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Declared {
+    /// How many replicas each master has at least.
+    pub replicas: usize,
+    /// What nodes that hold the same data do not share, as far as that can be had.
+    pub apart: Apart,
+    /// What is shared out by weight.
+    pub balance: Balance,
+    /// By how many percent a master may differ from its part before slots are moved.
+    pub threshold: f64,
+    /// What all nodes have for these settings.
+    pub settings: BTreeMap<String, String>,
+    /// Whether settings go into the nodes' own files, too (`CONFIG REWRITE`).
+    pub rewrite: bool,
+    /// Where the password is found.
+    pub credentials: Option<Credentials>,
+    /// The nodes, in the order of the file.
+    pub nodes: Vec<Wanted>,
+}
+
+/// A node as it is wanted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Its address, `HOST:PORT`.
+    pub at: String,
+    /// The machine it is on; unless told, the host of its address.
+    pub host: Option<String>,
+    /// The zone it is in.
+    pub zone: Option<String>,
+    /// As a master, its part of the whole in relation to those of the others.
+    pub weight: f64,
+    /// What it has to be; any of the two unless told.
+    pub role: Option<WantedRole>,
+    /// The name of its shard: nodes of the same one hold the same data. Any unless told.
+    pub shard: Option<String>,
+}
+
+/// What a node has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WantedRole {
+    /// The master of its shard.
+    Master,
+    /// A replica.
+    Replica,
+}
+
+/// What nodes that hold the same data do not share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Apart {
+    /// A machine.
+    #[default]
+    Host,
+    /// A zone; nodes of which none is told are in a zone of their host.
+    Zone,
+    /// It does not matter.
+    None,
+}
+
+/// What is shared out by weight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Balance {
+    /// The number of slots.
+    #[default]
+    Slots,
+    /// The keys in them.
+    Keys,
+    /// The memory that their keys take.
+    Memory,
+}
+
+/// Where to find what is needed to log in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The ACL user.
+    pub user: Option<String>,
+    /// The environment variable that has the password.
+    pub password_env: Option<String>,
+    /// The file that has it in its first line.
+    pub password_file: Option<String>,
+}
+
+impl Wanted {
+    /// A node of which only the address is told.
+    pub fn new(at: impl Into<String>) -> Self {
+        Self { at: at.into(), host: None, zone: None, weight: 1.0, role: None, shard: None }
+    }
+
+    /// What it may not share with nodes of its shard; none where it does not matter.
+    pub(super) fn domain(&self, apart: Apart) -> Option<&str> {
+        let of_address = || self.at.rsplit_once(':').map_or(self.at.as_str(), |(host, _)| host);
+        let host = || self.host.as_deref().unwrap_or_else(of_address);
+        match apart {
+            Apart::None => None,
+            Apart::Host => Some(host()),
+            Apart::Zone => Some(self.zone.as_deref().unwrap_or_else(host)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    #[serde(default)]
+    replicas: usize,
+    #[serde(default)]
+    apart: Apart,
+    #[serde(default)]
+    balance: Balance,
+    threshold: Option<Spanned<f64>>,
+    #[serde(default)]
+    rewrite: bool,
+    #[serde(default)]
+    settings: BTreeMap<Spanned<String>, Spanned<Setting>>,
+    credentials: Option<Spanned<CredentialTable>>,
+    #[serde(default)]
+    password: Inline,
+    nodes: BTreeMap<Spanned<String>, NodeTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeTable {
+    host: Option<String>,
+    zone: Option<String>,
+    weight: Option<Spanned<f64>>,
+    role: Option<WantedRole>,
+    shard: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct CredentialTable {
+    user: Option<String>,
+    password_env: Option<String>,
+    password_file: Option<String>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "it is there to be refused")]
+    password: Inline,
+}
+
+/// A password where none may stand.
+#[derive(Default)]
+struct Inline;
+
+impl<'de> Deserialize<'de> for Inline {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(input)?;
+        Err(D::Error::custom(
+            "a password does not stand in this file: name the environment variable (password-env) or the file \
+             (password-file) that has it, in [credentials]",
+        ))
+    }
+}
+
+/// The value of a setting: servers take words, so numbers and truths are written as they write them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a setting is a text, a number, or true or false")]
+enum Setting {
+    Truth(bool),
+    Number(i64),
+    Text(String),
+}
+
+impl Setting {
+    fn text(self) -> String {
+        match self {
+            Self::Truth(true) => "yes".into(),
+            Self::Truth(false) => "no".into(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+impl FromStr for Declared {
+    type Err = DeclareError;
+
+    /// Reads a topology file. What it does not know is an error that names the line.
+    fn from_str(text: &str) -> Result<Self, DeclareError> {
+        let wrong = |at: usize, what: String| DeclareError::File { line: line_of(text, at), what };
+        let file: File = toml::from_str(text).map_err(|error| {
+            wrong(error.span().map_or(0, |span| span.start), error.message().to_owned())
+        })?;
+        let Inline = file.password;
+        let threshold = match &file.threshold {
+            None => THRESHOLD,
+            Some(told) => not_negative(told, "threshold").map_err(|(at, what)| wrong(at, what))?,
+        };
+        let settings = settings(file.settings).map_err(|(at, what)| wrong(at, what))?;
+        let credentials =
+            file.credentials.map(credentials).transpose().map_err(|(at, what)| wrong(at, what))?;
+        let nodes = nodes(file.nodes).map_err(|(at, what)| wrong(at, what))?;
+        Ok(Self {
+            replicas: file.replicas,
+            apart: file.apart,
+            balance: file.balance,
+            threshold,
+            settings,
+            rewrite: file.rewrite,
+            credentials,
+            nodes,
+        })
+    }
+}
+
+/// Where something is wrong, and what.
+type Wrong = (usize, String);
+
+fn not_negative(number: &Spanned<f64>, name: &str) -> Result<f64, Wrong> {
+    let value = *number.get_ref();
+    if value.is_finite() && value >= 0.0 {
+        return Ok(value);
+    }
+    Err((number.span().start, format!("{name} is a number that is not negative")))
+}
+
+fn settings(
+    told: BTreeMap<Spanned<String>, Spanned<Setting>>,
+) -> Result<BTreeMap<String, String>, Wrong> {
+    let mut settings = BTreeMap::new();
+    for (name, value) in told {
+        let at = name.span().start;
+        let name = name.into_inner().to_ascii_lowercase();
+        if SECRET_SETTINGS.contains(&name.as_str()) {
+            let what = format!("{name} is a secret, and does not stand in this file");
+            return Err((at, what));
+        }
+        settings.insert(name, value.into_inner().text());
+    }
+    Ok(settings)
+}
+
+fn credentials(told: Spanned<CredentialTable>) -> Result<Credentials, Wrong> {
+    let at = told.span().start;
+    let CredentialTable { user, password_env, password_file, .. } = told.into_inner();
+    if password_env.is_some() == password_file.is_some() {
+        let what = "credentials name one place of the password: password-env or password-file";
+        return Err((at, what.into()));
+    }
+    Ok(Credentials { user, password_env, password_file })
+}
+
+fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wrong> {
+    let mut told: Vec<_> = told.into_iter().collect();
+    told.sort_by_key(|(address, _)| address.span().start);
+    let mut nodes: Vec<Wanted> = Vec::with_capacity(told.len());
+    let mut masters: HashMap<String, String> = HashMap::new();
+    for (address, table) in told {
+        let at = address.span().start;
+        let parsed: Address = address
+            .get_ref()
+            .parse()
+            .map_err(|error| (at, format!("{:?}: {error}", address.get_ref())))?;
+        let weight = table.weight.as_ref().map(|it| not_negative(it, "weight")).transpose()?;
+        let node = Wanted {
+            at: parsed.to_string(),
+            host: table.host,
+            zone: table.zone,
+            weight: weight.unwrap_or(1.0),
+            role: table.role,
+            shard: table.shard,
+        };
+        if nodes.iter().any(|other| other.at == node.at) {
+            return Err((at, format!("node {} is declared twice", node.at)));
+        }
+        if let (Some(WantedRole::Master), Some(shard)) = (node.role, &node.shard)
+            && let Some(other) = masters.insert(shard.clone(), node.at.clone())
+        {
+            let what = format!("{} is to be the master of shard {shard:?}, as {other} is", node.at);
+            return Err((at, what));
+        }
+        nodes.push(node);
+    }
+    if nodes.is_empty() {
+        return Err((0, "[nodes] has no node".into()));
+    }
+    Ok(nodes)
+}

@@ -1,0 +1,186 @@
+//! Whatever is declared of whatever is there: the steps lead to it, and from wherever they are broken off.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::*;
+use crate::testing::{id, slots};
+
+fn at(n: usize) -> String {
+    format!("h{}:{}", n % 3, 7000 + n)
+}
+
+fn seen(n: usize, master: Option<usize>, owned: &str) -> Seen {
+    let stranger = Seen::stranger(at(n), id(n as u8 + 1));
+    Seen { is_member: true, master: master.map(at), slots: slots(owned), ..stranger }
+}
+
+/// A living cluster whose masters share the slots at random, with nodes that belong nowhere beside it.
+fn observed() -> impl Strategy<Value = Observed> {
+    let role = prop_oneof![2 => Just(0), 4 => Just(1), 2 => Just(2)];
+    let nodes = proptest::collection::vec((role, any::<Index>()), 2..11);
+    let cuts = proptest::collection::vec(0u16..16384, 12);
+    (1usize..5, nodes, cuts).prop_map(|(owners, others, mut cuts)| {
+        cuts.truncate(owners - 1);
+        cuts.sort_unstable();
+        cuts.dedup();
+        let ends: Vec<u16> = cuts.iter().copied().filter(|cut| *cut > 0).chain([16384]).collect();
+        let mut first = 0;
+        let mut nodes = Vec::new();
+        for (n, end) in ends.iter().enumerate() {
+            nodes.push(seen(n, None, &format!("{first}-{}", end - 1)));
+            first = *end;
+        }
+        let owners = nodes.len();
+        for (role, master) in others {
+            let n = nodes.len();
+            nodes.push(match role {
+                0 => Seen::stranger(at(n), id(n as u8 + 1)),
+                1 => seen(n, Some(master.index(owners)), ""),
+                _ => seen(n, None, ""),
+            });
+        }
+        Observed { nodes }
+    })
+}
+
+/// Whether it is kept, its shard, weight and role.
+type Kept = (u8, Option<&'static str>, f64, Option<WantedRole>);
+
+fn wanted() -> impl Strategy<Value = Kept> {
+    let shard = prop_oneof![3 => Just(None), 1 => select(vec![Some("a"), Some("b")])];
+    let weight = prop_oneof![6 => Just(1.0), 1 => Just(2.5), 1 => Just(0.0)];
+    let roles = vec![Some(WantedRole::Master), Some(WantedRole::Replica)];
+    let role = prop_oneof![6 => Just(None), 1 => select(roles)];
+    (0u8..5, shard, weight, role)
+}
+
+fn declared() -> impl Strategy<Value = Declared> {
+    let nodes = proptest::collection::vec(wanted(), 15);
+    let apart = select(vec![Apart::Host, Apart::None]);
+    (0usize..3, nodes, apart).prop_map(|(replicas, nodes, apart)| {
+        // One of five nodes is not declared, and only the first master of a shard is asked for.
+        let kept = nodes.into_iter().enumerate().filter(|(_, (dice, ..))| *dice > 0);
+        let mut mastered = HashSet::new();
+        let node = |(n, (_, shard, weight, role)): (usize, Kept)| {
+            let is_master = role == Some(WantedRole::Master) && shard.is_some();
+            let is_second = is_master && !mastered.insert(shard);
+            let role = role.filter(|_| !is_second);
+            Wanted { shard: shard.map(str::to_owned), weight, role, ..Wanted::new(at(n)) }
+        };
+        let nodes = kept.map(node).collect();
+        Declared { replicas, apart, nodes, .."[nodes]\n\"h:1\" = {}".parse().unwrap() }
+    })
+}
+
+/// The declared nodes that there are.
+fn within(mut declared: Declared, observed: &Observed) -> Declared {
+    declared.nodes.retain(|node| observed.node(&node.at).is_some());
+    declared
+}
+
+/// What must hold whatever comes next.
+fn assert_safe(before: &Observed, change: &Change, after: &Observed) {
+    assert!(after.covered().complement().is_empty(), "{change:?} leaves slots without an owner");
+    let homeless = |seen: &&Seen| seen.is_owner() && (!seen.is_member || seen.master.is_some());
+    assert_eq!(after.nodes.iter().find(homeless), None, "{change:?}");
+    if let Change::Follow { node, .. } | Change::Leave { node, .. } = change {
+        assert!(!before.node(node).unwrap().is_owner(), "{change:?} takes slots along");
+    }
+    if let Change::Follow { master, .. } | Change::Join { master: Some(master), .. } = change {
+        let master = before.node(master).unwrap();
+        assert!(master.is_member && master.master.is_none(), "{change:?} follows no master");
+    }
+    if let Change::Failover { node, master } = change {
+        assert_eq!(before.node(node).unwrap().master.as_ref(), Some(master));
+    }
+}
+
+/// What a cluster is that is as declared.
+fn assert_reached(declared: &Declared, end: &Observed) {
+    for seen in &end.nodes {
+        let wanted = declared.nodes.iter().find(|node| node.at == seen.at);
+        assert_eq!(seen.is_member, wanted.is_some(), "{}", seen.at);
+        let Some(wanted) = wanted else { continue };
+        match wanted.role {
+            Some(WantedRole::Master) => assert_eq!(seen.master, None),
+            Some(WantedRole::Replica) => assert_ne!(seen.master, None, "{}", seen.at),
+            None => {}
+        }
+        let master = seen.master.as_ref().unwrap_or(&seen.at);
+        let other = declared.nodes.iter().find(|node| node.at == *master).unwrap();
+        if wanted.shard.is_some() {
+            assert_eq!(wanted.shard, other.shard, "{} follows {master}", seen.at);
+        }
+        if seen.master.is_none() && wanted.weight > 0.0 {
+            assert!(end.good_replicas(&seen.at) >= declared.replicas, "{}", seen.at);
+        }
+    }
+}
+
+/// Takes all steps, and shows that each is safe.
+fn carried_out(declared: &Declared, observed: &Observed, plan: &Plan) -> Observed {
+    plan.steps.iter().fold(observed.clone(), |before, step| {
+        let after = before.after(&step.change);
+        assert_safe(&before, &step.change, &after);
+        for seen in after.members().filter(|seen| seen.is_owner()) {
+            let (has, had) = (after.good_replicas(&seen.at), before.good_replicas(&seen.at));
+            let is_told = step.lowers.iter().any(|it| it.master == seen.at && it.replicas == has);
+            assert!(has >= had.min(declared.replicas) || is_told, "{step:?} lowers {}", seen.at);
+        }
+        after
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_global_rejects: 100_000, max_shrink_iters: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_steps_lead_to_what_is_declared(observed in observed(), declared in declared(), stop: Index) {
+        let declared = within(declared, &observed);
+        let Ok(first) = plan(&declared, &observed, &[]) else {
+            return Err(TestCaseError::reject("what is declared cannot be"));
+        };
+        let end = carried_out(&declared, &observed, &first);
+        assert_reached(&declared, &end);
+        prop_assert_eq!(plan(&declared, &end, &[]).unwrap().steps, vec![]);
+        // Broken off somewhere, in the middle of a move as well.
+        let mut broken = first.clone();
+        broken.steps.truncate(stop.index(first.steps.len() + 1));
+        if let Some(Change::MoveSlots { moves }) = broken.steps.last_mut().map(|step| &mut step.change) {
+            moves.truncate(moves.len() / 2);
+            if let Some(last) = moves.last_mut() {
+                let half = last.slots.len() / 2;
+                last.slots = last.slots.take_first(half);
+            }
+        }
+        let middle = broken.steps.iter().fold(observed, |now, step| now.after(&step.change));
+        let rest = plan(&declared, &middle, &[]).unwrap();
+        let end = carried_out(&declared, &middle, &rest);
+        assert_reached(&declared, &end);
+        prop_assert_eq!(plan(&declared, &end, &[]).unwrap().steps, vec![]);
+    }
+
+    #[test]
+    fn a_cluster_of_new_nodes_is_what_is_declared(declared in declared()) {
+        let stranger = |(n, node): (usize, &Wanted)| Seen::stranger(&node.at, id(n as u8 + 1));
+        let nodes = declared.nodes.iter().enumerate().map(stranger).collect();
+        let observed = Observed { nodes };
+        let Ok(first) = plan(&declared, &observed, &[]) else {
+            return Err(TestCaseError::reject("what is declared cannot be"));
+        };
+        prop_assert_eq!(first.steps.len(), 1);
+        let end = carried_out(&declared, &observed, &first);
+        assert_reached(&declared, &end);
+        prop_assert_eq!(plan(&declared, &end, &[]).unwrap().steps, vec![]);
+    }
+
+    #[test]
+    fn what_is_exported_is_there(observed in observed()) {
+        let text = export(&observed, &[]).unwrap();
+        let declared: Declared = text.parse().unwrap();
+        prop_assert_eq!(plan(&declared, &observed, &[]).unwrap().steps, vec![], "{}", text);
+    }
+}

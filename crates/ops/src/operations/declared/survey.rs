@@ -1,0 +1,193 @@
+//! The cluster that a file is about, as it is.
+
+use std::collections::{HashMap, HashSet};
+
+use redistrib_cluster_model::declare::{Balance, Change, Declared, Observed, Seen, plan};
+use redistrib_cluster_model::plan::create::{Affinity, CreatePlan, NewMaster, NewReplica};
+use redistrib_cluster_model::{Beginning, Node, NodeId, Standing};
+
+use crate::candidate::Candidate;
+use crate::error::{Error, Result};
+use crate::lock::Lock;
+use crate::operations::create::Candidates;
+use crate::operations::rebalance::{By, measure};
+use crate::{Cluster, Context, Endpoint, Settings};
+
+/// The declared nodes and the cluster that some of them belong to.
+#[derive(Debug)]
+pub struct Site {
+    cluster: Option<Cluster>,
+    candidates: Vec<(NodeId, Endpoint)>,
+    observed: Observed,
+    settings: Settings,
+}
+
+impl Site {
+    /// Asks all declared nodes who they are, and the other nodes of their cluster. Changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`Candidates::survey`]: each declared node has to answer; [`Error::Precondition`] for nodes of more than one
+    /// cluster; [`Error::NotEmpty`] for one with keys that belongs to none.
+    pub fn survey(declared: &Declared, settings: &Settings) -> Result<Self> {
+        let endpoints = declared.nodes.iter().map(|node| node.at.parse::<Endpoint>());
+        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
+        let mut candidates = Candidates::survey(&endpoints, settings)?;
+        let told = candidates.settings(declared.settings.keys())?;
+        let ids = candidates.ids();
+        let strangers = declared.nodes.iter().zip(&ids).zip(told);
+        let strangers = strangers
+            .map(|((node, id), settings)| Seen { settings, ..Seen::stranger(&node.at, *id) });
+        let mut observed = Observed { nodes: strangers.collect() };
+        let cluster = match is_new(declared, &observed, &candidates) {
+            true => None,
+            false => {
+                let cluster = cluster_of(&candidates, settings)?;
+                see_members(&mut observed, &cluster, candidates.nodes())?;
+                Some(cluster)
+            }
+        };
+        let candidates = ids.into_iter().zip(endpoints).collect();
+        Ok(Self { cluster, candidates, observed, settings: settings.clone() })
+    }
+
+    /// What there is.
+    pub fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// The cluster, where there is one.
+    pub fn cluster(&mut self) -> Option<&mut Cluster> {
+        self.cluster.as_mut()
+    }
+
+    /// Keeps others away from the cluster, or from the nodes that are to be one.
+    ///
+    /// # Errors
+    /// Those of [`Lock::take`].
+    pub fn lock(&self, verb: &str, context: Context<'_>) -> Result<Lock> {
+        match &self.cluster {
+            Some(cluster) => Lock::take(cluster, verb, context),
+            None => Lock::take_on(self.candidates.clone(), &self.settings, verb, context),
+        }
+    }
+
+    /// How it is connected to.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where the declared nodes are, in the order of the file.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.candidates.iter().map(|(_, endpoint)| endpoint)
+    }
+
+    /// What each slot holds of what is balanced; nothing where it is the slots themselves.
+    pub(super) fn load(&self, balance: Balance) -> Result<Vec<u64>> {
+        let by = match balance {
+            Balance::Slots => By::Slots,
+            Balance::Keys => By::Keys,
+            Balance::Memory => By::Memory,
+        };
+        let load = self.cluster.as_ref().map(|cluster| measure(cluster, by)).transpose()?;
+        Ok(load.flatten().unwrap_or_default())
+    }
+
+    /// The id of the node of this address.
+    pub(super) fn id(&self, at: &str) -> Result<NodeId> {
+        let seen = self.observed.node(at);
+        seen.map(|seen| seen.id).ok_or_else(|| Error::Precondition(format!("{at} is not there")))
+    }
+
+    /// The cluster.
+    pub(super) fn living(&mut self) -> Result<&mut Cluster> {
+        let missing = || Error::Precondition("the nodes are no cluster yet".into());
+        self.cluster.as_mut().ok_or_else(missing)
+    }
+}
+
+/// Whether the nodes are new, or what an interrupted creation of this very cluster has left.
+fn is_new(declared: &Declared, strangers: &Observed, candidates: &Candidates) -> bool {
+    let Ok(plan) = plan(declared, strangers, &[]) else { return false };
+    let mut steps = plan.steps.iter();
+    let Some(plan) = steps.find_map(|step| create_plan(&step.change, declared)) else {
+        return false;
+    };
+    matches!(candidates.begun(&plan), Ok(Beginning::Nothing | Beginning::Part | Beginning::Remains))
+}
+
+/// The same creation with nodes by their places in the file.
+pub(super) fn create_plan(change: &Change, declared: &Declared) -> Option<CreatePlan> {
+    let Change::Create { masters, replicas } = change else { return None };
+    let place = |at: &str| declared.nodes.iter().position(|node| node.at == at);
+    let masters = masters.iter().map(|it| {
+        let range = it.slots.ranges().next()?;
+        Some(NewMaster { node: place(&it.node)?, first: range.first(), last: range.last() })
+    });
+    let replicas = replicas.iter().map(|it| {
+        let (node, master) = (place(&it.node)?, place(&it.master)?);
+        Some(NewReplica { node, master, first_choice: master, extra: false })
+    });
+    let (masters, replicas) =
+        (masters.collect::<Option<Vec<_>>>()?, replicas.collect::<Option<Vec<_>>>()?);
+    Some(CreatePlan { masters, replicas, affinity: Affinity::Apart })
+}
+
+/// The cluster of the first declared node that is in one.
+fn cluster_of(candidates: &Candidates, settings: &Settings) -> Result<Cluster> {
+    let mut nodes = candidates.nodes().iter();
+    let Some(seed) = nodes.find(|node| !node.topology.covered().is_empty()) else {
+        let odd = candidates.nodes().iter().find(|node| node.require_empty().is_err());
+        return Err(match odd {
+            Some(node) => node.not_empty(),
+            None => Error::Precondition("the declared nodes are in no cluster".into()),
+        });
+    };
+    Cluster::discover(seed.connection.endpoint(), settings)
+}
+
+/// Enters what the cluster's nodes are, declared or not.
+fn see_members(observed: &mut Observed, cluster: &Cluster, nodes: &[Candidate]) -> Result<()> {
+    let snapshot = cluster.snapshot();
+    let mut names: HashMap<NodeId, String> =
+        observed.nodes.iter().map(|seen| (seen.id, seen.at.clone())).collect();
+    for (seen, node) in observed.nodes.iter_mut().zip(nodes) {
+        seen.is_member = match Standing::of(&node.topology, &snapshot) {
+            Standing::Member => true,
+            Standing::HalfMember => !node.node.slots.is_empty() || node.node.master.is_some(),
+            Standing::Stranger => {
+                node.require_empty()?;
+                false
+            }
+            Standing::Foreigner { others } => {
+                return Err(Error::Precondition(format!(
+                    "{} is a member of another cluster, of {others} other nodes, than {}",
+                    seen.at,
+                    cluster.seed()
+                )));
+            }
+        };
+    }
+    let others: Vec<&Node> =
+        snapshot.nodes().into_iter().filter(|node| !names.contains_key(&node.id)).collect();
+    let mut taken: HashSet<String> = names.values().cloned().collect();
+    for node in &others {
+        let place = match cluster.member(node.id) {
+            Ok(member) => member.endpoint().to_string(),
+            Err(_) => node.address.to_string(),
+        };
+        // The address of a node that has begun anew is that of its former self.
+        let at = if taken.contains(&place) { node.id.to_string() } else { place };
+        taken.insert(at.clone());
+        names.insert(node.id, at.clone());
+        let stranger = Seen::stranger(at, node.id);
+        observed.nodes.push(Seen { is_member: true, is_up: false, ..stranger });
+    }
+    for seen in observed.nodes.iter_mut().filter(|seen| seen.is_member) {
+        let Some(node) = cluster.known(seen.id) else { continue };
+        seen.is_up = cluster.member(seen.id).is_ok_and(|member| member.is_up());
+        seen.slots = node.slots.clone();
+        seen.master =
+            node.master.map(|id| names.get(&id).cloned().unwrap_or_else(|| id.to_string()));
+    }
+    Ok(())
+}
