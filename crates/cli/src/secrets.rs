@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, BufRead as _, IsTerminal as _};
 
 use anyhow::Context as _;
+use redistrib_ops::model::declare;
 use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
 
 use crate::args::{
@@ -131,6 +132,25 @@ fn login(
 pub fn source_credentials(args: &SourceArgs) -> anyhow::Result<Option<Credentials>> {
     let given = (&args.from_user, &args.from_pass, args.from_askpass);
     login(given, "Please input the source's password: ", &[FROM_PASSWORD_VARIABLE])
+}
+
+/// Who we are at the nodes of a declared cluster.
+///
+/// # Errors
+/// A variable that is not set; a file that cannot be read.
+pub fn referenced(credentials: &declare::Credentials) -> anyhow::Result<Credentials> {
+    let password = match (&credentials.password_env, &credentials.password_file) {
+        (Some(name), _) => {
+            std::env::var(name).with_context(|| format!("the password is to be in {name}"))?
+        }
+        (None, Some(path)) => {
+            let failed = || format!("the password is to be in the file {path}");
+            let text = std::fs::read_to_string(path).with_context(failed)?;
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+        (None, None) => String::new(),
+    };
+    Ok(Credentials { user: credentials.user.clone(), password: Secret::new(password) })
 }
 
 fn tls(args: &ConnectArgs) -> anyhow::Result<Option<TlsSettings>> {

@@ -44,7 +44,7 @@ pub use operations::add_node::{NewRole, add_node};
 pub use operations::backup::{Saved, backup, write_whole};
 pub use operations::configure::configure;
 pub use operations::create::Candidates;
-pub use operations::declared::{Site, apply_declared, plan_declared};
+pub use operations::declared::{Site, apply_declared, observe, plan_declared};
 pub use operations::del_node::Departure;
 pub use operations::everywhere::{
     LEAST_NODE_TIMEOUT, Which, call, require_timeout, set_node_timeout,

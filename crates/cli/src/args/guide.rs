@@ -12,7 +12,7 @@ NO_COLOR              anything: no colours
 TERM                  dumb: no colours";
 
 /// Lines to try, by the verb.
-const EXAMPLES: [(&str, &[&str]); 27] = [
+const EXAMPLES: [(&str, &[&str]); 30] = [
     ("create", &["redis-trib create --replicas 1 127.0.0.1:7000 127.0.0.1:7001 … 127.0.0.1:7005"]),
     (
         "check",
@@ -67,6 +67,24 @@ const EXAMPLES: [(&str, &[&str]); 27] = [
     ("set-timeout", &["redis-trib set-timeout 127.0.0.1:7000 5000"]),
     ("call", &["redis-trib call 127.0.0.1:7000 --only-masters CONFIG GET maxmemory"]),
     ("backup", &["redis-trib backup 127.0.0.1:7000 /var/backups/redis"]),
+    (
+        "export",
+        &[
+            "redis-trib export 127.0.0.1:7000 >cluster.toml",
+            "redis-trib export 127.0.0.1:7000 --setting maxmemory --setting maxmemory-policy",
+        ],
+    ),
+    (
+        "plan",
+        &[
+            "redis-trib plan cluster.toml",
+            "redis-trib plan cluster.toml --out today.plan --detailed-exitcode",
+        ],
+    ),
+    (
+        "apply",
+        &["redis-trib apply cluster.toml", "redis-trib apply today.plan --yes --max-pause 2"],
+    ),
     ("import", &["redis-trib import 127.0.0.1:7000 --from 127.0.0.1:6379 --copy --verify"]),
     ("copy", &["redis-trib copy 127.0.0.1:6379 127.0.0.1:6380 --match 'user:*'"]),
     ("start", &["redis-trib start 127.0.0.1:7000"]),

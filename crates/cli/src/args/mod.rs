@@ -5,6 +5,7 @@ mod call;
 mod common;
 mod connect;
 mod create;
+mod declared;
 mod fix;
 mod fleet;
 pub mod guide;
@@ -32,6 +33,7 @@ pub use connect::{
     ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, VALKEY_PASSWORD_VARIABLE,
 };
 pub use create::CreateArgs;
+pub use declared::{ApplyArgs, ExportArgs, PlanArgs};
 pub use fix::FixArgs;
 pub use fleet::{
     FleetArgs, FleetExecArgs, FleetSessionArgs, FleetShellArgs, FromArgs, NodeForArgs,
@@ -112,6 +114,12 @@ pub enum Verb {
     /// Send a command to all nodes
     #[command(visible_alias = "execute")]
     Call(CallArgs),
+    /// Write the file that declares a cluster as it is
+    Export(ExportArgs),
+    /// Show what would make a cluster what a file declares
+    Plan(PlanArgs),
+    /// Make a cluster what a file declares
+    Apply(Box<ApplyArgs>),
     /// Save the data of every master and the shape of the cluster into a folder
     Backup(BackupArgs),
     /// Measure how fast slots move and how long that holds servers up

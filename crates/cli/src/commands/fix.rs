@@ -129,12 +129,9 @@ pub(super) fn recover(
     migration: &MigrationArgs,
 ) -> anyhow::Result<bool> {
     await_servers(session, verb, cluster, migration)?;
-    let mut open = cluster.snapshot().findings();
-    open.retain(|finding| matches!(finding, Finding::OpenSlots(_)));
-    if open.is_empty() {
+    if !tell_open(session, cluster) {
         return Ok(true);
     }
-    session.output.lines(open.iter().map(render::finding));
     // Scripts of redis-cli's look for this sentence, and go on with `--cluster fix`.
     ensure!(
         !migration.no_mend,
@@ -142,7 +139,6 @@ pub(super) fn recover(
         if verb == "reshard" { "resharding" } else { "rebalancing" }
     );
     if session.dry_run {
-        session.output.line("The open slots would be mended first.");
         return Ok(true);
     }
     if !session.may(|prompt| prompt.accepts("Can I mend the open slots first?"))? {
@@ -152,6 +148,17 @@ pub(super) fn recover(
     session.output.lines(render::blocked(&done.left));
     cluster.refresh();
     Ok(true)
+}
+
+/// Whether an interrupted migration has left slots open, which is told.
+pub(super) fn tell_open(session: &Session, cluster: &Cluster) -> bool {
+    let mut open = cluster.snapshot().findings();
+    open.retain(|finding| matches!(finding, Finding::OpenSlots(_)));
+    session.output.lines(open.iter().map(render::finding));
+    if session.dry_run && !open.is_empty() {
+        session.output.line("The open slots would be mended first.");
+    }
+    !open.is_empty()
 }
 
 /// Waits for the atomic migrations that servers go on with after the tool that began them has died. If it has not, its

@@ -5,6 +5,7 @@ mod bench;
 mod call;
 mod completions;
 mod create;
+mod declared;
 mod failover;
 mod failure;
 mod fix;
@@ -46,6 +47,8 @@ pub enum Outcome {
     Done,
     /// Failed, refused by the user, or what was looked at is not well.
     Failed,
+    /// There is something to do, and the caller asked to be told by the exit code.
+    Differs,
     /// Asked for what there is not: wrong usage.
     Misused,
 }
@@ -57,6 +60,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Failed => Self::FAILURE,
             // The peers know no other failure.
             Outcome::Misused => Self::from(if voice::peer().is_some() { 1 } else { 2 }),
+            Outcome::Differs => Self::from(2),
         }
     }
 }
@@ -93,6 +97,9 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Failover(args) => (args.change.work.json, failover::failover(&args)),
         Verb::SetTimeout(args) => (args.change.work.json, members::set_timeout(&args)),
         Verb::Call(args) => (args.report.json, call::call(&args)),
+        Verb::Export(args) => (args.report.json, declared::export(&args)),
+        Verb::Plan(args) => (args.report.json, declared::plan(&args)),
+        Verb::Apply(args) => (args.change.work.json, declared::apply(&args)),
         Verb::Backup(args) => (args.work.json, backup::backup(&args)),
         Verb::Bench(args) => (args.change.work.json, bench::bench(&args)),
         Verb::Import(args) => (args.transfer.work.json, transfer::import(&args)),

@@ -5,6 +5,7 @@
 
 mod check;
 mod create;
+mod declared;
 mod fix;
 mod fleet;
 mod info;
@@ -18,6 +19,7 @@ mod transfer;
 
 pub use check::{check, is_covered, next_steps};
 pub use create::create;
+pub use declared::plan;
 pub use fix::{blocked, fix};
 pub use fleet::fleet_rules;
 pub use info::info;

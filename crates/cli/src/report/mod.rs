@@ -5,6 +5,7 @@ mod lines;
 
 use std::io::IsTerminal;
 
+use redistrib_ops::model::NodeId;
 use redistrib_ops::{Cluster, Event, Observer, Step};
 
 use crate::output::Output;
@@ -40,8 +41,13 @@ impl<'a> Reporter<'a> {
 
     /// One that calls the cluster's nodes by their addresses.
     pub fn naming(output: &'a Output, cluster: &Cluster) -> Self {
-        let reporter = Self::new(output);
         let names = cluster.members().iter().map(|it| (it.id(), it.endpoint().to_string()));
+        Self::calling(output, names)
+    }
+
+    /// One that calls nodes by these names.
+    pub fn calling(output: &'a Output, names: impl Iterator<Item = (NodeId, String)>) -> Self {
+        let reporter = Self::new(output);
         match &reporter.progress {
             Progress::Bars(bars) => bars.learn_names(names),
             Progress::Lines(lines) => lines.learn_names(names),

@@ -2,26 +2,21 @@
 
 use std::fmt;
 
-use super::{Change, Observed, Owner, Transfer};
+use super::{Change, Following, Observed, Owner, Transfer};
 use crate::SlotSet;
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Change::Create { masters, replicas } => {
-                write!(f, "form a cluster of {} masters", masters.len())?;
-                for Owner { node, slots } in masters {
-                    write!(f, ", {node} with slots {slots}")?;
-                }
-                if !replicas.is_empty() {
-                    write!(f, "; and {} replicas", replicas.len())?;
-                }
-                replicas.iter().try_for_each(|it| write!(f, ", {} of {}", it.node, it.master))
+                let (owners, others) =
+                    (counted(masters.len(), "master"), counted(replicas.len(), "replica"));
+                write!(f, "form a cluster of {owners} and {others}")
             }
             Change::Configure { nodes, settings, rewrite } => {
                 let pairs: Vec<String> =
                     settings.iter().map(|(name, value)| format!("{name} {value:?}")).collect();
-                write!(f, "set {} on {}", pairs.join(", "), nodes.join(", "))?;
+                write!(f, "set {} on {}", pairs.join(", "), counted(nodes.len(), "node"))?;
                 f.write_str(if *rewrite { ", and write it into their files" } else { "" })
             }
             Change::Join { node, master: None } => {
@@ -36,17 +31,37 @@ impl fmt::Display for Change {
             Change::Follow { node, master } => write!(f, "let {node} follow {master}"),
             Change::MoveSlots { moves } => {
                 let count: usize = moves.iter().map(|it| it.slots.len()).sum();
-                write!(f, "move {count} slots")?;
-                let each =
-                    |it: &Transfer| format!("{} from {} to {}", it.slots.len(), it.from, it.to);
-                write!(f, ": {}", moves.iter().map(each).collect::<Vec<_>>().join(", "))
+                write!(f, "move {}", counted(count, "slot"))
             }
             Change::Leave { node, .. } => write!(f, "take {node} out of the cluster and reset it"),
         }
     }
 }
 
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 impl Change {
+    /// What concerns single nodes of it, a line for each, where the sentence does not say so.
+    pub fn details(&self) -> Vec<String> {
+        match self {
+            Change::Create { masters, replicas } => {
+                let follower =
+                    |it: &Following| format!("{} as a replica of {}", it.node, it.master);
+                let master = |it: &Owner| format!("{} with slots {}", it.node, it.slots);
+                masters.iter().map(master).chain(replicas.iter().map(follower)).collect()
+            }
+            Change::MoveSlots { moves } => {
+                let each =
+                    |it: &Transfer| format!("{} from {} to {}", it.slots.len(), it.from, it.to);
+                moves.iter().map(each).collect()
+            }
+            Change::Configure { nodes, .. } => nodes.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the cluster is as this change makes it.
     pub fn is_done(&self, now: &Observed) -> bool {
         let follows = |node: &str, master: Option<&str>| {

@@ -10,19 +10,28 @@ use crate::Address;
 ///
 /// # Errors
 /// [`DeclareError::Cluster`] for a cluster that cannot be declared: slots without an owner, nodes that do not answer.
-pub fn export(observed: &Observed, hosts: &[(String, String)]) -> Result<String, DeclareError> {
-    let even = write(observed, hosts, false);
+pub fn export(observed: &Observed) -> Result<String, DeclareError> {
+    let even = write(observed, false);
     let is_even = plan(&even.parse()?, observed, &[])?.steps.is_empty();
-    Ok(if is_even { even } else { write(observed, hosts, true) })
+    Ok(if is_even { even } else { write(observed, true) })
 }
 
-fn write(observed: &Observed, hosts: &[(String, String)], weighed: bool) -> String {
+fn write(observed: &Observed, weighed: bool) -> String {
     let mut masters: Vec<&Seen> = observed.members().filter(|seen| seen.master.is_none()).collect();
     masters
         .sort_by_key(|seen| (seen.slots.first().is_none(), seen.slots.first(), address(&seen.at)));
     let owners = masters.iter().filter(|seen| seen.is_owner());
     let replicas = owners.map(|seen| observed.good_replicas(&seen.at)).min().unwrap_or(0);
-    let mut text = format!("replicas = {replicas}\n\n[nodes]\n");
+    let mut text = format!("replicas = {replicas}\n");
+    let mut settings = common_settings(observed).peekable();
+    if settings.peek().is_some() {
+        text += "\n[settings]\n";
+    }
+    for (name, value) in settings {
+        // A text takes whatever is written to it.
+        let _ = writeln!(text, "{} = {}", quoted(name), quoted(value));
+    }
+    text += "\n[nodes]\n";
     for (number, master) in masters.iter().enumerate() {
         let follows = |seen: &&Seen| seen.master.as_ref() == Some(&master.at);
         let mut shard: Vec<&Seen> = observed.members().filter(follows).collect();
@@ -30,17 +39,22 @@ fn write(observed: &Observed, hosts: &[(String, String)], weighed: bool) -> Stri
         shard.insert(0, master);
         for seen in shard {
             let mut fields = vec![format!("shard = \"{}\"", number + 1)];
-            if let Some((_, host)) = hosts.iter().find(|(at, _)| *at == seen.at) {
-                fields.push(format!("host = {}", quoted(host)));
-            }
             if weighed || !master.is_owner() {
                 fields.push(format!("weight = {}", master.slots.len()));
             }
-            // A text takes whatever is written to it.
             let _ = writeln!(text, "{} = {{ {} }}", quoted(&seen.at), fields.join(", "));
         }
     }
     text
+}
+
+/// The settings that all members have alike.
+fn common_settings(observed: &Observed) -> impl Iterator<Item = (&String, &String)> {
+    let first = observed.members().next().into_iter().flat_map(|seen| &seen.settings);
+    let is_common = |(name, value): &(&String, &String)| {
+        observed.members().all(|seen| seen.settings.get(*name) == Some(value))
+    };
+    first.filter(is_common)
 }
 
 /// Ports in the order of numbers.

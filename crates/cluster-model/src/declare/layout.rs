@@ -1,6 +1,6 @@
 //! Who is to be master, and who follows whom: as declared, and as little as can be otherwise than it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::file::WantedRole;
 use super::{Apart, DeclareError, Declared, Observed, Seen, Wanted};
@@ -321,6 +321,11 @@ fn numbered(declared: &Declared) -> Vec<usize> {
 fn notes(declared: &Declared, masters: &[Option<usize>]) -> Vec<String> {
     let domain = |place: usize| declared.nodes[place].domain(declared.apart);
     let mut notes = Vec::new();
+    let all: HashSet<Option<&str>> = (0..masters.len()).map(domain).collect();
+    if all.len() < 2 {
+        // Where there is one machine, whoever wrote the file knows it.
+        return notes;
+    }
     for head in (0..masters.len()).filter(|place| masters[*place].is_none()) {
         let replicas = (0..masters.len()).filter(|place| masters[*place] == Some(head));
         let mut known = vec![head];

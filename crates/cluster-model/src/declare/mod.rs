@@ -11,6 +11,7 @@ mod file;
 mod layout;
 mod lines;
 mod observed;
+mod saved;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -19,4 +20,5 @@ pub use error::DeclareError;
 pub use export::export;
 pub use file::{Apart, Balance, Credentials, Declared, Wanted, WantedRole};
 pub use observed::{Observed, Seen};
+pub use saved::{Form, SavedPlan};
 pub use steps::{Change, Following, Lowered, Owner, Plan, Step, Transfer, plan};

@@ -179,7 +179,7 @@ proptest! {
 
     #[test]
     fn what_is_exported_is_there(observed in observed()) {
-        let text = export(&observed, &[]).unwrap();
+        let text = export(&observed).unwrap();
         let declared: Declared = text.parse().unwrap();
         prop_assert_eq!(plan(&declared, &observed, &[]).unwrap().steps, vec![], "{}", text);
     }

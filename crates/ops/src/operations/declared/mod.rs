@@ -5,14 +5,15 @@ mod survey;
 
 use std::time::Duration;
 
-use redistrib_cluster_model::declare::{Declared, Plan, plan};
+use redistrib_cluster_model::declare::{Change, Declared, Plan, plan};
 
-pub use survey::Site;
+pub use survey::{Site, observe};
 
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
+use crate::served::await_all_served;
 use crate::wait::until_settled;
-use crate::{Context, Settings, Step};
+use crate::{Context, Settings, Step, Stop};
 
 /// How long all nodes may take to see what a step has done.
 const NEWS_DEADLINE: Duration = Duration::from_secs(20);
@@ -54,8 +55,9 @@ pub fn apply_declared(
     context: Context<'_>,
 ) -> Result<usize> {
     let count = plan.steps.len();
+    let mut is_joining = false;
     for (done, step) in plan.steps.iter().enumerate() {
-        if context.cancel.wish() != crate::Stop::No {
+        if context.cancel.wish() != Stop::No {
             let what = format!(
                 "{done} of {count} steps are done; run the same command again for the rest"
             );
@@ -64,12 +66,21 @@ pub fn apply_declared(
         let text = format!("Step {} of {count}: {}", done + 1, step.change);
         context.step(Step::Other { text });
         let mut site = Site::survey(declared, settings)?;
+        // Nodes that come one after the other get their data side by side.
+        let joins = matches!(step.change, Change::Join { .. });
+        if is_joining && !joins {
+            await_all_served(site.living()?, context)?;
+        }
+        is_joining = joins;
         perform::perform(&step.change, declared, &mut site, options, context)?;
         until_settled(NEWS_DEADLINE, context.cancel, || {
             let now = Site::survey(declared, settings)?;
             let is_done = step.change.is_done(now.observed());
             Ok((!is_done).then(|| format!("it cannot be seen that this was done: {}", step.change)))
         })?;
+    }
+    if is_joining {
+        await_all_served(Site::survey(declared, settings)?.living()?, context)?;
     }
     Ok(count)
 }

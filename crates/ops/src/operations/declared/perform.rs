@@ -12,7 +12,7 @@ use crate::operations::create::Candidates;
 use crate::operations::del_node::Departure;
 use crate::operations::failover::{Failover, FailoverMode};
 use crate::operations::follow::follow;
-use crate::served::{await_new_cluster, await_served};
+use crate::served::await_new_cluster;
 use crate::{Cluster, Context, Endpoint};
 
 /// Carries one step out.
@@ -73,8 +73,8 @@ fn join(node: &str, master: Option<&str>, site: &mut Site, context: Context<'_>)
     let master = master.map(|master| site.id(master)).transpose()?;
     let cluster = site.living()?;
     match master {
-        Some(master) => add_node(cluster, &endpoint, NewRole::ReplicaOf(master), context)?,
-        None => add_owner(cluster, &endpoint, context)?,
-    };
-    await_served(cluster.seed(), &endpoint, cluster.settings(), context)
+        Some(master) => add_node(cluster, &endpoint, NewRole::ReplicaOf(master), context),
+        None => add_owner(cluster, &endpoint, context),
+    }
+    .map(drop)
 }

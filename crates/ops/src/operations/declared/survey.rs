@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::operations::create::Candidates;
 use crate::operations::rebalance::{By, measure};
-use crate::{Cluster, Context, Endpoint, Settings};
+use crate::{Cluster, Context, Endpoint, Settings, server_info};
 
 /// The declared nodes and the cluster that some of them belong to.
 #[derive(Debug)]
@@ -103,6 +103,24 @@ impl Site {
         let missing = || Error::Precondition("the nodes are no cluster yet".into());
         self.cluster.as_mut().ok_or_else(missing)
     }
+}
+
+/// A living cluster, nodes by the addresses at which they are reached, with what they have for these settings. Changes nothing.
+///
+/// # Errors
+/// None where all nodes are of one cluster, as those are that were discovered.
+pub fn observe(cluster: &mut Cluster, settings: &[String]) -> Result<Observed> {
+    let names: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let told = server_info::ask(cluster, &names);
+    let mut observed = Observed::default();
+    see_members(&mut observed, cluster, &[])?;
+    for (member, told) in cluster.members().iter().zip(told) {
+        let seen = observed.nodes.iter_mut().find(|seen| seen.id == member.id());
+        let (Some(seen), Some(told)) = (seen, told) else { continue };
+        let pair = |name: &&str| Some(((*name).to_owned(), told.setting(name)?.to_owned()));
+        seen.settings = names.iter().filter_map(pair).collect();
+    }
+    Ok(observed)
 }
 
 /// Whether the nodes are new, or what an interrupted creation of this very cluster has left.

@@ -1,0 +1,85 @@
+//! A plan that was saved, with the state that it was made for.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Declared, Observed, Plan, Seen};
+
+/// What a file of a saved plan holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedPlan {
+    /// The form of the file: 1.
+    #[serde(rename = "redis-trib-plan")]
+    pub form: Form,
+    /// What was declared.
+    pub declared: Declared,
+    /// The cluster as it was.
+    pub observed: Observed,
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: Plan,
+}
+
+/// The form of a saved plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct Form;
+
+impl From<Form> for u32 {
+    fn from(_: Form) -> u32 {
+        1
+    }
+}
+
+impl TryFrom<u32> for Form {
+    type Error = String;
+
+    fn try_from(number: u32) -> Result<Self, String> {
+        match number {
+            1 => Ok(Self),
+            other => Err(format!("the plan is of form {other}, and only 1 is known")),
+        }
+    }
+}
+
+impl Observed {
+    /// A short word for the state: another one wherever a node, a role, an owner of slots or a setting differs.
+    pub fn fingerprint(&self) -> String {
+        let mut nodes: Vec<&Seen> = self.nodes.iter().collect();
+        nodes.sort_by(|one, two| one.at.cmp(&two.at));
+        let text = format!("{nodes:?}");
+        format!("{:08x}", crc32fast::hash(text.as_bytes()))
+    }
+
+    /// What is otherwise than it was, in words: the first that is found.
+    pub fn change_since(&self, earlier: &Observed) -> Option<String> {
+        let gone = earlier.nodes.iter().find(|seen| self.node(&seen.at).is_none());
+        let told = |seen: &Seen| {
+            let Some(was) = earlier.node(&seen.at) else {
+                return Some(format!("{} was not there", seen.at));
+            };
+            let Seen { at, slots, .. } = seen;
+            Some(match () {
+                () if was == seen => return None,
+                () if was.id != seen.id => format!("{at} is another node than it was"),
+                () if was.is_member != seen.is_member => match seen.is_member {
+                    true => format!("{at} has come into the cluster"),
+                    false => format!("{at} has left the cluster"),
+                },
+                () if was.is_up != seen.is_up => match seen.is_up {
+                    true => format!("{at} answers again"),
+                    false => format!("{at} does not answer any more"),
+                },
+                () if was.master != seen.master => match &seen.master {
+                    None => format!("{at} has become a master"),
+                    Some(master) => format!("{at} follows {master}"),
+                },
+                () if was.slots != *slots => {
+                    format!("{at} owns {} slots, and owned {}", slots.len(), was.slots.len())
+                }
+                () => format!("{at} has other settings"),
+            })
+        };
+        let gone = gone.map(|seen| format!("{} is not there any more", seen.at));
+        gone.or_else(|| self.nodes.iter().find_map(told))
+    }
+}
