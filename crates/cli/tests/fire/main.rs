@@ -9,6 +9,7 @@
 mod atomic;
 mod comings;
 mod creations;
+mod declared;
 mod field;
 mod harms;
 mod keys;

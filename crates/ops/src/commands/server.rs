@@ -27,6 +27,11 @@ pub(crate) fn set_setting(name: &str, value: impl Arg) -> Command {
     Command::new("CONFIG").arg("SET").arg(name).arg(value)
 }
 
+/// `CONFIG REWRITE`: the server writes its settings into its own file.
+pub(crate) fn rewrite_settings() -> Command {
+    Command::new("CONFIG").arg("REWRITE")
+}
+
 /// `SELECT database`, for the commands that follow.
 pub(crate) fn select(database: u32) -> Command {
     Command::new("SELECT").arg(database)

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use redistrib_resp::Command;
 
 use crate::cluster::in_parallel;
+use crate::commands::{rewrite_settings, set_setting};
 use crate::error::Result;
 use crate::{Connection, Endpoint, Settings};
 
@@ -20,11 +21,10 @@ pub fn configure(
     settings: &Settings,
 ) -> Result<()> {
     // Servers before 7.0 take one at a time.
-    let set =
-        |(name, value): (&String, &String)| Command::new("CONFIG").arg("SET").arg(name).arg(value);
+    let set = |(name, value): (&String, &String)| set_setting(name, value);
     let mut commands: Vec<Command> = wanted.iter().map(set).collect();
     if rewrite {
-        commands.push(Command::new("CONFIG").arg("REWRITE"));
+        commands.push(rewrite_settings());
     }
     let work = |node: &Endpoint| Connection::open(node, settings)?.call_all(&commands).map(drop);
     in_parallel(nodes, work).into_iter().collect()

@@ -93,10 +93,8 @@ pub fn set_node_timeout(
     timeout: Duration,
 ) -> Result<Vec<(Endpoint, Result<()>)>> {
     let millis = require_timeout(timeout)?;
-    let commands = [
-        commands::set_setting("cluster-node-timeout", millis),
-        Command::new("CONFIG").arg("REWRITE"),
-    ];
+    let commands =
+        [commands::set_setting("cluster-node-timeout", millis), commands::rewrite_settings()];
     let answers = cluster.instruct(|_| true, &commands);
     let told = cluster.members().iter().zip(answers);
     Ok(told.filter_map(|(member, answer)| Some((member.endpoint().clone(), answer?))).collect())

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use redistrib_cluster_model::NodeId;
-use redistrib_resp::Command;
 
+use crate::commands;
 use crate::error::Result;
 use crate::served::await_served;
 use crate::wait::until_settled;
@@ -28,7 +28,7 @@ pub fn follow(
     context: Context<'_>,
 ) -> Result<()> {
     cluster.member(master)?;
-    let command = Command::new("CLUSTER").arg("REPLICATE").arg(master.to_string());
+    let command = commands::replicate(master);
     let connection = cluster.member_mut(node)?.connection()?;
     let mut refused = None;
     let told = until_settled(DROP_DEADLINE, context.cancel, || {
