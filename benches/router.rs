@@ -109,7 +109,13 @@ impl Router {
                     None => return Ok(reply),
                     Some(_) if late => return Ok(reply),
                     Some(Redirect::Down) if !self.outages => return Ok(reply),
-                    Some(redirect) => asked = self.follow(redirect),
+                    Some(redirect) => {
+                        if matches!(redirect, Redirect::Down) {
+                            // It may have left the cluster: others know who has the slot.
+                            self.owners.remove(&slot);
+                        }
+                        asked = self.follow(redirect);
+                    }
                 },
                 Err(error) if late || !repeat => {
                     self.owners.remove(&slot);
