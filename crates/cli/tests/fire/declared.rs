@@ -1,15 +1,13 @@
-//! A cluster follows its file under live clients: it comes to be, grows, shrinks, and the tool dies at any moment.
+//! A cluster follows its file under live clients: it comes to be, grows and shrinks.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use redistrib_benches::census::Census;
 use redistrib_benches::load::{Load, Options as LoadOptions};
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::{Endpoint, on_each_test_server};
 
-use crate::rounds;
-use crate::tool::{End, Running, start, trib};
+use crate::tool::{Running, start, trib};
 
 /// Ten servers that know nobody, and the files that are declared of them.
 struct Ground {
@@ -98,38 +96,4 @@ on_each_test_server! {
         }
         assert_nothing_lost(load, ground.ports()[1]);
     }
-}
-
-/// From bare nodes on, each run is ended at a moment of its own until one gets through.
-#[test]
-fn a_tool_that_dies_at_any_moment_is_run_again() {
-    let names = ["valkey-9.1", "redis-7.0", "redis-8.6", "redis-6.2", "valkey-8.1", "redis-8.2"];
-    let (mut died, wanted) = (0, rounds(4, 100));
-    for (round, name) in names.iter().cycle().enumerate() {
-        if died >= wanted {
-            break;
-        }
-        let ground = Ground::new(&TestServer::named(name).unwrap());
-        let mut load = None;
-        for file in ground.files() {
-            let mut patience = 0;
-            loop {
-                let mut run = apply(&file);
-                let after = fastrand::u64(0..4000 + 500 * patience);
-                std::thread::sleep(Duration::from_millis(after));
-                let is_over = run.has_ended();
-                let ended = if is_over { run.wait() } else { run.stop(End::of(died)) };
-                if ended.code == Some(0) {
-                    break;
-                }
-                assert!(!is_over, "round {round}, {name}: {}", ended.text);
-                died += 1;
-                patience += 1;
-            }
-            assert_declared(&file);
-            load.get_or_insert_with(|| Load::start(&ground.ports(), writers()));
-        }
-        assert_nothing_lost(load.unwrap(), ground.ports()[1]);
-    }
-    println!("died {died} times");
 }
