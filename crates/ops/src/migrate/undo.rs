@@ -18,6 +18,7 @@ use redistrib_resp::Command;
 
 use super::link::Link;
 use super::pair::PairWork;
+use super::settle::ask;
 use super::shared::Shared;
 use super::taking::Taking;
 use super::{commands, counts, fitness};
@@ -55,9 +56,10 @@ impl PairWork<'_> {
         }
     }
 
-    /// Takes back slots that are open at both ends.
+    /// Takes back slots that are open at both ends; what the target has of them may be of any origin.
     pub(super) fn take_back(&mut self, slots: &SlotSet) -> Result<()> {
         self.open = slots.clone();
+        self.foreign = slots.iter().collect();
         self.take_back_open().map_err(|error| self.explain(error))
     }
 
@@ -78,7 +80,7 @@ impl PairWork<'_> {
         let mut back = PairWork::begin(self.shared, Pair { from: to, to: from })?;
         back.try_to_send(first)?;
         for slot in self.open.clone().iter() {
-            self.refuse_doubles(slot)?;
+            self.settle_doubles(slot)?;
             if let Err(error) = self.bring_back(slot, &mut back) {
                 self.wake(slot, back.taking)?;
                 return Err(error);
@@ -107,9 +109,10 @@ impl PairWork<'_> {
         self.source.call_all(&[command]).map(drop)
     }
 
-    /// Of a key in both places the source's value is the one that clients know, unless the target had its own before:
-    /// that is for the user to decide, and not while nobody serves the slot.
-    fn refuse_doubles(&mut self, slot: Slot) -> Result<()> {
+    /// Of a key in both places the source's value is the one that clients know. The target's is a copy that a MIGRATE left
+    /// of which nobody heard, and goes, unless the target had keys of the slot before: that is for the user to decide, and
+    /// not while nobody serves the slot.
+    fn settle_doubles(&mut self, slot: Slot) -> Result<()> {
         self.ask_databases()?;
         for database in self.databases.clone() {
             self.select(database)?;
@@ -117,14 +120,16 @@ impl PairWork<'_> {
             let keys = listed.iter().flat_map(|reply| reply.view().elements());
             let keys: Vec<Bytes> =
                 keys.filter_map(|key| key.as_bytes()).map(Bytes::copy_from_slice).collect();
-            let doubled = self.exist_at_source(&keys)?;
-            self.select(0)?;
-            let doubled = keys.iter().zip(doubled).filter(|(_, doubled)| *doubled);
-            let names: Vec<String> = doubled.map(|(key, _)| commands::key_name(key)).collect();
-            if let Some(first) = names.first() {
-                let (keys, count) = (first.clone(), names.len());
+            let here = self.exist_at_source(&keys)?;
+            let doubled = keys.into_iter().zip(here).filter(|(_, here)| *here);
+            let doubled: Vec<Bytes> = doubled.map(|(key, _)| key).collect();
+            if database == 0 && !self.foreign.contains(&slot) {
+                ask(&mut self.target, doubled.iter().map(|key| commands::delete(key)))?;
+            } else if let Some(first) = doubled.first() {
+                let (keys, count) = (commands::key_name(first), doubled.len());
                 return Err(Error::KeysInBothPlaces { slot, keys, count });
             }
+            self.select(0)?;
         }
         Ok(())
     }
@@ -136,18 +141,19 @@ impl PairWork<'_> {
         let shared = self.shared;
         let cluster = shared.cluster();
         let third = third(&cluster, shared, self.pair);
-        let rest_at_target = |target: &mut Link<'_>| rest(target, slot, [Some(to), third]);
-        rest_at_target(&mut self.target)?;
+        let rest_at_target = resting(slot, to, third);
+        rest(&mut self.target, &rest_at_target)?;
         // First of all the source stops serving the slot. Nothing but DELSLOTS makes it give one up of which it has keys.
-        let give_up = [commands::disown(slot), commands::stable(slot), commands::assign(slot, to)];
-        self.source.call_all(&give_up)?;
-        rest(&mut self.source, slot, [Some(from), third])?;
+        let mut give_up =
+            vec![commands::disown(slot), commands::stable(slot), commands::assign(slot, to)];
+        give_up.extend(resting(slot, from, third));
+        rest(&mut self.source, &give_up)?;
         for _ in 0..MOST_ROUNDS {
             back.copy_alone(&slots)?;
             if self.close_empty(&slots)?.is_empty() {
                 return self.source.call_all(&[commands::assign(slot, from)]).map(drop);
             }
-            rest_at_target(&mut self.target)?;
+            rest(&mut self.target, &rest_at_target)?;
         }
         let node = self.target.endpoint();
         Err(Error::Precondition(format!("{node} still has keys of slot {slot}")))
@@ -209,16 +215,23 @@ fn third(cluster: &Cluster, shared: &Shared<'_>, pair: Pair) -> Option<NodeId> {
     cluster.masters().filter(|member| member.is_up()).map(Member::id).find(is_other)
 }
 
-/// Has a node import a slot from the first peer that it takes: some servers refuse themselves.
-fn rest(node: &mut Link<'_>, slot: Slot, peers: [Option<NodeId>; 2]) -> Result<()> {
-    let mut outcome = Ok(());
-    for peer in peers.into_iter().flatten() {
-        outcome = node.call_all(&[commands::importing(slot, peer)]).map(drop);
-        if !matches!(outcome, Err(Error::Refused { .. })) {
-            break;
-        }
+/// For a node that is to import a slot from itself, or where it refuses that, from the third.
+fn resting(slot: Slot, own: NodeId, third: Option<NodeId>) -> Vec<Command> {
+    third.into_iter().chain([own]).map(|peer| commands::importing(slot, peer)).collect()
+}
+
+/// Sends a node all at once; only the last command may be refused, and only if there is another of its kind before it.
+fn rest(node: &mut Link<'_>, steps: &[Command]) -> Result<()> {
+    let replies = node.pipeline(steps)?;
+    let mut answered: Vec<_> = steps.iter().zip(replies).collect();
+    let has_other = |steps: &[Command]| match steps {
+        [.., one, last] => one.args().nth(3) == last.args().nth(3),
+        _ => false,
+    };
+    if has_other(steps) {
+        answered.pop();
     }
-    outcome
+    answered.into_iter().try_for_each(|(command, reply)| node.accept(command, reply).map(drop))
 }
 
 fn closing(slots: &SlotSet) -> Vec<Command> {

@@ -161,17 +161,30 @@ impl<'a> Case<'a> {
         self.done(if astray { Reason::Astray } else { quiet })
     }
 
-    /// Nobody owns the slot. Where two nodes import it, its keys were on their way back to one of them, the owner in the
-    /// eyes of all others: they go there before anybody serves the slot.
+    /// Nobody owns the slot. Where a node imports it and has keys, these were on their way back to another, the owner in
+    /// the eyes of most: they go there before anybody serves the slot.
     fn wake(mut self) -> Result<Decision, Blocked> {
-        let ways = self.state.map_or(&[][..], |state| &state.importing);
-        let [one, other] = ways else { return self.elect() };
-        let rank = |node: &Member| (self.believers(node), self.keys(node));
-        let is_one = rank(&one.node) >= rank(&other.node);
-        let (owner, target) = if is_one { (one, other) } else { (other, one) };
-        let (owner, target) = (owner.node.clone(), target.node.clone());
-        if self.keys(&target) > 0 {
-            self.move_keys(&target, &owner);
+        let rank = |node: &&Member| (self.believers(node), self.keys(node));
+        let owner = self.ground.masters.iter().rev().max_by_key(rank).cloned();
+        let Some(owner) = owner.filter(|owner| self.believers(owner) > 0) else {
+            return self.elect();
+        };
+        let others = self.other_holders(&owner);
+        let targets: Vec<Member> = others.into_iter().filter(|node| self.imports(node)).collect();
+        let Some(target) = targets.first() else { return self.elect() };
+        if !self.imports(&owner) {
+            let masters = &self.ground.masters;
+            let third = masters.iter().find(|node| **node != owner && *node != target);
+            let peer = third.unwrap_or(target).clone();
+            let (node, target) = (owner.clone(), target.clone());
+            self.actions.push(Action::Assign { node: node.clone(), owner: target });
+            self.actions.push(Action::Import { node: node.clone(), peer });
+        }
+        for target in &targets {
+            self.move_keys(target, &owner);
+        }
+        if !self.flagged(&owner) {
+            self.actions.push(Action::Close { node: owner.clone() });
         }
         self.enthrone(&owner, Reason::TakenBack)
     }

@@ -268,9 +268,21 @@ fn keys_on_their_way_back_come_home_before_the_slot_is_served() {
     resting.nodes[0].owner = Some(1);
     resting.nodes[0].importing = Some(0);
     resting.nodes[1].importing = Some(1);
-    let actions = resting.plan().remove(0).actions;
-    assert!(matches!(&actions[0], Action::MoveKeys { to, .. } if to.id == id(1)), "{actions:?}");
-    assert_eq!(mended(resting), (0, vec![Reason::TakenBack]));
+    let is_served_last = |world: &World| {
+        let actions = world.plan().remove(0).actions;
+        let place = |it: fn(&Action) -> bool| actions.iter().position(it).unwrap();
+        let served = place(|it| matches!(it, Action::Assign { node, owner } if node == owner));
+        place(|it| matches!(it, Action::MoveKeys { to, .. } if to.id == id(1))) < served
+    };
+    assert!(is_served_last(&resting), "{:?}", resting.plan());
+    assert_eq!(mended(resting.clone()), (0, vec![Reason::TakenBack]));
+    // The source has given the slot up, and its flag has not come.
+    for sees in [Some(1), None] {
+        let half = &mut resting.nodes[0];
+        (half.importing, half.migrating, half.owner) = (None, Some(1), sees);
+        assert!(is_served_last(&resting), "{:?}", resting.plan());
+        assert_eq!(mended(resting.clone()), (0, vec![Reason::TakenBack]));
+    }
 }
 
 #[test]
