@@ -22,7 +22,8 @@ fn filled(server: &'static str) -> Stage {
     stage
 }
 
-fn slots_of(stage: &Stage, index: usize) -> usize {
+/// How many slots a server says it owns.
+pub(crate) fn slots_of(stage: &Stage, index: usize) -> usize {
     let reply = stage.call(index, &Command::from_args(["CLUSTER", "NODES"])).unwrap();
     let topology = Topology::parse(reply.view().as_bytes().unwrap()).unwrap();
     topology.myself().unwrap().slots.len()

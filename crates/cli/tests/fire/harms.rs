@@ -159,7 +159,8 @@ impl Fire {
             }
             Harm::FailsOver(index) => {
                 let failover = Command::from_args(["CLUSTER", "FAILOVER"]);
-                stage.call(Field::partner(index), &failover).unwrap();
+                // One of an earlier round may come about only now.
+                let _ = stage.call(Field::partner(index), &failover);
             }
         }
         running.wait()

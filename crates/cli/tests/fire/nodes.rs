@@ -9,6 +9,7 @@ use redistrib_benches::stage::{Plan, Stage};
 use redistrib_cluster_model::SlotSet;
 use redistrib_resp::Command;
 
+use crate::atomic::slots_of;
 use crate::tool::{Running, fix, reshard, start, trib, with};
 use crate::{assert_sound, redis_7, stage};
 
@@ -129,5 +130,33 @@ fn a_target_that_falls_silent_for_a_while_loses_nothing() {
     assert!(matches!(ended.code, Some(0 | 1)), "{}", ended.text);
     wait_for_ok(&stage, &[0, 1, 2]);
     trib(&fix(&stage.address(2))).succeeded();
+    assert_sound(&stage, KEYS);
+}
+
+#[test]
+fn a_bystander_that_falls_silent_for_a_while_is_asked_again_at_the_end() {
+    // Nobody takes it for failed meanwhile.
+    let config = vec!["cluster-node-timeout 30000".to_owned()];
+    let stage = filled(&Plan { config, ..Plan::even(3, 3) });
+    let wanted = slots_of(&stage, 1) + SLOTS;
+    let hasty = ["--rate", "3000", "--answer-timeout", "1500"];
+    let mut running = start(&with(reshard(&stage, 0, 1, SLOTS), &hasty));
+    stage
+        .wait_until("slots move", || {
+            assert!(!running.has_ended(), "it has ended already");
+            slots_of(&stage, 1) > wanted - SLOTS
+        })
+        .unwrap();
+    stage.lab.pause(2).unwrap();
+    stage
+        .wait_until("all slots have moved", || {
+            assert!(!running.has_ended(), "it cannot have ended well");
+            slots_of(&stage, 1) == wanted
+        })
+        .unwrap();
+    // It does not answer the first time that it is asked for its view.
+    thread::sleep(Duration::from_secs(3));
+    stage.lab.resume(2).unwrap();
+    running.wait().succeeded();
     assert_sound(&stage, KEYS);
 }
