@@ -31,7 +31,15 @@ const EXAMPLES: [(&str, &[&str]); 30] = [
             "redis-trib status 127.0.0.1:7000 --prometheus >redis.tmp && mv redis.tmp redis.prom",
         ],
     ),
-    ("top", &["redis-trib top 127.0.0.1:7000", "redis-trib top 127.0.0.1:7000 --once >now.txt"]),
+    (
+        "top",
+        &[
+            "redis-trib top 127.0.0.1:7000",
+            "redis-trib top 127.0.0.1:7000 --once >now.txt",
+            "redis-trib top 127.0.0.1:7000 --record incident.jsonl",
+            "redis-trib top --replay incident.jsonl",
+        ],
+    ),
     (
         "fix",
         &[

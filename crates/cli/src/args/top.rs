@@ -1,27 +1,37 @@
 //! `top`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use redistrib_ops::Endpoint;
 
 use super::ConnectArgs;
-use super::common::SeedArgs;
-use super::values::seconds;
+use super::values::{endpoint, seconds};
 
 /// Arguments of `top`.
 #[derive(Clone, Debug, Args)]
 pub struct TopArgs {
-    /// Which cluster.
-    #[command(flatten)]
-    pub seed: SeedArgs,
+    /// Any node of the cluster; `HOST PORT` will do as well
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint, required_unless_present = "replay")]
+    pub node: Option<Endpoint>,
     /// Look every so many seconds; a node that is busy, or one of very many, is asked less often
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1")]
     pub every: Duration,
     /// Print one picture as text
     #[arg(long)]
     pub once: bool,
-    /// How many columns and lines the picture of --once has; those of the terminal, or 120x40
-    #[arg(long, value_name = "COLUMNSxLINES", value_parser = screen_size, requires = "once")]
+    /// Write one picture as SVG, for a report or a wiki
+    #[arg(long, value_name = "FILE", conflicts_with = "once")]
+    pub svg: Option<PathBuf>,
+    /// Add all that is seen to a file, one JSON document a line
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub record: Option<PathBuf>,
+    /// Play what --record has written; with --once and --svg its last sample is drawn
+    #[arg(long, value_name = "FILE", conflicts_with = "node")]
+    pub replay: Option<PathBuf>,
+    /// How many columns and lines the picture of --once or --svg has; those of the terminal, or 120x40
+    #[arg(long, value_name = "COLUMNSxLINES", value_parser = screen_size)]
     pub size: Option<(u16, u16)>,
     /// Accepted on every verb; there is nothing to agree to here
     #[arg(long, hide = true)]

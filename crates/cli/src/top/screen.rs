@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, raise};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::event::{self, Event};
+use ratatui::crossterm::event::{self, Event, KeyEvent};
 use ratatui::crossterm::{cursor, execute, terminal};
-use redistrib_ops::{Cancel, Stop, Watch};
+use redistrib_ops::{Cancel, Stop};
 
 use super::draw::{Scene, Theme, draw, steps};
 use super::history::History;
+use super::rows;
+use super::source::Source;
 use super::view::{View, Wish};
 
 /// How long a key is waited for before it is looked whether the program is to end.
@@ -65,52 +67,91 @@ fn give_back_on_panic() {
     }));
 }
 
-/// Shows the cluster until the user has seen enough.
+/// Shows what a source gives until the user has seen enough.
 ///
 /// # Errors
-/// Where there is no terminal, or it has gone.
-pub fn run(watch: &Watch, every: Duration, theme: Theme, cancel: &Cancel) -> io::Result<()> {
-    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        return Err(io::Error::other("top needs a terminal: give --once for one picture as text"));
-    }
+/// Where there is no terminal, or it has gone; those of [`Source::next_sample`].
+pub fn run(
+    source: &mut Source,
+    every: Duration,
+    theme: Theme,
+    cancel: &Cancel,
+) -> anyhow::Result<()> {
+    let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+    anyhow::ensure!(has_terminal, "top needs a terminal: give --once for one picture as text");
+    let mut show = Show { history: History::default(), view: View::default(), source, theme };
+    show.go_on()?;
     give_back_on_panic();
     let mut screen = Screen::take()?;
-    let (mut history, mut view) = (History::default(), View::default());
-    let first = watch.sample();
-    let source = first.seed.clone();
-    history.push(first);
-    let mut due = Instant::now() + every.min(Duration::from_millis(300));
+    let mut due = Instant::now() + every;
     while cancel.wish() == Stop::No {
         if Instant::now() >= due {
             due = Instant::now() + every;
-            if !view.is_paused {
-                history.push(watch.sample());
+            if !show.view.is_paused {
+                show.go_on()?;
             }
         }
-        let Some(sample) = history.last().cloned() else { return Ok(()) };
-        let size = screen.terminal.size()?;
-        view.steps = steps(size.width, size.height, &history);
-        if view.node.is_none_or(|id| sample.node(id).is_none()) {
-            view.node = sample.nodes.first().map(|it| it.node.id);
-        }
-        let scene =
-            Scene { history: &history, view: &view, theme, source: &source, has_keys: true };
-        screen.terminal.draw(|frame| {
-            let area = frame.area();
-            draw(frame.buffer_mut(), area, &scene);
-        })?;
+        show.draw(&mut screen)?;
         let wait = due.saturating_duration_since(Instant::now()).min(LOOK);
         if !event::poll(wait)? {
             continue;
         }
         if let Event::Key(key) = event::read()? {
-            match view.press(key, &sample) {
+            match show.press(key) {
                 Some(Wish::Quit) => return Ok(()),
                 Some(Wish::Suspend) => screen.suspend()?,
                 Some(Wish::Redraw) => screen.terminal.clear()?,
+                Some(Wish::Seek(by)) => show.seek(by)?,
                 None => {}
             }
         }
     }
     Ok(())
+}
+
+/// What is shown.
+struct Show<'a> {
+    history: History,
+    view: View,
+    source: &'a mut Source,
+    theme: Theme,
+}
+
+impl Show<'_> {
+    fn go_on(&mut self) -> anyhow::Result<()> {
+        if let Some(sample) = self.source.next_sample()? {
+            self.history.push(sample);
+        }
+        Ok(())
+    }
+
+    fn seek(&mut self, by: i64) -> anyhow::Result<()> {
+        if let Some(history) = self.source.seek(by)? {
+            self.history = history;
+            self.view.is_paused = true;
+        }
+        Ok(())
+    }
+
+    fn press(&mut self, key: KeyEvent) -> Option<Wish> {
+        let sample = self.history.last()?.clone();
+        self.view.press(key, &sample)
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> io::Result<()> {
+        let Some(sample) = self.history.last().cloned() else { return Ok(()) };
+        let size = screen.terminal.size()?;
+        self.view.steps = steps(size.width, size.height, &self.history);
+        if self.view.node.is_none_or(|id| sample.node(id).is_none()) {
+            self.view.node = rows::sorted(&sample, &self.view).first().map(|it| it.node.id);
+        }
+        let label = self.source.label(&sample.seed);
+        let (history, view, theme) = (&self.history, &self.view, self.theme);
+        let scene = Scene { history, view, theme, source: &label, has_keys: true };
+        screen.terminal.draw(|frame| {
+            let area = frame.area();
+            draw(frame.buffer_mut(), area, &scene);
+        })?;
+        Ok(())
+    }
 }

@@ -51,6 +51,8 @@ pub enum Page {
     Help,
     /// All about the node under the cursor.
     Node,
+    /// What could be done about it.
+    Plan,
 }
 
 /// What a key asks of whoever owns the terminal.
@@ -62,6 +64,8 @@ pub enum Wish {
     Suspend,
     /// To draw all anew.
     Redraw,
+    /// To go so many samples back or on in a recording.
+    Seek(i64),
 }
 
 /// The longest filter.
@@ -108,6 +112,11 @@ impl View {
             KeyCode::Esc => self.go_back(),
             KeyCode::Char('?' | 'h') | KeyCode::F(1) => self.turn_to(Page::Help),
             KeyCode::Enter => self.turn_to(Page::Node),
+            KeyCode::Char('c') => self.turn_to(Page::Plan),
+            KeyCode::Char(',') => return Some(Wish::Seek(-1)),
+            KeyCode::Char('.') => return Some(Wish::Seek(1)),
+            KeyCode::Char('<') => return Some(Wish::Seek(-60)),
+            KeyCode::Char('>') => return Some(Wish::Seek(60)),
             KeyCode::Char('p' | ' ') => self.is_paused = !self.is_paused,
             KeyCode::Char('/') => self.is_typing = true,
             KeyCode::Char('s') => self.sort = self.sort.next(),

@@ -55,6 +55,7 @@ pub(super) fn height(width: u16, sample: &Sample) -> u16 {
 fn verdict(sample: &Sample) -> (String, Tone) {
     let count = |severity| sample.findings.iter().filter(|it| it.severity() == severity).count();
     match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) if !sample.heavy().is_empty() => ("[OK] nothing is broken".into(), Tone::Good),
         (0, 0) => ("[OK] nothing is wrong".into(), Tone::Good),
         (0, warnings) => (format!("[WARNING] {warnings} warnings"), Tone::Odd),
         (errors, warnings) => (format!("[ERR] {errors} errors, {warnings} warnings"), Tone::Bad),

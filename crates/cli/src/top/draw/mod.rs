@@ -5,6 +5,7 @@ mod map;
 mod nodes;
 mod page;
 mod paint;
+mod plan;
 mod underway;
 
 use ratatui::buffer::Buffer;

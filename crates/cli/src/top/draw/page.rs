@@ -32,6 +32,8 @@ half as much again of as the others, or more. The bars are commands a second of 
   s, S         sort by the next column, by the one before
   r            turn the order round
   /            show only nodes with these letters in address, state, role or id; esc shows all again
+  c            what could be done about the node and the cluster, with the command lines
+  , .  < >     in a recording: one sample back or on, sixty back or on
   p, space     let the picture stand still, and go on
   ctrl-l       draw all anew
   ctrl-z       back to the shell for a while; fg goes on
@@ -42,6 +44,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     let lines: Vec<String> = match scene.view.page {
         Page::Help | Page::Cluster => HELP.lines().map(str::to_owned).collect(),
         Page::Node => node_page(scene),
+        Page::Plan => super::plan::page(scene),
     };
     let room = usize::from(canvas.area.height);
     let first = usize::from(scene.view.scroll).min(lines.len().saturating_sub(room));
@@ -56,7 +59,7 @@ pub(super) fn keys(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     let text = match (view.page, view.panel) {
         _ if view.is_typing => "type what to look for; enter keeps it, esc shows all",
         (Page::Cluster, Panel::Nodes) => {
-            "q quit  ? help  tab slots  arrows node  enter detail  s sort  r reverse  / filter  p pause"
+            "q quit  ? help  tab slots  arrows node  enter detail  c commands  s sort  r reverse  / filter  p pause"
         }
         (Page::Cluster, Panel::Slots) => "q quit  ? help  tab nodes  arrows slot  p pause",
         _ => "esc back  arrows scroll  q quit",

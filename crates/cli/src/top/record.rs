@@ -1,0 +1,132 @@
+//! Samples in a file, one JSON document a line, and read back.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use redistrib_ops::model::sample::Sample;
+
+use crate::escape::Escaped;
+
+/// The longest line that is read: a sample of several thousand nodes.
+const LONGEST_LINE: u64 = 32 << 20;
+/// The most samples that are read: of twelve days, one a second.
+const MOST_SAMPLES: usize = 1 << 20;
+
+/// A file that samples are written to.
+#[derive(Debug)]
+pub struct Recorder {
+    file: File,
+    path: PathBuf,
+}
+
+impl Recorder {
+    /// Goes on with the file, or begins it. Only its owner may read it.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file =
+            options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { file, path: path.to_owned() })
+    }
+
+    /// Adds a sample.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn write(&mut self, sample: &Sample) -> io::Result<()> {
+        let mut line = serde_json::to_vec(sample)?;
+        line.push(b'\n');
+        let path = self.path.display();
+        self.file
+            .write_all(&line)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot write {path}: {error}")))
+    }
+}
+
+/// A file of samples. It stays on disk: one is read when it is shown.
+#[derive(Debug)]
+pub struct Recording {
+    file: BufReader<File>,
+    path: PathBuf,
+    /// Where each line begins.
+    places: Vec<u64>,
+}
+
+impl Recording {
+    /// Looks through the file.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or a line is no sample; the line is named.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let name = || format!("cannot read {}", path.display());
+        let file = BufReader::new(File::open(path).with_context(name)?);
+        let mut recording = Self { file, path: path.to_owned(), places: Vec::new() };
+        let mut place = 0;
+        loop {
+            let (sample, length) = recording.read_line()?;
+            if sample.is_none() {
+                break;
+            }
+            anyhow::ensure!(
+                recording.places.len() < MOST_SAMPLES,
+                "{}: more than {MOST_SAMPLES} samples: play a part of it",
+                path.display()
+            );
+            recording.places.push(place);
+            place += length;
+        }
+        anyhow::ensure!(
+            !recording.places.is_empty(),
+            "{}: there is no sample in it",
+            path.display()
+        );
+        Ok(recording)
+    }
+
+    /// How many samples there are; never none.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// One of them, from 0; the last one for a place behind it.
+    ///
+    /// # Errors
+    /// Where the file has changed meanwhile, or cannot be read.
+    pub fn sample(&mut self, number: usize) -> anyhow::Result<Sample> {
+        let number = number.min(self.places.len() - 1);
+        self.file.seek(SeekFrom::Start(self.places[number]))?;
+        let (sample, _) = self.read_line()?;
+        sample.with_context(|| format!("{}: the file has become shorter", self.path.display()))
+    }
+
+    /// The sample that the next line holds, and how long the line is; none at the end.
+    fn read_line(&mut self) -> anyhow::Result<(Option<Sample>, u64)> {
+        let number = self.places.len() + 1;
+        let path = self.path.display();
+        let mut line = Vec::new();
+        let length = self.file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+        let length = length.with_context(|| format!("cannot read {path}"))? as u64;
+        if length == 0 {
+            return Ok((None, 0));
+        }
+        anyhow::ensure!(
+            length < LONGEST_LINE,
+            "{path}: line {number} is longer than {LONGEST_LINE} bytes"
+        );
+        let sample = serde_json::from_slice(&line).map_err(|error| {
+            let why = error.to_string();
+            anyhow::anyhow!(
+                "{path}: line {number} is no sample of `top --record`: {}",
+                Escaped(why)
+            )
+        })?;
+        Ok((Some(sample), length))
+    }
+}
