@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use redistrib_ops::model::NodeId;
-use redistrib_ops::model::sample::{Figures, News, Sample, news};
+use redistrib_ops::model::sample::{Figures, News, Owners, Sample, news};
+use redistrib_ops::model::{NodeId, Slot};
 
 /// How many figures of a node are kept.
 const MOST_FIGURES: usize = 120;
@@ -18,6 +18,9 @@ const SPEED_OVER: u64 = 10_000;
 pub struct History {
     last: Option<Arc<Sample>>,
     series: HashMap<NodeId, Series>,
+    owners: Owners,
+    /// The numbers of the shards, by their masters.
+    shards: HashMap<NodeId, usize>,
     news: VecDeque<(u64, News)>,
     /// How many slots had changed hands, by the time.
     moved: VecDeque<(u64, u64)>,
@@ -43,8 +46,11 @@ pub struct Series {
 impl History {
     /// Takes in the next sample.
     pub fn push(&mut self, sample: Sample) {
+        let told_of_slots = self.owners.follow(&sample);
+        self.number_shards(&sample);
         if let Some(last) = &self.last {
-            let told = news(last, &sample);
+            let mut told = news(last, &sample);
+            told.extend(told_of_slots);
             let moved: usize = told.iter().map(News::moved).sum();
             let before = self.moved.back().map_or(0, |(_, sum)| *sum);
             self.moved.push_back((sample.elapsed_ms, before + moved as u64));
@@ -68,6 +74,28 @@ impl History {
     /// The last sample.
     pub fn last(&self) -> Option<&Arc<Sample>> {
         self.last.as_ref()
+    }
+
+    /// Shards are numbered as their slots stand when they are first seen, and keep their numbers then. A replica that takes its
+    /// master's place takes its number.
+    fn number_shards(&mut self, sample: &Sample) {
+        for id in sample.shards() {
+            let before = self.last.as_ref().and_then(|last| last.node(id)?.node.master);
+            let inherited = before.and_then(|master| self.shards.get(&master)).copied();
+            let next = self.shards.values().max().map_or(0, |most| most + 1);
+            self.shards.entry(id).or_insert(inherited.unwrap_or(next));
+        }
+        self.shards.retain(|id, _| sample.node(*id).is_some());
+    }
+
+    /// The numbers of the shards, by their masters, those that were too.
+    pub fn shards(&self) -> &HashMap<NodeId, usize> {
+        &self.shards
+    }
+
+    /// The last known owner of a slot.
+    pub fn owner(&self, slot: Slot) -> Option<NodeId> {
+        self.owners.owner(slot)
     }
 
     /// The figures of a node.

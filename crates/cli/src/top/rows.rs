@@ -235,11 +235,6 @@ fn lag(node: &NodeSample) -> String {
     }
 }
 
-/// The letters of the shards, by their masters: A owns the first slots.
-pub(super) fn shard_numbers(sample: &Sample) -> HashMap<NodeId, usize> {
-    sample.shards().into_iter().enumerate().map(|(number, id)| (id, number)).collect()
-}
-
 /// A shard's letter. After 62 they begin anew.
 pub(super) fn letter(number: usize) -> char {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -252,12 +247,15 @@ pub(super) fn shard_of(node: &NodeSample, numbers: &HashMap<NodeId, usize>) -> O
 }
 
 /// The nodes that the filter lets through, in their order: the largest first, or the shards as their slots stand.
-pub(super) fn sorted<'a>(sample: &'a Sample, view: &View) -> Vec<&'a NodeSample> {
-    let numbers = shard_numbers(sample);
+pub(super) fn sorted<'a>(
+    sample: &'a Sample,
+    numbers: &HashMap<NodeId, usize>,
+    view: &View,
+) -> Vec<&'a NodeSample> {
     let mut nodes: Vec<&NodeSample> =
         sample.nodes.iter().filter(|node| is_shown(node, &view.filter)).collect();
     nodes.sort_by_key(|node| {
-        let shard = shard_of(node, &numbers);
+        let shard = shard_of(node, numbers);
         (shard.is_none(), shard, !node.node.is_master(), &node.address)
     });
     match view.sort {

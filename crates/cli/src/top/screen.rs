@@ -134,8 +134,7 @@ impl Show<'_> {
     }
 
     fn press(&mut self, key: KeyEvent) -> Option<Wish> {
-        let sample = self.history.last()?.clone();
-        self.view.press(key, &sample)
+        self.view.press(key, &self.history)
     }
 
     fn draw(&mut self, screen: &mut Screen) -> io::Result<()> {
@@ -143,7 +142,9 @@ impl Show<'_> {
         let size = screen.terminal.size()?;
         self.view.steps = steps(size.width, size.height, &self.history);
         if self.view.node.is_none_or(|id| sample.node(id).is_none()) {
-            self.view.node = rows::sorted(&sample, &self.view).first().map(|it| it.node.id);
+            self.view.node = rows::sorted(&sample, self.history.shards(), &self.view)
+                .first()
+                .map(|it| it.node.id);
         }
         let label = self.source.label(&sample.seed);
         let (history, view, theme) = (&self.history, &self.view, self.theme);

@@ -1,9 +1,9 @@
 //! What the user looks at, and how keys change it. Pure: events in, state out.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use redistrib_ops::model::sample::Sample;
 use redistrib_ops::model::{NodeId, Slot};
 
+use super::history::History;
 use super::rows::{self, Column};
 
 /// The state of the view.
@@ -91,7 +91,7 @@ impl Default for View {
 
 impl View {
     /// Does what a key asks for.
-    pub fn press(&mut self, key: KeyEvent, sample: &Sample) -> Option<Wish> {
+    pub fn press(&mut self, key: KeyEvent, history: &History) -> Option<Wish> {
         if key.kind == KeyEventKind::Release {
             return None;
         }
@@ -128,7 +128,7 @@ impl View {
                     Panel::Slots => Panel::Nodes,
                 };
             }
-            code => self.travel(code, sample),
+            code => self.travel(code, history),
         }
         None
     }
@@ -159,7 +159,7 @@ impl View {
         }
     }
 
-    fn travel(&mut self, code: KeyCode, sample: &Sample) {
+    fn travel(&mut self, code: KeyCode, history: &History) {
         if self.page != Page::Cluster {
             let by = distance(code, 1, 1, 10);
             let scrolled = i64::from(self.scroll) + by;
@@ -171,12 +171,13 @@ impl View {
             let slot = (i64::from(self.slot) + by).clamp(0, last);
             self.slot = u16::try_from(slot).unwrap_or_default();
         } else {
-            self.travel_nodes(distance(code, 0, 1, 10), sample);
+            self.travel_nodes(distance(code, 0, 1, 10), history);
         }
     }
 
-    fn travel_nodes(&mut self, by: i64, sample: &Sample) {
-        let shown = rows::sorted(sample, self);
+    fn travel_nodes(&mut self, by: i64, history: &History) {
+        let Some(sample) = history.last() else { return };
+        let shown = rows::sorted(sample, history.shards(), self);
         let Some(last) = shown.len().checked_sub(1) else { return };
         let place = shown.iter().position(|it| Some(it.node.id) == self.node);
         let place = place.map_or(0, |place| {

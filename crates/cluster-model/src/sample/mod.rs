@@ -3,12 +3,14 @@
 mod figures;
 mod load;
 mod news;
+mod owners;
 
 use serde::{Deserialize, Serialize};
 
 pub use figures::{Busy, Figures};
 pub use load::{Heavy, Load};
 pub use news::{News, news};
+pub use owners::Owners;
 
 use crate::{Finding, Node, NodeId, Slot, SlotJob, SlotSet};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{LockHolder, NodeSample, NodeState, Sample};
-use crate::{NodeId, SlotSet};
+use crate::SlotSet;
 
 /// Something that has happened.
 ///
@@ -48,10 +48,10 @@ pub enum News {
     Moved {
         /// The slots.
         slots: SlotSet,
-        /// Who had them; none where nobody had.
+        /// Who had them; none where nobody was known to.
         from: Option<String>,
-        /// Who has them; none where nobody has.
-        to: Option<String>,
+        /// Who has them.
+        to: String,
     },
     /// A tool has begun to change the cluster.
     Locked(LockHolder),
@@ -64,7 +64,6 @@ impl News {
     pub fn is_bad(&self) -> bool {
         match self {
             Self::State { is, .. } => *is != NodeState::Up,
-            Self::Moved { to, .. } => to.is_none(),
             _ => false,
         }
     }
@@ -72,16 +71,15 @@ impl News {
     /// How many slots have moved from one node to another.
     pub fn moved(&self) -> usize {
         match self {
-            Self::Moved { slots, from: Some(_), to: Some(_) } => slots.len(),
+            Self::Moved { slots, from: Some(_), .. } => slots.len(),
             _ => 0,
         }
     }
 }
 
-/// What has happened between two samples of one cluster.
+/// What has happened between two samples of one cluster to its nodes; [`super::Owners`] tells of slots.
 pub fn news(before: &Sample, now: &Sample) -> Vec<News> {
     let mut told = of_nodes(before, now);
-    told.extend(of_slots(before, now));
     let process = |holder: &LockHolder| (holder.pid, holder.host.clone(), holder.verb.clone());
     if before.holder.as_ref().map(process) != now.holder.as_ref().map(process) {
         told.extend(before.holder.clone().map(News::Unlocked));
@@ -122,47 +120,6 @@ fn of_node(old: &NodeSample, new: &NodeSample, before: &Sample, now: &Sample) ->
     told
 }
 
-/// Only masters whose slots are not what they were are looked at.
-fn of_slots(before: &Sample, now: &Sample) -> Vec<News> {
-    let slots = |sample: &Sample, id: NodeId| {
-        let owner = sample.node(id).filter(|it| it.node.is_master());
-        owner.map(|it| it.node.slots.clone()).unwrap_or_default()
-    };
-    let gains = now.masters().map(|it| (it, it.node.slots.difference(&slots(before, it.node.id))));
-    let gains: Vec<_> = gains.filter(|(_, slots)| !slots.is_empty()).collect();
-    let losses = before.masters().map(|it| (it, it.node.slots.difference(&slots(now, it.node.id))));
-    let mut told = Vec::new();
-    let mut unexplained: Vec<_> = gains.iter().map(|(_, slots)| slots.clone()).collect();
-    for (from, lost) in losses.filter(|(_, slots)| !slots.is_empty()) {
-        let mut left = lost;
-        for ((to, gained), fresh) in gains.iter().zip(&mut unexplained) {
-            let went = left.intersection(gained);
-            if !went.is_empty() {
-                (left, *fresh) = (left.difference(&went), fresh.difference(&went));
-                told.push(moved(went, Some(from), Some(to)));
-            }
-        }
-        let left = left.intersection(&free(now));
-        told.extend((!left.is_empty()).then(|| moved(left, Some(from), None)));
-    }
-    for ((to, _), fresh) in gains.iter().zip(unexplained) {
-        let fresh = fresh.intersection(&free(before));
-        told.extend((!fresh.is_empty()).then(|| moved(fresh, None, Some(to))));
-    }
-    told
-}
-
-fn moved(slots: SlotSet, from: Option<&NodeSample>, to: Option<&NodeSample>) -> News {
-    let name = |node: &NodeSample| node.address.clone();
-    News::Moved { slots, from: from.map(name), to: to.map(name) }
-}
-
-/// The slots that nobody owns.
-fn free(sample: &Sample) -> SlotSet {
-    let owned = sample.masters().fold(SlotSet::new(), |all, it| all.union(&it.node.slots));
-    owned.complement()
-}
-
 impl fmt::Display for News {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -180,10 +137,11 @@ impl fmt::Display for News {
             }
             Self::Promoted { node, instead: None } => write!(f, "{node} is a master now"),
             Self::Follows { node, master } => write!(f, "{node} follows {master}"),
-            Self::Moved { slots, from, to } => {
-                let name = |node: &Option<String>| node.clone().unwrap_or_else(|| "nobody".into());
-                let count = slots.len();
-                write!(f, "{count} slots went from {} to {}", name(from), name(to))
+            Self::Moved { slots, from: Some(from), to } => {
+                write!(f, "{} slots went from {from} to {to}", slots.len())
+            }
+            Self::Moved { slots, from: None, to } => {
+                write!(f, "{} slots that nobody had are {to}'s", slots.len())
             }
             Self::Locked(LockHolder { verb, host, pid, .. }) => {
                 write!(f, "{verb} is changing the cluster (process {pid} on {host})")

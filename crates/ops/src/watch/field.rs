@@ -47,6 +47,8 @@ struct Seat {
 /// What came of a turn.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
+    /// When it was asked, and when it had answered.
+    pub(super) begun: Instant,
     pub(super) at: Instant,
     pub(super) view: Result<SharedTopology, String>,
     pub(super) info: Option<ServerInfo>,
@@ -70,6 +72,7 @@ pub(super) struct Task {
     pub(super) endpoint: Endpoint,
     pub(super) link: Option<Link>,
     pub(super) with_holders: bool,
+    begun: Instant,
 }
 
 impl Seat {
@@ -123,7 +126,7 @@ impl Field {
             Some(seat.id) == names_holder && seat.turns.is_multiple_of(TURNS_WITH_HOLDERS);
         seat.turns = seat.turns.wrapping_add(1);
         let (endpoint, link) = (seat.endpoint.clone(), seat.link.take());
-        Some(Task { endpoint, link, with_holders })
+        Some(Task { endpoint, link, with_holders, begun: now })
     }
 
     /// The master on which every tool takes the lock first, unless it has too many clients to look through.
@@ -141,7 +144,7 @@ impl Field {
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.endpoint == task.endpoint) else {
             return;
         };
-        let at = Instant::now();
+        let (begun, at) = (task.begun, Instant::now());
         seat.is_asked = false;
         seat.link = task.link;
         seat.failures = if told.is_ok() { 0 } else { seat.failures.saturating_add(1) };
@@ -153,9 +156,10 @@ impl Field {
                 let view = read_view(seat, &told.view, &mut self.known);
                 let Told { info, jobs, ping, asking, .. } = told;
                 let holders = told.holders.unwrap_or(before);
-                Answer { at, view, info: Some(info), jobs, holders, ping, asking }
+                Answer { begun, at, view, info: Some(info), jobs, holders, ping, asking }
             }
             Err(error) => Answer {
+                begun,
                 at,
                 view: Err(error.to_string()),
                 info: None,

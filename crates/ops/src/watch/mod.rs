@@ -3,6 +3,7 @@
 //! Each node is asked over a connection of its own, when its time has come: not all at once, none for more than a hundredth
 //! of its time, and a node that hangs holds up none but itself. A [`Sample`] is put together from the last answers.
 
+mod doubt;
 mod field;
 mod pace;
 mod summary;
@@ -17,6 +18,7 @@ use redistrib_cluster_model::sample::Sample;
 
 use crate::error::Result;
 use crate::{Cluster, Endpoint, Settings};
+use doubt::Doubts;
 use field::{Field, Task};
 use turn::{Link, Told};
 
@@ -40,6 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Watch {
     shared: Arc<Shared>,
+    doubts: Mutex<Doubts>,
 }
 
 #[derive(Debug)]
@@ -75,7 +78,7 @@ impl Watch {
             began: Instant::now(),
         });
         Shared::hire(&shared);
-        Ok(Self { shared })
+        Ok(Self { shared, doubts: Mutex::default() })
     }
 
     /// Waits until every node has answered or failed to, but no longer than `most`.
@@ -97,11 +100,12 @@ impl Watch {
         let is_larger = field.follow(&self.shared.settings);
         let seen = field.seen();
         drop(field);
+        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
         if is_larger {
             Shared::hire(&self.shared);
             self.shared.changed.notify_all();
         }
-        summary::sample(seen, self.shared.began)
+        summary::sample(seen, self.shared.began, &mut doubts)
     }
 }
 

@@ -9,16 +9,28 @@ use redistrib_cluster_model::{
     Address, Finding, Node, NodeId, NodeView, ServerInfo, SlotJob, Snapshot, Told,
 };
 
+use super::doubt::Doubts;
 use super::field::{Answer, Seen};
 use crate::Endpoint;
 
-pub(super) fn sample((seed, seen): (Endpoint, Vec<Seen>), began: Instant) -> Sample {
+pub(super) fn sample(
+    (seed, seen): (Endpoint, Vec<Seen>),
+    began: Instant,
+    doubts: &mut Doubts,
+) -> Sample {
     let snapshot = Snapshot { views: seen.iter().map(view).collect() };
     let infos: Vec<Option<ServerInfo>> =
         seen.iter().map(|seat| seat.answer.as_ref()?.info.clone()).collect();
     let jobs = jobs(&seen);
     let told = Told { servers: &infos, backlogs: &[], jobs: &jobs };
-    let findings = snapshot.diagnosis(told);
+    let asked = seen.iter().filter_map(|seat| seat.answer.as_ref()).filter(|it| it.view.is_ok());
+    let (oldest, newest) = asked.fold((None, None), |(old, new): (Option<Instant>, _), it| {
+        let old = old.map_or(it.begun, |old| old.min(it.begun));
+        (Some(old), new.max(Some(it.at)))
+    });
+    let oldest = oldest.unwrap_or(began);
+    let spread = newest.map_or(Duration::ZERO, |newest| newest.saturating_duration_since(oldest));
+    let findings = doubts.settle(snapshot.diagnosis(told), oldest, spread);
     let seats: HashMap<NodeId, &Seen> = seen.iter().map(|seat| (seat.id, seat)).collect();
     let nodes = snapshot.nodes().into_iter().map(|node| node_sample(node, &seats, &findings));
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

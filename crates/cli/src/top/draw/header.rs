@@ -7,7 +7,8 @@ use super::paint::{Canvas, lines_of};
 use super::{Scene, underway};
 use crate::style::Tone;
 use crate::top::amount::{short, size};
-use crate::top::rows::{letter, shard_numbers};
+use crate::top::history::History;
+use crate::top::rows::letter;
 
 /// The most lines that one thing that is wrong takes, by its place: the worst may be explained.
 fn most_lines(place: usize) -> u16 {
@@ -28,7 +29,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     }
     canvas.text(0, 1, &totals(sample), ratatui::style::Style::new());
     let height = canvas.area.height;
-    let troubles = troubles(sample);
+    let troubles = troubles(scene.history);
     let mut y = 2;
     for (told, (tone, text)) in troubles.iter().enumerate() {
         let left = height.saturating_sub(y);
@@ -45,8 +46,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
 }
 
 /// How many lines all of it takes.
-pub(super) fn height(width: u16, sample: &Sample) -> u16 {
-    let told = troubles(sample).into_iter().enumerate();
+pub(super) fn height(width: u16, history: &History) -> u16 {
+    let told = troubles(history).into_iter().enumerate();
     let lines: u16 = told.map(|(place, (_, text))| lines_of(&text, width, most_lines(place))).sum();
     lines.saturating_add(2)
 }
@@ -77,12 +78,13 @@ fn totals(sample: &Sample) -> String {
 }
 
 /// What is wrong, the worst first, and which shard carries too much.
-fn troubles(sample: &Sample) -> Vec<(Tone, String)> {
+fn troubles(history: &History) -> Vec<(Tone, String)> {
+    let Some(sample) = history.last() else { return Vec::new() };
     let mut found: Vec<&Finding> =
         sample.findings.iter().filter(|it| it.severity() > Severity::Notice).collect();
     found.sort_by_key(|it| std::cmp::Reverse(it.severity()));
     let mut told: Vec<(Tone, String)> = found.into_iter().map(of_finding).collect();
-    told.extend(sample.heavy().iter().map(|heavy| (Tone::Odd, of_heavy(sample, heavy))));
+    told.extend(sample.heavy().iter().map(|heavy| (Tone::Odd, of_heavy(history, sample, heavy))));
     told
 }
 
@@ -92,8 +94,8 @@ fn of_finding(finding: &Finding) -> (Tone, String) {
     (tone, format!("{}{next}", crate::render::finding(finding)))
 }
 
-fn of_heavy(sample: &Sample, heavy: &Heavy) -> String {
-    let shard = shard_numbers(sample).get(&heavy.master).map_or('-', |number| letter(*number));
+fn of_heavy(history: &History, sample: &Sample, heavy: &Heavy) -> String {
+    let shard = history.shards().get(&heavy.master).map_or('-', |number| letter(*number));
     let address = sample.node(heavy.master).map_or("", |node| node.address.as_str());
     let (load, times) = (heavy.load.word(), heavy.times);
     format!("[HOT] shard {shard} ({address}) has {times:.1} times the {load} of the others")

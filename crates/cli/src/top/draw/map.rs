@@ -8,7 +8,7 @@ use super::Scene;
 use super::paint::Canvas;
 use crate::style::Tone;
 use crate::top::history::History;
-use crate::top::rows::{letter, shard_numbers};
+use crate::top::rows::letter;
 use crate::top::view::Panel;
 
 const SLOTS: usize = Slot::COUNT as usize;
@@ -61,14 +61,11 @@ struct Map {
 }
 
 impl Map {
-    fn of(sample: &Sample) -> Self {
-        let mut map = Self { owners: vec![None; SLOTS], marks: vec![Mark::None; SLOTS] };
-        let numbers = shard_numbers(sample);
+    fn of(sample: &Sample, history: &History) -> Self {
+        let number = |slot| history.owner(slot).and_then(|id| history.shards().get(&id)).copied();
+        let owners = Slot::all().map(number).collect();
+        let mut map = Self { owners, marks: vec![Mark::None; SLOTS] };
         for master in sample.masters() {
-            let number = numbers.get(&master.node.id).copied();
-            for slot in master.node.slots.iter() {
-                map.owners[usize::from(slot.get())] = number;
-            }
             map.mark(open_slots(&master.node), Mark::Open);
         }
         for job in &sample.jobs {
@@ -136,7 +133,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     if canvas.area.height < 3 {
         return;
     }
-    let (map, rows) = (Map::of(sample), canvas.area.height - 2);
+    let (map, rows) = (Map::of(sample, scene.history), canvas.area.height - 2);
     let (across, a_cell) = grid(canvas.area.width, rows);
     heading(canvas, &map, a_cell);
     let label = canvas.area.width - u16::try_from(across).unwrap_or(canvas.area.width);
@@ -155,7 +152,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
             canvas.text(column, row + 1, &text, style);
         }
     }
-    let text = cursor(sample, &map, scene.view.slot, a_cell);
+    let text = cursor(scene.history, sample, &map, a_cell, scene.view.slot);
     let y = canvas.area.height - 1;
     canvas.cell(0, y, canvas.area.width, &text, Style::new());
 }
@@ -187,11 +184,11 @@ fn heading(canvas: &mut Canvas<'_>, map: &Map, a_cell: usize) {
 }
 
 /// The slot under the cursor in words.
-fn cursor(sample: &Sample, map: &Map, slot: u16, a_cell: usize) -> String {
+fn cursor(history: &History, sample: &Sample, map: &Map, a_cell: usize, slot: u16) -> String {
     let at = usize::from(slot).min(SLOTS - 1);
     let first = at / a_cell * a_cell;
     let last = SLOTS.min(first + a_cell) - 1;
-    let owner = map.owners[at].and_then(|number| sample.shards().get(number).copied());
+    let owner = Slot::all().nth(at).and_then(|slot| history.owner(slot));
     let owner = owner.and_then(|id| sample.node(id));
     let mark = map.marks[at];
     let whose = match owner {

@@ -73,7 +73,7 @@ impl Layout {
 
 pub(crate) fn layout(width: u16, height: u16, history: &History) -> Layout {
     let Some(sample) = history.last() else { return Layout::of(height, 0, 0) };
-    Layout::of(height, header::height(width, sample), sample.nodes.len())
+    Layout::of(height, header::height(width, history), sample.nodes.len())
 }
 
 /// Draws the picture.

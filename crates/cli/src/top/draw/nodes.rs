@@ -18,7 +18,7 @@ const WIDEST_ADDRESS: usize = 46;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     let Some(sample) = scene.history.last() else { return };
-    let shown = rows::sorted(sample, scene.view);
+    let shown = rows::sorted(sample, scene.history.shards(), scene.view);
     let columns = columns(canvas.area.width, &shown);
     heading(canvas, &columns, scene, shown.len(), sample.nodes.len());
     let table = Table::new(sample, scene, columns);
@@ -103,7 +103,7 @@ fn put(
 struct Table<'a> {
     scene: &'a Scene<'a>,
     columns: Vec<(Column, u16, u16)>,
-    shards: HashMap<NodeId, usize>,
+    shards: &'a HashMap<NodeId, usize>,
     heavy: Vec<(NodeId, Load)>,
     /// The most commands a second that any node has executed lately.
     most_ops: u64,
@@ -114,7 +114,7 @@ impl<'a> Table<'a> {
         let series = sample.nodes.iter().filter_map(|it| scene.history.series(it.node.id));
         let most_ops = series.flat_map(|it| it.ops.iter().flatten()).max().copied();
         let heavy = sample.heavy().into_iter().map(|it| (it.master, it.load)).collect();
-        let shards = rows::shard_numbers(sample);
+        let shards = scene.history.shards();
         Self { scene, columns, shards, heavy, most_ops: most_ops.unwrap_or_default() }
     }
 
@@ -133,7 +133,7 @@ impl<'a> Table<'a> {
     }
 
     fn shard(&self, canvas: &Canvas<'_>, node: &NodeSample) -> (String, Style) {
-        match shard_of(node, &self.shards) {
+        match shard_of(node, self.shards) {
             Some(number) if node.node.is_master() => {
                 (letter(number).to_string(), canvas.theme.shard(number))
             }

@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
+mod frames;
+#[path = "../support/mod.rs"]
 mod support;
+
+use std::fs;
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use support::terminal::{User, only_child, send};
@@ -109,8 +113,75 @@ fn a_user_at_the_screen() {
 }
 
 #[test]
+fn what_was_recorded_is_played() {
+    let (lab, nodes) = cluster("redis-8.6");
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let record = file("incident.jsonl");
+    let seen = trib(&["top", &nodes[0], "--once", "--record", &record]).expect(0).stdout;
+    lab.kill(1);
+    trib(&["top", &nodes[0], "--once", "--record", &record]).expect(0);
+    let lines = fs::read_to_string(&record).unwrap();
+    assert_eq!(lines.lines().count(), 2, "a sample is added to what is there");
+
+    // Both samples play a part: the last is drawn, and what has changed since the first is told.
+    let played = trib(&["top", "--replay", &record, "--once"]).expect(0).stdout;
+    assert!(played.contains("recorded, 2 of 2") && played.contains("[ERR]"), "{played}");
+    assert!(played.contains(&format!("{} does not answer", nodes[1])), "{played}");
+    let first = file("first.jsonl");
+    fs::write(&first, lines.lines().next().unwrap()).unwrap();
+    let first = trib(&["top", "--replay", &first, "--once"]).expect(0).stdout;
+    assert_eq!(first.replace(" recorded, 1 of 1", ""), seen, "what was recorded is what was seen");
+
+    let picture = file("top.svg");
+    trib(&["top", "--replay", &record, "--svg", &picture, "--size", "100x30"]).expect(0);
+    let picture = fs::read_to_string(picture).unwrap();
+    assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"), "{picture}");
+    assert!(picture.contains(&nodes[2]) && picture.len() < 100_000, "{}", picture.len());
+
+    let user = User::run(
+        &format!(
+            "stty rows 30 cols 100; exec {} top --replay {record}",
+            env!("CARGO_BIN_EXE_redis-trib")
+        ),
+        std::path::Path::new(&file("history")),
+    );
+    let mut user = user;
+    user.looks_at("2 of 2");
+    user.types(",");
+    user.looks_at("1 of 2");
+    user.looks_at("PAUSED");
+    user.types("q");
+    assert!(user.leaves());
+}
+
+#[test]
+fn a_file_that_is_no_recording_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let path = path.to_str().unwrap();
+    let sample = include_str!("sample.json").replace('\n', " ");
+    for (content, word) in [
+        ("", "there is no sample in it"),
+        ("\x1b[2J", "line 1 is no sample"),
+        ("{}\n", "line 1 is no sample"),
+        ("[1,2", "line 1 is no sample"),
+        (&format!("{sample}\n{}", &sample[..sample.len() / 2]), "line 2 is no sample"),
+        (&format!("{sample}\n{}\n", "[".repeat(100_000)), "line 2 is no sample"),
+    ] {
+        fs::write(path, content).unwrap();
+        let told = trib(&["top", "--replay", path, "--once"]).expect(1);
+        assert!(!told.stderr.contains('\x1b'), "{}", told.stderr);
+        told.complains(&[word]);
+    }
+    trib(&["top", "--replay", "/no/such/file", "--once"]).expect(1).complains(&["/no/such/file"]);
+    trib(&["top", "--once"]).expect(2);
+    trib(&["top", "127.0.0.1:1", "--replay", path]).expect(2);
+}
+
+#[test]
 fn help_and_man_page_show_how() {
-    trib(&["help", "top"]).expect(0).shows(&["--every", "--once", "--size"]);
+    trib(&["help", "top"]).expect(0).shows(&["--every", "--once", "--svg", "--record", "--replay"]);
     let told = program().args(["man", "top"]).output().unwrap();
     assert!(String::from_utf8_lossy(&told.stdout).contains("redis\\-trib top 127.0.0.1:7000"));
 }
