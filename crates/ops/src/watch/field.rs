@@ -139,7 +139,7 @@ impl Field {
 
     /// Notes what came of a turn, and when the next one is.
     pub(super) fn take_back(&mut self, task: Task, told: Result<Told>, interval: Duration) {
-        let nodes = self.seats.len();
+        let (nodes, names_holder) = (self.seats.len(), self.names_holder());
         // It may have left the cluster meanwhile.
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.endpoint == task.endpoint) else {
             return;
@@ -150,7 +150,9 @@ impl Field {
         seat.failures = if told.is_ok() { 0 } else { seat.failures.saturating_add(1) };
         let asking = told.as_ref().map_or(Duration::ZERO, |told| told.asking);
         seat.due = at + pause(interval, asking, nodes, seat.failures);
-        let before = seat.answer.take().map(|answer| answer.holders).unwrap_or_default();
+        // What another node says of the lock than the one that is asked for it is of former times.
+        let before = seat.answer.take().filter(|_| Some(seat.id) == names_holder);
+        let before = before.map(|answer| answer.holders).unwrap_or_default();
         seat.answer = Some(match told {
             Ok(told) => {
                 let view = read_view(seat, &told.view, &mut self.known);
