@@ -119,6 +119,7 @@ struct Show<'a> {
 
 impl Show<'_> {
     fn go_on(&mut self) -> anyhow::Result<()> {
+        self.source.look_at(self.view.focus());
         if let Some(sample) = self.source.next_sample()? {
             self.history.push(sample);
         }

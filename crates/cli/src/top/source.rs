@@ -1,7 +1,7 @@
 //! Where samples come from: a cluster, or a file.
 
 use redistrib_ops::Watch;
-use redistrib_ops::model::sample::Sample;
+use redistrib_ops::model::sample::{Focus, Sample};
 
 use super::history::History;
 use super::record::{Recorder, Recording};
@@ -37,6 +37,13 @@ impl Source {
                 recording.sample(*taken - 1).map(Some)
             }
             Self::Recorded(..) => Ok(None),
+        }
+    }
+
+    /// Has what the user looks at asked about, too.
+    pub fn look_at(&self, focus: Focus) {
+        if let Self::Live(watch, _) = self {
+            watch.look_at(focus);
         }
     }
 

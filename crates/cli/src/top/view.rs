@@ -1,6 +1,7 @@
 //! What the user looks at, and how keys change it. Pure: events in, state out.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use redistrib_ops::model::sample::Focus;
 use redistrib_ops::model::{NodeId, Slot};
 
 use super::history::History;
@@ -90,6 +91,13 @@ impl Default for View {
 }
 
 impl View {
+    /// What is looked at more closely.
+    pub fn focus(&self) -> Focus {
+        let node = self.node.filter(|_| self.page == Page::Node);
+        let slot = Slot::try_from(self.slot).ok().filter(|_| self.panel == Panel::Slots);
+        Focus { node, slot }
+    }
+
     /// Does what a key asks for.
     pub fn press(&mut self, key: KeyEvent, history: &History) -> Option<Wish> {
         if key.kind == KeyEventKind::Release {

@@ -1,5 +1,6 @@
 //! A cluster at one moment, small enough to be kept, drawn and written to a file.
 
+mod detail;
 mod figures;
 mod load;
 mod news;
@@ -7,6 +8,7 @@ mod owners;
 
 use serde::{Deserialize, Serialize};
 
+pub use detail::{Detail, Focus, LatencyPeak, SlowCommand};
 pub use figures::{Busy, Figures};
 pub use load::{Heavy, Load};
 pub use news::{News, news};
@@ -51,6 +53,9 @@ pub struct NodeSample {
     pub failure: Option<String>,
     /// How many milliseconds ago it was asked.
     pub age_ms: u64,
+    /// What it told in detail, if somebody looked at it.
+    #[serde(default, skip_serializing_if = "Detail::is_empty")]
+    pub detail: Detail,
     /// What it tells of itself; empty where it does not answer.
     #[serde(flatten)]
     pub figures: Figures,

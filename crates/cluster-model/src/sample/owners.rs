@@ -47,7 +47,7 @@ fn news(((from, to), slots): ((Option<NodeId>, NodeId), SlotSet), sample: &Sampl
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Figures, NodeSample, NodeState};
+    use super::super::{Detail, Figures, NodeSample, NodeState};
     use super::*;
     use crate::Topology;
 
@@ -59,6 +59,7 @@ mod tests {
             state: NodeState::Up,
             failure: None,
             age_ms: 0,
+            detail: Detail::default(),
             figures: Figures::default(),
         });
         let nodes = nodes.collect();

@@ -3,8 +3,12 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Node, NodeId, ServerInfo, SharedNodes, SharedTopology, SlotJob};
+use redistrib_cluster_model::sample::{Detail, Focus};
+use redistrib_cluster_model::{
+    Node, NodeId, ServerInfo, SharedNodes, SharedTopology, Slot, SlotJob,
+};
 
+use super::detail::Questions;
 use super::pace::pause;
 use super::turn::{Link, Told};
 use redistrib_resp::Reply;
@@ -28,6 +32,7 @@ pub(super) struct Field {
     known: SharedNodes,
     pub(super) threads: usize,
     pub(super) is_over: bool,
+    pub(super) focus: Focus,
 }
 
 /// A node and what it said last.
@@ -53,6 +58,7 @@ pub(super) struct Answer {
     pub(super) view: Result<SharedTopology, String>,
     pub(super) info: Option<ServerInfo>,
     pub(super) jobs: Vec<SlotJob>,
+    pub(super) detail: Detail,
     pub(super) holders: Vec<Listed>,
     pub(super) ping: Duration,
     pub(super) asking: Duration,
@@ -72,6 +78,7 @@ pub(super) struct Task {
     pub(super) endpoint: Endpoint,
     pub(super) link: Option<Link>,
     pub(super) with_holders: bool,
+    pub(super) details: Questions,
     begun: Instant,
 }
 
@@ -99,6 +106,7 @@ impl Field {
             known: SharedNodes::default(),
             threads: 0,
             is_over: false,
+            focus: Focus::default(),
         }
     }
 
@@ -118,15 +126,19 @@ impl Field {
 
     /// The node that has been due the longest.
     pub(super) fn take(&mut self, now: Instant) -> Option<Task> {
-        let names_holder = self.names_holder();
+        let (names_holder, focus) = (self.names_holder(), self.focus);
         let free = self.seats.iter_mut().filter(|seat| !seat.is_asked && seat.due <= now);
         let seat = free.min_by_key(|seat| seat.due)?;
         seat.is_asked = true;
+        let owns = |slot: &Slot| {
+            seat.view().and_then(|view| view.myself()).is_some_and(|it| it.slots.contains(*slot))
+        };
+        let details = Questions { log: focus.node == Some(seat.id), slot: focus.slot.filter(owns) };
         let with_holders =
             Some(seat.id) == names_holder && seat.turns.is_multiple_of(TURNS_WITH_HOLDERS);
         seat.turns = seat.turns.wrapping_add(1);
         let (endpoint, link) = (seat.endpoint.clone(), seat.link.take());
-        Some(Task { endpoint, link, with_holders, begun: now })
+        Some(Task { endpoint, link, with_holders, details, begun: now })
     }
 
     /// The master on which every tool takes the lock first, unless it has too many clients to look through.
@@ -156,9 +168,9 @@ impl Field {
         seat.answer = Some(match told {
             Ok(told) => {
                 let view = read_view(seat, &told.view, &mut self.known);
-                let Told { info, jobs, ping, asking, .. } = told;
+                let Told { info, jobs, detail, ping, asking, .. } = told;
                 let holders = told.holders.unwrap_or(before);
-                Answer { begun, at, view, info: Some(info), jobs, holders, ping, asking }
+                Answer { begun, at, view, info: Some(info), jobs, detail, holders, ping, asking }
             }
             Err(error) => Answer {
                 begun,
@@ -166,6 +178,7 @@ impl Field {
                 view: Err(error.to_string()),
                 info: None,
                 jobs: Vec::new(),
+                detail: Detail::default(),
                 holders: Vec::new(),
                 ping: Duration::ZERO,
                 asking: Duration::ZERO,

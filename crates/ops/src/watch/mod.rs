@@ -3,6 +3,7 @@
 //! Each node is asked over a connection of its own, when its time has come: not all at once, none for more than a hundredth
 //! of its time, and a node that hangs holds up none but itself. A [`Sample`] is put together from the last answers.
 
+mod detail;
 mod doubt;
 mod field;
 mod pace;
@@ -14,7 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::sample::Sample;
+use redistrib_cluster_model::sample::{Focus, Sample};
 
 use crate::error::Result;
 use crate::{Cluster, Endpoint, Settings};
@@ -94,6 +95,11 @@ impl Watch {
         }
     }
 
+    /// From the next turn on, asks about what somebody looks at, too.
+    pub fn look_at(&self, focus: Focus) {
+        self.shared.field().focus = focus;
+    }
+
     /// The cluster as the last answers show it.
     pub fn sample(&self) -> Sample {
         let mut field = self.shared.field();
@@ -168,7 +174,7 @@ impl Shared {
             Some(link) => link,
             None => Link::open(&task.endpoint, &self.settings)?,
         };
-        let told = link.ask(task.with_holders, &self.disguise)?;
+        let told = link.ask(task.with_holders, task.details, &self.disguise)?;
         task.link = Some(link);
         Ok(told)
     }

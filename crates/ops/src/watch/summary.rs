@@ -81,6 +81,7 @@ fn node_sample(node: &Node, seats: &HashMap<NodeId, &Seen>, findings: &[Finding]
         address: seat.map_or_else(|| node.address.to_string(), |seat| seat.endpoint.to_string()),
         state: state(node.id, failure.is_some(), info, findings),
         failure,
+        detail: answer.map(|answer| answer.detail.clone()).unwrap_or_default(),
         age_ms: answer.map_or(0, |answer| millis(answer.at.elapsed())),
         figures,
     }

@@ -4,9 +4,11 @@ use std::hash::RandomState;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::findings::SETTINGS;
+use redistrib_cluster_model::sample::Detail;
 use redistrib_cluster_model::{ServerInfo, SlotJob};
 use redistrib_resp::{Command, Reply};
 
+use super::detail::Questions;
 use crate::cluster::server_info;
 use crate::error::Result;
 use crate::lock::Listed;
@@ -32,6 +34,7 @@ pub(super) struct Told {
     pub(super) view: Reply,
     pub(super) info: ServerInfo,
     pub(super) jobs: Vec<SlotJob>,
+    pub(super) detail: Detail,
     /// Who has named itself as the holder of the operation lock; none where that was not asked.
     pub(super) holders: Option<Vec<Listed>>,
     /// How long a PING took, there and back.
@@ -53,7 +56,12 @@ impl Link {
     }
 
     /// Asks all that is to be known.
-    pub(super) fn ask(&mut self, with_holders: bool, disguise: &RandomState) -> Result<Told> {
+    pub(super) fn ask(
+        &mut self,
+        with_holders: bool,
+        details: Questions,
+        disguise: &RandomState,
+    ) -> Result<Told> {
         let started = Instant::now();
         self.connection.request(&commands::ping())?;
         let ping = started.elapsed();
@@ -64,6 +72,8 @@ impl Link {
         let about_server = questions.len();
         questions.push(commands::cluster_nodes());
         questions.extend(self.jobs.questions());
+        let about_detail = questions.len();
+        questions.extend(details.commands());
         if with_holders {
             questions.push(Command::new("CLIENT").arg("LIST"));
         }
@@ -72,6 +82,7 @@ impl Link {
         let asking = asked.elapsed().saturating_sub(ping);
         self.turns = self.turns.wrapping_add(1);
 
+        let detail = details.read(replies.get(about_detail..).unwrap_or_default());
         let rest = replies.split_off(about_server);
         let mut info = server_info::read(&replies, disguise).unwrap_or_default();
         if names.is_empty() {
@@ -84,6 +95,6 @@ impl Link {
         let view = rest.into_iter().next();
         let view =
             view.ok_or_else(|| self.connection.unexpected(&commands::cluster_nodes(), "no reply"))?;
-        Ok(Told { view, info, jobs, holders, ping, asking })
+        Ok(Told { view, info, jobs, detail, holders, ping, asking })
     }
 }

@@ -1,7 +1,7 @@
 //! How the whole is: what is wrong with it, in words.
 
 use redistrib_ops::model::sample::{Heavy, Sample};
-use redistrib_ops::model::{Finding, Severity};
+use redistrib_ops::model::{Finding, NodeId, Severity};
 
 use super::paint::{Canvas, lines_of};
 use super::{Scene, underway};
@@ -84,7 +84,12 @@ fn troubles(history: &History) -> Vec<(Tone, String)> {
         sample.findings.iter().filter(|it| it.severity() > Severity::Notice).collect();
     found.sort_by_key(|it| std::cmp::Reverse(it.severity()));
     let mut told: Vec<(Tone, String)> = found.into_iter().map(of_finding).collect();
-    told.extend(sample.heavy().iter().map(|heavy| (Tone::Odd, of_heavy(history, sample, heavy))));
+    let mut heavy: Vec<Heavy> = sample.heavy();
+    while let Some(master) = heavy.first().map(|it| it.master) {
+        let (own, others): (Vec<_>, Vec<_>) = heavy.into_iter().partition(|it| it.master == master);
+        told.push((Tone::Odd, of_heavy(history, sample, master, &own)));
+        heavy = others;
+    }
     told
 }
 
@@ -94,9 +99,10 @@ fn of_finding(finding: &Finding) -> (Tone, String) {
     (tone, format!("{}{next}", crate::render::finding(finding)))
 }
 
-fn of_heavy(history: &History, sample: &Sample, heavy: &Heavy) -> String {
-    let shard = history.shards().get(&heavy.master).map_or('-', |number| letter(*number));
-    let address = sample.node(heavy.master).map_or("", |node| node.address.as_str());
-    let (load, times) = (heavy.load.word(), heavy.times);
-    format!("[HOT] shard {shard} ({address}) has {times:.1} times the {load} of the others")
+fn of_heavy(history: &History, sample: &Sample, master: NodeId, heavy: &[Heavy]) -> String {
+    let shard = history.shards().get(&master).map_or('-', |number| letter(*number));
+    let address = sample.node(master).map_or("", |node| node.address.as_str());
+    let loads: Vec<String> =
+        heavy.iter().map(|it| format!("{:.1} times the {}", it.times, it.load.word())).collect();
+    format!("[HOT] shard {shard} ({address}) has {} of the others", loads.join(", "))
 }

@@ -201,7 +201,9 @@ fn cursor(history: &History, sample: &Sample, map: &Map, a_cell: usize, slot: u1
     };
     let odd = if mark == Mark::None { String::new() } else { format!(" ({})", mark.words()) };
     let path = path(sample, slot).unwrap_or_default();
-    format!("slot {at} of cell {first}-{last}: {whose}{odd}{path}")
+    let told = owner.and_then(|node| node.detail.keys_in_slot).filter(|(it, _)| it.get() == slot);
+    let keys = told.map(|(_, keys)| format!(", {keys} keys in it")).unwrap_or_default();
+    format!("slot {at} of cell {first}-{last}: {whose}{keys}{odd}{path}")
 }
 
 /// The range that a slot lies in.

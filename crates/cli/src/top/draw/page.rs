@@ -8,6 +8,7 @@ use redistrib_ops::model::sample::NodeSample;
 use super::Scene;
 use super::nodes::bars;
 use super::paint::Canvas;
+use super::underway::clock;
 use crate::top::amount::{short, size};
 use crate::top::history::Series;
 use crate::top::rows::{Column, UNKNOWN};
@@ -28,7 +29,7 @@ half as much again of as the others, or more. The bars are commands a second of 
 
   tab          from the nodes to the slot map, and back
   arrows       another node; another slot
-  enter        all about the node under the cursor
+  enter        all about the node under the cursor, with its slow commands
   s, S         sort by the next column, by the one before
   r            turn the order round
   /            show only nodes with these letters in address, state, role or id; esc shows all again
@@ -92,6 +93,7 @@ fn node_page(scene: &Scene<'_>) -> Vec<String> {
     if let Some(series) = scene.history.series(node.node.id) {
         lines.extend(trends(series));
     }
+    lines.extend(log(node));
     lines
 }
 
@@ -140,6 +142,26 @@ fn figures(node: &NodeSample, scene: &Scene<'_>) -> Vec<String> {
             micros(it.asking_us)
         ),
     ]
+}
+
+/// The slow log, and what the latency monitor has noticed.
+fn log(node: &NodeSample) -> Vec<String> {
+    let detail = &node.detail;
+    let mut lines = Vec::new();
+    if !detail.slow.is_empty() {
+        lines.extend([String::new(), "slow commands (SLOWLOG), the last first".into()]);
+    }
+    lines.extend(detail.slow.iter().map(|it| {
+        format!("  {} {:>10.1} ms  {}", clock(it.at_ms), it.micros as f64 / 1000.0, it.command)
+    }));
+    if !detail.latency.is_empty() {
+        lines.extend([String::new(), "latency (LATENCY LATEST)".into()]);
+    }
+    lines.extend(detail.latency.iter().map(|it| {
+        let (at, last, worst) = (clock(it.at_ms), it.last_ms, it.worst_ms);
+        format!("  {at} {last:>7} ms  {}, {worst} ms at worst", it.event)
+    }));
+    lines
 }
 
 fn trends(series: &Series) -> Vec<String> {
