@@ -158,7 +158,7 @@ impl Router {
     }
 
     /// Where the slot is believed to be: anywhere, as long as nothing is known.
-    fn guess(&self, slot: Slot, attempt: usize) -> Endpoint {
+    pub(crate) fn guess(&self, slot: Slot, attempt: usize) -> Endpoint {
         let any = || {
             let turn = (slot.index() + attempt) % self.seeds.len().max(1);
             Endpoint::tcp("127.0.0.1", self.seeds.get(turn).copied().unwrap_or_default())

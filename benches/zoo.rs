@@ -180,9 +180,10 @@ fn send(router: &mut Router, name: &[u8], command: &Command) -> Result<Reply, Er
     match reply.view().as_error() {
         None => Ok(reply),
         Some(text) => {
-            let (text, name) = (text.escape_ascii(), name.escape_ascii());
-            let word = command.name().escape_ascii();
-            Err(Error::Precondition(format!("{word} of {name}: {text}")))
+            let (reply, slot) =
+                (text.escape_ascii().to_string(), redistrib_cluster_model::Slot::of_key(name));
+            let command = format!("{} of {}", command.name().escape_ascii(), name.escape_ascii());
+            Err(Error::Refused { node: router.guess(slot, 0), command, reply })
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The jobs: what cluster, which keys, what is done, and how one knows that it was done.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use redistrib_benches::fill;
 use redistrib_benches::proxy::Line;
 use redistrib_benches::stage::{Plan, Stage};
-use redistrib_cluster_model::SlotSet;
+use redistrib_cluster_model::{Slot, SlotSet};
 use redistrib_ops::lab::{Failure, TempLab, TestServer};
 use redistrib_ops::{Connection, Endpoint, Error, Result, Settings};
 use redistrib_resp::Command;
@@ -66,7 +67,7 @@ impl Job {
         let plan = match self.kind {
             // One slot stays: a master that loses its last slot would turn into a replica.
             Kind::Reshard => Plan {
-                masters: vec![slots("0-4096")?, slots("4097-16383")?, SlotSet::new()],
+                masters: vec![slots(0..=4096), slots(4097..=16383), SlotSet::new()],
                 ..Plan::default()
             },
             Kind::Rebalance => Plan::even(3, 6),
@@ -76,7 +77,7 @@ impl Job {
         let mut origin = None;
         let task = match self.kind {
             Kind::Reshard => {
-                fill::plain(stage.port(0), &slots("0-4096")?, self.keys, VALUE)?;
+                fill::plain(stage.port(0), &slots(0..=4096), self.keys, VALUE)?;
                 Task::Reshard { from: stage.id(0), to: stage.id(2), slots: SLOTS }
             }
             Kind::Rebalance => {
@@ -144,8 +145,8 @@ impl Setting {
     }
 }
 
-fn slots(text: &str) -> Result<SlotSet> {
-    text.parse().map_err(|error| Error::Precondition(format!("{error}")))
+fn slots(numbers: RangeInclusive<u16>) -> SlotSet {
+    numbers.filter_map(|number| Slot::new(number).ok()).collect()
 }
 
 /// Fills a server that is in no cluster.

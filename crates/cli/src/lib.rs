@@ -15,6 +15,7 @@ pub mod interrupt;
 pub mod output;
 pub mod plot;
 pub mod prompt;
+pub mod remedy;
 pub mod render;
 pub mod report;
 pub mod secrets;

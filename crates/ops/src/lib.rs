@@ -25,7 +25,9 @@ mod watch;
 
 pub use base::cancel::{Cancel, Stop};
 pub use base::endpoint::{Endpoint, ParseEndpointError, ResolveError};
-pub use base::error::{Error, Result};
+pub use base::error::{
+    CopyError, Error, MembershipError, MoveError, Result, StreamError, TlsSetupError,
+};
 pub use base::limits;
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
 use base::{error, observer, wait};

@@ -50,7 +50,7 @@ fn a_master_keeps_a_slot() {
     let ids: Vec<_> = cluster.masters().map(|member| member.id()).collect();
     let refused = |slots, from, to| {
         let options = BenchOptions { slots, from, to, ..BenchOptions::default() };
-        matches!(plan(&cluster, &options), Err(Error::Precondition(_)))
+        matches!(plan(&cluster, &options), Err(Error::Move(_)))
     };
     assert!(refused(5461, Some(ids[0]), None));
     assert!(refused(0, None, None));

@@ -148,7 +148,7 @@ fn a_master_that_dies_is_not_listened_for() {
         lab.kill(place);
         moving.join().unwrap().unwrap_err()
     });
-    assert!(matches!(error, Error::Precondition(_)), "{error}");
+    assert!(matches!(error, Error::Move(_)), "{error}");
     assert!(error.to_string().contains(&c.to_string()), "{error}");
 }
 

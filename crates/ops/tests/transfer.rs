@@ -230,7 +230,7 @@ fn servers_that_cannot_be_the_ends_are_refused_by_name() {
     call(&mut connect(&from), &["REPLICAOF", "127.0.0.1", &port]);
     assert!(refusal(&to, &from).contains("is a replica"));
     let node = TempLab::nodes(&TestServer::named("redis-7.0").unwrap(), 1).unwrap();
-    assert!(refusal(&to, &server(&node, 0)).contains("redis-trib import"));
+    assert!(refusal(&to, &server(&node, 0)).contains("is a node of a cluster"));
 }
 
 #[test]

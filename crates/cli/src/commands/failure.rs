@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::escape::Escaped;
 use crate::output::{Output, complain, tell_error};
+use crate::remedy::remedy;
 use crate::shell::explain;
 use crate::voice;
 
@@ -64,7 +65,7 @@ fn describe(error: &anyhow::Error) -> String {
     if let Some(words) = voice::peer().and_then(|_| in_peers_words(known)) {
         return words;
     }
-    match known.remedy() {
+    match remedy(known) {
         Some(remedy) => format!("{}; {remedy}", known.to_string().trim_end_matches('.')),
         None => known.to_string(),
     }

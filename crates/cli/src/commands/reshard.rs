@@ -176,7 +176,7 @@ fn is_master(cluster: &Cluster, id: NodeId) -> bool {
 /// The master of this name.
 fn master(cluster: &Cluster, name: &NodeName) -> anyhow::Result<NodeId> {
     let found = match cluster.find(name) {
-        Err(error @ Error::Precondition(_)) => return Err(error.into()),
+        Err(error @ Error::Name(_)) => return Err(error.into()),
         found => found.ok().filter(|id| is_master(cluster, *id)),
     };
     found.with_context(|| match voice::peer() {

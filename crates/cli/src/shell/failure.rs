@@ -6,6 +6,7 @@ use redistrib_ops::{Error, ResolveError};
 
 use super::options::Peer;
 use crate::escape::Escaped;
+use crate::remedy::remedy;
 
 /// The system's word for an error, without the number that std puts behind it.
 pub(super) fn reason(error: &io::Error) -> String {
@@ -32,7 +33,7 @@ pub(crate) fn explain(error: &Error, peer: Peer) -> String {
         ),
         other => format!("Error: {}", Escaped(other)),
     };
-    match error.remedy() {
+    match remedy(error) {
         Some(remedy) => format!("{text} ({remedy})"),
         None => text,
     }

@@ -5,9 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redistrib_cluster_model::fitness::Obstacle;
+use redistrib_cluster_model::plan::balance::TransferError;
 use redistrib_cluster_model::plan::create::CreateError;
-use redistrib_cluster_model::{NodeId, Slot, SlotSet};
+use redistrib_cluster_model::plan::meet::MeetError;
+use redistrib_cluster_model::plan::rebalance::RebalanceError;
+use redistrib_cluster_model::plan::reshard::ReshardError;
+use redistrib_cluster_model::{NodeId, NodeNameError, Slot, SlotSet};
 use redistrib_resp::DecodeError;
+
+mod keys;
+mod membership;
+mod moving;
+mod tls;
+
+pub use keys::{CopyError, StreamError};
+pub use membership::MembershipError;
+pub use moving::MoveError;
+pub use tls::TlsSetupError;
 
 use super::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 
@@ -142,9 +156,7 @@ pub enum Error {
         keys: u64,
     },
     /// No node of the cluster has this id.
-    #[error(
-        "No such node ID {id} in the cluster of {seed}: see `redis-trib list {seed}` for the ids it has"
-    )]
+    #[error("No such node ID {id} in the cluster of {seed}")]
     NoSuchNode {
         /// The id asked for.
         id: String,
@@ -154,9 +166,39 @@ pub enum Error {
     /// No cluster can be laid out of the nodes given.
     #[error(transparent)]
     Layout(#[from] CreateError),
-    /// The cluster or the nodes are not in a state that allows the operation.
+    /// What stands in the way and has no type of its own, in words.
     #[error("{0}")]
     Precondition(String),
+    /// The slots asked for cannot be given.
+    #[error(transparent)]
+    Reshard(#[from] ReshardError),
+    /// The slots cannot be shared among the masters as asked.
+    #[error(transparent)]
+    Rebalance(#[from] RebalanceError),
+    /// A balance plan that cannot be carried out.
+    #[error(transparent)]
+    Balance(#[from] TransferError),
+    /// The nodes cannot be introduced to each other.
+    #[error(transparent)]
+    Meet(#[from] MeetError),
+    /// A name that stands for no one node.
+    #[error(transparent)]
+    Name(#[from] NodeNameError),
+    /// TLS cannot be set up as asked.
+    #[error(transparent)]
+    TlsSetup(#[from] TlsSetupError),
+    /// A node cannot come, leave or change its role as asked.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
+    /// Slots cannot move as asked, or stopped moving.
+    #[error(transparent)]
+    Move(#[from] MoveError),
+    /// Keys cannot be copied between these servers.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    /// A stream of commands cannot be sent on.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
     /// Masters that are to give or take slots are in no state for it: data would be lost, a server would crash, or the
     /// slots would be left half moved.
     #[error("slots cannot be moved: {}", listed(.0))]
@@ -172,8 +214,7 @@ pub enum Error {
     /// Keys have one value at the source and another at the target: which one is right is not ours to
     /// choose.
     #[error(
-        "{count} keys of slot {slot} have one value at the source and another at the target: {keys}; \
-         delete the wrong ones, or give --replace to overwrite those at the target"
+        "{count} keys of slot {slot} have one value at the source and another at the target: {keys}"
     )]
     KeysInBothPlaces {
         /// The slot they are in.
@@ -201,8 +242,7 @@ pub enum Error {
     },
     /// A migration stopped while slots were open.
     #[error(
-        "moving slots {slots} from {from} to {to}: {source}; they are left open, and clients are still \
-         served: run `redis-trib fix {seed}` or the same command again"
+        "moving slots {slots} from {from} to {to}: {source}; they are left open, and clients are still served"
     )]
     LeftOpen {
         /// The master that gives.
@@ -232,8 +272,7 @@ pub enum Error {
     },
     /// Another tool is changing the cluster.
     #[error(
-        "{node}: `{verb}` is changing this cluster: process {pid} on host {host}, since {} s; wait until \
-         it is through, or give --no-lock if you know that it does no harm",
+        "{node}: `{verb}` is changing this cluster: process {pid} on host {host}, since {} s",
         age.as_secs()
     )]
     Locked {
@@ -292,93 +331,8 @@ impl Error {
             _ => false,
         }
     }
-
-    /// What the user can do next, where the text does not say so already.
-    pub fn remedy(&self) -> Option<&'static str> {
-        match self {
-            Self::OpenFiles { .. } => Some("raise the limit (`ulimit -n`, `LimitNOFILE=`)"),
-            Self::Connect { .. } => Some("is the server running, and is this its address?"),
-            Self::Timeout { .. } => {
-                Some("the server is stopped or overloaded, or the network drops packets; try again")
-            }
-            Self::Protocol { .. } => Some(
-                "is this the port of a Redis or Valkey server? one that expects TLS needs --tls",
-            ),
-            Self::Refused { reply, .. } => remedy_for_refusal(reply),
-            Self::TakenBack { source, .. } | Self::LeftOpen { source, .. } => source.remedy(),
-            Self::Unreachable(why) => why.remedy(),
-            Self::Tls { reason, .. } => remedy_for_tls(reason),
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionReset => {
-                Some("a port that expects TLS does so; give --tls then")
-            }
-            Self::Io { source, .. } => remedy_for_tls(&source.to_string()),
-            _ => None,
-        }
-    }
 }
 
-fn listed(obstacles: &[Obstacle]) -> String {
-    obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// Why a target does not take the keys that MIGRATE brings.
-fn remedy_for_target(words: &str) -> Option<&'static str> {
-    match words.split(' ').next().unwrap_or_default() {
-        "OOM" => Some("raise the target's maxmemory, or choose another target"),
-        "NOREPLICAS" => Some(
-            "the target has fewer good replicas than its min-replicas-to-write: bring them back, or lower that",
-        ),
-        "READONLY" => Some("the target is a replica by now: choose its master"),
-        "MISCONF" => {
-            Some("the target cannot save its data and takes no writes: see its log and its disk")
-        }
-        _ if words.contains("DUMP payload version") => Some(
-            "the target is of an older version than the source and cannot read its values: choose another, or upgrade it",
-        ),
-        _ => None,
-    }
-}
-
-/// By the words of rustls for what it finds, and for the alerts a server sends.
-fn remedy_for_tls(reason: &str) -> Option<&'static str> {
-    let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
-    if has(&["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"]) {
-        Some(
-            "the authority that signed the server's certificate is not trusted: name it with --cacert",
-        )
-    } else if has(&["not valid for name"]) {
-        Some(
-            "connect by a name that the certificate has, or give that with --sni in place of --verify-name",
-        )
-    } else if has(&["CertificateRequired"]) {
-        Some("the server asks for a certificate of yours: give --cert and --key")
-    } else if has(&["UnknownCA", "BadCertificate"]) {
-        Some("the server does not trust the authority that signed your certificate")
-    } else if has(&["InvalidContentType", "no handshake in time"]) {
-        Some("if this port does not speak TLS, leave --tls out")
-    } else {
-        None
-    }
-}
-
-fn remedy_for_refusal(reply: &str) -> Option<&'static str> {
-    // MIGRATE hands on the target's words.
-    if let Some((_, words)) = reply.split_once("Target instance replied with error: ") {
-        return remedy_for_target(words);
-    }
-    let code = reply.split(' ').next().unwrap_or_default();
-    match code {
-        "NOAUTH" => Some("give the password with -a, --askpass or REDISCLI_AUTH"),
-        "WRONGPASS" => Some("check the user name and the password"),
-        "NOPERM" => Some("the user's ACL lacks this command; ask for it or use another user"),
-        "LOADING" | "MASTERDOWN" | "TRYAGAIN" => {
-            Some("the node is not ready yet; try again in a moment")
-        }
-        "CLUSTERDOWN" => Some("run `redis-trib check` to see what the cluster lacks"),
-        "NOREPLICAS" => Some(
-            "no replica of the node acknowledged the change in time: see whether its replicas are up and in sync",
-        ),
-        _ if reply.contains("invalid password") => Some("check the password"),
-        _ => None,
-    }
+fn listed(reasons: &[impl ToString]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

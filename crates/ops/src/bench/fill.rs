@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use redistrib_cluster_model::{NodeId, Slot};
 use redistrib_resp::Command;
 
-use crate::Cluster;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::{Cluster, MoveError};
 
 /// Commands in one go.
 const BATCH: usize = 1000;
@@ -14,7 +14,7 @@ const BATCH: usize = 1000;
 /// Writes a string of `size` bytes under each of the names, to the masters that own their slots.
 ///
 /// # Errors
-/// Those of [`crate::Connection::call`]; [`Error::Precondition`] for a slot without an owner.
+/// Those of [`crate::Connection::call`]; [`Error::Move`](crate::Error::Move) for a slot without an owner.
 pub fn fill(
     cluster: &mut Cluster,
     names: impl Iterator<Item = Vec<u8>>,
@@ -24,7 +24,7 @@ pub fn fill(
     let value = vec![b'v'; size];
     for name in names {
         let slot = Slot::of_key(&name);
-        let no_owner = || Error::Precondition(format!("no master owns slot {slot}"));
+        let no_owner = || MoveError::NoOwner(slot);
         let owner = cluster.owner(slot).ok_or_else(no_owner)?.id();
         let batch = waiting.entry(owner).or_default();
         batch.push(Command::new("SET").arg(name).arg(&value));

@@ -20,7 +20,7 @@ pub use timeline::{Progress, Timeline, Track};
 
 use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, migrate};
-use crate::{Cancel, Cluster, Context, Pair, Stop};
+use crate::{Cancel, Cluster, Context, MoveError, Pair, Stop};
 use timeline::Recorder;
 use watch::Watched;
 
@@ -49,7 +49,7 @@ impl Default for BenchOptions {
 /// Chooses which slots go from where to where.
 ///
 /// # Errors
-/// [`Error::NoSuchNode`]; [`Error::Precondition`] where there are no two masters, or the one that gives
+/// [`Error::NoSuchNode`]; [`Error::Move`] where there are no two masters, or the one that gives
 /// would be left without a slot (a server makes itself a replica then, and would not get them back).
 pub fn plan(cluster: &Cluster, options: &BenchOptions) -> Result<Move> {
     for id in [options.from, options.to].into_iter().flatten() {
@@ -62,13 +62,11 @@ pub fn plan(cluster: &Cluster, options: &BenchOptions) -> Result<Move> {
     let from = options.from.or_else(|| others(options.to).max_by_key(size));
     let to = options.to.or_else(|| others(from).min_by_key(size));
     let pair = from.zip(to).filter(|(from, to)| from != to);
-    let too_few = || Error::Precondition("slots can only move between two masters".into());
+    let too_few = || MoveError::OneMaster;
     let (from, to) = pair.ok_or_else(too_few)?;
     let mut owned = cluster.member(from)?.node().slots.clone();
     if owned.len() <= options.slots || options.slots == 0 {
-        let (has, most) = (owned.len(), owned.len().saturating_sub(1));
-        let what = format!("node {from} owns {has} slots and keeps one: choose 1 to {most}");
-        return Err(Error::Precondition(what));
+        return Err(MoveError::TooMany { node: from, has: owned.len() }.into());
     }
     Ok(Move { from, to, slots: owned.take_first(options.slots) })
 }

@@ -6,7 +6,7 @@ use super::keys::{Keys, Route};
 use super::requests::RequestError;
 use super::router::NodeIndex;
 use crate::error::{Error, Result};
-use crate::{Connection, Endpoint, Settings};
+use crate::{Connection, Endpoint, Settings, StreamError};
 
 /// How many commands, and how many bytes of them, are under way at a time.
 const MOST_COMMANDS: usize = 16_384;
@@ -50,8 +50,7 @@ impl End {
         match self {
             Self::Reached | Self::Select(_) => Ok(()),
             Self::Broken(error) => {
-                let text = format!("{error}; {done} commands before it were answered");
-                Err(Error::Precondition(text))
+                Err(StreamError::Broken { why: error.to_string(), answered: done }.into())
             }
             Self::Refused(error) => Err(error),
         }
@@ -137,12 +136,8 @@ fn refuse_what_cannot_be_routed(command: &Command) -> Result<()> {
         || ending.eq_ignore_ascii_case(b"SUBSCRIBE")
         || (is_one_of(&[b"CLIENT"]) && command.args().nth(1).is_some_and(quiets))
     {
-        let name = name.to_ascii_uppercase();
-        let name = name.escape_ascii();
-        return Err(Error::Precondition(format!(
-            "{name} concerns one connection and cannot be spread over a cluster: take it out of the input, \
-             or send it to one node without -c"
-        )));
+        let name = name.to_ascii_uppercase().escape_ascii().to_string();
+        return Err(StreamError::Stateful(name).into());
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::redirect::{Redirect, Verdict, verdict};
 use super::requests::RequestError;
 use super::router::{NodeIndex, Router};
 use crate::error::{Error, Result};
-use crate::{Cancel, Endpoint, Settings, Stop};
+use crate::{Cancel, Endpoint, Settings, Stop, StreamError};
 
 /// How long commands that nobody takes are tried again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,7 +71,7 @@ impl<'a> Tally<'a> {
 /// with an error that tells how many commands are in doubt.
 ///
 /// # Errors
-/// [`Error::Precondition`] for a stream that is broken or holds what cannot be routed (transactions,
+/// [`Error::Stream`] for a stream that is broken or holds what cannot be routed (transactions,
 /// subscriptions), once the commands before that are answered; [`Error::Cancelled`], and those of
 /// [`crate::Connection::request`].
 pub fn insert(
@@ -269,9 +269,7 @@ impl Work<'_, '_> {
 }
 
 fn in_doubt(error: &Error, commands: usize) -> Error {
-    Error::Precondition(format!(
-        "{error}; {commands} commands were sent to it and not answered: whether it executed them is not known"
-    ))
+    StreamError::InDoubt { why: error.to_string(), commands }.into()
 }
 
 fn stuck(waiting: &[(usize, Job)]) -> String {

@@ -6,8 +6,8 @@ use redistrib_cluster_model::Slot;
 use redistrib_resp::Command;
 
 use crate::cluster::{dialled, read_topology};
-use crate::error::{Error, Result};
-use crate::{Connection, Endpoint, Settings};
+use crate::error::Result;
+use crate::{Connection, Endpoint, Settings, StreamError};
 
 /// A node the router knows, by the order in which it learnt of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Router {
     /// # Errors
     /// Those of [`Connection::open`].
     pub(super) fn link(&mut self, node: NodeIndex) -> Result<&mut Connection> {
-        let unknown = || Error::Precondition("a node that nobody has named".into());
+        let unknown = || StreamError::UnknownNode;
         let (endpoint, link) = self.nodes.get_mut(node.0).ok_or_else(unknown)?;
         match link {
             Some(link) => Ok(link),

@@ -7,7 +7,7 @@ use crate::cluster::read_topology;
 use crate::commands;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
-use crate::{Connection, Endpoint, Settings};
+use crate::{Connection, Endpoint, MembershipError, Settings};
 
 /// Such a node.
 #[derive(Debug)]
@@ -86,12 +86,9 @@ fn read_info(connection: &mut Connection) -> Result<ServerInfo> {
 /// is resolved here; they take a bus port since 4.0, so it is named only where it is not the usual one.
 ///
 /// # Errors
-/// [`Error::Resolve`], and [`Error::Precondition`] for a Unix socket, which no other node can reach.
+/// [`Error::Resolve`], and [`Error::Membership`] for a Unix socket, which no other node can reach.
 pub(crate) fn meet(endpoint: &Endpoint, node: &Node) -> Result<Command> {
-    let address = endpoint.resolve()?.into_iter().next().ok_or_else(|| {
-        Error::Precondition(format!(
-            "{endpoint}: other nodes cannot reach a node here: give its host and port"
-        ))
-    })?;
+    let address = endpoint.resolve()?.into_iter().next();
+    let address = address.ok_or_else(|| MembershipError::NoAddress(endpoint.clone()))?;
     Ok(commands::meet(address, node.address.bus_port))
 }

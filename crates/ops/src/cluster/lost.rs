@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Context, Member, Step};
+use crate::{Cluster, Context, Member, MembershipError, Step};
 
 /// How long the nodes may take to miss one of theirs: twice the default `cluster-node-timeout`.
 const LOSS_DEADLINE: Duration = Duration::from_secs(30);
@@ -16,14 +16,13 @@ const LOSS_DEADLINE: Duration = Duration::from_secs(30);
 /// reached. Waits until they have, since they take their node timeout for it.
 ///
 /// # Errors
-/// [`Error::Precondition`] for a master that does answer, though not as we need it; [`Error::NotSettled`] for one that
+/// [`Error::Membership`] for a master that does answer, though not as we need it; [`Error::NotSettled`] for one that
 /// another node sees well.
 pub(crate) fn confirm(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
     if let Some((master, failure)) = absent(cluster).find(|(_, failure)| !failure.is_unreachable())
     {
-        let (id, why) = (master.id(), failure.to_string());
-        let what = format!("master {id} is alive, and its slots are not taken from it: {why}");
-        return Err(Error::Precondition(what));
+        let (master, why) = (master.id(), failure.to_string());
+        return Err(MembershipError::Alive { master, why }.into());
     }
     if seen_well(cluster).is_some() {
         let text = "Waiting until all nodes miss the masters that do not answer".into();

@@ -22,11 +22,10 @@ use redistrib_resp::{Command, Reply};
 pub(crate) use parallel::in_parallel;
 
 use self::ask::Asking;
-use crate::Refusal;
 use crate::commands;
 use crate::conn::{describe, refusal};
 use crate::error::{Error, Result};
-use crate::{Connection, Endpoint, Settings, TlsSettings};
+use crate::{Connection, Endpoint, Refusal, Settings, TlsSettings};
 
 /// How many nodes are asked at a time how they see their cluster, at most, and how many bytes they may answer together: what
 /// has arrived and is not read yet takes room, and a slow network is shared by all.
@@ -256,7 +255,7 @@ impl Cluster {
     /// has is looked up.
     ///
     /// # Errors
-    /// [`Error::NoSuchNode`]; [`Error::Precondition`] for the name of several nodes.
+    /// [`Error::NoSuchNode`]; [`Error::Name`] for the name of several nodes.
     pub fn find(&self, name: &NodeName) -> Result<NodeId> {
         let snapshot = self.snapshot();
         let others = snapshot.nodes().into_iter().filter(|node| self.member(node.id).is_err());
@@ -288,7 +287,7 @@ impl Cluster {
         });
         found.map_err(|error| match error {
             NodeNameError::Unknown(name) => self.no_such_node(&name),
-            NodeNameError::Ambiguous { .. } => Error::Precondition(error.to_string()),
+            NodeNameError::Ambiguous { .. } => error.into(),
         })
     }
 

@@ -28,11 +28,10 @@ pub use record::Layout;
 pub use status::{NodeState, NodeStatus};
 pub use temporary::TempLab;
 
-use crate::Error;
 use crate::cluster::in_parallel;
 use crate::served;
 use crate::wait::until_settled;
-use crate::{Candidates, Context, Credentials, Endpoint, Settings, Step, Stop};
+use crate::{Candidates, Context, Credentials, Endpoint, Error, Settings, Step, Stop};
 use config::Config;
 use node::{Node, Presence};
 use record::{Record, file_error};

@@ -14,8 +14,7 @@ use redistrib_resp::Command;
 use super::config;
 use super::failure::Failure;
 use super::record::file_error;
-use crate::Error;
-use crate::{Connection, Context, Endpoint, Settings, Stop};
+use crate::{Connection, Context, Endpoint, Error, Settings, Stop};
 
 /// How long a server may take to be ready. A server that loads its data answers, and is waited for.
 const START_DEADLINE: Duration = Duration::from_secs(30);

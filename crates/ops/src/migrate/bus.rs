@@ -31,7 +31,7 @@ const BLIND_WAIT: Duration = Duration::from_millis(250);
 /// Messages of PUBLISH go the same way as news of slots and stay behind them.
 ///
 /// # Errors
-/// [`Error::NotSettled`] where a master is not heard; [`Error::Precondition`] where it does not answer either; those of
+/// [`Error::NotSettled`] where a master is not heard; [`Error::Move`] where it does not answer either; those of
 /// [`Connection::open`].
 pub(super) fn drain(
     cluster: &mut Cluster,

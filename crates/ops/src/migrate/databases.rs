@@ -12,7 +12,8 @@ use super::commands;
 use super::counts::{add, count_in, filled, info};
 use super::link::Link;
 use super::pair::PairWork;
-use crate::error::{Error, Result};
+use crate::MoveError;
+use crate::error::Result;
 
 /// How often keys may turn up in slots that were empty.
 const MOST_ROUNDS: usize = 20;
@@ -69,7 +70,7 @@ impl PairWork<'_> {
     /// Makes sure that the source holds no key of the slots in any database; what it does hold goes over.
     ///
     /// # Errors
-    /// [`Error::Precondition`] for a source that is no master any more; those of the copying.
+    /// [`Error::Move`](crate::Error::Move) for a source that is no master any more; those of the copying.
     pub(super) fn empty(&mut self, slots: &SlotSet) -> Result<()> {
         for _ in 0..MOST_ROUNDS {
             let left = self.left_at_source(slots)?;
@@ -80,10 +81,8 @@ impl PairWork<'_> {
                 self.copy_in(database, filled)?;
             }
         }
-        Err(Error::Precondition(format!(
-            "keys go on turning up in slots {slots} of {}, though the slots are on their way",
-            self.source.endpoint()
-        )))
+        let (slots, node) = (slots.clone(), self.source.endpoint().clone());
+        Err(MoveError::KeysTurnUp { slots, node }.into())
     }
 
     /// What the source says that it holds in these slots, in all databases at one moment.
@@ -99,10 +98,7 @@ impl PairWork<'_> {
                 return Err(self.source.unexpected(exec, "not one reply for each command"));
             };
             if role.elements().next().and_then(|role| role.as_str()) != Some("master") {
-                let node = self.source.endpoint();
-                let what =
-                    format!("{node} is no master any more: another has taken over its slots");
-                return Err(Error::Precondition(what));
+                return Err(MoveError::TakenOver(self.source.endpoint().clone()).into());
             }
             let known = self.databases.len();
             let keyspace = ServerInfo::parse(keyspace.as_str().unwrap_or_default());

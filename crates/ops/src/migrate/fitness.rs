@@ -8,9 +8,8 @@ use redistrib_cluster_model::fitness::{
 use redistrib_cluster_model::{Member, Move, NodeId, Slot};
 use redistrib_resp::{Command, Reply};
 
-use crate::Refusal;
 use crate::error::{Error, Result};
-use crate::{Cluster, Connection, server_info};
+use crate::{Cluster, Connection, Refusal, server_info};
 
 /// How many keys of a source are looked at for a small one.
 const KEYS_LOOKED_AT: usize = 5;

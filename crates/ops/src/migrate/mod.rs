@@ -71,7 +71,7 @@ pub struct Migrated {
 /// work) and leaves no slot open; the second stops at once.
 ///
 /// # Errors
-/// [`Error::Precondition`] and [`Error::NotSettled`] before anything changes; [`Error::LeftOpen`] around
+/// [`Error::Move`], [`Error::Unfit`] and [`Error::NotSettled`] before anything changes; [`Error::LeftOpen`] around
 /// whatever stops it while slots are open; [`Error::Cancelled`]; [`Error::NotSettled`] at the end.
 ///
 /// ```no_run

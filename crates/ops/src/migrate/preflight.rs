@@ -12,12 +12,12 @@ use crate::agreement::disagreement;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Context, Member};
+use crate::{Cluster, Context, Member, MoveError};
 
 /// Checks that the moves can begin. What time alone can heal is waited for.
 ///
 /// # Errors
-/// [`Error::Precondition`] for what the user has to mend; [`Error::NotSettled`].
+/// [`Error::Move`] for what the user has to mend; [`Error::NotSettled`].
 pub(super) fn check(
     cluster: &mut Cluster,
     moves: &[Move],
@@ -55,14 +55,11 @@ pub(super) fn check(
 fn require_master(cluster: &Cluster, id: NodeId) -> Result<()> {
     let member = cluster.member(id)?;
     if !member.is_master() {
-        let node = member.endpoint();
-        let what =
-            format!("{node} ({id}) is a replica, and slots belong to masters: name its master");
-        return Err(Error::Precondition(what));
+        return Err(MoveError::Replica { node: member.endpoint().clone(), id }.into());
     }
     match member.failure() {
         None => Ok(()),
-        Some(error) => Err(Error::Precondition(format!("node {id} is needed, and {error}"))),
+        Some(error) => Err(MoveError::Silent { node: id, why: error.to_string() }.into()),
     }
 }
 
@@ -74,8 +71,8 @@ fn refuse_silent_masters(cluster: &Cluster) -> Result<()> {
 
 /// The error for a master that cannot be reached.
 pub(super) fn missing_master(master: &Member) -> Option<Error> {
-    let (id, error) = (master.id(), master.failure()?);
-    Some(Error::Precondition(format!("master {id} is needed before slots can move: {error}")))
+    let (purpose, why) = ("before slots can move", master.failure()?.to_string());
+    Some(MoveError::SilentMaster { master: master.id(), purpose, why }.into())
 }
 
 /// A target that does not know one of the masters yet: it would take the cluster for incomplete.
@@ -138,12 +135,10 @@ fn refuse_open_slots(cluster: &Cluster, moves: &[Move], context: Context<'_>) ->
         let open: SlotSet =
             node.migrating.iter().chain(&node.importing).map(|(slot, _)| *slot).collect();
         let Some(first) = open.first() else { continue };
-        let (node, seed) = (member.endpoint(), cluster.seed());
+        let (node, seed) = (member.endpoint().clone(), cluster.seed().clone());
         let wanted = moves.iter().find_map(|step| step.slots.intersection(&open).first());
         if let Some(slot) = wanted {
-            return Err(Error::Precondition(format!(
-                "slot {slot} of {node} is open: a migration was interrupted; run `redis-trib fix {seed}` first"
-            )));
+            return Err(MoveError::Open { slot, node, seed }.into());
         }
         context.warn(format!(
             "slot {first} of {node} is open, a migration was interrupted: other slots can move, and `redis-trib fix {seed}` \
@@ -158,12 +153,11 @@ fn refuse_wrong_owner(cluster: &Cluster, moves: &[Move]) -> Result<()> {
         let source = cluster.member(step.from)?;
         let others = step.slots.difference(&source.node().slots);
         if !others.is_empty() {
-            let node = source.endpoint();
-            return Err(Error::Precondition(format!("{node} does not own slots {others}")));
+            let node = source.endpoint().clone();
+            return Err(MoveError::NotOwner { node, slots: others }.into());
         }
         if step.from == step.to {
-            let node = source.endpoint();
-            return Err(Error::Precondition(format!("{node} is both source and target")));
+            return Err(MoveError::SameNode(source.endpoint().clone()).into());
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use super::options::MigrateOptions;
 use super::others::Others;
 use crate::cluster::endpoint_of;
 use crate::error::{Error, Result};
-use crate::{Cluster, Connection, Context, Endpoint, Event, Pair, Stop};
+use crate::{Cluster, Connection, Context, Endpoint, Event, MoveError, Pair, Stop};
 
 /// One for each migration; the workers borrow it.
 pub(super) struct Shared<'a> {
@@ -117,27 +117,22 @@ impl<'a> Shared<'a> {
     /// target have moved.
     ///
     /// # Errors
-    /// [`Error::Precondition`] where either node is no master any more, or slots are with somebody else.
+    /// [`Error::Move`] where either node is no master any more, or slots are with somebody else.
     pub(super) fn look_again(&self, pair: Pair, slots: &SlotSet) -> Result<SlotSet> {
         let mut cluster = self.cluster();
         cluster.refresh();
         for id in [pair.from, pair.to] {
             let member = cluster.member(id)?;
             if !member.is_up() || !member.is_master() {
-                let node = member.endpoint();
-                return Err(Error::Precondition(format!(
-                    "{node} ({id}) has failed or is no master any more: see `redis-trib check {}`, and give the command again \
-                     for the master that serves its slots now",
-                    self.seed
-                )));
+                let (node, seed) = (member.endpoint().clone(), self.seed.clone());
+                return Err(MoveError::Replaced { node, id, seed }.into());
             }
         }
         let owned = |id| Ok::<_, Error>(slots.intersection(&cluster.member(id)?.node().slots));
         let (left, moved) = (owned(pair.from)?, owned(pair.to)?);
         let others = slots.difference(&left).difference(&moved);
         if !others.is_empty() {
-            let what = format!("slots {others} have gone to another master meanwhile");
-            return Err(Error::Precondition(what));
+            return Err(MoveError::Elsewhere(others).into());
         }
         if !moved.is_empty() {
             self.add_slots(moved.len());

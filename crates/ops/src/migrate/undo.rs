@@ -25,7 +25,7 @@ use super::{commands, counts, fitness};
 use crate::cluster::read_topology;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cancel, Cluster, Member, Pair, Stop};
+use crate::{Cancel, Cluster, Member, MoveError, Pair, Stop};
 
 /// How long the target may take to say that it would run MIGRATE, and that the source would take what it sends.
 const TRIAL: Duration = Duration::from_millis(500);
@@ -95,8 +95,8 @@ impl PairWork<'_> {
         let (mut source, target, _) = self.shared.connect(self.pair)?;
         let lost = self.open.difference(&read_topology(&mut source)?.0.slots);
         if !lost.is_empty() {
-            let node = source.endpoint();
-            return Err(Error::Precondition(format!("{node} does not own slots {lost} any more")));
+            let node = source.endpoint().clone();
+            return Err(MoveError::NotOwner { node, slots: lost }.into());
         }
         (self.source, self.target) = (self.source.renewed(source), self.target.renewed(target));
         Ok(())
@@ -155,8 +155,8 @@ impl PairWork<'_> {
             }
             rest(&mut self.target, &rest_at_target)?;
         }
-        let node = self.target.endpoint();
-        Err(Error::Precondition(format!("{node} still has keys of slot {slot}")))
+        let node = self.target.endpoint().clone();
+        Err(MoveError::KeysStay { node, slot }.into())
     }
 
     /// Lets the source serve a slot again, and send clients on for the keys that it has not. From where the target imports

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::{Node, NodeId, SharedTopology, Standing};
 use redistrib_resp::{Command, Reply};
 
-use crate::Refusal;
 use crate::candidate::Candidate;
 use crate::commands::replies::info_in;
 use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Context, Endpoint, Member, Step, functions, server_info};
+use crate::{
+    Cluster, Context, Endpoint, Member, MembershipError, Refusal, Step, functions, server_info,
+};
 
 /// How long the nodes may take to know a new one.
 const JOIN_DEADLINE: Duration = Duration::from_secs(20);
@@ -39,7 +40,7 @@ impl NewRole {
     /// The master that the new node would follow, if any. Pure: for plans as well as for the deed.
     ///
     /// # Errors
-    /// [`Error::NoSuchNode`], and [`Error::Precondition`] for a node that is no master, or where none can be reached.
+    /// [`Error::NoSuchNode`], and [`Error::Membership`] for a node that is no master, or where none can be reached.
     pub fn master(self, cluster: &Cluster) -> Result<Option<NodeId>> {
         self.master_of(cluster, None)
     }
@@ -49,15 +50,11 @@ impl NewRole {
         match self {
             Self::Master => Ok(None),
             Self::ReplicaOf(id) if cluster.member(id)?.node().is_master() => Ok(Some(id)),
-            Self::ReplicaOf(id) => {
-                Err(Error::Precondition(format!("node {id} is a replica itself: name its master")))
-            }
+            Self::ReplicaOf(id) => Err(MembershipError::NotAMaster(id).into()),
             Self::Replica => match poorest_master(cluster, |it| it.is_up() && Some(it.id()) != own)
             {
                 Some(id) => Ok(Some(id)),
-                None => Err(Error::Precondition(
-                    "no master can be reached that the new replica could follow".into(),
-                )),
+                None => Err(MembershipError::NoMasterToFollow.into()),
             },
         }
     }
@@ -65,21 +62,18 @@ impl NewRole {
     /// The same for a node that is a member already, which keeps what it has. Pure.
     fn for_member(self, node: &Node, cluster: &Cluster) -> Result<Option<NodeId>> {
         let id = node.id;
-        let what = match (self, node.master) {
-            (Self::Master, None) => return Ok(None),
-            (Self::Replica, Some(master)) => return Ok(Some(master)),
-            (Self::ReplicaOf(asked), Some(master)) if asked == master => return Ok(Some(master)),
+        match (self, node.master) {
+            (Self::Master, None) => Ok(None),
+            (Self::Replica, Some(master)) => Ok(Some(master)),
+            (Self::ReplicaOf(asked), Some(master)) if asked == master => Ok(Some(master)),
             (Self::ReplicaOf(_) | Self::Replica, None) if node.slots.is_empty() => {
-                return self.master_of(cluster, Some(id));
+                self.master_of(cluster, Some(id))
             }
             (_, None) => {
-                format!("as a master with {} slots: move them away first", node.slots.len())
+                Err(MembershipError::IsMaster { node: id, slots: node.slots.len() }.into())
             }
-            (_, Some(master)) => {
-                format!("as a replica of {master}: take it out first (`redis-trib del-node`)")
-            }
-        };
-        Err(Error::Precondition(format!("node {id} is a member of the cluster already, {what}")))
+            (_, Some(master)) => Err(MembershipError::IsReplica { node: id, master }.into()),
+        }
     }
 }
 
@@ -110,7 +104,7 @@ pub(crate) fn poorest_master(cluster: &Cluster, which: impl Fn(&Member) -> bool)
 /// ```
 ///
 /// # Errors
-/// What a new cluster refuses; [`Error::Precondition`] for a master with functions that the cluster has not, and for a
+/// What a new cluster refuses; [`Error::Membership`] for a master with functions that the cluster has not, and for a
 /// member in another role; those of [`NewRole::master`]; [`Error::NotSettled`], after which a node that was none before has
 /// been taken out again.
 pub fn add_node(
@@ -160,9 +154,7 @@ pub(crate) fn add_owner(
 fn refuse_twin(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
     let (id, endpoint) = (new.node.id, new.connection.endpoint().clone());
     if cluster.myself().id() == id {
-        let what =
-            format!("{endpoint} cannot be added to itself: name another node of the cluster");
-        return Err(Error::Precondition(what));
+        return Err(MembershipError::ItsOwnSeed(endpoint).into());
     }
     let Ok(member) = cluster.member_mut(id) else { return Ok(()) };
     if !member.is_up() {
@@ -172,8 +164,7 @@ fn refuse_twin(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
     if info.field("run_id") == new.info.field("run_id") {
         return Ok(());
     }
-    let what = format!("{endpoint} has the id {id}, which a node of the cluster has already");
-    Err(Error::Precondition(what))
+    Err(MembershipError::IdTaken { node: endpoint, id }.into())
 }
 
 /// What the node and the cluster are to each other once the handshakes have ended that a run before this one may have begun.

@@ -9,7 +9,7 @@ use redistrib_cluster_model::{NodeId, Severity, Slot, SlotRange};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::{Cluster, Context, Endpoint, Member, Step};
+use crate::{Cluster, Context, Endpoint, Member, MoveError, Step};
 
 /// What was written for one master.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,7 +30,7 @@ pub struct Saved {
 /// The files are each consistent in themselves, not with one another: writes go on in between.
 ///
 /// # Errors
-/// [`Error::Precondition`] for a master that cannot be reached, before anything is written; [`Error::File`]; those of
+/// [`Error::Move`] for a master that cannot be reached, before anything is written; [`Error::File`]; those of
 /// [`crate::Connection::dump`]. The files that were complete by then stay.
 pub fn backup(
     cluster: &Cluster,
@@ -40,10 +40,8 @@ pub fn backup(
 ) -> Result<Vec<Saved>> {
     for master in cluster.masters() {
         if let Some(failure) = master.failure() {
-            return Err(Error::Precondition(format!(
-                "master {} is needed for a backup: {failure}",
-                master.id()
-            )));
+            let (purpose, why) = ("for a backup", failure.to_string());
+            return Err(MoveError::SilentMaster { master: master.id(), purpose, why }.into());
         }
     }
     let mut saved = Vec::new();
@@ -61,11 +59,11 @@ pub fn backup(
     let errors = errors(cluster);
     let nodes = cluster.members().iter().map(|member| Entry::new(member, errors));
     let nodes: Vec<Entry> = nodes.collect();
-    let text = serde_json::to_string_pretty(&nodes)
-        .map_err(|error| Error::Precondition(error.to_string()))?;
     let path = into.join("nodes.json");
     let text_of_step = format!("Saving cluster configuration to: {}", path.display());
     context.step(Step::Other { text: text_of_step });
+    let text =
+        serde_json::to_string_pretty(&nodes).map_err(|error| file_error(&path, error.into()))?;
     write_whole(&path, |sink| {
         sink.write_all(text.as_bytes()).map_err(|source| file_error(&path, source))
     })?;

@@ -15,7 +15,7 @@ use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
 use crate::server_info::ask_one;
 use crate::wait::until_settled;
-use crate::{Cancel, Context, Endpoint, Settings, Step};
+use crate::{Cancel, Context, Endpoint, MembershipError, Settings, Step};
 
 /// How long the nodes may take to know each other at least, and how much longer for each of them.
 const LEAST_JOIN_TIME: Duration = Duration::from_secs(20);
@@ -50,18 +50,16 @@ impl Candidates {
     /// Connects to all nodes at the same time and looks at them.
     ///
     /// # Errors
-    /// [`Error::Precondition`] for a node given twice; [`Error::NotCluster`]; and those of
+    /// [`Error::Membership`] for a node given twice; [`Error::NotCluster`]; and those of
     /// [`Connection::open`](crate::Connection::open). Nothing has been changed then.
     pub fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
         refuse_twins(endpoints.iter().map(|endpoint| (endpoint, endpoint.to_string())), |a, _| {
-            format!("node {a} is named twice")
+            MembershipError::NamedTwice(a.clone())
         })?;
         let nodes = in_parallel(endpoints, |endpoint| Candidate::look(endpoint, settings));
         let nodes = nodes.into_iter().collect::<Result<Vec<_>>>()?;
         refuse_twins(nodes.iter().map(|it| (it.connection.endpoint(), it.node.id)), |a, b| {
-            format!(
-                "{a} and {b} have the same node id: one node under two addresses, or a copied nodes.conf"
-            )
+            MembershipError::SameId(a.clone(), b.clone())
         })?;
         Ok(Self { nodes })
     }
@@ -410,12 +408,12 @@ fn probe(node: &Endpoint, bus_port: u16) -> Result<()> {
 
 fn refuse_twins<'a, K: std::hash::Hash + Eq>(
     keyed: impl Iterator<Item = (&'a Endpoint, K)>,
-    explain: impl Fn(&Endpoint, &Endpoint) -> String,
+    explain: impl Fn(&Endpoint, &Endpoint) -> MembershipError,
 ) -> Result<()> {
     let mut seen = HashMap::new();
     for (endpoint, key) in keyed {
         if let Some(earlier) = seen.insert(key, endpoint) {
-            return Err(Error::Precondition(explain(earlier, endpoint)));
+            return Err(explain(earlier, endpoint).into());
         }
     }
     Ok(())

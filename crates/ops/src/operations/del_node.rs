@@ -9,7 +9,7 @@ use crate::commands::replies::info_in;
 use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Context, Member, Step};
+use crate::{Cluster, Context, Member, MembershipError, Step};
 
 /// How long news of slots or of a departure may take to reach every node.
 const NEWS_DEADLINE: Duration = Duration::from_secs(20);
@@ -30,16 +30,13 @@ impl Departure {
     /// still know, after a departure that was interrupted, can.
     ///
     /// # Errors
-    /// [`Error::NoSuchNode`] for one that nobody knows, and [`Error::Precondition`] for a master that still owns slots, or whose
+    /// [`Error::NoSuchNode`] for one that nobody knows, and [`Error::Membership`](crate::Error::Membership) for a master that still owns slots, or whose
     /// replicas would have nobody to follow.
     pub fn plan(cluster: &Cluster, id: NodeId) -> Result<Self> {
         let leaving = cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?;
         if !leaving.slots.is_empty() {
-            return Err(Error::Precondition(format!(
-                "Node {} is not empty! Reshard data away and try again: it owns {} slots, which --drain moves",
-                leaving.address,
-                leaving.slots.len()
-            )));
+            let (node, slots) = (leaving.address.clone(), leaving.slots.len());
+            return Err(MembershipError::OwnsSlots { node, slots }.into());
         }
         // A replica of a master without slots would guard nothing.
         let others = |member: &Member| {
@@ -48,12 +45,8 @@ impl Departure {
         let followers = cluster.replicas_of(id).filter(|replica| replica.is_up());
         let reassigned = followers
             .map(|replica| {
-                let master = poorest_master(cluster, others).ok_or_else(|| {
-                    Error::Precondition(format!(
-                        "no master is left for replica {} to follow",
-                        replica.endpoint()
-                    ))
-                })?;
+                let master = poorest_master(cluster, others)
+                    .ok_or_else(|| MembershipError::NoMasterLeft(replica.endpoint().clone()))?;
                 Ok((replica.id(), master))
             })
             .collect::<Result<_>>()?;
@@ -65,7 +58,7 @@ impl Departure {
     ///
     /// # Errors
     /// [`Error::NotSettled`] for a master that holds keys, or that others take for the owner of slots, before anything has
-    /// changed; [`Error::Precondition`] for nodes that would not forget it, when all else is done; those of
+    /// changed; [`Error::Membership`](crate::Error::Membership) for nodes that would not forget it, when all else is done; those of
     /// [`crate::Connection::call`].
     pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
         self.refuse_keys(cluster, context)?;
@@ -89,14 +82,7 @@ impl Departure {
         if failures.is_empty() {
             return self.await_oblivion(cluster, context);
         }
-        let told: Vec<String> = failures.iter().map(ToString::to_string).collect();
-        Err(Error::Precondition(format!(
-            "node {} has left, but not all others have forgotten it, and gossip may bring its name back: {}; send them \
-             CLUSTER FORGET {}",
-            self.node,
-            told.join("; "),
-            self.node
-        )))
+        Err(MembershipError::NotForgotten { node: self.node, failures }.into())
     }
 
     fn be_forgotten(&self, cluster: &mut Cluster, context: Context<'_>) -> Vec<Error> {

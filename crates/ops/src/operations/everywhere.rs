@@ -6,7 +6,7 @@ use redistrib_resp::{Command, Reply};
 
 use crate::commands;
 use crate::error::{Error, Result};
-use crate::{Cluster, Endpoint, Member};
+use crate::{Cluster, Endpoint, Member, MembershipError};
 
 /// Which nodes are meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,10 +52,6 @@ pub fn call(
     let mut told = Vec::new();
     for (member, answer) in cluster.members().iter().zip(answers) {
         let Some(answer) = answer else { continue };
-        let answer = match member.failure() {
-            None => answer,
-            Some(failure) => Err(Error::Precondition(failure.to_string())),
-        };
         let reply = answer.and_then(|mut replies| {
             replies.pop().ok_or_else(|| Error::Closed {
                 node: member.endpoint().clone(),
@@ -73,12 +69,12 @@ pub const LEAST_NODE_TIMEOUT: u64 = 100;
 /// Makes sure that [`set_node_timeout`] would accept this timeout, and returns it in milliseconds.
 ///
 /// # Errors
-/// [`Error::Precondition`] below [`LEAST_NODE_TIMEOUT`] milliseconds.
+/// [`Error::Membership`] below [`LEAST_NODE_TIMEOUT`] milliseconds.
 pub fn require_timeout(timeout: Duration) -> Result<u64> {
     match u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) {
-        0..LEAST_NODE_TIMEOUT => Err(Error::Precondition(
-            "Setting a node timeout of less than 100 milliseconds is a bad idea.".into(),
-        )),
+        0..LEAST_NODE_TIMEOUT => {
+            Err(MembershipError::ShortTimeout { least: LEAST_NODE_TIMEOUT }.into())
+        }
         millis => Ok(millis),
     }
 }
@@ -87,7 +83,7 @@ pub fn require_timeout(timeout: Duration) -> Result<u64> {
 /// tells of each node whether both worked.
 ///
 /// # Errors
-/// [`Error::Precondition`] below [`LEAST_NODE_TIMEOUT`] milliseconds; nothing has been changed then.
+/// [`Error::Membership`] below [`LEAST_NODE_TIMEOUT`] milliseconds; nothing has been changed then.
 pub fn set_node_timeout(
     cluster: &mut Cluster,
     timeout: Duration,

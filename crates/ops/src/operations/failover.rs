@@ -11,7 +11,9 @@ use serde::Serialize;
 use crate::commands::{self, Without};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, Step, limits};
+use crate::{
+    Cluster, Connection, Context, Endpoint, Member, MembershipError, Settings, Step, limits,
+};
 
 /// A server gives a failover up after 5 s (`CLUSTER_MF_TIMEOUT` in its source), as where a vote did not come in time, and says so
 /// in its log alone.
@@ -52,22 +54,18 @@ impl Failover {
     /// Plans the promotion of a replica. Changes nothing.
     ///
     /// # Errors
-    /// [`Error::NoSuchNode`]; [`Error::Precondition`] for a node that is a master, and for a master that does not answer
+    /// [`Error::NoSuchNode`]; [`Error::Membership`] for a node that is a master, and for a master that does not answer
     /// where it is needed.
     pub fn plan(cluster: &Cluster, replica: NodeId, mode: FailoverMode) -> Result<Self> {
         let member = cluster.member(replica)?;
         let node = member.endpoint();
         let Some(id) = member.node().master.filter(|_| !member.is_master()) else {
-            let what =
-                format!("{node} is a master already: name the replica that is to take its place");
-            return Err(Error::Precondition(what));
+            return Err(MembershipError::IsMasterAlready(node.clone()).into());
         };
         let master = cluster.member(id)?;
         if let (FailoverMode::Agreed, Some(failure)) = (mode, master.failure()) {
-            return Err(Error::Precondition(format!(
-                "the master of {node} has to hand over, and {failure}; give --force to do without it, or --takeover \
-                 where no majority of masters is left to vote"
-            )));
+            let (replica, why) = (node.clone(), failure.to_string());
+            return Err(MembershipError::SilentMaster { replica, why }.into());
         }
         let named =
             |member: &Member| Named { id: member.id(), address: member.endpoint().to_string() };

@@ -39,7 +39,7 @@ const MOST_ROUNDS: usize = 4;
 ///
 /// # Errors
 /// Those of [`crate::Connection::call`] for masters that answered before; [`Error::Cancelled`]. Where slots may be taken
-/// from silent masters, [`Error::Precondition`] for one that answers with a refusal, and [`Error::NotSettled`] for one
+/// from silent masters, [`Error::Membership`] for one that answers with a refusal, and [`Error::NotSettled`] for one
 /// that other nodes see well.
 pub fn plan_cluster_fix(
     cluster: &mut Cluster,

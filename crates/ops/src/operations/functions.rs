@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use redistrib_resp::Command;
 
 use crate::commands;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::{Cluster, Connection, Context, Step};
+use crate::{MembershipError, Refusal};
 
 /// Names and code of libraries of functions.
 type Libraries = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -15,7 +16,7 @@ type Libraries = BTreeMap<Vec<u8>, Vec<u8>>;
 /// with the cluster's; what an attempt that was interrupted has left there is the cluster's.
 ///
 /// # Errors
-/// [`Error::Precondition`] for a node with functions that the cluster has not, and for a server that is too old for
+/// [`Error::Membership`](crate::Error::Membership) for a node with functions that the cluster has not, and for a server that is too old for
 /// those that it has; those of [`Connection::call`].
 pub(crate) fn carry(
     cluster: &mut Cluster,
@@ -27,11 +28,7 @@ pub(crate) fn carry(
     let source = master.connection()?;
     let (theirs, own) = (libraries(source)?, libraries(new)?);
     if own.iter().any(|(name, code)| theirs.get(name) != Some(code)) {
-        return Err(Error::Precondition(format!(
-            "New node already contains functions and can not be added to the cluster: send {} FUNCTION FLUSH if they \
-             are not needed, and try again",
-            new.endpoint()
-        )));
+        return Err(MembershipError::OwnFunctions(new.endpoint().clone()).into());
     }
     if theirs == own {
         return Ok(());
@@ -40,12 +37,10 @@ pub(crate) fn carry(
     let Some(payload) = payload.view().as_bytes() else { return Ok(()) };
     context.step(Step::Other { text: format!("Send FUNCTION RESTORE to {}", new.endpoint()) });
     let restore = Command::new("FUNCTION").arg("RESTORE").arg(payload).arg("REPLACE");
-    new.call(&restore).map(drop).map_err(|error| match error.refusal() {
-        Some(text) if text.contains("unknown command") => Error::Precondition(format!(
-            "{}: the cluster has functions, and this server is too old to take them: delete them (FUNCTION FLUSH) \
-             or add a newer server",
-            new.endpoint()
-        )),
+    new.call(&restore).map(drop).map_err(|error| match error.refused() {
+        Some(Refusal::UnknownCommand) => {
+            MembershipError::TooOldForFunctions(new.endpoint().clone()).into()
+        }
         _ => error,
     })
 }

@@ -6,7 +6,7 @@ use redistrib_cluster_model::plan::balance::{
 use redistrib_cluster_model::{Node, NodeId};
 
 use crate::add_node::add_owner;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::migrate::{MigrateOptions, Migrated, migrate};
 use crate::{Cluster, Context, Endpoint, Member, NewRole, Settings, add_node};
 
@@ -29,9 +29,7 @@ pub fn join_cluster(
     settings: &Settings,
     context: Context<'_>,
 ) -> Result<Migrated> {
-    let plan = |masters: &[&Node]| {
-        balance_plan(masters, &EvenBalancer).map_err(|error| Error::Precondition(error.to_string()))
-    };
+    let plan = |masters: &[&Node]| Ok(balance_plan(masters, &EvenBalancer)?);
     join_cluster_with(existing, new, settings, plan, &MigrateOptions::default(), context)
 }
 
@@ -53,7 +51,7 @@ pub fn join_cluster(
 /// ```
 ///
 /// # Errors
-/// Those of [`join_cluster`], those of the plan, and [`Error::Precondition`] for a plan that cannot be carried out;
+/// Those of [`join_cluster`], those of the plan, and [`Error::Balance`](crate::Error::Balance) for a plan that cannot be carried out;
 /// the new node is a member without slots then.
 pub fn join_cluster_with(
     existing: &Endpoint,
@@ -68,16 +66,13 @@ pub fn join_cluster_with(
     cluster = Cluster::discover(existing, settings)?;
     let masters: Vec<&Node> = cluster.masters().map(Member::node).collect();
     let transfers = plan(&masters)?;
-    let moves =
-        moves_of(&masters, &transfers).map_err(|error| Error::Precondition(error.to_string()))?;
+    let moves = moves_of(&masters, &transfers)?;
     migrate(&mut cluster, &moves, options, context)
 }
 
 /// The balance plan after which each master's slots stand in proportion to its weight.
 pub fn balanced_by(balancer: impl Balancer) -> impl FnOnce(&[&Node]) -> Result<Vec<Transfer>> {
-    move |masters| {
-        balance_plan(masters, &balancer).map_err(|error| Error::Precondition(error.to_string()))
-    }
+    move |masters| Ok(balance_plan(masters, &balancer)?)
 }
 
 /// Adds the empty node `new` to the cluster of `existing` as a master without slots, and returns its id.
@@ -112,7 +107,7 @@ pub fn join_no_load(
 /// ```
 ///
 /// # Errors
-/// Those of [`add_node`]; [`Error::Precondition`] where `master` is a replica itself.
+/// Those of [`add_node`]; [`Error::Membership`](crate::Error::Membership) where `master` is a replica itself.
 pub fn replicate(
     master: &Endpoint,
     replica: &Endpoint,

@@ -10,7 +10,7 @@ use redistrib_resp::Command;
 use crate::agreement::agree;
 use crate::candidate::Candidate;
 use crate::cluster::in_parallel;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::served::await_all_served;
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Endpoint, Settings, Step};
@@ -45,7 +45,7 @@ impl Reunion {
     /// Connects to all nodes at the same time and asks whom they know. Changes nothing.
     ///
     /// # Errors
-    /// [`Error::NotCluster`], and those of [`Connection::open`](crate::Connection::open).
+    /// [`Error::NotCluster`](crate::Error::NotCluster), and those of [`Connection::open`](crate::Connection::open).
     pub fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
         let asked = in_parallel(endpoints, |endpoint| Candidate::look(endpoint, settings));
         let nodes = asked.into_iter().collect::<Result<Vec<_>>>()?;
@@ -63,7 +63,7 @@ impl Reunion {
     /// Who is a member, who is missing, and who would give up slots: [`plan_meet`].
     ///
     /// # Errors
-    /// [`Error::Precondition`] for strangers among the nodes, and for one under two addresses.
+    /// [`Error::Meet`](crate::Error::Meet) for strangers among the nodes, and for one under two addresses.
     pub fn plan(&self) -> Result<MeetPlan> {
         let view = |it: &Candidate| {
             let endpoint = it.connection.endpoint();
@@ -71,15 +71,15 @@ impl Reunion {
             NodeView::answered(asked, it.topology.clone())
         };
         let snapshot = Snapshot { views: self.nodes.iter().map(view).collect() };
-        plan_meet(&snapshot).map_err(|error| Error::Precondition(error.to_string()))
+        Ok(plan_meet(&snapshot)?)
     }
 
     /// Has the members shake hands at the addresses at which they were reached, and returns when each has heard from each
     /// other and all see the same owners of slots; where no member is missing, when clients are served, too.
     ///
     /// # Errors
-    /// Those of [`Reunion::plan`]; [`Error::NotSettled`] with the nodes that have not heard from each other;
-    /// [`Error::Cancelled`]; those of [`Connection::call`](crate::Connection::call). The same command can be tried again.
+    /// Those of [`Reunion::plan`]; [`Error::NotSettled`](crate::Error::NotSettled) with the nodes that have not heard from each other;
+    /// [`Error::Cancelled`](crate::Error::Cancelled); those of [`Connection::call`](crate::Connection::call). The same command can be tried again.
     pub fn meet(mut self, context: Context<'_>) -> Result<MeetPlan> {
         // Others may have changed something before the caller had the cluster to itself.
         self.nodes.iter_mut().try_for_each(Candidate::refresh)?;

@@ -5,7 +5,7 @@ use redistrib_cluster_model::{Move, NodeId, NodeName, SlotSet};
 use crate::cluster::read_topology;
 use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, Migrated, migrate};
-use crate::{Cluster, Connection, Context, Endpoint, Settings};
+use crate::{Cluster, Connection, Context, Endpoint, MoveError, Settings};
 
 /// Moves slots with their keys from the master at `source` to the master at `target`. Those that the target owns
 /// already, as after a run that was interrupted, count as moved.
@@ -20,7 +20,7 @@ use crate::{Cluster, Connection, Context, Endpoint, Settings};
 /// ```
 ///
 /// # Errors
-/// [`Error::Precondition`] where neither the source nor the target owns one of the slots, or the nodes are of different
+/// [`Error::Move`](crate::Error::Move) where neither the source nor the target owns one of the slots, or the nodes are of different
 /// clusters; those of [`migrate`].
 pub fn migrate_slots(
     source: &Endpoint,
@@ -63,10 +63,8 @@ fn plan_slots(cluster: &Cluster, from: NodeId, to: NodeId, slots: &SlotSet) -> R
     let source = cluster.member(from)?;
     let missing = left.difference(&source.node().slots);
     if !missing.is_empty() {
-        return Err(Error::Precondition(format!(
-            "{} does not own slots {missing}: `redis-trib list` shows who does",
-            source.endpoint()
-        )));
+        let node = source.endpoint().clone();
+        return Err(MoveError::NotOwner { node, slots: missing }.into());
     }
     Ok(Move { from, to, slots: left })
 }
@@ -77,6 +75,5 @@ fn at(cluster: &Cluster, endpoint: &Endpoint) -> Result<NodeId> {
     if cluster.member(id).is_ok() {
         return Ok(id);
     }
-    let seed = cluster.seed();
-    Err(Error::Precondition(format!("{seed} and {endpoint} are not in the same cluster")))
+    Err(MoveError::OtherCluster(cluster.seed().clone(), endpoint.clone()).into())
 }

@@ -5,15 +5,15 @@ use redistrib_cluster_model::{Move, Node, NodeId};
 
 use crate::commands::replies::info_in;
 use crate::commands::{self, Reset};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::migrate::{MigrateOptions, migrate};
-use crate::{Cluster, Context, Departure, Endpoint, Member, Settings};
+use crate::{Cluster, Context, Departure, Endpoint, Member, MembershipError, Settings};
 
 /// The moves that spread a master's slots over the other masters so that these come out even. Empty for a
 /// replica.
 ///
 /// # Errors
-/// [`Error::NoSuchNode`]; [`Error::Precondition`] for the last master.
+/// [`Error::NoSuchNode`](crate::Error::NoSuchNode); [`Error::Membership`](crate::Error::Membership) for the last master.
 pub fn plan_drain(cluster: &Cluster, id: NodeId) -> Result<Vec<Move>> {
     let leaving = cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?;
     if leaving.slots.is_empty() {
@@ -22,14 +22,9 @@ pub fn plan_drain(cluster: &Cluster, id: NodeId) -> Result<Vec<Move>> {
     let others = cluster.masters().filter(|member| member.is_up() && member.id() != id);
     let others: Vec<&Node> = others.map(Member::node).collect();
     if others.is_empty() {
-        let node = &leaving.address;
-        let what = format!(
-            "{node} is the last master: there is nobody to take its slots; see `redis-trib shutdown`"
-        );
-        return Err(Error::Precondition(what));
+        return Err(MembershipError::LastMaster(leaving.address.clone()).into());
     }
-    quit_plan(leaving, &others, &EvenBalancer)
-        .map_err(|error| Error::Precondition(error.to_string()))
+    Ok(quit_plan(leaving, &others, &EvenBalancer)?)
 }
 
 /// Takes the node at `endpoint` out of its cluster; a master's slots move to the other masters first.
@@ -64,7 +59,7 @@ pub fn quit_cluster(endpoint: &Endpoint, settings: &Settings, context: Context<'
 /// ```
 ///
 /// # Errors
-/// [`Error::Precondition`] while there are other nodes or keys.
+/// [`Error::Membership`](crate::Error::Membership) while there are other nodes or keys.
 pub fn shutdown_cluster(
     endpoint: &Endpoint,
     settings: &Settings,
@@ -90,22 +85,15 @@ pub fn require_end(cluster: &mut Cluster, ignore_failed: bool) -> Result<()> {
     };
     let others = cluster.members().len() - 1;
     let dead = cluster.members().iter().filter(is_dead).count();
-    if others > if ignore_failed { dead } else { 0 } {
-        let mut what =
-            format!("the cluster of {endpoint} has {others} other nodes: make them quit first");
-        if dead > 0 && !ignore_failed {
-            what += &format!(", or give --ignore-failed: {dead} of them have failed");
-        }
-        return Err(Error::Precondition(what));
+    let (passed_over, failed) = if ignore_failed { (dead, 0) } else { (0, dead) };
+    if others > passed_over {
+        return Err(MembershipError::OtherNodes { seed: endpoint, others, failed }.into());
     }
     let connection = cluster.myself_mut().connection()?;
     let keyspace = connection.call(&commands::info_of("keyspace"))?;
     let keys = info_in(&keyspace).keys();
     if keys > 0 {
-        let what = format!(
-            "{endpoint} holds {keys} keys: remove them first if they are not needed (FLUSHALL)"
-        );
-        return Err(Error::Precondition(what));
+        return Err(MembershipError::HoldsKeys { node: endpoint, keys }.into());
     }
     Ok(())
 }

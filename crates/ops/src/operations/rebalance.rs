@@ -9,7 +9,7 @@ use redistrib_resp::{Command, Reply};
 use crate::commands;
 use crate::error::{Error, Result};
 use crate::server_info::databases_with_keys;
-use crate::{Cluster, Connection};
+use crate::{Cluster, Connection, MoveError};
 
 /// How many keys of a slot are weighed to estimate the memory of all of them.
 const SAMPLE: usize = 16;
@@ -61,7 +61,7 @@ impl Default for RebalanceOptions {
 /// ```
 ///
 /// # Errors
-/// [`Error::Precondition`] for weights that name no master or several, or that make no sense; for loads, those of
+/// [`Error::Move`] and [`Error::Rebalance`] for weights that name no master or several, or that make no sense; for loads, those of
 /// [`Connection::call`].
 pub fn plan_cluster_rebalance(
     cluster: &mut Cluster,
@@ -82,7 +82,7 @@ pub fn plan_cluster_rebalance(
         threshold: options.threshold,
         use_empty_masters: options.use_empty_masters,
     };
-    plan_rebalance(&masters, &model_options).map_err(|error| Error::Precondition(error.to_string()))
+    Ok(plan_rebalance(&masters, &model_options)?)
 }
 
 /// Finds the masters that are meant. Weights of replicas count for nothing, as for redis-cli.
@@ -93,7 +93,7 @@ fn resolve_weights(cluster: &Cluster, weights: &[(NodeName, f64)]) -> Result<Vec
             Ok(id) => resolved.push((id, *weight)),
             Err(Error::NoSuchNode { .. }) if cluster.find(name).is_ok() => {}
             Err(Error::NoSuchNode { .. }) => {
-                return Err(Error::Precondition(format!("no such master node {name}")));
+                return Err(MoveError::NoSuchMaster(name.clone()).into());
             }
             Err(error) => return Err(error),
         }

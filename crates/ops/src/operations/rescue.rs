@@ -6,25 +6,25 @@ use redistrib_cluster_model::{NodeId, SlotSet};
 
 use crate::add_node::add_owner;
 use crate::agreement::agree;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::migrate::MigrateOptions;
-use crate::{Cluster, Context, Endpoint, Settings, Step, await_all_served, fix, lost, repair};
+use crate::{
+    Cluster, Context, Endpoint, MembershipError, Settings, Step, await_all_served, fix, lost,
+    repair,
+};
 
 /// The slots that nobody serves: those without an owner, and those whose master does not answer.
 ///
 /// # Errors
-/// [`Error::Precondition`] where a lost master has a replica that is alive: it has the data, and should take over.
+/// [`Error::Membership`](crate::Error::Membership) where a lost master has a replica that is alive: it has the data, and should take over.
 pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
     let mut lost = cluster.covered().complement();
     for master in cluster.masters().filter(|master| !master.is_up()) {
         let slots = &master.node().slots;
         let heir = cluster.replicas_of(master.id()).find(|replica| replica.is_up());
         if let (Some(heir), false) = (heir, slots.is_empty()) {
-            return Err(Error::Precondition(format!(
-                "{} is lost, but its replica {} has its data: let that take over (`redis-trib fix`), not a spare",
-                master.endpoint(),
-                heir.endpoint()
-            )));
+            let (master, heir) = (master.endpoint().clone(), heir.endpoint().clone());
+            return Err(MembershipError::HasHeir { master, heir }.into());
         }
         lost = lost.union(slots);
     }
@@ -46,7 +46,7 @@ pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
 /// ```
 ///
 /// # Errors
-/// Those of [`lost_slots`] and [`crate::add_node`]; [`Error::Precondition`] for a master that answers, though with a refusal; [`Error::NotSettled`] for one that other nodes see well.
+/// Those of [`lost_slots`] and [`crate::add_node`]; [`Error::Membership`](crate::Error::Membership) for a master that answers, though with a refusal; [`Error::NotSettled`](crate::Error::NotSettled) for one that other nodes see well.
 pub fn rescue_cluster(
     existing: &Endpoint,
     spare: &Endpoint,

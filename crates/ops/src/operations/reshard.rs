@@ -3,8 +3,8 @@
 use redistrib_cluster_model::plan::reshard::plan_reshard;
 use redistrib_cluster_model::{Move, NodeId, SlotSet};
 
-use crate::error::{Error, Result};
-use crate::{Cluster, Member};
+use crate::error::Result;
+use crate::{Cluster, Member, MoveError};
 
 /// Where the slots of a reshard come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Sources {
 /// ```
 ///
 /// # Errors
-/// [`Error::NoSuchNode`]; [`Error::Precondition`] for a node that is no master, for a target that is also a
+/// [`Error::NoSuchNode`](crate::Error::NoSuchNode); [`Error::Move`](crate::Error::Move) and [`Error::Reshard`](crate::Error::Reshard) for a node that is no master, for a target that is also a
 /// source, and for sources that own no slots.
 pub fn plan(
     cluster: &Cluster,
@@ -50,7 +50,7 @@ pub fn plan(
     let most = owned.iter().map(|(_, slots)| slots.len()).sum();
     // Where there are none at all, the plan says so.
     let count = if most == 0 { count } else { count.min(most) };
-    plan_reshard(&owned, target, count).map_err(|error| Error::Precondition(error.to_string()))
+    Ok(plan_reshard(&owned, target, count)?)
 }
 
 /// The slots of a master that are not on their way already.
@@ -64,6 +64,5 @@ fn master(cluster: &Cluster, id: NodeId) -> Result<&Member> {
     if member.is_master() {
         return Ok(member);
     }
-    let node = member.endpoint();
-    Err(Error::Precondition(format!("{node} ({id}) is a replica, and slots belong to masters")))
+    Err(MoveError::Replica { node: member.endpoint().clone(), id }.into())
 }

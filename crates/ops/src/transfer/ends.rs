@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use redistrib_cluster_model::Slot;
 
-use super::server::{Facts, Server, unfit};
+use super::server::{Facts, Server};
 use crate::cluster::in_parallel;
 use crate::error::{Error, Result};
-use crate::{Cluster, Endpoint};
+use crate::{Cluster, CopyError, Endpoint};
 
 /// Where keys are copied from.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ impl Ends {
     /// Asks all the servers what they are. `remove` tells whether keys are to be removed from their source.
     ///
     /// # Errors
-    /// Those of connecting, and [`Error::Precondition`] for servers between which this transfer cannot be.
+    /// Those of connecting, and [`Error::Copy`] for servers between which this transfer cannot be.
     pub(super) fn find(
         source: &Source,
         target: &Target,
@@ -74,7 +74,7 @@ impl Ends {
             }
         };
         if sources.is_empty() || targets.is_empty() {
-            return Err(Error::Precondition("a transfer needs a source and a target".into()));
+            return Err(CopyError::NoEnds.into());
         }
         let mut ends = Self { sources, targets, owners, same: Vec::new(), keeps_database };
         ends.same = (0..ends.sources.len()).map(|source| ends.itself(source)).collect();
@@ -118,14 +118,12 @@ impl Ends {
         };
         for (end, outcome) in self.targets.iter().zip(in_parallel(&self.targets, look)) {
             outcome.map_err(|error| match error {
-                Error::Refused { reply, .. } => unfit(
-                    &end.server,
-                    &format!(
-                        "does not have all of the databases that hold keys ({}): {reply}; name one with \
-                         --db, and where its keys are to go with --to-db",
-                        numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
-                    ),
-                ),
+                Error::Refused { reply, .. } => {
+                    let server = end.server.to_string();
+                    let databases = numbers.iter().map(u32::to_string).collect::<Vec<_>>();
+                    let databases = databases.join(", ");
+                    CopyError::MissingDatabases { server, databases, reply }.into()
+                }
                 other => other,
             })?;
         }
@@ -136,14 +134,10 @@ impl Ends {
     fn check_removal(&self) -> Result<()> {
         for End { server, facts } in &self.sources {
             if !facts.is_master {
-                let why = "is a replica, where keys cannot be removed: name its master, or --copy";
-                return Err(unfit(server, why));
+                return Err(CopyError::FromReplica(server.to_string()).into());
             }
             if facts.in_cluster_mode {
-                return Err(unfit(
-                    server,
-                    "is a node of a cluster: its keys can only be copied, with --copy",
-                ));
+                return Err(CopyError::FromCluster(server.to_string()).into());
             }
         }
         Ok(())
@@ -152,22 +146,21 @@ impl Ends {
     fn check(&self, target: &Target) -> Result<()> {
         for end in &self.targets {
             if !end.facts.is_master {
-                return Err(unfit(&end.server, "is a replica: name its master as the target"));
+                return Err(CopyError::ToReplica(end.server.to_string()).into());
             }
             if end.facts.in_cluster_mode && !matches!(target, Target::Cluster(_)) {
-                let why = "is a node of a cluster: use `redis-trib import` to copy into a cluster";
-                return Err(unfit(&end.server, why));
+                return Err(CopyError::ToClusterNode(end.server.to_string()).into());
             }
         }
         for (number, end) in self.targets.iter().enumerate() {
             if position(&self.targets, end).is_some_and(|first| first != number) {
-                return Err(unfit(&end.server, "is named twice among the targets"));
+                return Err(CopyError::NamedTwice(end.server.to_string()).into());
             }
         }
         let fleet = matches!(target, Target::Fleet(_));
         let itself = self.sources.iter().zip(&self.same).find(|(_, same)| same.is_some());
         match itself {
-            Some((end, _)) if !fleet => Err(unfit(&end.server, "is source and target in one")),
+            Some((end, _)) if !fleet => Err(CopyError::Itself(end.server.to_string()).into()),
             _ => Ok(()),
         }
     }

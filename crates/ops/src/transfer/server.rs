@@ -7,7 +7,7 @@ use redistrib_resp::Command;
 
 use crate::commands;
 use crate::commands::replies::info_in;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::server_info::databases_with_keys;
 use crate::{Connection, Endpoint, Settings};
 
@@ -59,7 +59,7 @@ impl Server {
     /// A connection with the database selected.
     ///
     /// # Errors
-    /// Those of [`Connection::open`], and [`Error::Refused`] for a database that is not there.
+    /// Those of [`Connection::open`], and [`Error::Refused`](crate::Error::Refused) for a database that is not there.
     pub fn connect(&self) -> Result<Connection> {
         let mut connection = Connection::open(&self.endpoint, &self.settings)?;
         if self.db != 0 {
@@ -181,11 +181,6 @@ pub(crate) fn read_time(reply: &redistrib_resp::View<'_>) -> Option<i64> {
 pub(crate) fn unix_time_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// The error for a server that cannot be written to as the transfer needs.
-pub(crate) fn unfit(server: &Server, why: &str) -> Error {
-    Error::Precondition(format!("{server} {why}"))
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use super::places::Places;
 use super::redirect::{Hint, error_text, read_hint};
 use super::report::Reason;
 use super::server::Server;
-use crate::Endpoint;
 use crate::client::Redirect;
 use crate::error::{Error, Result};
+use crate::{CopyError, Endpoint};
 
 /// How long a key is tried that is sent from node to node or put off.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -264,12 +264,11 @@ impl<'a> Writer<'a> {
     /// Sends a command on one key to where the key is, and follows it.
     ///
     /// # Errors
-    /// Those of connections; [`Error::Precondition`] for a slot without an owner.
+    /// Those of connections; [`Error::Copy`] for a slot without an owner.
     pub(super) fn ask(&mut self, key: &[u8], command: &Command) -> Result<Reply> {
         let place = self.places.of(self.source, key);
-        let mut number = place.ok_or_else(|| {
-            Error::Precondition(format!("\"{}\": {}", key.escape_ascii(), Reason::NoOwner))
-        })?;
+        let mut number =
+            place.ok_or_else(|| CopyError::NoOwner(format!("\"{}\"", key.escape_ascii())))?;
         let (until, mut asking) = (Instant::now() + PATIENCE, false);
         loop {
             let link = self.nodes[number].link(self.source_clock)?;

@@ -25,7 +25,7 @@ use super::shared::Shared;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cancel, Event, Method, Pair, Stop};
+use crate::{Cancel, Event, Method, MoveError, Pair, Stop};
 
 /// Between two looks at a job: a small part of the time that it has taken already.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
@@ -53,14 +53,12 @@ fn stat(node: &mut Link<'_>, field: &str) -> Option<u64> {
 /// rate is asked for, it is MIGRATE.
 ///
 /// # Errors
-/// [`Error::Precondition`] where atomic migration was demanded and a node has none, or a rate with it, or keys in a
+/// [`Error::Move`] where atomic migration was demanded and a node has none, or a rate with it, or keys in a
 /// numbered database.
 pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
     let demanded = shared.options.atomic == Atomic::Always;
     if shared.options.rate.is_some() && demanded {
-        let what = "servers that move slots by themselves keep to no rate: leave --rate out, or \
-                    --atomic at auto, which moves them by MIGRATE then";
-        return Err(Error::Precondition(what.into()));
+        return Err(MoveError::NoRate.into());
     }
     if shared.options.atomic == Atomic::Never || shared.options.rate.is_some() {
         return Ok(Method::Migrate);
@@ -89,11 +87,8 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
     if !demanded {
         return Ok(Method::Migrate);
     }
-    let (from, to) = (source.endpoint(), target.endpoint());
-    Err(Error::Precondition(format!(
-        "{from} and {to} do not both know atomic slot migration (Valkey 9 or Redis 8.4 on both sides): \
-         leave --atomic at auto"
-    )))
+    let (from, to) = (source.endpoint().clone(), target.endpoint().clone());
+    Err(MoveError::NotAtomic { from, to }.into())
 }
 
 /// A database other than the first that holds keys. Seen on Valkey 9.1.2 without an append-only file: what clients write
@@ -106,11 +101,7 @@ fn numbered_database(source: &mut crate::Connection) -> Result<Option<u32>> {
 }
 
 fn numbered_database_refused(source: &crate::Connection, database: u32) -> Error {
-    let node = source.endpoint();
-    Error::Precondition(format!(
-        "{node} holds keys in database {database}, and an atomic migration loses what clients write to another database \
-         meanwhile: leave --atomic at auto, which moves them by MIGRATE then"
-    ))
+    MoveError::NumberedDatabase { node: source.endpoint().clone(), database }.into()
 }
 
 /// What came of an atomic migration.
@@ -257,7 +248,7 @@ fn hopeless(job: &SlotJob, patience: Duration) -> String {
 
 fn failure(pair: Pair, what: &str) -> Error {
     let Pair { from, to } = pair;
-    Error::Precondition(format!("the atomic migration from {from} to {to} failed: {what}"))
+    MoveError::Atomic { from, to, what: what.to_owned() }.into()
 }
 
 /// Tells how many bytes went over since the last look.

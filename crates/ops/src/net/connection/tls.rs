@@ -13,8 +13,8 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, InconsistentKeys, RootCertStore, StreamOwned};
 
 use super::trust::{Authorities, Trust};
-use crate::Endpoint;
 use crate::error::{Error, Result};
+use crate::{Endpoint, TlsSetupError};
 
 pub(super) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
@@ -61,12 +61,12 @@ impl TlsSettings {
     /// Reads the certificates and keys. Without `cacert` and `cacertdir` the system's authorities are trusted.
     ///
     /// # Errors
-    /// [`Error::File`] for what cannot be read, [`Error::Precondition`] for what is in it.
+    /// [`Error::File`] for what cannot be read, [`Error::TlsSetup`] for what is in it.
     pub fn load(options: &TlsOptions) -> Result<Self> {
         let provider = Arc::new(crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .map_err(|error| Error::Precondition(format!("TLS: {error}")))?;
+            .map_err(|error| TlsSetupError::Library(error.to_string()))?;
         let trust = Trust {
             authorities: (!options.insecure).then(|| authorities(options)).transpose()?,
             algorithms: provider.signature_verification_algorithms,
@@ -78,7 +78,7 @@ impl TlsSettings {
                 let identity = identity(&provider, cert, key)?;
                 builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity)))
             }
-            _ => return Err(Error::Precondition("TLS: --cert and --key go together".into())),
+            _ => return Err(TlsSetupError::HalfAnIdentity.into()),
         };
         let server_name = options.sni.as_deref().map(parse_server_name).transpose()?;
         Ok(Self { config: Arc::new(config), server_name, verify_name: options.verify_name })
@@ -145,9 +145,8 @@ fn shake_hands(stream: &mut TlsStream, wait: Duration) -> io::Result<()> {
 }
 
 fn parse_server_name(name: &str) -> Result<ServerName<'static>> {
-    ServerName::try_from(name.to_owned()).map_err(|_| {
-        Error::Precondition(format!("TLS: {name:?} is no server name; give one with --sni"))
-    })
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| TlsSetupError::ServerName(name.to_owned()).into())
 }
 
 fn authorities(options: &TlsOptions) -> Result<Authorities> {
@@ -166,22 +165,19 @@ fn authorities(options: &TlsOptions) -> Result<Authorities> {
     }
     roots.add_parsable_certificates(named.iter().cloned());
     if roots.is_empty() && named.is_empty() {
-        return Err(Error::Precondition(
-            "TLS: no certificate authority to trust: give one with --cacert, or --insecure".into(),
-        ));
+        return Err(TlsSetupError::NoAuthority.into());
     }
     Ok(Authorities { roots, named, check_name: options.sni.is_some() || options.verify_name })
 }
 
 /// Our own certificate with its key. rustls would not read one of version 1; servers may.
 fn identity(provider: &CryptoProvider, cert: &Path, key: &Path) -> Result<CertifiedKey> {
-    let failed = |path: &Path, error| Error::Precondition(format!("{}: {error}", path.display()));
     let signer = provider.key_provider.load_private_key(private_key(key)?);
-    let signer = signer.map_err(|error| failed(key, error))?;
+    let signer = signer.map_err(|error| wrong_content(key, error))?;
     let identity = CertifiedKey::new(certificates(cert)?, signer);
     match identity.keys_match() {
         Err(error @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-            Err(failed(cert, error))
+            Err(wrong_content(cert, error))
         }
         _ => Ok(identity),
     }
@@ -191,13 +187,16 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let pem = std::fs::read(path).map_err(|source| file_error(path, source))?;
     CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| Error::Precondition(format!("{}: {error}", path.display())))
+        .map_err(|error| wrong_content(path, error))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
     let pem = std::fs::read(path).map_err(|source| file_error(path, source))?;
-    PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|error| Error::Precondition(format!("{}: {error}", path.display())))
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong_content(path, error))
+}
+
+fn wrong_content(path: &Path, why: impl ToString) -> Error {
+    TlsSetupError::Content { path: path.display().to_string(), why: why.to_string() }.into()
 }
 
 fn file_error(path: &Path, source: io::Error) -> Error {

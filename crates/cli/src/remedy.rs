@@ -1,0 +1,184 @@
+//! What the user can do about an error, in the words of this command line: libraries know nothing of its options.
+
+use std::io;
+
+use redistrib_ops::{
+    CopyError, Error, MembershipError, MoveError, Refusal, StreamError, TlsSetupError,
+};
+
+/// What to do next, where there is something.
+///
+/// ```
+/// use redistrib_ops::{Error, MoveError};
+/// let error = Error::from(MoveError::NoRate);
+/// assert!(redistrib_cli::remedy::remedy(&error).unwrap().contains("--rate"));
+/// ```
+pub fn remedy(error: &Error) -> Option<String> {
+    let text = match error {
+        Error::LeftOpen { seed, source, .. } => {
+            let finish = format!("run `redis-trib fix {seed}` or the same command again");
+            return Some(match remedy(source) {
+                Some(first) => format!("{first}; {finish}"),
+                None => finish,
+            });
+        }
+        Error::TakenBack { source, .. } => return remedy(source),
+        Error::Unreachable(why) => return remedy(why),
+        Error::NoSuchNode { seed, .. } => {
+            return Some(format!("see `redis-trib list {seed}` for the ids it has"));
+        }
+        Error::Move(error) => return for_moves(error),
+        Error::Membership(error) => return for_members(error),
+        Error::Copy(error) => for_copies(error)?,
+        Error::Stream(StreamError::Stateful(_)) => "or send it to one node without -c",
+        Error::TlsSetup(error) => for_tls_setup(error)?,
+        Error::OpenFiles { .. } => "raise the limit (`ulimit -n`, `LimitNOFILE=`)",
+        Error::KeysInBothPlaces { .. } => {
+            "delete the wrong ones, or give --replace to overwrite those at the target"
+        }
+        Error::Locked { .. } => {
+            "wait until it is through, or give --no-lock if you know that it does no harm"
+        }
+        Error::Connect { .. } => "is the server running, and is this its address?",
+        Error::Timeout { .. } => {
+            "the server is stopped or overloaded, or the network drops packets; try again"
+        }
+        Error::Protocol { .. } => {
+            "is this the port of a Redis or Valkey server? one that expects TLS needs --tls"
+        }
+        Error::Refused { reply, .. } => for_refusal(reply.as_bytes())?,
+        Error::Tls { reason, .. } => for_tls(reason)?,
+        Error::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionReset => {
+            "a port that expects TLS does so; give --tls then"
+        }
+        Error::Io { source, .. } => for_tls(&source.to_string())?,
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn for_moves(error: &MoveError) -> Option<String> {
+    let text = match error {
+        MoveError::Open { seed, .. } => return Some(format!("run `redis-trib fix {seed}` first")),
+        MoveError::Replaced { seed, .. } => {
+            return Some(format!(
+                "see `redis-trib check {seed}`, and give the command again for the master that serves its slots now"
+            ));
+        }
+        MoveError::NotOwner { .. } => "`redis-trib list` shows who does",
+        MoveError::NoRate => {
+            "leave --rate out, or --atomic at auto, which moves them by MIGRATE then"
+        }
+        MoveError::NotAtomic { .. } => "leave --atomic at auto",
+        MoveError::NumberedDatabase { .. } => {
+            "leave --atomic at auto, which moves them by MIGRATE then"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn for_members(error: &MembershipError) -> Option<String> {
+    let text = match error {
+        MembershipError::OtherNodes { failed, .. } if *failed > 0 => {
+            return Some(format!("or give --ignore-failed: {failed} of them have failed"));
+        }
+        MembershipError::NotForgotten { failures, .. } => {
+            return failures.iter().find_map(remedy);
+        }
+        MembershipError::IsReplica { .. } => "`redis-trib del-node` does",
+        MembershipError::OwnsSlots { .. } => "--drain moves them away first",
+        MembershipError::LastMaster(_) => "see `redis-trib shutdown`",
+        MembershipError::SilentMaster { .. } => {
+            "give --force to do without it, or --takeover where no majority of masters is left to vote"
+        }
+        MembershipError::HasHeir { .. } => "`redis-trib fix` does so",
+        _ => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn for_copies(error: &CopyError) -> Option<&'static str> {
+    Some(match error {
+        CopyError::MissingDatabases { .. } => {
+            "name one with --db, and where its keys are to go with --to-db"
+        }
+        CopyError::FromReplica(_) => "or leave them there, with --copy",
+        CopyError::FromCluster(_) => "give --copy",
+        CopyError::ToClusterNode(_) => "use `redis-trib import` to copy into a cluster",
+        _ => return None,
+    })
+}
+
+fn for_tls_setup(error: &TlsSetupError) -> Option<&'static str> {
+    Some(match error {
+        TlsSetupError::HalfAnIdentity => "give --cert and --key",
+        TlsSetupError::ServerName(_) => "give one with --sni",
+        TlsSetupError::NoAuthority => "give one with --cacert, or --insecure",
+        _ => return None,
+    })
+}
+
+/// By the words of rustls for what it finds, and for the alerts a server sends.
+fn for_tls(reason: &str) -> Option<&'static str> {
+    let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if has(&["UnknownIssuer", "BadSignature", "CaUsedAsEndEntity"]) {
+        Some(
+            "the authority that signed the server's certificate is not trusted: name it with --cacert",
+        )
+    } else if has(&["not valid for name"]) {
+        Some(
+            "connect by a name that the certificate has, or give that with --sni in place of --verify-name",
+        )
+    } else if has(&["CertificateRequired"]) {
+        Some("the server asks for a certificate of yours: give --cert and --key")
+    } else if has(&["UnknownCA", "BadCertificate"]) {
+        Some("the server does not trust the authority that signed your certificate")
+    } else if has(&["InvalidContentType", "no handshake in time"]) {
+        Some("if this port does not speak TLS, leave --tls out")
+    } else {
+        None
+    }
+}
+
+fn for_refusal(reply: &[u8]) -> Option<&'static str> {
+    if let Some(refusal) = Refusal::of_target(reply) {
+        return for_refusal_of_target(refusal);
+    }
+    Some(match Refusal::of(reply) {
+        Refusal::PasswordNeeded => "give the password with -a, --askpass or REDISCLI_AUTH",
+        Refusal::WrongPassword if reply.starts_with(b"WRONGPASS") => {
+            "check the user name and the password"
+        }
+        Refusal::WrongPassword => "check the password",
+        Refusal::NotPermitted => {
+            "the user's ACL lacks this command; ask for it or use another user"
+        }
+        Refusal::Loading | Refusal::MasterDown | Refusal::TryAgain => {
+            "the node is not ready yet; try again in a moment"
+        }
+        Refusal::ClusterDown => "run `redis-trib check` to see what the cluster lacks",
+        Refusal::TooFewReplicas => {
+            "no replica of the node acknowledged the change in time: see whether its replicas are up and in sync"
+        }
+        _ => return None,
+    })
+}
+
+/// Why a target does not take the keys that MIGRATE brings.
+fn for_refusal_of_target(refusal: Refusal) -> Option<&'static str> {
+    Some(match refusal {
+        Refusal::OutOfMemory => "raise the target's maxmemory, or choose another target",
+        Refusal::TooFewReplicas => {
+            "the target has fewer good replicas than its min-replicas-to-write: bring them back, or lower that"
+        }
+        Refusal::ReadOnly => "the target is a replica by now: choose its master",
+        Refusal::CannotSave => {
+            "the target cannot save its data and takes no writes: see its log and its disk"
+        }
+        Refusal::BadPayload => {
+            "the target is of an older version than the source and cannot read its values: choose another, or upgrade it"
+        }
+        _ => return None,
+    })
+}
