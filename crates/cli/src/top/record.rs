@@ -91,7 +91,7 @@ impl Recording {
     }
 
     /// How many samples there are; never none.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.places.len()
     }
 

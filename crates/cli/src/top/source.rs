@@ -32,7 +32,7 @@ impl Source {
                 }
                 Ok(Some(sample))
             }
-            Self::Recorded(recording, taken) if *taken < recording.len() => {
+            Self::Recorded(recording, taken) if *taken < recording.count() => {
                 *taken += 1;
                 recording.sample(*taken - 1).map(Some)
             }
@@ -54,7 +54,7 @@ impl Source {
     pub fn seek(&mut self, by: i64) -> anyhow::Result<Option<History>> {
         let Self::Recorded(recording, taken) = self else { return Ok(None) };
         let place = i64::try_from(*taken).unwrap_or(i64::MAX).saturating_add(by).max(1);
-        *taken = usize::try_from(place).unwrap_or(1).min(recording.len());
+        *taken = usize::try_from(place).unwrap_or(1).min(recording.count());
         let mut history = History::default();
         for number in taken.saturating_sub(BEFORE)..*taken {
             history.push(recording.sample(number)?);
@@ -67,7 +67,7 @@ impl Source {
         match self {
             Self::Live(..) => seed.to_owned(),
             Self::Recorded(recording, taken) => {
-                format!("{seed} recorded, {taken} of {}", recording.len())
+                format!("{seed} recorded, {taken} of {}", recording.count())
             }
         }
     }

@@ -4,16 +4,22 @@
 //! looks like a dispute, and is none. So what is wrong with slots counts when all nodes have been asked anew since it was
 //! first seen, and it is still so.
 
+use std::collections::HashMap;
+use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{Finding, SlotSet};
 
-/// The slots that something is wrong with, as far as it is not certain, and since when.
+/// The slots that something is wrong with, as far as it is not certain.
 #[derive(Debug, Default)]
 pub(super) struct Doubts {
-    since: Vec<(SlotSet, Instant)>,
+    kinds: HashMap<Discriminant<Finding>, Doubt>,
     is_begun: bool,
 }
+
+/// Slots that are wrong in one way, and since when.
+#[derive(Debug, Default)]
+struct Doubt(Vec<(SlotSet, Instant)>);
 
 impl Doubts {
     /// The findings that are certain. `oldest` is when the node was asked that has not been asked for the longest time,
@@ -24,29 +30,44 @@ impl Doubts {
         oldest: Instant,
         spread: Duration,
     ) -> Vec<Finding> {
-        let all =
-            findings.iter().filter_map(slots_of).fold(SlotSet::new(), |all, it| all.union(it));
-        let mut fresh = all.clone();
-        for (slots, _) in &mut self.since {
-            *slots = slots.intersection(&all);
-            fresh = fresh.difference(slots);
+        let mut wrong: HashMap<Discriminant<Finding>, SlotSet> = HashMap::new();
+        for (finding, slots) in findings.iter().filter_map(|it| Some((it, slots_of(it)?))) {
+            let all = wrong.entry(discriminant(finding)).or_default();
+            *all = all.union(slots);
         }
-        self.since.retain(|(slots, _)| !slots.is_empty());
-        let now = Instant::now();
-        if !fresh.is_empty() {
-            self.since.push((fresh, now));
+        self.kinds.retain(|kind, _| wrong.contains_key(kind));
+        let mut certain = HashMap::new();
+        for (kind, slots) in wrong {
+            certain.insert(kind, self.kinds.entry(kind).or_default().certain(&slots, oldest));
         }
         let is_first = !std::mem::replace(&mut self.is_begun, true);
-        let certain = self.since.iter().filter(|(_, since)| is_first || *since < oldest);
-        let certain = certain.fold(SlotSet::new(), |all, (slots, _)| all.union(slots));
         let holds = |finding: &Finding| match finding {
             // Each told its time when it was asked.
             Finding::ClocksDiffer { apart_ms, .. } => {
                 u128::from(*apart_ms) > spread.as_millis() + 1000
             }
-            _ => slots_of(finding).is_none_or(|slots| !slots.intersection(&certain).is_empty()),
+            _ => slots_of(finding)
+                .zip(certain.get(&discriminant(finding)))
+                .is_none_or(|(slots, certain)| is_first || !slots.intersection(certain).is_empty()),
         };
         findings.into_iter().filter(holds).collect()
+    }
+}
+
+impl Doubt {
+    /// Of these slots those that all nodes have been asked about since they were first wrong.
+    fn certain(&mut self, all: &SlotSet, oldest: Instant) -> SlotSet {
+        let mut fresh = all.clone();
+        for (slots, _) in &mut self.0 {
+            *slots = slots.intersection(all);
+            fresh = fresh.difference(slots);
+        }
+        self.0.retain(|(slots, _)| !slots.is_empty());
+        if !fresh.is_empty() {
+            self.0.push((fresh, Instant::now()));
+        }
+        let certain = self.0.iter().filter(|(_, since)| *since < oldest);
+        certain.fold(SlotSet::new(), |all, (slots, _)| all.union(slots))
     }
 }
 

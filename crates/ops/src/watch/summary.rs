@@ -13,6 +13,9 @@ use super::doubt::Doubts;
 use super::field::{Answer, Seen};
 use crate::Endpoint;
 
+/// How long nodes may disagree while a tool moves slots.
+const PATIENCE_AT_WORK: Duration = Duration::from_secs(5);
+
 pub(super) fn sample(
     (seed, seen): (Endpoint, Vec<Seen>),
     began: Instant,
@@ -30,7 +33,15 @@ pub(super) fn sample(
     });
     let oldest = oldest.unwrap_or(began);
     let spread = newest.map_or(Duration::ZERO, |newest| newest.saturating_duration_since(oldest));
-    let findings = doubts.settle(snapshot.diagnosis(told), oldest, spread);
+    let holder = holder(&seen);
+    // While a tool is at work, nodes hear of its moves one after the other.
+    let patience = if holder.is_some() { PATIENCE_AT_WORK } else { Duration::ZERO };
+    let since = oldest.checked_sub(patience).unwrap_or(began);
+    let mut findings = doubts.settle(snapshot.diagnosis(told), since, spread);
+    if holder.is_some() {
+        // What a tool is at is no ill; slots that it leaves open are told when it is gone.
+        findings.retain(|finding| !matches!(finding, Finding::OpenSlots(_)));
+    }
     let seats: HashMap<NodeId, &Seen> = seen.iter().map(|seat| (seat.id, seat)).collect();
     let nodes = snapshot.nodes().into_iter().map(|node| node_sample(node, &seats, &findings));
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -40,7 +51,7 @@ pub(super) fn sample(
         seed: seed.to_string(),
         nodes: nodes.collect(),
         jobs,
-        holder: holder(&seen),
+        holder,
         findings,
     }
 }
