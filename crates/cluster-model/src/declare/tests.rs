@@ -134,6 +134,63 @@ fn carried_out(declared: &Declared, observed: &Observed, plan: &Plan) -> Observe
     })
 }
 
+#[test]
+fn what_is_wrong_in_a_file_is_told_with_its_line_and_without_its_secrets() {
+    for (text, told) in [
+        ("", "line 1: missing field `nodes`"),
+        ("[nodes]\n", "line 1: [nodes] has no node"),
+        ("[nodes]\n\n\"h\" = {}\n", "line 3: \"h\": an address is written host:port"),
+        ("[nodes]\n\"h:1\" = {}\n\"h:1\" = {}\n", "line 3: duplicate key"),
+        ("[nodes]\n\"h:1\" = {}\n\"[h]:1\" = {}\n", "line 3: node h:1 is declared twice"),
+        ("[nodes]\n\"h:1\" = { wieght = 2 }\n", "line 2: unknown field `wieght`"),
+        ("[nodes]\n\"h:1\" = { weight = -1 }\n", "line 2: weight is a number that is not negative"),
+        ("[nodes]\n\"h:1\" = { role = \"slave\" }\n", "line 2: unknown variant `slave`"),
+        (
+            "[nodes]\n\"h:1\" = { role = \"master\", shard = \"a\" }\n\"h:2\" = { role = \"master\", shard = \"a\" }\n",
+            "line 3: h:2 is to be the master of shard \"a\", as h:1 is",
+        ),
+        ("replicas = -1\n[nodes]\n\"h:1\" = {}\n", "line 1: invalid value"),
+        (
+            "password = \"hush\"\n[nodes]\n\"h:1\" = {}\n",
+            "line 1: a password does not stand in this file",
+        ),
+        (
+            "[nodes]\n\"h:1\" = {}\n[credentials]\npassword = \"hush\"\n",
+            "a password does not stand in this file",
+        ),
+        (
+            "[nodes]\n\"h:1\" = {}\n[credentials]\nuser = \"me\"\n",
+            "line 3: credentials name one place",
+        ),
+        (
+            "[nodes]\n\"h:1\" = {}\n[settings]\nrequirepass = \"hush\"\n",
+            "line 4: requirepass is a secret",
+        ),
+        ("[nodes]\n\"h:1\" = {}\n[settings]\nsave = [1]\n", "line 4: a setting is a text"),
+    ] {
+        let error = text.parse::<Declared>().unwrap_err().to_string();
+        assert!(error.contains(told), "{text:?}: {error}");
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
+fn settings_are_the_same_in_other_words() {
+    let declared: Declared =
+        "[nodes]\n\"h0:7000\" = {}\n[settings]\nmaxmemory = \"1gb\"\nappendonly = true\n"
+            .parse()
+            .unwrap();
+    let has = |maxmemory: &str, appendonly: &str| {
+        let settings = [("maxmemory", maxmemory), ("appendonly", appendonly)];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Observed { nodes: vec![Seen { settings: settings.into(), ..seen(0, None, "0-16383") }] }
+    };
+    assert_eq!(plan(&declared, &has("1073741824", "yes"), &[]).unwrap().steps, vec![]);
+    let steps = plan(&declared, &has("1000000000", "yes"), &[]).unwrap().steps;
+    let Change::Configure { settings, .. } = &steps[0].change else { panic!("{steps:?}") };
+    assert_eq!(settings.keys().collect::<Vec<_>>(), ["maxmemory"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { max_global_rejects: 100_000, max_shrink_iters: 300, ..ProptestConfig::default() })]
 
