@@ -108,7 +108,15 @@ const EXAMPLES: [(&str, &[&str]); 30] = [
             "redis-trib exec -c 127.0.0.1:7000 --pipe <commands.txt",
         ],
     ),
-    ("lab", &["redis-trib lab up", "redis-trib check 127.0.0.1:7000", "redis-trib lab destroy"]),
+    (
+        "lab",
+        &[
+            "redis-trib lab up",
+            "redis-trib lab up --topology cluster.toml",
+            "redis-trib check 127.0.0.1:7000",
+            "redis-trib lab destroy",
+        ],
+    ),
 ];
 
 /// The examples of a verb; of the program itself those of one that only looks.

@@ -63,6 +63,9 @@ pub struct LabUpArgs {
     /// The first port; the others follow [default: 7000]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
+    /// Make the lab what this file declares: its nodes are on 127.0.0.1, on ports that follow each other
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["nodes", "replicas", "port"])]
+    pub topology: Option<PathBuf>,
     /// The server program [default: REDIS_TRIB_SERVER, else valkey-server or redis-server on PATH]
     #[arg(long, value_name = "PATH")]
     pub server: Option<PathBuf>,

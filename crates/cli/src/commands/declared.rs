@@ -87,11 +87,21 @@ impl Wish {
     }
 }
 
+/// Reads a file that declares a cluster.
+pub(super) fn read(path: &Path) -> anyhow::Result<Declared> {
+    let wish = Wish::read(path)?;
+    ensure!(
+        wish.saved.is_none(),
+        "{}: is a plan: name the file that it was made of",
+        path.display()
+    );
+    Ok(wish.declared)
+}
+
 pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Outcome> {
     let mut session = Session::for_report(&args.report)?;
     session.dry_run = true;
-    let wish = Wish::read(&args.file)?;
-    ensure!(wish.saved.is_none(), "{}: is a plan already", args.file.display());
+    let wish = Wish { declared: read(&args.file)?, saved: None };
     wish.log_in(&mut session)?;
     let mut site = Site::survey(&wish.declared, &session.settings)?;
     if let Some(cluster) = site.cluster() {

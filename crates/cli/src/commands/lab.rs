@@ -1,8 +1,13 @@
 //! `lab`.
 
-use redistrib_ops::lab::{Lab, NodeState, NodeStatus, Options};
+use anyhow::ensure;
+use redistrib_ops::lab::{Failure, Lab, Layout, NodeState, NodeStatus, Options};
+use redistrib_ops::migrate::MigrateOptions;
+use redistrib_ops::model::Address;
+use redistrib_ops::model::declare::Declared;
+use redistrib_ops::{Site, apply_declared, plan_declared};
 
-use super::{Outcome, Session};
+use super::{Outcome, Session, declared};
 use crate::args::{LabDirArgs, LabUpArgs, LabVerb};
 use crate::report::Reporter;
 
@@ -17,22 +22,51 @@ pub(super) fn lab(verb: &LabVerb) -> anyhow::Result<Outcome> {
 
 fn up(args: &LabUpArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_report(&args.report)?;
-    let credentials = session.settings.credentials.as_ref();
-    let options = Options {
+    let declared = args.topology.as_deref().map(declared::read).transpose()?;
+    let asked = Options {
         nodes: args.nodes.map(usize::from),
         replicas: args.replicas,
         port: args.port,
-        server: args.server.clone(),
-        password: credentials.map(|it| it.password.clone()),
         ..Options::default()
     };
+    let asked = declared.as_ref().map_or(Ok(asked), servers_of)?;
+    let credentials = session.settings.credentials.as_ref();
+    let options = Options {
+        server: args.server.clone(),
+        password: credentials.map(|it| it.password.clone()),
+        ..asked
+    };
     let reporter = Reporter::new(&session.output);
-    let lab = session
-        .act(&reporter, |context| Lab::up(&args.dir, &options, &session.settings, context))?;
+    let lab = session.act(&reporter, |context| {
+        let lab = Lab::up(&args.dir, &options, &session.settings, context)?;
+        if let Some(declared) = &declared {
+            let mut site = Site::survey(declared, lab.settings())?;
+            let plan = plan_declared(declared, &mut site)?;
+            let migration = MigrateOptions::default();
+            apply_declared(declared, &plan, lab.settings(), &migration, context)?;
+        }
+        Ok::<Lab, Failure>(lab)
+    })?;
     let nodes: Vec<String> = lab.endpoints().iter().map(ToString::to_string).collect();
     session.output.line(format_args!("[OK] The lab is up: {}", nodes.join(" ")));
     session.output.document(&lab.status());
     Ok(Outcome::Done)
+}
+
+/// The servers that a file declares: a lab's are on this machine, on ports that follow each other.
+fn servers_of(declared: &Declared) -> anyhow::Result<Options> {
+    let addresses = declared.nodes.iter().map(|node| node.at.parse::<Address>());
+    let mut addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+    addresses.sort();
+    let first = addresses.first().map_or(0, |it| it.port);
+    for (address, port) in addresses.iter().zip(first..) {
+        ensure!(
+            address.host == "127.0.0.1" && address.port == port,
+            "{address}: a lab has its servers on 127.0.0.1, on ports that follow each other; 127.0.0.1:{port} is expected here"
+        );
+    }
+    let nodes = Some(addresses.len());
+    Ok(Options { nodes, port: Some(first), layout: Some(Layout::Nodes), ..Options::default() })
 }
 
 fn status(args: &LabDirArgs) -> anyhow::Result<Outcome> {
