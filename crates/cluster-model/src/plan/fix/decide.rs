@@ -155,7 +155,17 @@ impl<'a> Case<'a> {
         {
             return self.finish(owner, target);
         }
-        let astray = !self.other_holders(owner).is_empty();
+        let holders = self.other_holders(owner);
+        // The target has been replaced, as by a failover, and the owner has not heard of it. While it sends the slot it
+        // takes no key back.
+        if let [holder] = &holders[..]
+            && self.exports(owner)
+            && self.imports(holder)
+        {
+            let holder = holder.clone();
+            return self.finish(owner, &holder);
+        }
+        let astray = !holders.is_empty();
         self.gather(owner, &[]);
         self.close(owner);
         self.done(if astray { Reason::Astray } else { quiet })

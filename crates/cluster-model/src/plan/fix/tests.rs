@@ -213,6 +213,8 @@ fn a_migration_whose_target_forgot_it_is_finished() {
     // Another node took over from the target, with its keys.
     let mut replaced = world([&[1, 2], &[], &[3], &[]]);
     replaced.nodes[0].migrating = Some(1);
+    assert_eq!(mended(replaced.clone()), (2, vec![Reason::Interrupted]));
+    replaced.nodes[2].importing = Some(0);
     assert_eq!(mended(replaced), (2, vec![Reason::Interrupted]));
 }
 
