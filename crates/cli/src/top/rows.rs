@@ -13,6 +13,9 @@ use super::view::View;
 /// What is not known.
 pub(super) const UNKNOWN: &str = "?";
 
+/// From how many milliseconds on it is told how old a node's figures are.
+const OLD: u64 = 5000;
+
 /// A column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Column {
@@ -172,6 +175,9 @@ impl Column {
             Self::Shard | Self::Trend => String::new(),
             Self::Node => node.address.clone(),
             Self::Role => if is_master { "master" } else { "replica" }.into(),
+            Self::State if node.age_ms > OLD => {
+                format!("{} {}s", node.state.word(), node.age_ms / 1000)
+            }
             Self::State => node.state.word().into(),
             Self::Slots if is_master => node.node.slots.len().to_string(),
             Self::Slots => "-".into(),

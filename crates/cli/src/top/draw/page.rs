@@ -24,7 +24,8 @@ small for replicas. Signs stand for slots that something is wrong with, or that 
   x  their owner does not answer
   >  open: being moved from one node to another, or left so by an interrupted move
 
-The table has a line for each node. ? is what a node does not tell, or has not told in time. ▲ marks what a shard has
+The table has a line for each node. ? is what a node does not tell, or has not told in time; behind the state stands
+how many seconds old the figures of a node are that is asked less often, since it takes long to answer. ▲ marks what a shard has
 half as much again of as the others, or more. The bars are commands a second of the last minutes, on one scale for all.
 
   tab          from the nodes to the slot map, and back
