@@ -55,7 +55,7 @@ pub use operations::failover::{Failover, FailoverMode};
 pub use operations::fix::{fix, fix_migrating, plan_cluster_fix};
 pub use operations::follow::follow;
 pub use operations::forget_failed::forget_failed;
-pub use operations::inspect::{NodeReport, Report, inspect};
+pub use operations::inspect::{NodeReport, Report, glance, inspect};
 pub use operations::join::{balanced_by, join_cluster, join_cluster_with, join_no_load, replicate};
 pub use operations::list::{ClusterNode, list_masters, list_nodes};
 pub use operations::meet::Reunion;

@@ -219,13 +219,25 @@ impl Session {
         cluster: &mut Cluster,
         work: impl FnOnce(&mut Cluster, Context<'_>) -> redistrib_ops::Result<T>,
     ) -> anyhow::Result<T> {
-        let reporter = Reporter::naming(&self.output, cluster).of(verb);
-        self.act(&reporter, |context| {
-            let _held = self.lock.then(|| Lock::take(cluster, verb, context)).transpose()?;
+        self.hold(verb, cluster, |cluster, context| {
             if self.lock {
                 // Others may have changed it before we had it to ourselves.
                 cluster.refresh();
             }
+            work(cluster, context)
+        })
+    }
+
+    /// The same for work that looks by itself at what others may have changed before we had the cluster to ourselves.
+    fn hold<T>(
+        &self,
+        verb: &str,
+        cluster: &mut Cluster,
+        work: impl FnOnce(&mut Cluster, Context<'_>) -> redistrib_ops::Result<T>,
+    ) -> anyhow::Result<T> {
+        let reporter = Reporter::naming(&self.output, cluster).of(verb);
+        self.act(&reporter, |context| {
+            let _held = self.lock.then(|| Lock::take(cluster, verb, context)).transpose()?;
             work(cluster, context)
         })
     }

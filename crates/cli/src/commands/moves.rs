@@ -1,5 +1,7 @@
 //! What the verbs that move slots have in common.
 
+use std::collections::BTreeSet;
+
 use redistrib_ops::Cluster;
 use redistrib_ops::migrate::{migrate, obstacles};
 use redistrib_ops::model::fitness::{Obstacle, Weight};
@@ -30,8 +32,12 @@ pub(super) fn carry_out(
         return Ok(show(session, cluster, moves));
     }
     let options = migration.options();
-    let done = session
-        .change(verb, cluster, |cluster, context| migrate(cluster, moves, &options, context))?;
+    let ends: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
+    let done = session.hold(verb, cluster, |cluster, context| {
+        // Of others that have changed meanwhile nothing is asked but that they agree in the end.
+        cluster.refresh_of(|member| ends.contains(&member.id()));
+        migrate(cluster, moves, &options, context)
+    })?;
     if voice::peer().is_none() {
         session.output.line(render::migrated(&done));
     }

@@ -3,7 +3,7 @@
 use anyhow::{Context, ensure};
 use redistrib_ops::model::{Finding, NodeId, NodeName, SlotSet};
 use redistrib_ops::reshard::{Sources, plan};
-use redistrib_ops::{Cluster, Endpoint, Error, Member, inspect, plan_migrate_slots};
+use redistrib_ops::{Cluster, Endpoint, Error, Member, glance, plan_migrate_slots};
 
 use super::fix::recover;
 use super::inspect::check_before;
@@ -35,7 +35,7 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
     if !recover(&session, "reshard", &mut cluster, &args.migration)? {
         return Ok(Outcome::Failed);
     }
-    let report = inspect(&mut cluster);
+    let report = glance(&cluster);
     if voice::peer().is_none() {
         session.output.lines(render::check(&report, seed, false));
     }

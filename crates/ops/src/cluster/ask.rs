@@ -1,7 +1,8 @@
 //! Many nodes asked at once, in windows: what all of them answer together would fill the memory and the network, and a
 //! process may have only so many connections. All that are silent are so side by side: together they take one time limit.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redistrib_resp::{Command, Reply};
@@ -31,7 +32,6 @@ fn most_open() -> usize {
 pub(super) struct Asking<'a> {
     members: &'a mut [Member],
     settings: &'a Settings,
-    commands: &'a [Command],
     /// How many are asked at a time.
     window: usize,
     /// Whether connections are given back with the answer.
@@ -45,34 +45,29 @@ pub(super) struct Asking<'a> {
 /// A member that has been asked, with what it has answered so far.
 struct Waiting {
     at: usize,
+    commands: Arc<[Command]>,
     replies: Vec<Reply>,
 }
 
 impl<'a> Asking<'a> {
-    pub(super) fn new(
-        members: &'a mut [Member],
-        settings: &'a Settings,
-        commands: &'a [Command],
-        most: usize,
-    ) -> Self {
+    pub(super) fn new(members: &'a mut [Member], settings: &'a Settings, most: usize) -> Self {
         let rest = members.len() > most_open();
         Self {
             window: if rest { most.min(limits::free_files() / 2) } else { most },
             rest,
             members,
             settings,
-            commands,
             started: Instant::now(),
             busy: Duration::ZERO,
             patience: Patience::default(),
         }
     }
 
-    /// Sends all commands to each member that `which` accepts, and keeps of its replies what `read` makes of them. The
+    /// Sends each member its commands, if there are any for it, and keeps of its replies what `read` makes of them. The
     /// result stands in the members' order; `None` for those left out.
     pub(super) fn ask<T>(
         mut self,
-        which: impl Fn(&Member) -> bool,
+        commands: impl Fn(&Member) -> Option<Arc<[Command]>>,
         mut read: impl FnMut(&Connection, Vec<Reply>) -> Result<T>,
     ) -> Vec<Option<Result<T>>> {
         let mut answers: Vec<_> = self.members.iter().map(|_| None).collect();
@@ -80,14 +75,15 @@ impl<'a> Asking<'a> {
             connection.give_room_back();
             answers[it.at] = Some(read(connection, it.replies));
         };
-        let chosen: Vec<usize> =
-            (0..self.members.len()).filter(|at| which(&self.members[*at])).collect();
-        let windows: Vec<&[usize]> = chosen.chunks(self.window.max(1)).collect();
+        let members = self.members.iter().enumerate();
+        let questions: Vec<(usize, Arc<[Command]>)> =
+            members.filter_map(|(at, member)| Some((at, commands(member)?))).collect();
+        let windows: Vec<_> = questions.chunks(self.window.max(1)).collect();
         let (mut late, mut failed) = (Vec::new(), Vec::new());
         let part = self.settings.timeout / u32::try_from(windows.len()).unwrap_or(u32::MAX).max(1);
-        for (number, places) in windows.iter().enumerate() {
+        for (number, questions) in windows.iter().enumerate() {
             let (began, busy) = (Instant::now(), self.busy);
-            let asked = self.send(places, &mut failed);
+            let asked = self.send(questions, &mut failed);
             let patience = part.min(WINDOW_PATIENCE);
             let is_last = number + 1 == windows.len();
             let unheard = self.collect(asked, &mut hear, &mut failed, |asking| {
@@ -111,16 +107,23 @@ impl<'a> Asking<'a> {
     }
 
     /// Connects to those of a window that rest, and sends to all of it. Who cannot be sent to has failed.
-    fn send(&mut self, places: &[usize], failed: &mut Vec<(usize, Error)>) -> Vec<Waiting> {
-        self.wake(places, failed);
-        let mut asked = Vec::with_capacity(places.len());
-        for &at in places {
-            if failed.iter().any(|(other, _)| *other == at) {
+    fn send(
+        &mut self,
+        questions: &[(usize, Arc<[Command]>)],
+        failed: &mut Vec<(usize, Error)>,
+    ) -> Vec<Waiting> {
+        let places: Vec<usize> = questions.iter().map(|(at, _)| *at).collect();
+        self.wake(&places, failed);
+        let failed_to_wake: HashSet<usize> = failed.iter().map(|(at, _)| *at).collect();
+        let mut asked = Vec::with_capacity(questions.len());
+        for (at, commands) in questions {
+            let (at, commands) = (*at, Arc::clone(commands));
+            if failed_to_wake.contains(&at) {
                 continue;
             }
-            let sent = self.members[at].connection().and_then(|it| it.send(self.commands));
+            let sent = self.members[at].connection().and_then(|it| it.send(&commands));
             match sent {
-                Ok(()) => asked.push(Waiting { at, replies: Vec::new() }),
+                Ok(()) => asked.push(Waiting { at, commands, replies: Vec::new() }),
                 Err(error) => failed.push((at, error)),
             }
         }
@@ -184,7 +187,7 @@ impl<'a> Asking<'a> {
     /// Takes in what has come from a member, and waits for more until then. Returns whether it has answered everything.
     fn advance(&mut self, it: &mut Waiting, until: Instant) -> Result<bool> {
         let connection = self.members[it.at].connection()?;
-        while let Some(command) = self.commands.get(it.replies.len()) {
+        while let Some(command) = it.commands.get(it.replies.len()) {
             let wait = until.saturating_duration_since(Instant::now());
             match connection.piece(command, wait)? {
                 Piece::Whole(reply) => it.replies.push(reply),
@@ -207,7 +210,7 @@ impl<'a> Asking<'a> {
 
     fn give_up(&mut self, it: &Waiting) -> Error {
         let waited = self.settings.timeout;
-        match (self.members[it.at].connection(), self.commands.get(it.replies.len())) {
+        match (self.members[it.at].connection(), it.commands.get(it.replies.len())) {
             (Ok(connection), Some(command)) => connection.give_up(command, waited),
             (Err(error), _) => error,
             (Ok(connection), None) => connection.unexpected(&Command::new(""), "nothing was asked"),

@@ -323,7 +323,12 @@ impl Cluster {
     /// was unreachable before stays so.
     pub fn refresh(&mut self) {
         // Want of descriptors says nothing of a node: it stays as it was seen last.
-        let _ = self.look(SharedNodes::default(), |member| member.link.is_ok());
+        self.refresh_of(|_| true);
+    }
+
+    /// The same of some of the nodes.
+    pub fn refresh_of(&mut self, which: impl Fn(&Member) -> bool) {
+        let _ = self.look(SharedNodes::default(), |member| member.link.is_ok() && which(member));
     }
 
     /// Asks the members that `which` accepts how they see the cluster.
@@ -339,9 +344,9 @@ impl Cluster {
         };
         let size = 128 * self.members.len();
         let most = (BYTES_AT_A_TIME / size.max(1)).clamp(1, VIEWS_AT_A_TIME);
-        let commands = std::slice::from_ref(&command);
-        let asking = Asking::new(&mut self.members, &self.settings, commands, most);
-        let answers = asking.ask(which, read);
+        let commands: Arc<[Command]> = Arc::new([command.clone()]);
+        let asking = Asking::new(&mut self.members, &self.settings, most);
+        let answers = asking.ask(|member| which(member).then(|| Arc::clone(&commands)), read);
         let mut outcome = Ok(());
         for (member, answer) in self.members.iter_mut().zip(answers) {
             match answer {
@@ -401,7 +406,17 @@ impl Cluster {
         commands: &[Command],
         read: impl FnMut(&Connection, Vec<Reply>) -> Result<T>,
     ) -> Vec<Option<Result<T>>> {
-        Asking::new(&mut self.members, &self.settings, commands, usize::MAX).ask(which, read)
+        let commands: Arc<[Command]> = commands.into();
+        self.hear_each(|member| which(member).then(|| Arc::clone(&commands)), read)
+    }
+
+    /// [`Cluster::hear`] where each member may be sent something else, or nothing.
+    pub(crate) fn hear_each<T>(
+        &mut self,
+        commands: impl Fn(&Member) -> Option<Arc<[Command]>>,
+        read: impl FnMut(&Connection, Vec<Reply>) -> Result<T>,
+    ) -> Vec<Option<Result<T>>> {
+        Asking::new(&mut self.members, &self.settings, usize::MAX).ask(commands, read)
     }
 
     /// A new connection to a member, for a thread of its own.

@@ -1,9 +1,10 @@
 //! All servers of a cluster asked at once for their state and their configuration.
 
+use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-use redistrib_cluster_model::ServerInfo;
+use redistrib_cluster_model::{NodeId, ServerInfo};
 use redistrib_resp::{Command, Reply};
 
 use crate::commands;
@@ -14,7 +15,8 @@ use crate::{Cluster, Connection, Member};
 /// Settings that hold a password.
 const SECRETS: [&str; 2] = ["requirepass", "masterauth"];
 
-/// Asks all reachable nodes for `INFO`, `CLUSTER INFO` and these settings, in one round trip. The result stands in the members'
+/// Asks all reachable nodes for `INFO`, `CLUSTER INFO` and these settings, in one round trip (two for servers before 7.0, which
+/// tell one setting at a time). The result stands in the members'
 /// order; `None` for a node that did not answer, or may not tell us. A setting that a server does not have, or does not tell us, is
 /// left out. Of a password no more is kept than what tells whether two nodes have the same.
 ///
@@ -27,10 +29,34 @@ const SECRETS: [&str; 2] = ["requirepass", "masterauth"];
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn ask(cluster: &mut Cluster, settings: &[&str]) -> Vec<Option<ServerInfo>> {
+    ask_of(cluster, Member::is_up, settings)
+}
+
+/// The same of some of the nodes.
+pub(crate) fn ask_of(
+    cluster: &mut Cluster,
+    which: impl Fn(&Member) -> bool,
+    settings: &[&str],
+) -> Vec<Option<ServerInfo>> {
     let disguise = RandomState::new();
-    let read = |_: &Connection, replies: Vec<Reply>| Ok(read(&replies, &disguise));
-    let answers = cluster.hear(Member::is_up, &questions(settings), read);
-    answers.into_iter().map(|answer| answer?.ok()?).collect()
+    let answers = cluster.hear(which, &questions(settings), |_, replies| {
+        Ok((read(&replies, &disguise), takes_one_name(&replies, settings)))
+    });
+    let (mut told, takes_one): (Vec<Option<ServerInfo>>, Vec<bool>) =
+        answers.into_iter().map(|answer| answer.and_then(Result::ok).unwrap_or_default()).unzip();
+    let members = cluster.members().iter().zip(takes_one);
+    let old = members.filter(|(_, takes_one)| *takes_one).map(|(member, _)| member.id());
+    let old: HashSet<NodeId> = old.collect();
+    if !old.is_empty() {
+        let asked = |member: &Member| old.contains(&member.id());
+        let answers = cluster.broadcast(asked, &one_by_one(settings));
+        for (told, answer) in told.iter_mut().zip(answers) {
+            if let (Some(told), Some(Ok(replies))) = (told, answer) {
+                enter(told, &replies, &disguise);
+            }
+        }
+    }
+    told
 }
 
 /// The same of one server; empty where it tells nothing.
@@ -38,15 +64,30 @@ pub fn ask(cluster: &mut Cluster, settings: &[&str]) -> Vec<Option<ServerInfo>> 
 /// # Errors
 /// Those of [`Connection::pipeline`].
 pub(crate) fn ask_one(node: &mut Connection, settings: &[&str]) -> Result<ServerInfo> {
+    let disguise = RandomState::new();
     let replies = node.pipeline(&questions(settings))?;
-    Ok(read(&replies, &RandomState::new()).unwrap_or_default())
+    let mut told = read(&replies, &disguise).unwrap_or_default();
+    if takes_one_name(&replies, settings) {
+        enter(&mut told, &node.pipeline(&one_by_one(settings))?, &disguise);
+    }
+    Ok(told)
 }
 
 /// What [`ask`] asks a server.
 pub(crate) fn questions(settings: &[&str]) -> Vec<Command> {
     let mut questions = vec![commands::info(), commands::cluster_info()];
-    questions.extend(settings.iter().copied().map(commands::setting));
+    questions.extend((!settings.is_empty()).then(|| commands::settings(settings)));
     questions
+}
+
+fn one_by_one(settings: &[&str]) -> Vec<Command> {
+    settings.iter().copied().map(commands::setting).collect()
+}
+
+/// Whether a server has refused the question for all settings at once, as those before 7.0 do.
+fn takes_one_name(replies: &[Reply], settings: &[&str]) -> bool {
+    let refused = replies.get(2).and_then(|reply| reply.view().as_error());
+    settings.len() > 1 && refused.is_some_and(|error| !error.starts_with(b"NOPERM"))
 }
 
 /// The databases of a server that hold keys, in the order of their numbers.
@@ -68,6 +109,11 @@ pub(crate) fn read(replies: &[Reply], disguise: &RandomState) -> Option<ServerIn
     let mut told = ServerInfo::parse(text_of(info)?);
     // A server that is in no cluster, or may not tell, answers with an error, which has no fields.
     told.read(text_of(of_cluster).unwrap_or_default());
+    enter(&mut told, settings, disguise);
+    Some(told)
+}
+
+fn enter(told: &mut ServerInfo, settings: &[Reply], disguise: &RandomState) {
     for reply in settings.iter().map(Reply::view).filter(|view| view.as_error().is_none()) {
         let mut words = reply.elements().filter_map(|word| word.as_str());
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
@@ -78,5 +124,4 @@ pub(crate) fn read(replies: &[Reply], disguise: &RandomState) -> Option<ServerIn
             }
         }
     }
-    Some(told)
 }

@@ -22,6 +22,11 @@ pub(crate) fn setting(name: &str) -> Command {
     Command::new("CONFIG").arg("GET").arg(name)
 }
 
+/// `CONFIG GET name …`, for servers since 7.0. Names that a server does not know are left out of its answer.
+pub(crate) fn settings(names: &[&str]) -> Command {
+    Command::new("CONFIG").arg("GET").args_from(names.iter().copied())
+}
+
 /// `CONFIG SET name value`.
 pub(crate) fn set_setting(name: &str, value: impl Arg) -> Command {
     Command::new("CONFIG").arg("SET").arg(name).arg(value)
@@ -51,6 +56,11 @@ pub(crate) fn asking() -> Command {
 /// `COMMAND INFO name`, with a bar between a command and its subcommand.
 pub(crate) fn about_command(name: impl Arg) -> Command {
     Command::new("COMMAND").arg("INFO").arg(name)
+}
+
+/// `COMMAND INFO name …`.
+pub(crate) fn about_commands<A: Arg>(names: impl IntoIterator<Item = A>) -> Command {
+    Command::new("COMMAND").arg("INFO").args_from(names)
 }
 
 /// `COMMAND GETKEYS command …`: the keys in it.

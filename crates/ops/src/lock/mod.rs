@@ -1,8 +1,8 @@
 //! One operation at a time: a lock that needs no key in the user's data and dies with its holder.
 //!
-//! On a connection to each master the tool names itself and looks at the names of all clients, in one
-//! transaction. So of two tools, on every master that both have, the second sees the first. The master with the
-//! lowest node id comes before the others: two tools that know the same masters meet there, and one of them goes on. The
+//! On a connection to each master the tool names itself, and then looks at the names of all clients. So of two tools, on
+//! every master that both have, one sees the other, or both do. The master with the lowest node id comes before the others: two
+//! tools that know the same masters meet there, where both steps are one transaction, and one of the tools goes on. The
 //! others are taken side by side. Tools that do not agree on which one is the lowest may both see each other, and
 //! then both let go.
 
@@ -68,15 +68,16 @@ impl Lock {
         nodes.sort();
         let me = Holder::new(verb);
         let keeper = Keeper::start();
-        let take = |(_, node): &(NodeId, Endpoint)| {
+        let take = |(_, node): &(NodeId, Endpoint), how| {
             let mut connection = Connection::open(node, settings)?;
-            claim(&mut connection, &me, context)?;
+            claim(&mut connection, &me, how, context)?;
             keeper.add(connection);
             Ok(())
         };
         let (arbiter, others) = nodes.split_at(nodes.len().min(1));
-        arbiter.iter().try_for_each(take)?;
-        in_parallel(others, take).into_iter().collect::<Result<()>>()?;
+        arbiter.iter().try_for_each(|node| take(node, Claim::Arbiter))?;
+        let taken = in_parallel(others, |node| take(node, Claim::Other));
+        taken.into_iter().collect::<Result<()>>()?;
         Ok(Self { _keeper: keeper })
     }
 }
@@ -90,11 +91,28 @@ fn require_files(connections: usize) -> Result<()> {
     Err(Error::OpenFiles { limit, needed: Some(needed) })
 }
 
-/// Names the connection, and makes sure that nobody else's name was there before.
-fn claim(connection: &mut Connection, me: &Holder, context: Context<'_>) -> Result<()> {
+/// Where others may come between the naming and the look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Claim {
+    /// Of two tools one goes on: naming and look are one transaction.
+    Arbiter,
+    /// Both would let go. Whoever is here has the arbiter already.
+    Other,
+}
+
+/// Names the connection, and makes sure that nobody else's name is there.
+fn claim(
+    connection: &mut Connection,
+    me: &Holder,
+    claim: Claim,
+    context: Context<'_>,
+) -> Result<()> {
     let name = Command::new("CLIENT").arg("SETNAME").arg(me.name());
     let list = Command::new("CLIENT").arg("LIST");
-    let all = commands::transaction([name.clone(), list.clone()]);
+    let all = match claim {
+        Claim::Arbiter => commands::transaction([name.clone(), list.clone()]),
+        Claim::Other => vec![name.clone(), list.clone()],
+    };
     let replies = connection.pipeline(&all)?;
     if let Some(text) = refusal(&replies) {
         let text = String::from_utf8_lossy(text).into_owned();
@@ -104,9 +122,10 @@ fn claim(connection: &mut Connection, me: &Holder, context: Context<'_>) -> Resu
         connection.request(&name)?;
         return Ok(());
     }
-    let text = replies.last().and_then(client_list).ok_or_else(|| {
-        connection.unexpected(&list, "its transaction did not answer with a list of clients")
-    })?;
+    let text = replies
+        .last()
+        .and_then(client_list)
+        .ok_or_else(|| connection.unexpected(&list, "there is no list of clients in the answer"))?;
     match holder::holders(&text).into_iter().find(|other| other.holder != *me) {
         None => Ok(()),
         Some(other) => Err(Error::Locked {
@@ -134,8 +153,8 @@ fn refusal(replies: &[Reply]) -> Option<&[u8]> {
     views.chain(within).find_map(|view| view.as_error())
 }
 
-/// The second answer of the transaction.
-fn client_list(exec: &Reply) -> Option<String> {
-    let list = exec.view().elements().nth(1)?;
+/// The last answer, or the last of the transaction that it is.
+fn client_list(last: &Reply) -> Option<String> {
+    let list = last.view().elements().last().unwrap_or(last.view());
     Some(String::from_utf8_lossy(list.as_bytes()?).into_owned())
 }

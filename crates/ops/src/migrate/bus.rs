@@ -7,6 +7,7 @@
 //! redis/redis pull requests 12344 and 12564.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::cluster::in_parallel;
 use crate::error::{Error, Result};
 use crate::lock::Holder;
 use crate::wait::until_settled;
-use crate::{Cluster, Connection, Context};
+use crate::{Cluster, Connection, Context, Member};
 
 /// How long a message is listened for before it is sent again, as one may get lost between nodes.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -106,25 +107,16 @@ fn all_ears(cluster: &Cluster, targets: &BTreeSet<NodeId>, channel: &str) -> Res
 /// # Errors
 /// [`Error::Refused`].
 fn publish(cluster: &mut Cluster, channel: &str) -> Result<()> {
-    let up = cluster.members_mut().iter_mut().filter(|member| member.is_up() && member.is_master());
-    let mut sent = Vec::new();
-    for member in up {
-        let publish = Command::new("PUBLISH").arg(channel).arg(member.id().to_string());
-        if let Ok(connection) = member.connection()
-            && connection.send(std::slice::from_ref(&publish)).is_ok()
-        {
-            sent.push((connection, publish));
-        }
-    }
-    // Each of them, before any is looked at: the connections are used again.
-    let refusals: Vec<Error> = sent
-        .into_iter()
-        .filter_map(|(connection, publish)| {
-            let answer = connection.receive(&publish).ok()?;
-            connection.refusal(&publish, answer.view())
-        })
-        .collect();
-    refusals.into_iter().next().map_or(Ok(()), Err)
+    let publish = |member: &Member| -> Option<Arc<[Command]>> {
+        let command = || Command::new("PUBLISH").arg(channel).arg(member.id().to_string());
+        (member.is_up() && member.is_master()).then(|| Arc::new([command()]) as _)
+    };
+    let answers = cluster.hear_each(publish, |connection, replies| {
+        let publish = Command::new("PUBLISH");
+        Ok(replies.iter().find_map(|reply| connection.refusal(&publish, reply.view())))
+    });
+    let mut refusals = answers.into_iter().filter_map(|answer| answer?.ok()?);
+    refusals.next().map_or(Ok(()), Err)
 }
 
 impl Ear {

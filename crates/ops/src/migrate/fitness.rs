@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redistrib_cluster_model::fitness::{
     End, Obstacle, SETTINGS, Unfit, Weight, judge, judge_refusal,
 };
-use redistrib_cluster_model::{Member, Move, NodeId, Slot};
+use redistrib_cluster_model::{Member, Move, NodeId, ServerInfo, Slot};
 use redistrib_resp::{Command, Reply};
 
 use crate::error::{Error, Result};
@@ -36,15 +36,27 @@ const FOOTER: usize = 10;
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn obstacles(cluster: &mut Cluster, moves: &[Move]) -> Vec<Obstacle> {
-    let mut found = judge(&ask(cluster, moves), moves);
+    let ends = ask(cluster, moves);
+    let mut found = judge(&ends, moves);
     let refused: BTreeSet<NodeId> = found.iter().map(|obstacle| obstacle.node.id).collect();
+    let told: BTreeMap<NodeId, &ServerInfo> =
+        ends.iter().filter_map(|end| Some((end.node.id, end.info.as_ref()?))).collect();
     let mut payloads: BTreeMap<NodeId, Option<Reply>> = BTreeMap::new();
+    // Servers of one version write alike: one of them is enough for each target.
+    let mut tried = BTreeSet::new();
     let pairs: BTreeSet<(NodeId, NodeId)> = moves.iter().map(|step| (step.from, step.to)).collect();
     for (from, to) in pairs.into_iter().filter(|(_, to)| !refused.contains(to)) {
+        let source = told.get(&from);
+        let version = source.and_then(|info| info.version());
+        let is_empty = source.is_some_and(|info| info.keys() == 0);
+        if is_empty || version.clone().is_some_and(|version| tried.contains(&(version, to))) {
+            continue;
+        }
         let payload =
             payloads.entry(from).or_insert_with(|| dump_some_key(connection(cluster, from)?));
         let payload = payload.as_ref().and_then(|payload| payload.view().as_bytes());
         let Some(payload) = payload else { continue };
+        tried.extend(version.map(|version| (version, to)));
         let (Some(source), Some(node)) = (member(cluster, from), member(cluster, to)) else {
             continue;
         };
@@ -76,9 +88,9 @@ pub(super) fn refuse_unfit_now(cluster: &mut Cluster, step: &Move) -> Result<()>
 /// What all ends of the moves tell of themselves.
 fn ask(cluster: &mut Cluster, moves: &[Move]) -> Vec<End> {
     let ends: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
-    let infos = server_info::ask(cluster, &SETTINGS);
-    let members = cluster.members().iter().zip(infos);
-    let members = members.filter(|(member, _)| ends.contains(&member.id()));
+    let is_end = |member: &crate::Member| ends.contains(&member.id());
+    let infos = server_info::ask_of(cluster, |member| member.is_up() && is_end(member), &SETTINGS);
+    let members = cluster.members().iter().zip(infos).filter(|(member, _)| is_end(member));
     let end = |(member, info): (&crate::Member, _)| End {
         node: named(member),
         slots: member.node().slots.clone(),

@@ -53,6 +53,11 @@ impl<'a> Link<'a> {
         self
     }
 
+    /// The connection, when nothing is under way on it.
+    pub(super) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
     /// Where the node is.
     pub(super) fn endpoint(&self) -> &Endpoint {
         self.connection.endpoint()

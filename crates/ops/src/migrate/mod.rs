@@ -15,6 +15,7 @@ mod databases;
 mod evictions;
 mod fitness;
 mod give_back;
+mod known;
 mod limiter;
 mod link;
 pub(crate) mod mend;
@@ -35,7 +36,7 @@ mod undo;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::Move;
+use redistrib_cluster_model::{Move, NodeId};
 use serde::Serialize;
 
 pub(crate) use atomic::JobQuestions;
@@ -50,6 +51,9 @@ use crate::wait::until_settled;
 use crate::{Cluster, Context, Event, Member, Stop};
 use evictions::Evictions;
 use shared::Shared;
+
+/// How often all nodes are asked at the end, while some of them are known to be behind.
+const LOOK_AT_ALL: Duration = Duration::from_secs(1);
 
 /// What a migration did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -111,23 +115,45 @@ pub fn migrate(
         let what = format!("{slots} of {wanted} slots have moved, and no slot is left open");
         return Err(Error::Cancelled(what));
     }
-    look_at_end(cluster, options, context)?;
+    look_at_end(cluster, moves, options, context)?;
     evictions.tell(cluster, context);
     Ok(Migrated { slots, keys, bytes, took: started.elapsed() })
 }
 
 /// Waits until all nodes, replicas too, see the same owners. A server that has lost its last slot follows the new owner
-/// and may have closed its connections over that: it is no less a member.
+/// and may have closed its connections over that: it is no less a member. Those that have not heard of the moves are asked
+/// again; all of them from time to time, since more may have happened than that.
 fn look_at_end(
     cluster: &mut Cluster,
+    moves: &[Move],
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<()> {
+    let mut all_asked: Option<Instant> = None;
     until_settled(options.settle, context.cancel, || {
-        cluster.refresh();
+        let behind = cluster.members().iter().filter(|member| is_behind(member, moves));
+        let behind: BTreeSet<NodeId> = behind.map(Member::id).collect();
+        match all_asked {
+            Some(at) if at.elapsed() < LOOK_AT_ALL && !behind.is_empty() => {
+                cluster.refresh_of(|member| behind.contains(&member.id()));
+            }
+            _ => {
+                cluster.refresh();
+                all_asked = Some(Instant::now());
+            }
+        }
         cluster.reconnect();
         Ok(unreplaced_master(cluster).or_else(|| disagreement(cluster, |_| true)))
     })
+}
+
+/// Whether a node has not heard yet that slots have moved.
+fn is_behind(member: &Member, moves: &[Move]) -> bool {
+    let Some(view) = member.topology() else { return false };
+    let has_heard = |step: &Move| {
+        view.node(step.to).is_some_and(|to| step.slots.difference(&to.slots).is_empty())
+    };
+    !moves.iter().all(has_heard)
 }
 
 /// A master that does not answer and still has slots in the eyes of the others: no replica has taken them over.

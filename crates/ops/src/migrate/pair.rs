@@ -77,9 +77,9 @@ impl<'a> PairWork<'a> {
         // All keys of a burst may wait for their first timeout before the first reply comes.
         let patience = source.timeout() + 2 * shared.options.timeout;
         let mut source = Link::new(source, cancel).with_patience(patience);
-        let round_trip = source.round_trip()?;
+        let round_trip = shared.round_trips.of(pair.from, || source.round_trip())?;
         let mut target = Link::new(target, cancel);
-        let taking = Taking::ask(&mut target)?;
+        let taking = shared.taking.of(pair.to, || Taking::ask(&mut target))?;
         Ok(Self {
             shared,
             pair,
@@ -110,6 +110,13 @@ impl<'a> PairWork<'a> {
             size = next_size(size, started.elapsed());
         }
         Ok(())
+    }
+
+    /// Leaves the connection to the target to the next pair that it is in.
+    pub(super) fn end(self) {
+        if self.database == 0 {
+            self.shared.idle.keep(self.pair.to, self.target.into_connection());
+        }
     }
 
     fn move_batch(&mut self, batch: &SlotSet) -> Result<()> {

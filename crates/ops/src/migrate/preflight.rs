@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redistrib_cluster_model::fitness::Weight;
 use redistrib_cluster_model::{Move, NodeId, SlotSet};
 
-use super::atomic::finish_running;
+use super::atomic::finish_running_at;
 use super::fitness;
 use super::options::MigrateOptions;
 use crate::agreement::disagreement;
@@ -24,14 +24,14 @@ pub(super) fn check(
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<()> {
-    finish_running(cluster, options, context)?;
+    let both: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
+    finish_running_at(cluster, |member| both.contains(&member.id()), options, context)?;
     for step in moves {
         require_master(cluster, step.from)?;
         require_master(cluster, step.to)?;
     }
     refuse_silent_masters(cluster)?;
     let targets: BTreeSet<NodeId> = moves.iter().map(|step| step.to).collect();
-    let both: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
     let mut first = true;
     until_settled(options.settle, context.cancel, || {
         // What discovery saw is fresh enough, unless it has to change.

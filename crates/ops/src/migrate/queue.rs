@@ -92,7 +92,9 @@ fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
     let slots = step.slots.len();
     shared.context.tell(Event::PairStarted { pair, slots, method });
     if method == Method::Migrate {
-        PairWork::begin(shared, pair)?.run(step.slots.clone())?;
+        let mut work = PairWork::begin(shared, pair)?;
+        work.run(step.slots.clone())?;
+        work.end();
     } else {
         move_atomically(shared, pair, step, method)?;
     }

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redistrib_cluster_model::{NodeId, SlotSet};
 
 use super::bus;
 use super::commands::MigrateTo;
+use super::known::{Idle, Known};
 use super::limiter::Limiter;
 use super::options::MigrateOptions;
 use super::others::Others;
+use super::taking::Taking;
 use crate::cluster::endpoint_of;
 use crate::error::{Error, Result};
 use crate::{Cluster, Connection, Context, Endpoint, Event, MoveError, Pair, Stop};
@@ -26,6 +29,13 @@ pub(super) struct Shared<'a> {
     pub(super) options: &'a MigrateOptions,
     pub(super) context: Context<'a>,
     pub(super) limiter: Limiter,
+    /// Whether a node knows each of the commands that move slots atomically.
+    pub(super) ways: Known<[bool; 2]>,
+    /// How a target takes slots.
+    pub(super) taking: Known<Taking>,
+    /// The round trip between the tool and a source.
+    pub(super) round_trips: Known<Duration>,
+    pub(super) idle: Idle,
     failed: AtomicBool,
     slots: AtomicUsize,
     keys: AtomicU64,
@@ -52,6 +62,10 @@ impl<'a> Shared<'a> {
             options,
             context,
             limiter: Limiter::new(options.rate),
+            ways: Known::default(),
+            taking: Known::default(),
+            round_trips: Known::default(),
+            idle: Idle::default(),
             failed: AtomicBool::new(false),
             slots: AtomicUsize::new(0),
             keys: AtomicU64::new(0),
@@ -109,8 +123,11 @@ impl<'a> Shared<'a> {
             };
             (source.endpoint().clone(), target.endpoint().clone(), to, settings)
         };
-        let source = Connection::open(&source, &settings)?;
-        Ok((source, Connection::open(&target, &settings)?, to))
+        let open = |id, node: &Endpoint| match self.idle.take(id) {
+            Some(connection) => Ok(connection),
+            None => Connection::open(node, &settings),
+        };
+        Ok((open(pair.from, &source)?, open(pair.to, &target)?, to))
     }
 
     /// After a job of the servers that did not go well: which of the slots the source still owns. Those that are with the

@@ -17,6 +17,7 @@ use redistrib_resp::View;
 
 use count::JobTally;
 pub(crate) use questions::JobQuestions;
+pub(super) use running::finish_running_at;
 pub use running::{finish_running, jobs};
 
 use super::link::Link;
@@ -25,7 +26,7 @@ use super::shared::Shared;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cancel, Event, Method, MoveError, Pair, Stop};
+use crate::{Cancel, Connection, Event, Method, MoveError, Pair, Stop};
 
 /// Between two looks at a job: a small part of the time that it has taken already.
 const FIRST_LOOK: Duration = Duration::from_millis(1);
@@ -63,44 +64,54 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
     if shared.options.atomic == Atomic::Never || shared.options.rate.is_some() {
         return Ok(Method::Migrate);
     }
-    let ways = [
-        ("cluster|migrateslots", Method::MigrateSlots),
-        ("cluster|migration", Method::MigrationImport),
-    ];
     let (mut source, mut target, _) = shared.connect(pair)?;
-    for (name, method) in ways {
-        let question = crate::commands::about_command(name);
-        let knows = |node: &mut crate::Connection| {
-            let reply = node.request(&question)?;
-            // A server that does not know a command answers null in its place.
-            let known = reply.view().elements().next().is_some_and(|about| !about.is_empty());
-            Ok::<bool, Error>(known)
+    let at_source = shared.ways.of(pair.from, || ways_of(&mut source))?;
+    let at_target = shared.ways.of(pair.to, || ways_of(&mut target))?;
+    let ways = WAYS.iter().zip(at_source.into_iter().zip(at_target));
+    let method = ways.into_iter().find(|(_, (one, two))| *one && *two).map(|((_, way), _)| *way);
+    if let Some(method) = method {
+        return match numbered_database(&mut source)? {
+            Some(database) if demanded => Err(numbered_database_refused(&source, database)),
+            Some(_) => Ok(Method::Migrate),
+            None => {
+                shared.idle.keep(pair.from, source);
+                shared.idle.keep(pair.to, target);
+                Ok(method)
+            }
         };
-        if knows(&mut source)? && knows(&mut target)? {
-            return match numbered_database(&mut source)? {
-                Some(database) if demanded => Err(numbered_database_refused(&source, database)),
-                Some(_) => Ok(Method::Migrate),
-                None => Ok(method),
-            };
-        }
     }
     if !demanded {
+        shared.idle.keep(pair.from, source);
+        shared.idle.keep(pair.to, target);
         return Ok(Method::Migrate);
     }
     let (from, to) = (source.endpoint().clone(), target.endpoint().clone());
     Err(MoveError::NotAtomic { from, to }.into())
 }
 
+/// The commands that move slots atomically, and what moves by each.
+const WAYS: [(&str, Method); 2] = [
+    ("cluster|migrateslots", Method::MigrateSlots),
+    ("cluster|migration", Method::MigrationImport),
+];
+
+/// Which of them a server knows. It answers null in the place of one that it does not.
+fn ways_of(node: &mut Connection) -> Result<[bool; 2]> {
+    let reply = node.request(&crate::commands::about_commands(WAYS.map(|(name, _)| name)))?;
+    let mut known = reply.view().elements().map(|about| !about.is_empty());
+    Ok(WAYS.map(|_| known.next().unwrap_or(false)))
+}
+
 /// A database other than the first that holds keys. Seen on Valkey 9.1.2 without an append-only file: what clients write
 /// to the first database while such a source exports slots is applied to the last database at the target, so that
 /// acknowledged writes are lost.
-fn numbered_database(source: &mut crate::Connection) -> Result<Option<u32>> {
+fn numbered_database(source: &mut Connection) -> Result<Option<u32>> {
     let reply = source.request(&crate::commands::info_of("keyspace"))?;
     let keyspace = info_in(&reply);
     Ok(keyspace.databases().into_keys().find(|database| *database > 0))
 }
 
-fn numbered_database_refused(source: &crate::Connection, database: u32) -> Error {
+fn numbered_database_refused(source: &Connection, database: u32) -> Error {
     MoveError::NumberedDatabase { node: source.endpoint().clone(), database }.into()
 }
 

@@ -1,6 +1,6 @@
 //! Jobs that an earlier run, or somebody else, began and the servers are still at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,18 @@ const LOOK: Duration = Duration::from_millis(50);
 struct Said {
     node: NodeId,
     job: SlotJob,
-    /// Bytes that have gone over for such jobs in the server's life.
+    /// The field of INFO that counts the bytes that have gone over for such jobs in the server's life, and what it says.
+    counter: &'static str,
     bytes: Option<u64>,
+}
+
+/// What masters say of jobs.
+#[derive(Debug, Default)]
+struct Jobs {
+    /// Those under way by their names, as their leaders tell of them.
+    open: BTreeMap<String, Said>,
+    /// What has a node let go of jobs that have failed.
+    cancels: Vec<(NodeId, Vec<Command>)>,
 }
 
 /// The atomic migrations that servers are at, each once. A server that does not answer, or knows no such
@@ -38,7 +48,7 @@ struct Said {
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn jobs(cluster: &mut Cluster) -> Vec<SlotJob> {
-    ask(cluster).into_values().map(|said| said.job).collect()
+    ask(cluster, |_| true).open.into_values().map(|said| said.job).collect()
 }
 
 /// Waits until the servers have ended the atomic migrations that they are at: a tool that dies leaves them to the
@@ -52,13 +62,24 @@ pub fn finish_running(
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<bool> {
+    finish_running_at(cluster, |_| true, options, context)
+}
+
+/// The same where only these masters are asked whether there are any.
+pub(in crate::migrate) fn finish_running_at(
+    cluster: &mut Cluster,
+    which: impl Fn(&Member) -> bool,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<bool> {
     let started = Instant::now();
     let mut watches: BTreeMap<String, JobWatch> = BTreeMap::new();
     let mut cancelled: BTreeMap<String, Instant> = BTreeMap::new();
-    loop {
-        let open = ask(cluster);
+    let failed = loop {
+        // Once there is one, its leader is to be asked, whoever that is.
+        let Jobs { open, cancels } = ask(cluster, |member| !watches.is_empty() || which(member));
         if open.is_empty() {
-            break;
+            break cancels;
         }
         for (id, said) in &open {
             if let Some(at) = cancelled.get(id) {
@@ -82,29 +103,18 @@ pub fn finish_running(
             return Err(Error::Cancelled(what.into()));
         }
         thread::sleep(LOOK);
+    };
+    // Sources of Redis keep the last job that has failed, and with it refuse to open its slots.
+    for (node, cancels) in failed {
+        cluster.member_mut(node)?.connection()?.pipeline(&cancels)?;
     }
-    clear_failed(cluster)?;
     if !watches.is_empty() {
         cluster.refresh();
     }
     Ok(!watches.is_empty())
 }
 
-/// Has sources let go of jobs that have failed: those of Redis keep the last one, and with it refuse to open its slots.
-fn clear_failed(cluster: &mut Cluster) -> Result<()> {
-    let answers =
-        cluster.broadcast(|member| member.is_up() && member.is_master(), &[commands::imports()]);
-    for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
-        let Some(Ok(replies)) = answer else { continue };
-        let cancels = cancels_of_failed(&replies);
-        if !cancels.is_empty() {
-            member.connection()?.pipeline(&cancels)?;
-        }
-    }
-    Ok(())
-}
-
-/// The same for one node.
+/// Has a source let go of jobs that have failed.
 pub(super) fn clear_failed_at(node: &mut Connection) -> Result<()> {
     let replies = node.pipeline(&[commands::imports()])?;
     node.pipeline(&cancels_of_failed(&replies)).map(drop)
@@ -152,37 +162,52 @@ fn cancel(cluster: &mut Cluster, said: &Said, context: Context<'_>) -> Result<()
     cluster.member_mut(said.node)?.connection()?.pipeline(&[of_redis, of_valkey]).map(drop)
 }
 
-/// The jobs under way by their names, as their leaders tell of them.
-fn ask(cluster: &mut Cluster) -> BTreeMap<String, Said> {
-    let questions = [commands::imports(), commands::exports(), commands::info_of("stats")];
-    let answers = cluster.broadcast(|member| member.is_up() && member.is_master(), &questions);
-    let mut open: BTreeMap<String, Said> = BTreeMap::new();
+fn ask(cluster: &mut Cluster, which: impl Fn(&Member) -> bool) -> Jobs {
+    let is_asked = |member: &Member| member.is_up() && member.is_master() && which(member);
+    let answers = cluster.broadcast(is_asked, &[commands::imports(), commands::exports()]);
+    let mut jobs = Jobs::default();
     for (member, answer) in cluster.members().iter().zip(answers) {
         let Some(Ok(replies)) = answer else { continue };
         for (said, leads) in read(member, &replies) {
-            if leads || !open.contains_key(&said.job.id) {
-                open.insert(said.job.id.clone(), said);
+            if leads || !jobs.open.contains_key(&said.job.id) {
+                jobs.open.insert(said.job.id.clone(), said);
             }
         }
+        let cancels = cancels_of_failed(&replies[..1]);
+        jobs.cancels.extend((!cancels.is_empty()).then(|| (member.id(), cancels)));
     }
-    open
+    measure(cluster, &mut jobs.open);
+    jobs
+}
+
+/// Asks how many bytes have gone over for the jobs.
+fn measure(cluster: &mut Cluster, open: &mut BTreeMap<String, Said>) {
+    if open.is_empty() {
+        return;
+    }
+    let nodes: BTreeSet<NodeId> = open.values().map(|said| said.node).collect();
+    let is_asked = |member: &Member| nodes.contains(&member.id());
+    let answers = cluster.broadcast(is_asked, &[commands::info_of("stats")]);
+    for (member, answer) in cluster.members().iter().zip(answers) {
+        let Some(Ok(replies)) = answer else { continue };
+        let stats = replies.first().map(info_in).unwrap_or_default();
+        for said in open.values_mut().filter(|said| said.node == member.id()) {
+            said.bytes = stats.number(said.counter);
+        }
+    }
 }
 
 /// The jobs that a node is at, and whether it leads them.
 fn read(member: &Member, replies: &[Reply]) -> Vec<(Said, bool)> {
-    let stats = replies.get(2).map(info_in).unwrap_or_default();
-    let of = |reply: Option<&Reply>, leads: fn(&SlotJob) -> NodeId, counter: &str| {
-        let jobs: Vec<SlotJob> = reply
-            .map(|reply| reply.view().elements().filter_map(read_job).collect())
-            .unwrap_or_default();
-        let open = jobs.into_iter().filter(SlotJob::is_open);
-        let node = member.id();
-        let bytes = stats.number(counter);
-        open.map(|job| {
+    let node = member.id();
+    let of = |reply: Option<&Reply>, leads: fn(&SlotJob) -> NodeId, counter: &'static str| {
+        let jobs = reply.into_iter().flat_map(|reply| reply.view().elements());
+        let open = jobs.filter_map(read_job).filter(SlotJob::is_open);
+        let said = open.map(|job| {
             let is_leader = leads(&job) == node;
-            (Said { node, job, bytes }, is_leader)
-        })
-        .collect::<Vec<_>>()
+            (Said { node, job, counter, bytes: None }, is_leader)
+        });
+        said.collect::<Vec<_>>()
     };
     let mut all = of(replies.first(), |job| job.to, "total_net_repl_input_bytes");
     all.extend(of(replies.get(1), |job| job.from, "total_net_cluster_slot_export_bytes"));

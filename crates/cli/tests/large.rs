@@ -1,0 +1,75 @@
+//! Large clusters, simulated, and a process that may have little: what is wanting is told, and is not the cluster's fault.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::process::Command;
+use std::time::Duration;
+
+use redistrib_benches::simulator::{Options, Simulator};
+use redistrib_ops::limits;
+use support::Run;
+
+/// So many nodes, half of them replicas, a millisecond away.
+fn simulate(nodes: usize) -> Simulator {
+    limits::raise_open_files().unwrap();
+    let delay = Duration::from_millis(1);
+    Simulator::start(Options { masters: nodes / 2, replicas: 1, delay, ..Options::default() })
+        .unwrap()
+}
+
+/// Runs the program in a shell that has set limits before.
+fn limited(limits: &str, args: &[&str]) -> Run {
+    let script = format!("{limits} && exec \"$0\" \"$@\"");
+    let program = env!("CARGO_BIN_EXE_redis-trib");
+    Command::new("sh").args(["-c", &script, program]).args(args).output().unwrap().into()
+}
+
+fn reshard<'a>(target: &'a str, seed: &'a str) -> [&'a str; 9] {
+    ["reshard", "--from", "all", "--to", target, "--slots", "5", "--yes", seed]
+}
+
+#[test]
+fn few_descriptors_are_enough_to_look_at_many_nodes() {
+    let simulator = simulate(300);
+    let seed = simulator.seed().to_string();
+    for verb in ["check", "info", "list", "rebalance --dry-run"] {
+        let args: Vec<&str> = verb.split(' ').chain([seed.as_str()]).collect();
+        let (few, many) = (limited("ulimit -n 100", &args), support::trib(&args));
+        assert_eq!((few.code, few.stderr), (0, String::new()), "{verb}: {}", few.stdout);
+        assert_eq!(few.stdout, many.stdout, "{verb}");
+    }
+}
+
+#[test]
+fn a_lock_for_which_there_are_too_few_descriptors_says_how_many_it_needs() {
+    let simulator = simulate(300);
+    let (seed, target) = (simulator.seed().to_string(), simulator.id(0));
+    let run = limited("ulimit -n 100", &reshard(&target, &seed));
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let told = "may have 100 files and connections open (`ulimit -n`) and needs 2";
+    assert!(run.stderr.contains(told) && !run.stderr.contains("fix"), "{}", run.stderr);
+    assert_eq!(simulator.counts().commits, 0);
+}
+
+#[test]
+fn as_many_descriptors_as_the_system_allows_are_taken() {
+    let simulator = simulate(300);
+    let (seed, target) = (simulator.seed().to_string(), simulator.id(0));
+    // Beside the lock's 150 there is room for some of the others at a time.
+    let run = limited("ulimit -Sn 100 && ulimit -Hn 260", &reshard(&target, &seed));
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    assert!(run.stdout.contains("[OK] Moved 5 slots"), "{}", run.stdout);
+}
+
+#[test]
+fn without_threads_everything_is_done_all_the_same() {
+    let simulator = simulate(40);
+    let (seed, target) = (simulator.seed().to_string(), simulator.id(0));
+    for room in ["ulimit -v 100000", "ulimit -v 1000000"] {
+        let run = limited(room, &reshard(&target, &seed));
+        assert_eq!(run.code, 0, "{room}: {}{}", run.stdout, run.stderr);
+        assert!(!run.stderr.contains("panicked"), "{room}: {}", run.stderr);
+    }
+}
