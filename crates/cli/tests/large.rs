@@ -73,3 +73,16 @@ fn without_threads_everything_is_done_all_the_same() {
         assert!(!run.stderr.contains("panicked"), "{room}: {}", run.stderr);
     }
 }
+
+/// The whole cluster is looked at before and after, in between the nodes that slots move between; and nobody is asked
+/// anything twice.
+#[test]
+fn a_reshard_asks_little_of_each_node() {
+    let simulator = simulate(300);
+    let (seed, target) = (simulator.seed().to_string(), simulator.id(0));
+    let run = support::trib(&reshard(&target, &seed));
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+    let counts = simulator.counts();
+    assert!(counts.views <= 2 * 300 + 6, "{counts:?}");
+    assert!(counts.commands <= 6 * 300, "{counts:?}");
+}

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use anyhow::ensure;
-use redistrib_ops::migrate::{MigrateOptions, finish_running, jobs};
+use redistrib_ops::migrate::{MigrateOptions, any_running, finish_running};
 use redistrib_ops::model::{DownReason, Finding};
 use redistrib_ops::{
     Cluster, Context, FixOptions, FixPlan, Silent, await_all_served, fix as mend, inspect,
@@ -169,7 +169,7 @@ fn await_servers(
     cluster: &mut Cluster,
     migration: &MigrationArgs,
 ) -> anyhow::Result<()> {
-    if !session.dry_run && !jobs(cluster).is_empty() {
+    if !session.dry_run && any_running(cluster)? {
         let options = migration.options();
         let work = |cluster: &mut Cluster, context: Context<'_>| {
             finish_running(cluster, &options, context)

@@ -42,6 +42,9 @@ pub(super) struct Asking<'a> {
     patience: Patience,
 }
 
+/// The place of a member, and what it is sent.
+type Question = (usize, Arc<[Command]>);
+
 /// A member that has been asked, with what it has answered so far.
 struct Waiting {
     at: usize,
@@ -76,16 +79,20 @@ impl<'a> Asking<'a> {
             answers[it.at] = Some(read(connection, it.replies));
         };
         let members = self.members.iter().enumerate();
-        let questions: Vec<(usize, Arc<[Command]>)> =
+        let questions: Vec<Question> =
             members.filter_map(|(at, member)| Some((at, commands(member)?))).collect();
         let windows: Vec<_> = questions.chunks(self.window.max(1)).collect();
         let (mut late, mut failed) = (Vec::new(), Vec::new());
+        if !self.rest {
+            self.wake(&questions, &mut failed);
+        }
         let part = self.settings.timeout / u32::try_from(windows.len()).unwrap_or(u32::MAX).max(1);
         for (number, questions) in windows.iter().enumerate() {
             let (began, busy) = (Instant::now(), self.busy);
             let asked = self.send(questions, &mut failed);
             let patience = part.min(WINDOW_PATIENCE);
-            let is_last = number + 1 == windows.len();
+            // Where connections are few, those of a window are needed for the next.
+            let is_last = self.rest || number + 1 == windows.len();
             let unheard = self.collect(asked, &mut hear, &mut failed, |asking| {
                 let least = LEAST_PATIENCE.min(asking.settings.timeout);
                 match is_last {
@@ -96,7 +103,10 @@ impl<'a> Asking<'a> {
             if unheard.is_empty() {
                 self.busy = busy + began.elapsed();
             }
-            late.extend(unheard);
+            match self.rest {
+                true => failed.extend(unheard.into_iter().map(|it| (it.at, self.give_up(&it)))),
+                false => late.extend(unheard),
+            }
         }
         let silent = self.collect(late, &mut hear, &mut failed, |asking| asking.left());
         failed.extend(silent.into_iter().map(|it| (it.at, self.give_up(&it))));
@@ -107,13 +117,8 @@ impl<'a> Asking<'a> {
     }
 
     /// Connects to those of a window that rest, and sends to all of it. Who cannot be sent to has failed.
-    fn send(
-        &mut self,
-        questions: &[(usize, Arc<[Command]>)],
-        failed: &mut Vec<(usize, Error)>,
-    ) -> Vec<Waiting> {
-        let places: Vec<usize> = questions.iter().map(|(at, _)| *at).collect();
-        self.wake(&places, failed);
+    fn send(&mut self, questions: &[Question], failed: &mut Vec<(usize, Error)>) -> Vec<Waiting> {
+        self.wake(questions, failed);
         let failed_to_wake: HashSet<usize> = failed.iter().map(|(at, _)| *at).collect();
         let mut asked = Vec::with_capacity(questions.len());
         for (at, commands) in questions {
@@ -131,12 +136,15 @@ impl<'a> Asking<'a> {
     }
 
     /// Connects side by side. That takes time which is no node's silence: a window is asked when all have been tried.
-    fn wake(&mut self, places: &[usize], failed: &mut Vec<(usize, Error)>) {
+    fn wake(&mut self, questions: &[Question], failed: &mut Vec<(usize, Error)>) {
         let began = Instant::now();
+        let is_asked = |at| questions.binary_search_by_key(&at, |(place, _)| *place).is_ok();
+        let has_failed: HashSet<usize> = failed.iter().map(|(at, _)| *at).collect();
         let mut asleep = Vec::new();
         for (at, member) in self.members.iter_mut().enumerate() {
             let connection = member.connection().ok().filter(|it| it.is_resting());
-            if let Some(connection) = connection.filter(|_| places.binary_search(&at).is_ok()) {
+            let is_meant = is_asked(at) && !has_failed.contains(&at);
+            if let Some(connection) = connection.filter(|_| is_meant) {
                 asleep.push((at, Mutex::new(connection)));
             }
         }

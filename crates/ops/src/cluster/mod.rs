@@ -30,7 +30,7 @@ use crate::{Connection, Endpoint, Refusal, Settings, TlsSettings};
 /// How many nodes are asked at a time how they see their cluster, at most, and how many bytes they may answer together: what
 /// has arrived and is not read yet takes room, and a slow network is shared by all.
 const VIEWS_AT_A_TIME: usize = parallel::MOST_THREADS;
-const BYTES_AT_A_TIME: usize = 16 << 20;
+const BYTES_AT_A_TIME: usize = 64 << 20;
 
 /// The nodes of a cluster with a connection to each that can be reached.
 ///

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use redistrib_resp::Command;
-
 use crate::{Connection, limits};
 
-/// How often the connections are used.
-const KEEP_ALIVE: Duration = Duration::from_millis(800);
+/// How often it is looked which connections are to be used: servers count whole seconds.
+const LOOK: Duration = Duration::from_millis(800);
+/// How often those are used whose servers close none: what stands in between may forget them.
+const AT_LEAST: Duration = Duration::from_secs(60);
 /// How long servers are waited for when the lock is let go.
 const LET_GO: Duration = Duration::from_millis(250);
 
@@ -35,9 +35,10 @@ impl Keeper {
         Self { held, user: thread.ok().map(|thread| (end, thread)) }
     }
 
-    /// Keeps this one, too.
-    pub(super) fn add(&self, connection: Connection) {
-        lock(&self.held).push(Held { connection, asked: None });
+    /// Keeps this one, too. `patience` is how long its server leaves a connection idle; 0 is for ever.
+    pub(super) fn add(&self, connection: Connection, patience: Duration) {
+        let every = if patience.is_zero() { AT_LEAST } else { (patience / 2).min(AT_LEAST) };
+        lock(&self.held).push(Held { connection, every, used: Instant::now(), asked: None });
     }
 }
 
@@ -55,15 +56,17 @@ fn lock(held: &Mutex<Vec<Held>>) -> MutexGuard<'_, Vec<Held>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection, and since when it has not answered.
+/// A connection, how often it is used, when it was, and since when it has not answered.
 #[derive(Debug)]
 struct Held {
     connection: Connection,
+    every: Duration,
+    used: Instant,
     asked: Option<Instant>,
 }
 
 fn keep_in_use(held: &Mutex<Vec<Held>>, ended: &Receiver<()>) {
-    while ended.recv_timeout(KEEP_ALIVE) == Err(RecvTimeoutError::Timeout) {
+    while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
         // A node that has died is held by nobody; it is missed soon enough by those who need it.
         lock(held).retain_mut(|it| it.use_once().is_some());
     }
@@ -73,33 +76,32 @@ impl Held {
     /// Takes in an answer that has come, and asks again if none is owed. Nothing where the server has been silent for
     /// too long, or is gone.
     fn use_once(&mut self) -> Option<()> {
+        if self.asked.is_none() && self.used.elapsed() < self.every {
+            return Some(());
+        }
         while self.connection.arrived().ok()?.is_some() {
             self.asked = None;
         }
         match self.asked {
             Some(at) => (at.elapsed() <= self.connection.timeout()).then_some(()),
+            None if self.used.elapsed() < self.every => Some(()),
             None => {
-                self.asked = Some(Instant::now());
+                self.used = Instant::now();
+                self.asked = Some(self.used);
                 self.connection.send(&[crate::commands::ping()]).ok()
             }
         }
     }
 }
 
-/// Takes the names off, and gives the servers a moment to have heard of it: whoever takes the lock next may be this
-/// very process.
+/// Ends the connections, and with them the names, and gives the servers a moment to have closed them: whoever takes the
+/// lock next may be this very process.
 fn let_go(mut held: Vec<Held>) {
-    let unname = [Command::new("CLIENT").arg("SETNAME").arg("")];
-    held.retain_mut(|it| it.connection.send(&unname).is_ok());
+    held.iter().for_each(|it| it.connection.end());
     let started = Instant::now();
-    for Held { mut connection, asked } in held {
-        let owed = 1 + usize::from(asked.is_some());
-        for _ in 0..owed {
-            // Without an answer the connection's end says the same.
-            let left = LET_GO.saturating_sub(started.elapsed());
-            if left.is_zero() || connection.poll(left).is_err() {
-                break;
-            }
-        }
+    for Held { connection, .. } in &mut held {
+        // What is owed comes first; the server's end is an error.
+        let left = || LET_GO.saturating_sub(started.elapsed());
+        while matches!(connection.poll(left()), Ok(Some(_))) {}
     }
 }

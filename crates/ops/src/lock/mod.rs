@@ -9,6 +9,8 @@
 mod holder;
 mod keeper;
 
+use std::time::Duration;
+
 use redistrib_cluster_model::NodeId;
 use redistrib_resp::{Command, Reply};
 
@@ -23,6 +25,8 @@ use keeper::Keeper;
 
 /// How many connections are to be left for the work under the lock.
 const WORKING: usize = 32;
+/// The shortest time after which servers close idle connections.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Holds a cluster until it is dropped.
 ///
@@ -70,8 +74,8 @@ impl Lock {
         let keeper = Keeper::start();
         let take = |(_, node): &(NodeId, Endpoint), how| {
             let mut connection = Connection::open(node, settings)?;
-            claim(&mut connection, &me, how, context)?;
-            keeper.add(connection);
+            let patience = claim(&mut connection, &me, how, context)?;
+            keeper.add(connection, patience);
             Ok(())
         };
         let (arbiter, others) = nodes.split_at(nodes.len().min(1));
@@ -100,34 +104,38 @@ enum Claim {
     Other,
 }
 
-/// Names the connection, and makes sure that nobody else's name is there.
+/// Names the connection, and makes sure that nobody else's name is there. Returns how long the server leaves connections idle.
 fn claim(
     connection: &mut Connection,
     me: &Holder,
     claim: Claim,
     context: Context<'_>,
-) -> Result<()> {
+) -> Result<Duration> {
     let name = Command::new("CLIENT").arg("SETNAME").arg(me.name());
     let list = Command::new("CLIENT").arg("LIST");
     let all = match claim {
         Claim::Arbiter => commands::transaction([name.clone(), list.clone()]),
         Claim::Other => vec![name.clone(), list.clone()],
     };
-    let replies = connection.pipeline(&all)?;
+    let patience = commands::setting("timeout");
+    connection.send(&[&all[..], std::slice::from_ref(&patience)].concat())?;
+    let receive = |command| connection.receive(command);
+    let replies = all.iter().map(receive).collect::<Result<Vec<_>>>()?;
+    let patience = seconds(&connection.receive(&patience)?).unwrap_or(SHORTEST);
     if let Some(text) = refusal(&replies) {
         let text = String::from_utf8_lossy(text).into_owned();
         let node = connection.endpoint();
         context.warn(format!("{node}: other operations on this cluster cannot be seen: {text}"));
         // At least others may see this one.
         connection.request(&name)?;
-        return Ok(());
+        return Ok(patience);
     }
     let text = replies
         .last()
         .and_then(client_list)
         .ok_or_else(|| connection.unexpected(&list, "there is no list of clients in the answer"))?;
     match holder::holders(&text).into_iter().find(|other| other.holder != *me) {
-        None => Ok(()),
+        None => Ok(patience),
         Some(other) => Err(Error::Locked {
             node: connection.endpoint().clone(),
             verb: other.holder.verb,
@@ -144,6 +152,12 @@ pub(crate) fn holders_in(list: &Reply) -> Vec<Listed> {
         .as_bytes()
         .map(|text| holder::holders(&String::from_utf8_lossy(text)))
         .unwrap_or_default()
+}
+
+/// The value of a setting in seconds, where the server tells it.
+fn seconds(setting: &Reply) -> Option<Duration> {
+    let value = setting.view().elements().nth(1)?.as_str()?.parse().ok()?;
+    Some(Duration::from_secs(value))
 }
 
 /// What a server does not let us do, said to a command or within the transaction.

@@ -18,7 +18,7 @@ use redistrib_resp::View;
 use count::JobTally;
 pub(crate) use questions::JobQuestions;
 pub(super) use running::finish_running_at;
-pub use running::{finish_running, jobs};
+pub use running::{any_running, finish_running, jobs};
 
 use super::link::Link;
 use super::options::Atomic;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::{JobWatch, NodeId, Phase, SlotJob};
 use redistrib_resp::{Command, Reply};
 
-use super::read_job;
+use super::{JobQuestions, read_job};
 use crate::commands;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
@@ -49,6 +49,22 @@ struct Jobs {
 /// ```
 pub fn jobs(cluster: &mut Cluster) -> Vec<SlotJob> {
     ask(cluster, |_| true).open.into_values().map(|said| said.job).collect()
+}
+
+/// Whether servers are at atomic migrations, as far as they can be by what the first node knows: one or two commands for each
+/// master less than [`jobs`] asks.
+///
+/// # Errors
+/// Those of [`Connection::call`] for the first node.
+pub fn any_running(cluster: &mut Cluster) -> Result<bool> {
+    let known = JobQuestions::that_are_understood(cluster.myself_mut().connection()?)?;
+    let questions: Vec<Command> = known.questions().collect();
+    if questions.is_empty() {
+        return Ok(false);
+    }
+    let answers = cluster.broadcast(|it| it.is_up() && it.is_master(), &questions);
+    let mut told = answers.into_iter().flatten().flatten();
+    Ok(told.any(|replies| known.read(&replies).iter().any(SlotJob::is_open)))
 }
 
 /// Waits until the servers have ended the atomic migrations that they are at: a tool that dies leaves them to the

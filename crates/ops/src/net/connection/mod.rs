@@ -9,6 +9,7 @@ mod tls;
 mod trust;
 
 use std::io;
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use redistrib_resp::{Command, Decoder, Pipeline, Reply, View};
@@ -105,7 +106,7 @@ impl Connection {
     /// awaited.
     pub(crate) fn rest(&mut self) {
         if !self.broken {
-            self.stream.shutdown();
+            self.stream.shutdown(Shutdown::Both);
             self.stream = Stream::Resting;
             self.give_room_back();
         }
@@ -290,10 +291,16 @@ impl Connection {
         reply
     }
 
+    /// Sends no more, which has the server close the connection; [`Error::Closed`] when something is received then says that it
+    /// has.
+    pub(crate) fn end(&self) {
+        self.stream.shutdown(Shutdown::Write);
+    }
+
     /// The error for a reply that did not come within `after`; the connection is of no more use.
     pub(crate) fn give_up(&mut self, command: &Command, after: Duration) -> Error {
         self.broken = true;
-        self.stream.shutdown();
+        self.stream.shutdown(Shutdown::Both);
         Error::Timeout { node: self.endpoint.clone(), command: describe(command), after }
     }
 
@@ -402,7 +409,7 @@ impl Connection {
 
     fn broke(&mut self, command: &Command, source: io::Error) -> Error {
         self.broken = true;
-        self.stream.shutdown();
+        self.stream.shutdown(Shutdown::Both);
         let (node, command) = (self.endpoint.clone(), describe(command));
         if is_timeout(&source) {
             Error::Timeout { node, command, after: self.timeout }

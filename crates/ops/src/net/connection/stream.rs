@@ -1,7 +1,7 @@
 //! The three kinds of byte stream a server is reached over, with one deadline for each wait.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -45,9 +45,8 @@ impl Stream {
         }
     }
 
-    /// Ends the stream both ways, so that nothing that comes late is read. It may have ended already.
-    pub(super) fn shutdown(&self) {
-        let how = std::net::Shutdown::Both;
+    /// Ends the stream one way, or both so that nothing that comes late is read. It may have ended already.
+    pub(super) fn shutdown(&self, how: Shutdown) {
         let _ = match self {
             Self::Tcp(tcp) => tcp.shutdown(how),
             Self::Unix(unix) => unix.shutdown(how),
