@@ -534,6 +534,9 @@ impl Play {
             "CLUSTER NODES" => bulk(&self.nodes(me)),
             "CLUSTER INFO" => bulk("cluster_state:ok\r\n"),
             "COMMAND INFO cluster|migration" => "*1\r\n*1\r\n$17\r\ncluster|migration\r\n".into(),
+            "COMMAND INFO cluster|migrateslots cluster|migration" => {
+                "*2\r\n*-1\r\n*1\r\n$17\r\ncluster|migration\r\n".into()
+            }
             "CLUSTER MIGRATION IMPORT 0 99" => bulk("task1"),
             "CLUSTER MIGRATION CANCEL ID task1" => {
                 // A job that is at its end is not to be had back.
