@@ -58,7 +58,7 @@ bench-migration: servers ## Compare the migration of slots with redis-cli and va
 	cargo build --release --package redis-trib --package redistrib-benches --bin redis-trib --bin bench-migration
 	"$${CARGO_TARGET_DIR:-target}/release/bench-migration" --program "$${CARGO_TARGET_DIR:-target}/release/redis-trib"
 
-bench-inspect: servers ## Time check and info on 100 nodes a 20 ms round trip away
+bench-inspect: servers ## Measure check, info, a reshard and create on 100 to 4,000 nodes a 20 ms round trip away
 	cargo build --release --package redis-trib --package redistrib-benches --bin redis-trib --bin bench-inspect
 	"$${CARGO_TARGET_DIR:-target}/release/bench-inspect" --program "$${CARGO_TARGET_DIR:-target}/release/redis-trib"
 

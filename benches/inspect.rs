@@ -1,4 +1,4 @@
-//! How long `check`, `info` and the lock under `fix` take on a large cluster far away, beside redis-cli.
+//! What looking at a large cluster far away, resharding and creating one take, beside redis-cli.
 //!
 //! `make bench-inspect` runs it: real servers on this machine, each behind a port of the proxy's that is a round trip
 //! away (what is measured has the proxy's own work in it); then clusters of a simulator's, which can be larger.
