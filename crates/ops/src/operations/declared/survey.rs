@@ -172,10 +172,9 @@ fn see_members(observed: &mut Observed, cluster: &Cluster, nodes: &[Candidate]) 
         seen.is_member = match Standing::of(&node.topology, &snapshot) {
             Standing::Member => true,
             Standing::HalfMember => !node.node.slots.is_empty() || node.node.master.is_some(),
-            Standing::Stranger => {
-                node.require_empty()?;
-                false
-            }
+            // A handshake that a killed run has begun may be under way: whoever adds the node waits for its end.
+            Standing::Stranger if node.info.keys() > 0 => return Err(node.not_empty()),
+            Standing::Stranger => false,
             Standing::Foreigner { others } => {
                 return Err(Error::Precondition(format!(
                     "{} is a member of another cluster, of {others} other nodes, than {}",
