@@ -62,6 +62,7 @@ pub use operations::meet::Reunion;
 pub use operations::migrate_slots::{migrate_slots, plan_migrate_slots};
 pub use operations::quit::{plan_drain, quit_cluster, require_end, shutdown_cluster};
 pub use operations::rebalance::{By, RebalanceOptions, plan_cluster_rebalance, weighed_replicas};
+pub use operations::replace::Replacement;
 pub use operations::rescue::{lost_slots, rescue_cluster};
 pub use operations::reshard;
 pub use operations::start::{each_once, start_cluster, start_cluster_on_multi};

@@ -12,7 +12,7 @@ NO_COLOR              anything: no colours
 TERM                  dumb: no colours";
 
 /// Lines to try, by the verb.
-const EXAMPLES: [(&str, &[&str]); 30] = [
+const EXAMPLES: [(&str, &[&str]); 31] = [
     ("create", &["redis-trib create --replicas 1 127.0.0.1:7000 127.0.0.1:7001 … 127.0.0.1:7005"]),
     (
         "check",
@@ -64,6 +64,13 @@ const EXAMPLES: [(&str, &[&str]); 30] = [
         ],
     ),
     ("del-node", &["redis-trib del-node 127.0.0.1:7000 ID --drain"]),
+    (
+        "replace",
+        &[
+            "redis-trib replace 127.0.0.1:7000 127.0.0.1:7006",
+            "redis-trib replace 127.0.0.1:7000 127.0.0.1:7006 --keep   # the old one stays, as a replica",
+        ],
+    ),
     (
         "failover",
         &[

@@ -60,6 +60,26 @@ pub struct DelNodeArgs {
     pub change: ChangeArgs,
 }
 
+/// Arguments of `replace`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplaceArgs {
+    /// The node that is replaced, or any node of its cluster
+    #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
+    pub node: Endpoint,
+    /// The node that takes its place: an empty one, or a replica of it
+    #[arg(value_name = "NEW-HOST:PORT", value_parser = endpoint)]
+    pub new: Endpoint,
+    /// The node that is replaced: its id or how that begins, HOST:PORT, host or port; without it the one at the address
+    #[arg(value_name = "NODE", value_parser = node_name)]
+    pub which: Option<NodeName>,
+    /// Keep the old node, as a replica of the new one
+    #[arg(long)]
+    pub keep: bool,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
 /// Arguments of `forget-failed`.
 #[derive(Clone, Debug, Args)]
 pub struct ForgetFailedArgs {

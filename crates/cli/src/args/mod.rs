@@ -42,7 +42,8 @@ pub use fleet::{
 pub use inspect::{CheckArgs, InfoArgs, ListArgs, StatusArgs};
 pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
 pub use members::{
-    AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, ForgetFailedArgs, MeetArgs, SetTimeoutArgs,
+    AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, ForgetFailedArgs, MeetArgs, ReplaceArgs,
+    SetTimeoutArgs,
 };
 pub use python::{
     JoinArgs, JoinNoLoadArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs,
@@ -103,6 +104,8 @@ pub enum Verb {
     AddNode(AddNodeArgs),
     /// Take a node out of the cluster
     DelNode(DelNodeArgs),
+    /// Put a new node in the place of an old one, at the speed of replication
+    Replace(ReplaceArgs),
     /// Let a replica take the place of its master
     Failover(FailoverArgs),
     /// Take the dead nodes that nobody would miss out of the cluster, all at once

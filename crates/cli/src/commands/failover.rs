@@ -62,7 +62,7 @@ fn loss(mode: FailoverMode) -> &'static str {
     }
 }
 
-fn pause(held_up: Option<Duration>) -> String {
+pub(super) fn pause(held_up: Option<Duration>) -> String {
     let text = |time: Duration| {
         format!("; the writes of a probe were held up for {:.1} ms", time.as_secs_f64() * 1e3)
     };

@@ -18,6 +18,7 @@ mod meet;
 mod members;
 mod moves;
 mod rebalance;
+mod replace;
 mod reshard;
 mod sharded;
 mod terminal;
@@ -94,6 +95,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::DelNode(args) => (args.change.work.json, members::del_node(&args)),
         Verb::ForgetFailed(args) => (args.change.work.json, forget_failed::forget_failed(&args)),
         Verb::Meet(args) => (args.change.work.json, meet::meet(&args)),
+        Verb::Replace(args) => (args.change.work.json, replace::replace(&args)),
         Verb::Failover(args) => (args.change.work.json, failover::failover(&args)),
         Verb::SetTimeout(args) => (args.change.work.json, members::set_timeout(&args)),
         Verb::Call(args) => (args.report.json, call::call(&args)),

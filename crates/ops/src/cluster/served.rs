@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{ServerInfo, Waits};
+use redistrib_cluster_model::{NodeId, ServerInfo, Waits};
 use redistrib_resp::Reply;
 
 use super::sync_delay::SyncDelays;
@@ -68,8 +68,24 @@ pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<(
 /// # Errors
 /// Those of [`await_all_served`].
 pub fn await_new_cluster(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-    let delays = SyncDelays::lift(cluster, context);
+    let delays = SyncDelays::lift(cluster, |_| true, context);
     let served = await_all_served(cluster, context);
+    delays.restore(cluster, context);
+    served
+}
+
+/// [`await_served`] for a new replica, to which its master sends its data at once.
+///
+/// # Errors
+/// Those of [`await_served`].
+pub(crate) fn await_copy(
+    cluster: &mut Cluster,
+    master: NodeId,
+    replica: &Endpoint,
+    context: Context<'_>,
+) -> Result<()> {
+    let delays = SyncDelays::lift(cluster, |id| id == master, context);
+    let served = await_served(cluster.seed(), replica, cluster.settings(), context);
     delays.restore(cluster, context);
     served
 }

@@ -10,8 +10,8 @@ use crate::{Cluster, Context, Member, Step, server_info};
 const SYNC: &str = "repl-diskless-sync";
 const DELAY: &str = "repl-diskless-sync-delay";
 
-/// Masters of a new cluster whose delay has been lifted, each with what it was. All their replicas are there and there is
-/// nothing to send, so nobody gains by waiting. Should it never be set back, replicas that come one after the other get their data one
+/// Masters whose delay has been lifted, each with what it was. All the replicas that are to come are there, so nobody gains
+/// by waiting. Should it never be set back, replicas that come one after the other get their data one
 /// after the other until the server is started again: nothing is lost by that.
 #[derive(Debug, Default)]
 pub(crate) struct SyncDelays {
@@ -19,10 +19,14 @@ pub(crate) struct SyncDelays {
 }
 
 impl SyncDelays {
-    /// Lifts the delay where a master with replicas has one. A server that does not let itself be set keeps it.
-    pub(crate) fn lift(cluster: &mut Cluster, context: Context<'_>) -> Self {
-        let followed: HashSet<NodeId> =
-            cluster.members().iter().filter_map(|member| member.node().master).collect();
+    /// Lifts the delay where one of these masters has one, and replicas. A server that does not let itself be set keeps it.
+    pub(crate) fn lift(
+        cluster: &mut Cluster,
+        which: impl Fn(NodeId) -> bool,
+        context: Context<'_>,
+    ) -> Self {
+        let masters = cluster.members().iter().filter_map(|member| member.node().master);
+        let followed: HashSet<NodeId> = masters.filter(|id| which(*id)).collect();
         if followed.is_empty() {
             return Self::default();
         }

@@ -58,6 +58,8 @@ pub enum Refusal {
     UnknownCommand,
     /// The node does not know the node that the command names.
     UnknownNode,
+    /// A replica has no link to its master on the cluster's bus, or takes it for dead.
+    MasterUnseen,
     /// The server is not in cluster mode.
     NoCluster,
     /// Anything else.
@@ -113,6 +115,8 @@ impl Refusal {
             Self::UnknownCommand
         } else if has("Unknown node") {
             Self::UnknownNode
+        } else if has("Master is down or failed") {
+            Self::MasterUnseen
         } else if has("cluster support disabled") {
             Self::NoCluster
         } else if has("invalid password") {
@@ -151,6 +155,10 @@ mod tests {
                 Refusal::UnknownCommand,
             ),
             ("ERR Unknown node 07c37dfeb235213a872192d90877d0cd55635b91", Refusal::UnknownNode),
+            (
+                "ERR Master is down or failed, please use CLUSTER FAILOVER FORCE",
+                Refusal::MasterUnseen,
+            ),
             ("ERR This instance has cluster support disabled", Refusal::NoCluster),
             ("ERR invalid password", Refusal::WrongPassword),
             ("OOM command not allowed when used memory > 'maxmemory'.", Refusal::OutOfMemory),

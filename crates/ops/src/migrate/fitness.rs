@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use redistrib_cluster_model::fitness::{
     End, Obstacle, SETTINGS, Unfit, Weight, judge, judge_refusal,
 };
-use redistrib_cluster_model::{Member, Move, NodeId, ServerInfo, Slot};
+use redistrib_cluster_model::{Member, Move, NodeId, ServerInfo, Slot, SlotSet};
 use redistrib_resp::{Command, Reply};
 
+use crate::candidate::Candidate;
 use crate::error::{Error, Result};
 use crate::{Cluster, Connection, Refusal, server_info};
 
@@ -65,6 +66,34 @@ pub fn obstacles(cluster: &mut Cluster, moves: &[Move]) -> Vec<Obstacle> {
         }
     }
     found
+}
+
+/// What keeps a node that is no member yet from carrying all that a master has.
+///
+/// # Errors
+/// Those of [`Connection::call`].
+pub(crate) fn newcomer_obstacles(
+    cluster: &mut Cluster,
+    from: NodeId,
+    new: &mut Candidate,
+) -> Result<Vec<Obstacle>> {
+    let node = Member { id: new.node.id, address: new.connection.endpoint().to_string() };
+    let slots = cluster.member(from)?.node().slots.clone();
+    let moves = [Move { from, to: node.id, slots }];
+    let mut ends = ask(cluster, &moves);
+    ends.retain(|end| end.node.id == from);
+    let info = Some(server_info::ask_one(&mut new.connection, &SETTINGS)?);
+    ends.push(End { node: node.clone(), slots: SlotSet::default(), info });
+    let mut found = judge(&ends, &moves);
+    found.retain(|obstacle| obstacle.node.id == node.id);
+    let source = cluster.member_mut(from)?;
+    let written = source.connection().ok().and_then(functions_version);
+    let read = functions_version(&mut new.connection);
+    if written.zip(read).is_some_and(|(written, read)| written > read) {
+        let source = named(source);
+        found.push(Obstacle { node, what: Unfit::CannotRead { source } });
+    }
+    Ok(found)
 }
 
 /// Something that may pass by itself, as of a server that loads its data.

@@ -13,7 +13,7 @@ mod copy;
 mod counts;
 mod databases;
 mod evictions;
-mod fitness;
+pub(crate) mod fitness;
 mod give_back;
 mod known;
 mod limiter;

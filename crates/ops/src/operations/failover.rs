@@ -6,13 +6,15 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{Member as Named, NodeId, Slot, SlotSet};
+use redistrib_resp::Command;
 use serde::Serialize;
 
 use crate::commands::{self, Without};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{
-    Cluster, Connection, Context, Endpoint, Member, MembershipError, Settings, Step, limits,
+    Cluster, Connection, Context, Endpoint, Member, MembershipError, Refusal, Settings, Step,
+    limits,
 };
 
 /// A server gives a failover up after 5 s (`CLUSTER_MF_TIMEOUT` in its source), as where a vote did not come in time, and says so
@@ -20,6 +22,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(6);
 /// How long it may take until all nodes agree: a few attempts, and an election takes two node timeouts.
 const DEADLINE: Duration = Duration::from_secs(60);
+/// How long a replica may be without a bus link to a master that we reach: servers connect anew ten times a second.
+const LINK_DEADLINE: Duration = Duration::from_secs(3);
 /// The time between two commands of the probe.
 const INTERVAL: Duration = Duration::from_millis(1);
 
@@ -94,18 +98,31 @@ impl Failover {
             FailoverMode::Force => Without::Master,
             FailoverMode::TakeOver => Without::Votes,
         });
-        cluster.member_mut(self.replica.id)?.connection()?.call(&command)?;
+        self.ask(cluster, &command, context)?;
         let mut asked = Instant::now();
         until_settled(DEADLINE, context.cancel, || {
             cluster.refresh();
-            let member = cluster.member_mut(self.replica.id)?;
-            if !member.is_master() && asked.elapsed() > PATIENCE {
+            if !cluster.member(self.replica.id)?.is_master() && asked.elapsed() > PATIENCE {
                 context.warn(format!("{} has given up, and is asked again", self.replica));
-                member.connection()?.call(&command)?;
+                self.ask(cluster, &command, context)?;
                 asked = Instant::now();
             }
             Ok(self.missing(cluster))
         })
+    }
+
+    /// Asks the replica. One that has come a moment ago may have no bus link to its master yet, and then takes it for dead.
+    fn ask(&self, cluster: &mut Cluster, command: &Command, context: Context<'_>) -> Result<()> {
+        let replica = cluster.member_mut(self.replica.id)?.connection()?;
+        let mut refused = None;
+        let told = until_settled(LINK_DEADLINE, context.cancel, || {
+            refused = match replica.call(command) {
+                Err(error) if error.refused() == Some(Refusal::MasterUnseen) => Some(error),
+                outcome => outcome.map(|_| None)?,
+            };
+            Ok(refused.as_ref().map(ToString::to_string))
+        });
+        refused.map_or(told, Err)
     }
 
     /// What is still to come.

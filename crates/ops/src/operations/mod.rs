@@ -21,6 +21,7 @@ pub(crate) mod migrate_slots;
 pub(crate) mod quit;
 pub(crate) mod rebalance;
 pub(crate) mod repair;
+pub(crate) mod replace;
 pub(crate) mod rescue;
 pub mod reshard;
 pub(crate) mod start;

@@ -20,6 +20,9 @@ pub enum MembershipError {
     /// A node that is to be added to the cluster in which it was found.
     #[error("{0} cannot be added to itself: name another node of the cluster")]
     ItsOwnSeed(Endpoint),
+    /// A node that is to take its own place.
+    #[error("{0} is the node that is to be replaced: name another one")]
+    ReplacesItself(Endpoint),
     /// Another server than the one that has the id in the cluster.
     #[error("{node} has the id {id}, which a node of the cluster has already")]
     IdTaken {

@@ -1,0 +1,139 @@
+//! `replace`: a new node takes the place of an old one, at the speed of replication.
+
+use std::time::Duration;
+
+use redistrib_cluster_model::fitness::{Obstacle, Unfit};
+use redistrib_cluster_model::{Member as Named, NodeId, SlotSet};
+
+use crate::add_node::add_node;
+use crate::candidate::Candidate;
+use crate::error::{Error, Result};
+use crate::migrate::fitness::newcomer_obstacles;
+use crate::operations::follow::follow;
+use crate::served::await_copy;
+use crate::{
+    Cluster, Context, Departure, Endpoint, Failover, FailoverMode, Member, MembershipError, NewRole,
+};
+
+/// A node that is to take the place of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The node whose place is taken.
+    pub old: Named,
+    /// The node that takes it: an empty one, or a replica of the old one's shard.
+    pub new: Endpoint,
+    /// The slots that it takes over; none where the old node is a replica.
+    pub slots: SlotSet,
+    /// Whether the old node stays, as a replica of the new one.
+    pub keep: bool,
+    /// Whom the new node follows first; none in place of a master without slots.
+    follows: Option<NodeId>,
+}
+
+impl Replacement {
+    /// Plans it, and makes sure that the new node can carry what the old one has. Changes nothing. After a run that was
+    /// interrupted, what is left to do is planned.
+    ///
+    /// ```no_run
+    /// use redistrib_ops::{Cluster, Context, Replacement, Settings};
+    /// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+    /// let old = cluster.myself().id();
+    /// let plan = Replacement::plan(&mut cluster, old, &"127.0.0.1:7006".parse()?, false)?;
+    /// plan.apply(&mut cluster, Context::default())?;
+    /// # Ok::<(), redistrib_ops::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoSuchNode`]; why the old node cannot be reached; [`MembershipError::ReplacesItself`] for a node that is to take its own
+    /// place; [`Error::Unfit`] for a new node that cannot carry what the old one has; those of
+    /// [`Connection::open`](crate::Connection::open).
+    pub fn plan(cluster: &mut Cluster, old: NodeId, new: &Endpoint, keep: bool) -> Result<Self> {
+        let member = cluster.member_mut(old)?;
+        member.connection()?;
+        let node = member.node();
+        let (slots, master) = (node.slots.clone(), node.master);
+        let old = Named { id: old, address: member.endpoint().to_string() };
+        let mut candidate = Candidate::look(new, cluster.settings())?;
+        if candidate.node.id == old.id {
+            return Err(MembershipError::ReplacesItself(new.clone()).into());
+        }
+        let follows = match master {
+            Some(master) if master == candidate.node.id => None,
+            Some(master) => Some(master),
+            None => (!slots.is_empty()).then_some(old.id),
+        };
+        let plan = Self { old, new: new.clone(), slots, keep, follows };
+        plan.refuse_unfit(cluster, &mut candidate)?;
+        Ok(plan)
+    }
+
+    /// Carries it out: the new node joins, gets all data and takes over from a master; then the old one leaves and is reset,
+    /// unless it is kept. Returns how long the writes of a probe were held up meanwhile, where there was a failover.
+    ///
+    /// # Errors
+    /// Those of [`add_node`], [`Failover::apply`] and [`Departure::apply`]; [`Error::NotSettled`] for a new node that does
+    /// not get its data.
+    pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
+        let held_up = self.take_place(cluster, context)?;
+        if !self.keep {
+            Departure::plan(cluster, self.old.id)?.apply(cluster, context)?;
+        }
+        Ok(held_up)
+    }
+
+    fn take_place(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
+        let Some(master) = self.follows else {
+            self.take_empty_place(cluster, context)?;
+            return Ok(None);
+        };
+        let new = add_node(cluster, &self.new, NewRole::ReplicaOf(master), context)?;
+        look_again(cluster)?;
+        await_copy(cluster, master, &self.new, context)?;
+        if self.slots.is_empty() {
+            return Ok(None);
+        }
+        let failover = Failover::plan(cluster, new, FailoverMode::Agreed)?;
+        let held_up = failover.apply(cluster, context)?;
+        self.lead(cluster, new, context)?;
+        Ok(held_up)
+    }
+
+    /// In place of a master without slots, or where the old node follows the new one already.
+    fn take_empty_place(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+        let new = match cluster.member(self.old.id)?.node().master {
+            Some(new) => new,
+            None => add_node(cluster, &self.new, NewRole::Master, context)?,
+        };
+        look_again(cluster)?;
+        self.lead(cluster, new, context)
+    }
+
+    /// Makes those that follow the old node follow the new one, as those of an owner of slots do by themselves, sooner or
+    /// later.
+    fn lead(&self, cluster: &mut Cluster, new: NodeId, context: Context<'_>) -> Result<()> {
+        let others = cluster.replicas_of(self.old.id).filter(|it| it.is_up() && it.id() != new);
+        for replica in others.map(Member::id).collect::<Vec<_>>() {
+            follow(cluster, replica, new, context)?;
+        }
+        Ok(())
+    }
+
+    /// A node that cannot hold or read what the old one has would never be in step, or lose keys once it is master.
+    fn refuse_unfit(&self, cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
+        let Some(master) = self.follows else { return Ok(()) };
+        let mut found = newcomer_obstacles(cluster, master, new)?;
+        // The replicas of the old one will be its own.
+        let has_others = self.keep || cluster.replicas_of(master).any(Member::is_up);
+        let counts = |obstacle: &Obstacle| {
+            !(has_others && matches!(obstacle.what, Unfit::TooFewReplicas { .. }))
+        };
+        found.retain(counts);
+        if found.is_empty() { Ok(()) } else { Err(Error::Unfit(found)) }
+    }
+}
+
+/// Finds the nodes anew: one has come.
+fn look_again(cluster: &mut Cluster) -> Result<()> {
+    *cluster = Cluster::discover(&cluster.seed().clone(), &cluster.settings().clone())?;
+    Ok(())
+}
