@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 
 use anyhow::ensure;
 use redistrib_ops::migrate::{MigrateOptions, any_running, finish_running};
+use redistrib_ops::model::plan::fix::Reason;
 use redistrib_ops::model::{DownReason, Finding};
 use redistrib_ops::{
     Cluster, Context, FixOptions, FixPlan, Silent, await_all_served, fix as mend, inspect,
@@ -36,14 +37,19 @@ pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
         session.output.document(&plan);
         return Ok(Outcome::Done);
     }
-    let done = repair(&session, "fix", &mut cluster, args.options(), &args.migration)?;
+    let (may, shown) = may_give_up(&session, &mut cluster, args.options())?;
+    if !may {
+        return Ok(Outcome::Failed);
+    }
+    let done = repair(&session, "fix", &mut cluster, args.options(), &args.migration, shown)?;
     let left = &done.left;
     session.output.document(left);
     let mended = left.repairs.is_empty() && left.blocked.is_empty();
     if mended && (done.has_changed || report.findings.iter().any(is_about_to_serve)) {
         await_clients(&session, &mut cluster)?;
     }
-    let report = inspect(&mut cluster);
+    // Anew: of a node that does not answer the cluster tells what others said of it at first.
+    let report = inspect(&mut session.discover(seed)?);
     // A peer does not look twice at what it has left alone.
     if done.has_changed || voice::peer().is_none() {
         session.output.lines(render::check(&report, seed, args.search_multiple_owners));
@@ -53,6 +59,27 @@ pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
         true => Outcome::Done,
         false => session.fail("*** The cluster is not well yet: see above, and redis-trib check"),
     })
+}
+
+/// Shows a plan that gives up what masters that do not answer hold, and asks somebody at a terminal. Tells whether to go on, and what was
+/// shown.
+fn may_give_up(
+    session: &Session,
+    cluster: &mut Cluster,
+    options: FixOptions,
+) -> anyhow::Result<(bool, Option<FixPlan>)> {
+    if !options.take_from_silent_masters {
+        return Ok((true, None));
+    }
+    let plan =
+        plan_cluster_fix(cluster, options, Context::new(&Silent, session.interrupts.cancel()))?;
+    let gives_up = |reason| matches!(reason, Reason::GivenUp | Reason::SilentMaster);
+    if !plan.repairs.iter().any(|repair| gives_up(repair.reason)) {
+        return Ok((true, None));
+    }
+    session.output.lines(render::fix(&plan));
+    let question = "Give up what masters that do not answer have not passed on?";
+    Ok((session.may_at_terminal(&[], question)?, Some(plan)))
 }
 
 /// Waits until all nodes that answer serve clients, and their replicas have their data.
@@ -76,20 +103,23 @@ struct Mended {
     left: FixPlan,
 }
 
-/// Says what will be mended and why, then mends it. Where keys have two values, the user at a terminal may choose.
+/// Says what will be mended and why, unless that has been shown, then mends it. Where keys have two values, the user at a terminal may choose.
 fn repair(
     session: &Session,
     verb: &str,
     cluster: &mut Cluster,
     options: FixOptions,
     migration: &MigrationArgs,
+    shown: Option<FixPlan>,
 ) -> anyhow::Result<Mended> {
     let mut migration = migration.options();
     let mut has_changed = false;
     let mut work = |migration: &MigrateOptions| {
         session.change(verb, cluster, |cluster, context| {
             let plan = plan_cluster_fix(cluster, options, context)?;
-            session.output.lines(render::fix(&plan));
+            if shown.as_ref() != Some(&plan) {
+                session.output.lines(render::fix(&plan));
+            }
             has_changed |= !plan.repairs.is_empty();
             mend(cluster, plan, options, migration, context)
         })
@@ -144,7 +174,7 @@ pub(super) fn recover(
     if !session.may(|prompt| prompt.accepts("Can I mend the open slots first?"))? {
         return Ok(false);
     }
-    let done = repair(session, verb, cluster, FixOptions::default(), migration)?;
+    let done = repair(session, verb, cluster, FixOptions::default(), migration, None)?;
     session.output.lines(render::blocked(&done.left));
     cluster.refresh();
     Ok(true)

@@ -31,7 +31,7 @@ pub(super) fn forget_failed(args: &ForgetFailedArgs) -> anyhow::Result<Outcome> 
         return Ok(Outcome::Done);
     }
     let question = format!("Let all nodes forget these {}?", plan.leaving.len());
-    if !plan.leaving.is_empty() && !session.may_at_terminal(&question)? {
+    if !plan.leaving.is_empty() && !session.may_at_terminal(&[], &question)? {
         return Ok(Outcome::Failed);
     }
     let done = session.change("forget-failed", &mut cluster, forget)?;

@@ -103,21 +103,15 @@ fn begin(
 pub(super) fn rescue(args: &JoinArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let mut cluster = session.discover(&args.node)?;
+    let lost = lost_slots(&cluster)?;
+    let plan = format!("{} would take over {} slots: {lost}", args.new, lost.len());
     if session.dry_run {
-        let lost = lost_slots(&cluster)?;
-        session.output.line(format_args!(
-            "{} would take over {} slots: {lost}",
-            args.new,
-            lost.len()
-        ));
+        session.output.line(plan);
         session.output.document(&lost);
         return Ok(Outcome::Done);
     }
-    let question = format!(
-        "Let {} take over the slots of lost masters? What these held stays lost.",
-        args.new
-    );
-    if !session.may_at_terminal(&question)? {
+    let question = "Give it these slots? What their masters held stays lost.";
+    if !lost.is_empty() && !session.may_at_terminal(&[plan], question)? {
         return Ok(Outcome::Failed);
     }
     if !recover(&session, "rescue", &mut cluster, &args.migration)? {

@@ -191,7 +191,7 @@ fn leaves(
     let question = format!(
         "Take node {id} ({place}) out of the cluster, {slots} slots moved away first, and reset it?"
     );
-    session.may_at_terminal(&question)
+    session.may_at_terminal(&moves::lines(cluster, moves), &question)
 }
 
 /// What `shutdown` ends with under `--json`, and its plan under `--dry-run`.

@@ -208,10 +208,14 @@ impl Session {
         Ok(agreed)
     }
 
-    /// Like [`Session::may`], for verbs whose scripts were never asked: only somebody at a terminal is.
-    fn may_at_terminal(&self, question: &str) -> anyhow::Result<bool> {
-        let nobody = self.output.is_json() || !std::io::stdin().is_terminal();
-        Ok(nobody || self.may(|prompt| prompt.accepts(question))?)
+    /// Like [`Session::may`], for verbs whose scripts were never asked: only somebody at a terminal is, with the plan above the
+    /// question.
+    fn may_at_terminal(&self, plan: &[String], question: &str) -> anyhow::Result<bool> {
+        if self.yes || self.output.is_json() || !std::io::stdin().is_terminal() {
+            return Ok(true);
+        }
+        self.output.lines(plan.iter().cloned());
+        self.may(|prompt| prompt.accepts(question))
     }
 
     /// Runs the part of a verb that changes a cluster: others are kept away from it, and Ctrl-C has its two steps.

@@ -37,6 +37,10 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
         }
     }
     let transfer = placed(Transfer::new(from.source, Target::Cluster(to)), args.to_db);
+    let question = format!("Take these keys out of {} and into the cluster?", from.name);
+    if !args.copy && !session.dry_run && !session.may_at_terminal(&[], &question)? {
+        return Ok(Outcome::Failed);
+    }
     run(&session, &transfer, &args.transfer.options(!args.copy))
 }
 

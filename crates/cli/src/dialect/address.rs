@@ -9,7 +9,8 @@ use redistrib_ops::Endpoint;
 use redistrib_ops::model::NodeName;
 
 /// Joins host and port wherever the command wants an address, or takes one for a node's name, and got the two as words of
-/// their own. What may be a node's id or its port is left as it is before a number.
+/// their own. What may be a node's id or its port is left as it is before a number, as is a
+/// host's name where the number would be missed behind it.
 pub(super) fn join(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
     let wanted = command.get_positionals().filter(|arg| arg.is_required_set()).count();
     // Only with a word too many can the number after a bare IPv6 address be its port.
@@ -23,7 +24,7 @@ pub(super) fn join(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
             continue;
         }
         while let Some(host) = words.next() {
-            let is_host = is_a::<Endpoint>(arg) || !is_hexadecimal(&host);
+            let is_host = is_a::<Endpoint>(arg) || spare > 0 && !is_hexadecimal(&host);
             let lacks_port = is_host && lacks_port(&host, spare > 0);
             let port = words.next_if(|next| lacks_port && is_port(next));
             spare = spare.saturating_sub(usize::from(port.is_some()));

@@ -16,6 +16,8 @@ use crate::args::UsageError;
 
 /// Theirs removes the node of an id, and no other; ours the one at the address, where there is no id.
 const NEEDS_ID: &str = "del-node";
+/// Theirs ask nothing, whatever is lost.
+const NEVER_ASK: [&str; 3] = ["del-node", "fix", "import"];
 /// The verb whose plan scripts read slot by slot.
 const TELLS_EACH_SLOT: &str = "reshard";
 /// Where slots are open, theirs stop before these verbs; ours ask whether to mend them first.
@@ -271,8 +273,7 @@ impl<'a> Scan<'a> {
                 "[ERR] Wrong number of arguments for specified --cluster sub command: del-node HOST:PORT ID",
             ));
         }
-        if self.known.verb.get_name() == NEEDS_ID && !self.line.has("yes") {
-            // Theirs never ask.
+        if NEVER_ASK.contains(&self.known.verb.get_name()) && !self.line.has("yes") {
             self.line.flag("yes");
         }
         if NEED_ALL_WELL.contains(&self.known.verb.get_name()) {

@@ -1,0 +1,115 @@
+//! What can hurt is asked for, once, where somebody sits at a terminal; nodes are named as people name them.
+
+#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
+
+mod support;
+
+use std::path::Path;
+
+use redistrib_ops::lab::{TempLab, TestServer};
+use serde_json::Value;
+use support::terminal::User;
+use support::{addresses, becomes_well, trib};
+
+/// Runs the program at a terminal, answers its one question, and tells whether it succeeded and what was shown.
+fn answered(line: &str, question: &str, answer: &str) -> (bool, String) {
+    let mut user = User::sit_down(line, Path::new("/dev/null"));
+    user.sees(question);
+    user.sees("(type 'yes' to accept): ");
+    user.types(&format!("{answer}\n"));
+    let done = user.leaves();
+    let screen = user.screen.lock().unwrap().clone();
+    assert_eq!(screen.matches("(type 'yes' to accept)").count(), 1, "{screen}");
+    (done, screen)
+}
+
+/// Runs the program at a terminal, where it must ask nothing.
+fn unasked(line: &str) -> bool {
+    let mut user = User::sit_down(line, Path::new("/dev/null"));
+    let done = user.leaves();
+    let screen = user.screen.lock().unwrap().clone();
+    assert!(!screen.contains("(type 'yes'"), "{screen}");
+    done
+}
+
+fn node(seed: &str, address: &str) -> Value {
+    let told: Value = serde_json::from_str(&trib(&["list", seed, "--json"]).stdout).unwrap();
+    let mut nodes = told["nodes"].as_array().unwrap().iter();
+    nodes.find(|node| node["address"] == address).cloned().unwrap_or_default()
+}
+
+#[test]
+fn who_gives_something_up_at_a_terminal_is_asked() {
+    let server = TestServer::named("redis-8.6").unwrap();
+    let lab = TempLab::cluster(&server, 4, 0).unwrap();
+    let nodes = addresses(&lab);
+    let [seed, leaves, dies, _] = nodes.as_slice() else { unreachable!() };
+
+    let quit = format!("quit {leaves}");
+    let (done, screen) = answered(&quit, "out of the cluster", "no");
+    assert!(!done && screen.contains(&format!("slots from {leaves} to ")), "{screen}");
+    assert!(!node(seed, leaves).is_null(), "it has not left");
+    assert!(answered(&quit, "out of the cluster", "yes").0);
+    let again = format!("add-node {leaves} {seed}");
+    assert!(unasked(&again));
+    let id = node(seed, leaves)["id"].as_str().unwrap().to_owned();
+    assert!(!answered(&format!("del-node {seed} {id}"), "out of the cluster", "").0);
+    // As redis-cli it is silent.
+    assert!(unasked(&format!("--cluster del-node {seed} {id}")));
+
+    let source = TempLab::plain(&server, 1).unwrap();
+    let from = source.endpoints()[0].to_string();
+    trib(&["exec", &from, "SET", "a", "1"]).expect(0);
+    let import = format!("import {seed} --from {from}");
+    let (done, screen) = answered(&import, &format!("Take these keys out of {from}"), "n");
+    assert!(!done && screen.contains("*** Importing 1 keys"), "{screen}");
+    assert!(trib(&["exec", &from, "EXISTS", "a"]).stdout.contains('1'));
+    assert!(unasked(&format!("--cluster import {seed} --cluster-from {from}")));
+    assert!(trib(&["exec", &from, "EXISTS", "a"]).stdout.contains('0'));
+
+    lab.kill(nodes.iter().position(|it| it == dies).unwrap());
+    let rescue = format!("rescue {seed} {leaves}");
+    let (done, screen) = answered(&rescue, "What their masters held stays lost", "no");
+    assert!(!done && screen.contains(&format!("{leaves} would take over")), "{screen}");
+    let fix = format!("fix {seed} --fix-with-unreachable-masters");
+    let (done, screen) = answered(&fix, "Give up what masters", "no");
+    assert!(!done, "{screen}");
+    assert_eq!(screen.matches("*** slots").count(), 2, "{screen}");
+    assert!(trib(&["check", seed]).expect(1).stdout.contains("an owner that does not answer"));
+    let (_, screen) = answered(&fix, "Give up what masters", "yes");
+    assert_eq!(screen.matches("*** slots").count(), 2, "{screen}");
+    assert!(screen.contains("[OK] All 16384 slots covered."), "{screen}");
+    let told = trib(&["check", seed]).stdout;
+    assert!(told.contains("[OK] All 16384 slots covered."), "{told}");
+}
+
+#[test]
+fn nodes_are_named_as_people_name_them() {
+    let server = TestServer::named("valkey-9.1").unwrap();
+    let lab = TempLab::cluster(&server, 3, 0).unwrap();
+    let spare = TempLab::nodes(&server, 1).unwrap();
+    let nodes = addresses(&lab);
+    let (seed, new) = (nodes[0].as_str(), spare.endpoints()[0].to_string());
+    let port = |node: &str| node.rsplit_once(':').unwrap().1.to_owned();
+    let id = node(seed, &nodes[1])["id"].as_str().unwrap().to_owned();
+
+    let moved = ["[OK] Moved 2 slots"];
+    trib(&["migrate-slots", seed, &id[..20], "0-1"]).expect(0).shows(&moved);
+    trib(&["migrate-slots", &port(&nodes[1]), seed, "0-1"]).expect(0).shows(&moved);
+    trib(&["migrate_slots", "localhost", &port(seed), &id, "0-1"]).expect(0).shows(&moved);
+    let several = trib(&["migrate-slots", seed, "127.0.0.1", "2"]).expect(1);
+    several.complains(&["127.0.0.1 may be any of", &id, &nodes[2]]);
+    trib(&["migrate-slots", &id, &id, "2"]).expect(2).complains(&["HOST:PORT"]);
+
+    let master = port(&nodes[1]);
+    trib(&["replicate", seed, &new, "--master-id", &master]).expect(0);
+    assert_eq!(node(seed, &new)["master"], id.as_str());
+    becomes_well(seed);
+    trib(&["failover", seed, &port(&new)]).expect(0).shows(&["[OK] ", &new]);
+    becomes_well(seed);
+    trib(&["failover", seed, "--force", &id]).expect(0).shows(&["[OK] ", &nodes[1]]);
+    assert_eq!(node(seed, &new)["master"], id.as_str());
+    becomes_well(seed);
+    trib(&["quit", seed, &port(&new)]).expect(0).shows(&["removed from the cluster"]);
+    assert!(node(seed, &new).is_null());
+}
