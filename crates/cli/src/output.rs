@@ -60,6 +60,12 @@ impl Output {
         self.json
     }
 
+    /// How many characters fit into a line, where lines go to a terminal.
+    pub fn columns(&self) -> Option<usize> {
+        let mut editor = rustyline::DefaultEditor::new().ok()?;
+        Some(usize::from(editor.dimensions()?.0)).filter(|columns| *columns > 0)
+    }
+
     /// Prints a line for people. What a terminal would obey in it is escaped.
     pub fn line(&self, text: impl Display) {
         if !self.json {

@@ -167,16 +167,16 @@ fn every_spelling_becomes_ours() {
         ("redis-cli --cluster check h:1 --cluster-replicas 2 --cluster-yes", "check --yes -- h:1"),
         (
             "redis-cli --cluster import h:1 --cluster-from s:2 --cluster-copy --cluster-from-user u --cluster-from-askpass",
-            "import --from=s:2 --copy --from-user=u --from-askpass -- h:1",
+            "import --from=s:2 --copy --from-user=u --from-askpass --yes -- h:1",
         ),
         ("redis-trib.py fix --addr c:1", "fix -- c:1"),
         (
             "redis-cli --cluster fix h:1 --cluster-fix-with-unreachable-masters --cluster-search-multiple-owners",
-            "fix --fix-with-unreachable-masters --search-multiple-owners -- h:1",
+            "fix --fix-with-unreachable-masters --search-multiple-owners --yes -- h:1",
         ),
         (
             "valkey-cli --cluster fix h:1 --cluster-fix-with-unreachable-primaries",
-            "fix --fix-with-unreachable-masters -- h:1",
+            "fix --fix-with-unreachable-masters --yes -- h:1",
         ),
         // Behind the command's name everything belongs to the command.
         (

@@ -6,10 +6,12 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use serde_json::Value;
+use support::terminal::User;
 use support::{program, trib};
 
 fn cluster(server: &'static str) -> (TempLab, Vec<String>) {
@@ -47,6 +49,28 @@ fn a_cluster_fits_one_screen() {
         assert!(dead.starts_with("down "), "{}", told.stdout);
         assert!(told.stdout.lines().last().unwrap().starts_with("[ERR] "), "{}", told.stdout);
         metrics(seed, &nodes[2]);
+    }
+}
+
+#[test]
+fn a_narrow_terminal_gets_fewer_columns() {
+    let (_lab, nodes) = cluster("redis-8.6");
+    for (columns, there, gone) in
+        [(120, "Version", "-"), (80, "Keys", "Version"), (60, "Lag", "Memory")]
+    {
+        let program = env!("CARGO_BIN_EXE_redis-trib");
+        let line = format!("stty cols {columns}; exec {program} status {}", nodes[0]);
+        let mut user = User::run(&line, Path::new("/dev/null"));
+        user.sees("slots served");
+        assert!(user.leaves());
+        let screen = user.screen.lock().unwrap().clone();
+        let plain: Vec<&str> = screen.lines().filter(|line| !line.contains("[OK]")).collect();
+        let head = plain.iter().find(|line| line.starts_with("State")).unwrap();
+        assert!(head.contains(there) && !head.contains(gone), "{screen}");
+        // The colours take no room.
+        let width =
+            |line: &&str| line.trim_end().len() - if line.contains('\x1b') { 11 } else { 0 };
+        assert!(plain.iter().map(width).max() <= Some(columns), "{screen}");
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
         // A collector throws away what comes with a failure, and the metrics tell of it.
         return Ok(Outcome::Done);
     }
-    for (state, line) in render::table(&status) {
+    for (state, line) in render::table(&status, session.output.columns()) {
         match state {
             None => session.output.line(line),
             Some(State::Up) => session.output.tinted(line, Tone::Good),

@@ -25,7 +25,7 @@ pub(super) fn man(args: &ManArgs) -> anyhow::Result<Outcome> {
     let mut page = &command;
     for verb in &args.verb {
         let Some(found) = page.find_subcommand(verb) else {
-            tell_error(format_args!("error: {} has no verb {:?}", page.get_name(), Escaped(verb)));
+            tell_error(format_args!("error: {} has no verb {}", page.get_name(), Escaped(verb)));
             return Ok(Outcome::Misused);
         };
         page = found;

@@ -42,7 +42,7 @@ pub(super) fn replace(args: &ReplaceArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let question = format!("Let {} take the place of {}?", args.new, described(&plan));
-    if !session.may_at_terminal(&question)? {
+    if !session.may_at_terminal(&[], &question)? {
         return Ok(Outcome::Failed);
     }
     let (plan, held_up) = session.change("replace", &mut cluster, |cluster, context| {

@@ -84,7 +84,22 @@ fn syncing(field: &Field) {
     field.tell(replica, &format!("CLUSTER REPLICATE {}", field.id(0)));
     field.is_rid_of("master-without-replica");
     field.is_rid_of("replica-link-down");
+    waited_for(field, replica);
     field.check().expect(0);
+}
+
+/// A master that waits for more replicas before it sends its data, as after it has got its first slots.
+fn waited_for(field: &Field, replica: usize) {
+    field.tell_all("CONFIG SET repl-diskless-sync-delay 3");
+    field.tell(replica, &format!("CLUSTER REPLICATE {}", field.id(1)));
+    field.finds("replica-syncing");
+    let told = field.tell(1, "INFO replication");
+    assert!(told.contains("state=wait_bgsave"), "nothing is on its way yet: {told}");
+    field.check().expect(0);
+    field.tell(replica, &format!("CLUSTER REPLICATE {}", field.id(0)));
+    field.is_rid_of("replica-syncing");
+    field.is_rid_of("replica-link-down");
+    field.is_rid_of("master-without-replica");
 }
 
 /// A replica that its master does not let in, because somebody changed a password on one side only.

@@ -8,14 +8,28 @@ const HEAD: [&str; 11] = [
     "Node",
 ];
 
-/// The lines of `status`: a head, a line for each node with how it is, and one for the whole.
-pub fn table(status: &Status) -> Vec<(Option<State>, String)> {
+/// What stands between two columns.
+const GAP: usize = 2;
+/// The columns that a narrow terminal does without, those first that are missed least: version, uptime, memory, operations, keys.
+const DISPENSABLE: [usize; 5] = [9, 8, 5, 6, 4];
+
+/// The lines of `status`: a head, a line for each node with how it is, and one for the whole. Where no more than `columns` characters
+/// fit into a line, columns are left out.
+pub fn table(status: &Status, columns: Option<usize>) -> Vec<(Option<State>, String)> {
     let mut rows = vec![(None, HEAD.map(str::to_owned))];
     rows.extend(status.nodes.iter().map(|node| (Some(node.state), row(node))));
     let width = |column: usize| {
         rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
+    let mut widths: Vec<(usize, usize)> =
+        (0..HEAD.len()).map(|place| (place, width(place))).collect();
+    for column in DISPENSABLE {
+        let whole = widths.iter().map(|(_, width)| width + GAP).sum::<usize>() - GAP;
+        if columns.is_none_or(|columns| whole <= columns) {
+            break;
+        }
+        widths.retain(|(place, _)| *place != column);
+    }
     let mut lines: Vec<(Option<State>, String)> =
         rows.iter().map(|(state, cells)| (*state, line(cells, &widths))).collect();
     lines.push((None, whole(status)));
@@ -23,13 +37,14 @@ pub fn table(status: &Status) -> Vec<(Option<State>, String)> {
 }
 
 /// Numbers stand to the right of their columns, words to the left.
-fn line(cells: &[String; HEAD.len()], widths: &[usize]) -> String {
+fn line(cells: &[String; HEAD.len()], widths: &[(usize, usize)]) -> String {
     let mut line = String::new();
-    for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        line += &if (2..=8).contains(&place) {
-            format!("{cell:>width$}  ")
+    for (place, width) in widths {
+        let cell = &cells[*place];
+        line += &if (2..=8).contains(place) {
+            format!("{cell:>width$}{:GAP$}", "")
         } else {
-            format!("{cell:<width$}  ")
+            format!("{cell:<width$}{:GAP$}", "")
         };
     }
     line.trim_end().to_owned()
