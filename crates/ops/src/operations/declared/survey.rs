@@ -152,8 +152,12 @@ pub(super) fn create_plan(change: &Change, declared: &Declared) -> Option<Create
 
 /// The cluster of the first declared node that is in one.
 fn cluster_of(candidates: &Candidates, settings: &Settings) -> Result<Cluster> {
-    let mut nodes = candidates.nodes().iter();
-    let Some(seed) = nodes.find(|node| !node.topology.ownership().is_empty()) else {
+    let nodes = candidates.nodes();
+    // Others may have forgotten one that owns no slots, and that has not forgotten them yet.
+    let owner = nodes.iter().find(|node| !node.node.slots.is_empty());
+    let Some(seed) =
+        owner.or_else(|| nodes.iter().find(|node| !node.topology.ownership().is_empty()))
+    else {
         let odd = candidates.nodes().iter().find(|node| node.require_empty().is_err());
         return Err(match odd {
             Some(node) => node.not_empty(),
