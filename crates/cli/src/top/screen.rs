@@ -1,8 +1,11 @@
 //! The loop that owns the terminal.
 
 use std::io::{self, IsTerminal, Stdout};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -93,10 +96,7 @@ pub fn run(
         }
         show.draw(&mut screen)?;
         let wait = due.saturating_duration_since(Instant::now()).min(LOOK);
-        if !event::poll(wait)? {
-            continue;
-        }
-        if let Event::Key(key) = event::read()? {
+        for key in next_keys(wait)? {
             match show.press(key) {
                 Some(Wish::Quit) => return Ok(()),
                 Some(Wish::Suspend) => screen.suspend()?,
@@ -107,6 +107,30 @@ pub fn run(
         }
     }
     Ok(())
+}
+
+/// The keys that are pressed within this time. Of a terminal that is gone crossterm would read nothing for ever, so it is
+/// looked whether there is something to read first.
+fn next_keys(wait: Duration) -> io::Result<Vec<KeyEvent>> {
+    let keyboard = io::stdin();
+    let mut watched = [PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)];
+    let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
+    match poll(&mut watched, wait) {
+        Err(Errno::EINTR) | Ok(0) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let seen = watched[0].revents().unwrap_or(PollFlags::POLLERR);
+    if !seen.contains(PollFlags::POLLIN) || seen.contains(PollFlags::POLLHUP) {
+        return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the terminal is gone"));
+    }
+    let (mut keys, mut wait) = (Vec::new(), LOOK);
+    while event::poll(wait)? {
+        if let Event::Key(key) = event::read()? {
+            keys.push(key);
+        }
+        wait = Duration::ZERO;
+    }
+    Ok(keys)
 }
 
 /// What is shown.

@@ -7,6 +7,8 @@ mod frames;
 mod support;
 
 use std::fs;
+use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
@@ -124,6 +126,17 @@ fn a_user_at_the_screen() {
         send(signal, &only_child(&user.child.id().to_string()));
         user.sees(GIVEN_BACK);
         user.leaves();
+    }
+
+    // A terminal that is closed takes the program with it.
+    let mut user = sit_down();
+    user.looks_at("nothing is wrong");
+    let program = only_child(&user.child.id().to_string());
+    user.child.kill().unwrap();
+    let since = Instant::now();
+    while Path::new(&format!("/proc/{program}")).exists() {
+        assert!(since.elapsed() < Duration::from_secs(10), "{program} goes on without a terminal");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
