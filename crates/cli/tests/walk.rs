@@ -70,9 +70,14 @@ fn right(line: impl AsRef<str>, shown: &[&str]) -> Run {
     run(line.as_ref()).expect(0).shows(shown)
 }
 
+/// The peers complain on standard output.
 #[track_caller]
 fn wrong(line: impl AsRef<str>, complaint: &[&str]) {
-    run(line.as_ref()).expect(1).complains(complaint);
+    let run = run(line.as_ref()).expect(1);
+    match line.as_ref().starts_with("redis-cli") {
+        true => run.shows(complaint),
+        false => run.complains(complaint),
+    };
 }
 
 fn id(node: &str) -> String {
@@ -129,10 +134,13 @@ fn looking(field: &Field) {
         format!("check {host} {port}"),
         format!("check --search-multiple-owners {a}"),
         format!("--cluster check {a} --cluster-search-multiple-owners"),
-        format!("valkey-cli --cluster check {host} {port}"),
     ] {
         right(line, &["[OK] 0 keys in 3 masters.", "M: ", "[OK] All 16384 slots covered."]);
     }
+    right(
+        format!("valkey-cli --cluster check {host} {port}"),
+        &["[OK] 0 keys in 3 primaries.", "M: ", "[OK] All 16384 slots covered."],
+    );
     for line in [format!("info {a}"), format!("redis-cli -h {host} -p {port} --cluster info")] {
         right(line, &[b, "5462 slots | 0 slaves.", "[OK] 0 keys in 3 masters."]);
     }
@@ -191,7 +199,7 @@ fn resharding(field: &Field) {
             "redis-cli --cluster reshard {c} --cluster-from all --cluster-to {from} --cluster-slots 50 --cluster-yes \
              --cluster-pipeline 20 --cluster-timeout 5000 --cluster-replace"
         ),
-        &["Ready to move 50 slots.", "[OK] Moved 50 slots"],
+        &["Ready to move 50 slots.", "Moving slot "],
     );
     // 25 of 5562 slots and 25 of 5461, by their proportion.
     assert_eq!(slots([a, b, c]), [5411, 5536, 5437]);
@@ -215,7 +223,7 @@ fn rebalancing(field: &Field) {
         format!(
             "valkey-cli --cluster rebalance {a} --cluster-weight {short}=2 --cluster-use-empty-primaries"
         ),
-        &["Total weight = 4.00", "[OK] Moved "],
+        &["Total weight = 4.00", "Moving "],
     );
     assert_eq!(slots([a, b, c]), [4096, 4096, 8192]);
     for what in ["--auto-weights", "--by slots"] {
@@ -285,7 +293,7 @@ fn adding(field: &Field) {
 fn deleting(field: &Field) {
     let [a, b, c, d, e, f] = field.nodes.as_slice() else { unreachable!() };
     wrong(format!("del-node {a} {}", id(b)), &["is not empty", "4096 slots", "--drain"]);
-    wrong(format!("redis-cli --cluster del-node {a} {NOBODY}"), &[NOBODY, "redis-trib list"]);
+    wrong(format!("redis-cli --cluster del-node {a} {NOBODY}"), &["No such node ID", NOBODY]);
     right(
         format!("redis-cli --cluster del-node {a} {}", id(d)),
         &["CLUSTER RESET HARD", "CLUSTER FORGET"],

@@ -99,7 +99,9 @@ impl Field {
                 && both.iter().any(|index| says(*index, replication, "role:master"))
                 && both.iter().any(|index| says(*index, replication, "master_link_status:up"))
         };
-        self.stage.wait_until("all is well", || (0..3).all(is_well)).unwrap();
+        let waited = self.stage.wait_until("all is well", || (0..3).all(is_well));
+        let logs = || (0..6).map(|index| self.stage.lab.log_end(index)).collect::<Vec<_>>();
+        waited.unwrap_or_else(|error| panic!("{error}; the servers' last words: {:#?}", logs()));
         self.slow_down();
     }
 

@@ -40,6 +40,7 @@ use redistrib_cluster_model::{Move, NodeId};
 use serde::Serialize;
 
 pub(crate) use atomic::JobQuestions;
+pub(crate) use atomic::finish_running_at;
 pub use atomic::{any_running, finish_running, jobs};
 pub use fitness::obstacles;
 pub use options::{Atomic, MigrateOptions, Rate};

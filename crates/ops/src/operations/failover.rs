@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::commands::{self, Without};
 use crate::error::{Error, Result};
+use crate::migrate::{MigrateOptions, finish_running_at};
 use crate::wait::until_settled;
 use crate::{
     Cluster, Connection, Context, Endpoint, Member, MembershipError, Refusal, Settings, Step,
@@ -77,7 +78,7 @@ impl Failover {
         Ok(Self { replica: named(member), master: named(master), slots, mode })
     }
 
-    /// Carries it out, and waits until every node that answers sees the new master. Returns how long the writes of a probe were
+    /// Carries it out, once the master's atomic migrations have ended, and waits until every node that answers sees the new master. Returns how long the writes of a probe were
     /// held up, where its user may write at all. The probe deletes a key that is not there.
     ///
     /// # Errors
@@ -85,6 +86,11 @@ impl Failover {
     pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
         let text = format!("Letting {} take the place of {}", self.replica, self.master);
         context.step(Step::Other { text });
+        if self.mode == FailoverMode::Agreed {
+            // Redis 8.6 crashes where its master is about to hand slots over.
+            let its = |member: &Member| member.id() == self.master.id;
+            finish_running_at(cluster, its, &MigrateOptions::default(), context)?;
+        }
         let probe = self.probe(cluster)?;
         let outcome = self.promote(cluster, context);
         let held_up = probe.map(Probe::finish);

@@ -17,7 +17,7 @@ use redistrib_resp::View;
 
 use count::JobTally;
 pub(crate) use questions::JobQuestions;
-pub(super) use running::finish_running_at;
+pub(crate) use running::finish_running_at;
 pub use running::{any_running, finish_running, jobs};
 
 use super::link::Link;

@@ -82,7 +82,7 @@ pub fn finish_running(
 }
 
 /// The same where only these masters are asked whether there are any.
-pub(in crate::migrate) fn finish_running_at(
+pub(crate) fn finish_running_at(
     cluster: &mut Cluster,
     which: impl Fn(&Member) -> bool,
     options: &MigrateOptions,
