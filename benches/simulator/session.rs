@@ -69,6 +69,7 @@ impl<'a> Session<'a> {
             ["INFO", ..] => to.bulk(self.info()),
             ["CONFIG", "GET"] => match rest.first().map(String::as_str) {
                 Some("cluster-node-timeout") => to.array(2).bulk(&rest[0]).bulk("15000"),
+                Some("timeout") => to.array(2).bulk(&rest[0]).bulk("0"),
                 _ => to.array(0),
             },
             ["CLIENT", "SETNAME"] => {
