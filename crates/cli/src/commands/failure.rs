@@ -5,10 +5,12 @@ use redistrib_ops::lab::Failure;
 use redistrib_ops::model::Finding;
 use serde::Serialize;
 
+use super::Outcome;
 use crate::escape::Escaped;
 use crate::output::{Output, complain, tell_error};
 use crate::remedy::remedy;
 use crate::shell::explain;
+use crate::style::Style;
 use crate::voice;
 
 /// The last line that a verb prints with `--json` when it fails.
@@ -25,6 +27,14 @@ pub(super) fn tell(error: &anyhow::Error, json: bool) {
         document(&Output::new(true), &text);
     }
     tell_people(error, &text, json);
+}
+
+/// The outcome, a failure told: on standard error under any name, as standard output is for replies.
+pub(super) fn on_standard_error(result: anyhow::Result<Outcome>) -> anyhow::Result<Outcome> {
+    result.or_else(|error| {
+        tell_error(Style::of_stderr().line(format!("[ERR] {}", Escaped(describe(&error)))));
+        Ok(Outcome::Failed)
+    })
 }
 
 /// The failure as a document, where documents are wanted.
