@@ -1,6 +1,6 @@
 //! A node that is to join a cluster, as it is before that.
 
-use redistrib_cluster_model::{Node, ServerInfo, SharedTopology};
+use redistrib_cluster_model::{Node, NodeId, ServerInfo, SharedTopology};
 use redistrib_resp::Command;
 
 use crate::cluster::read_topology;
@@ -19,6 +19,8 @@ pub(crate) struct Candidate {
     pub(crate) topology: SharedTopology,
     /// What its server says of itself.
     pub(crate) info: ServerInfo,
+    /// The ids that it had before it was reset, which some nodes may still hear of.
+    pub(crate) former_ids: Vec<NodeId>,
 }
 
 impl Candidate {
@@ -32,7 +34,7 @@ impl Candidate {
         let mut connection = Connection::open(endpoint, settings)?;
         let (node, topology) = read_topology(&mut connection)?;
         let info = read_info(&mut connection)?;
-        Ok(Self { connection, node, topology, info })
+        Ok(Self { connection, node, topology, info, former_ids: Vec::new() })
     }
 
     /// Looks again at how the node sees itself and others.

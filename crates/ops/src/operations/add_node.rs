@@ -211,6 +211,7 @@ fn start_over(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) 
 
 /// Makes the node somebody new, whom nobody has forgotten. Servers refuse this where there are keys.
 fn renew(new: &mut Candidate) -> Result<()> {
+    new.former_ids.push(new.node.id);
     new.connection.call(&commands::reset(Reset::Hard))?;
     new.refresh()
 }
@@ -312,7 +313,10 @@ fn settle(
     master: Option<NodeId>,
     context: Context<'_>,
 ) -> Result<()> {
-    until_settled(JOIN_DEADLINE, context.cancel, || seen_by_all(cluster, &new.node, master))?;
+    until_settled(JOIN_DEADLINE, context.cancel, || {
+        let amiss = seen_by_all(cluster, &new.node, master)?;
+        Ok(forget_former(cluster, new).or(amiss))
+    })?;
     until_settled(JOIN_DEADLINE, context.cancel, || {
         let amiss = stranger(cluster, new)?;
         Ok(amiss.or_else(|| unfinished_handshake(new)))
@@ -470,6 +474,19 @@ fn seen_by_all(
         let node = member.endpoint();
         format!("{node} does not see the new node in its role yet: can it reach its bus port?")
     }))
+}
+
+/// Makes nodes forget an id that the new node had before: of a handshake that was under way when it was reset, that one
+/// may be what the other side learnt. Returns which was still known, in words.
+fn forget_former(cluster: &mut Cluster, new: &Candidate) -> Option<String> {
+    let is_known = |id: NodeId| {
+        cluster.members().iter().filter_map(Member::topology).any(|it| it.node(id).is_some())
+    };
+    let id = new.former_ids.iter().copied().find(|id| is_known(*id))?;
+    let mut failures = forget(cluster, id).into_iter();
+    let why = failures.next().map(|error| format!(": {error}")).unwrap_or_default();
+    let node = new.connection.endpoint();
+    Some(format!("{node} is still known under {id}, its id until it was reset{why}"))
 }
 
 /// Makes every reachable node but the one concerned forget it. Returns why some have not; nodes that have forgotten it
