@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use redistrib_ops::lab::{TestServer, free_ports};
+use serde_json::Value;
 use support::{Run, trib};
 
 /// A folder for a lab, and a lab's end however the test ends.
@@ -95,4 +96,38 @@ fn a_server_that_dies_at_its_start_shows_the_end_of_its_log() {
     let run = place.lab("up", &["--nodes", "3", "--port", &port, "--server", &server]).expect(1);
     let log = "(exit status: 3); the end of its log:\n  first\n  sec\\x1b[2Jond\n";
     assert!(run.stderr.ends_with(log), "{}", run.stderr);
+}
+
+#[test]
+fn single_servers_come_end_pause_and_go_on() {
+    let place = Place::new(5);
+    place.up(&["--nodes", "3"]).expect(0);
+    let [seed, second, new, other] =
+        [0, 1, 3, 4].map(|more| format!("127.0.0.1:{}", place.port + more));
+    place.lab("add", &[]).expect(0).shows(&[&format!(
+        "[OK] The lab has more servers: {new}; `redis-trib add-node {new} {seed}` takes it"
+    )]);
+    trib(&["add-node", &new, &seed]).expect(0);
+    let told: Value = serde_json::from_str(
+        place.lab("add", &["--json"]).expect(0).stdout.lines().last().unwrap(),
+    )
+    .unwrap();
+    assert_eq!((&told[0]["port"], &told[0]["state"]), (&(place.port + 4).into(), &"up".into()));
+    // Running servers are left alone, and the one in no cluster is not waited for.
+    place.up(&["--nodes", "3"]).expect(0).shows(&[&other]);
+
+    let port = (place.port + 1).to_string();
+    place.lab("pause", &[&port]).expect(0).shows(&[&format!("[OK] {second} is paused\n")]);
+    place.lab("status", &[]).expect(1).shows(&[&format!("{second} paused   process ")]);
+    place.lab("start", &[&port]).expect(0).shows(&[&format!("[OK] {second} is up\n")]);
+    place.lab("start", &[&second]).expect(0).shows(&["was running"]);
+    let told = place.lab("kill", &[&port, &other, "--json"]).expect(0);
+    let told: Value = serde_json::from_str(told.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&told[0]["state"], &told[1]["state"]), (&"down".into(), &"down".into()));
+    place.lab("kill", &[&port]).expect(0).shows(&["was not running"]);
+    place.lab("start", &[&port]).expect(0).shows(&["Starting ", &format!("[OK] {second} is up\n")]);
+    place.lab("kill", &[&port, "nobody"]).expect(1).complains(&["no node is called nobody"]);
+    place.lab("status", &[]).expect(1).shows(&[&format!("{second} up")]);
+    place.lab("kill", &["127.0.0.1"]).expect(1).complains(&[&seed, &second]);
+    place.lab("kill", &[]).expect(2);
 }

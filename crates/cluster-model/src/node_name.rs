@@ -56,7 +56,10 @@ impl NodeName {
         &self,
         nodes: impl IntoIterator<Item = (&'a Node, &'a Address)>,
     ) -> Result<NodeId, NodeNameError> {
-        let mut meant: Vec<_> = nodes.into_iter().filter(|(node, at)| self.is(node, at)).collect();
+        let mut meant: Vec<_> = nodes
+            .into_iter()
+            .filter(|(node, at)| self.fits(Some(node.id), &[&node.address, at]))
+            .collect();
         meant.sort_by_key(|(node, _)| node.id);
         meant.dedup_by_key(|(node, _)| node.id);
         match meant[..] {
@@ -70,13 +73,19 @@ impl NodeName {
         }
     }
 
-    /// Whether a node that was reached at this address can be called so.
-    fn is(&self, node: &Node, reached: &Address) -> bool {
+    /// Whether a node with this id, where it has one, and these addresses can be called so.
+    ///
+    /// ```
+    /// use redistrib_cluster_model::{Address, NodeName};
+    /// let name: NodeName = "7001".parse()?;
+    /// assert!(name.fits(None, &[&Address::new("127.0.0.1", 7001)]));
+    /// # Ok::<(), redistrib_cluster_model::NotANodeName>(())
+    /// ```
+    pub fn fits(&self, id: Option<NodeId>, places: &[&Address]) -> bool {
         let name = self.0.as_str();
-        let hosts =
-            [Some(&*node.address.host), node.address.hostname.as_deref(), Some(&*reached.host)];
-        let mut hosts = hosts.into_iter().flatten().filter(|host| !host.is_empty());
-        let mut ports = [node.address.port, reached.port].into_iter().filter(|port| *port != 0);
+        let hosts = places.iter().flat_map(|at| [Some(&*at.host), at.hostname.as_deref()]);
+        let mut hosts = hosts.flatten().filter(|host| !host.is_empty());
+        let mut ports = places.iter().map(|at| at.port).filter(|port| *port != 0);
         let place = name.rsplit_once(':').and_then(|(host, port)| {
             let host = host.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(host);
             Some((host, port.parse::<u16>().ok()?))
@@ -85,7 +94,7 @@ impl NodeName {
             let mut ports = ports.clone();
             hosts.clone().any(|it| it.eq_ignore_ascii_case(host)) && ports.any(|it| it == port)
         };
-        node.id.to_string().starts_with(&name.to_ascii_lowercase())
+        id.is_some_and(|id| id.to_string().starts_with(&name.to_ascii_lowercase()))
             || place.is_some_and(at_place)
             || name.parse().is_ok_and(|name: u16| ports.any(|port| port == name))
             || hosts.any(|host| host.eq_ignore_ascii_case(name))

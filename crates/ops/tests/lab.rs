@@ -318,9 +318,12 @@ fn another_server_on_a_labs_port_is_neither_used_nor_ended() {
 
 #[test]
 fn a_server_that_no_longer_answers_is_ended_all_the_same() {
-    let lab = TempLab::plain(&server(), 1).unwrap();
-    lab.pause(0).unwrap();
-    assert!(matches!(lab.status()[0].state, NodeState::Silent { .. }));
+    let config = vec!["enable-debug-command yes".to_owned()];
+    let plain = Options { nodes: Some(1), layout: Some(Layout::Plain), ..Options::default() };
+    let lab = TempLab::up(Options { server: Some(server().program), config, ..plain }).unwrap();
+    let mut connection = Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
+    connection.send(&[Command::from_args(["DEBUG", "SLEEP", "600"])]).unwrap();
+    poll("it is silent", || matches!(lab.status()[0].state, NodeState::Silent { .. }));
     assert_eq!(lab.down().unwrap().len(), 1);
     assert_eq!(lab.status()[0].state, NodeState::Down);
 }
@@ -385,4 +388,84 @@ fn a_lab_does_not_outlive_a_killed_process() {
     holder.wait().unwrap();
     let first = endpoint.port().unwrap();
     poll("servers and folder are gone", || !dir.exists() && is_free(first) && is_free(first + 1));
+}
+
+/// By name, in a lab that another process has brought up.
+#[test]
+fn single_servers_end_pause_and_go_on() {
+    let mut lasting = Lasting::new(&server(), 2, Layout::Nodes);
+    let id = ask(&lasting.up().unwrap(), 1, &["CLUSTER", "MYID"]);
+    let lab = lasting.open().unwrap();
+    let [first, port] = [0, 1].map(|place| lab.endpoints()[place].port().unwrap());
+    let find = |name: &str| lab.find(&name.parse().unwrap()).map_err(|error| error.to_string());
+    for name in [&id[..], &id[..12], &port.to_string(), &format!("127.0.0.1:{port}")] {
+        assert_eq!(find(name), Ok(1), "{name}");
+    }
+    assert!(
+        find("127.0.0.1").unwrap_err().contains(&format!("127.0.0.1:{first}, 127.0.0.1:{port}"))
+    );
+    assert!(find("nobody").unwrap_err().contains("no node is called nobody"));
+
+    let cancel = Cancel::new();
+    let context = Context::new(&Silent, &cancel);
+    let before = processes(&lab);
+    assert!(lab.pause(1).unwrap());
+    let process = before[1].unwrap();
+    assert_eq!(lab.status_of(1).state, NodeState::Paused { process });
+    assert!(lab.start(1, context).unwrap() && !lab.start(1, context).unwrap());
+    assert_eq!(processes(&lab), before, "it has gone on");
+
+    lab.pause(1).unwrap();
+    assert!(lab.crash(1).unwrap() && !lab.crash(1).unwrap());
+    assert!(!lab.pause(1).unwrap());
+    assert_eq!(find(&id), Ok(1), "a dead one is called as before");
+    assert_eq!(lab.status_of(1).state, NodeState::Down);
+    assert!(lab.start(1, context).unwrap());
+    assert_eq!(ask(&lab, 1, &["CLUSTER", "MYID"]), id);
+    assert_eq!(processes(&lab)[0], before[0], "nobody else was touched");
+
+    lab.pause(0).unwrap();
+    lasting.up().unwrap();
+    assert_eq!(processes(&lab)[0], before[0], "up lets it go on");
+    lab.pause(0).unwrap();
+    assert_eq!(lab.down().unwrap(), [first, port], "a paused one saves its data, too");
+}
+
+/// They are the lab's from then on, and nobody joins them to its cluster.
+#[test]
+fn servers_that_are_added_stay_alone() {
+    let mut lasting = Lasting::new(&server(), 3, Layout::Cluster);
+    lasting.options.password = Some(Secret::new("word"));
+    lasting.up().unwrap();
+    let cancel = Cancel::new();
+    let context = Context::new(&Silent, &cancel);
+    let mut lab = lasting.open().unwrap();
+    let first = lab.endpoints()[0].port().unwrap();
+    assert!(matches!(lab.add(1, Some(first), context), Err(Failure::PortsTaken(_))));
+    let next = free_ports(1).unwrap();
+    assert_eq!(lab.add(1, Some(next), context).unwrap(), [3]);
+    assert_eq!(lab.endpoints()[3].port(), Some(next));
+    assert!(ask(&lab, 3, &["CLUSTER", "INFO"]).contains("cluster_known_nodes:1\r\n"));
+
+    assert_eq!(lasting.open().unwrap().down().unwrap().len(), 4);
+    let lab = lasting.up().unwrap();
+    assert_eq!(processes(&lab).iter().flatten().count(), 4);
+    assert!(ask(&lab, 3, &["CLUSTER", "INFO"]).contains("cluster_known_nodes:1\r\n"));
+    assert_eq!(members(&lab).len(), 3);
+    lasting.open().unwrap().destroy().unwrap();
+    assert!(!lasting.dir().exists() && is_free(next));
+}
+
+#[test]
+fn a_server_that_cannot_be_added_leaves_nothing() {
+    let mut lasting = Lasting::new(&server(), 1, Layout::Plain);
+    let mut lab = lasting.up().unwrap();
+    let next = free_ports(1).unwrap();
+    let cancel = Cancel::new();
+    cancel.press();
+    lab.add(1, Some(next), Context::new(&Silent, &cancel)).unwrap_err();
+    assert_eq!(lab.endpoints().len(), 1);
+    assert_eq!(lasting.open().unwrap().endpoints().len(), 1);
+    assert!(!lasting.dir().join(next.to_string()).exists());
+    poll("the port is free", || is_free(next));
 }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use redistrib_ops::model::NodeName;
+
 use super::common::ReportArgs;
+use super::values::node_name;
 
 /// Arguments of `lab`.
 #[derive(Clone, Debug, Args)]
@@ -21,6 +24,14 @@ pub enum LabVerb {
     Up(LabUpArgs),
     /// Show how each server fares
     Status(LabDirArgs),
+    /// Start more servers, empty and in no cluster, as `add-node` and `replace` take them
+    Add(LabAddArgs),
+    /// End servers at once, as a crash would
+    Kill(LabNodesArgs),
+    /// Stop servers in their tracks: connections to them open, and nothing answers
+    Pause(LabNodesArgs),
+    /// Start servers that have ended, and let those go on that are paused
+    Start(LabNodesArgs),
     /// Stop the servers; their data stays
     Down(LabDirArgs),
     /// Stop the servers and remove all their data
@@ -32,6 +43,8 @@ impl LabVerb {
     pub fn is_json(&self) -> bool {
         match self {
             Self::Up(args) => args.report.json,
+            Self::Add(args) => args.lab.report.json,
+            Self::Kill(args) | Self::Pause(args) | Self::Start(args) => args.lab.report.json,
             Self::Status(args) | Self::Down(args) | Self::Destroy(args) => args.report.json,
         }
     }
@@ -72,4 +85,29 @@ pub struct LabUpArgs {
     /// How to report, and to connect; a new lab's servers get the password.
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+/// Arguments of `lab add`.
+#[derive(Clone, Debug, Args)]
+pub struct LabAddArgs {
+    /// How many servers
+    #[arg(long, value_name = "COUNT", default_value = "1", value_parser = clap::value_parser!(u16).range(1..))]
+    pub nodes: u16,
+    /// The first port; the others follow [default: the one after the lab's last]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Which lab.
+    #[command(flatten)]
+    pub lab: LabDirArgs,
+}
+
+/// Arguments of verbs about single servers of a lab.
+#[derive(Clone, Debug, Args)]
+pub struct LabNodesArgs {
+    /// The servers: port, HOST:PORT, or id in the cluster or how that begins
+    #[arg(value_name = "NODE", value_parser = node_name, required = true)]
+    pub nodes: Vec<NodeName>,
+    /// Which lab.
+    #[command(flatten)]
+    pub lab: LabDirArgs,
 }

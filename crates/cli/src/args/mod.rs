@@ -40,7 +40,7 @@ pub use fleet::{
     ReshardFleetArgs, ShardedArgs, ShardedVerb,
 };
 pub use inspect::{CheckArgs, InfoArgs, ListArgs, StatusArgs};
-pub use lab::{LabArgs, LabDirArgs, LabUpArgs, LabVerb};
+pub use lab::{LabAddArgs, LabArgs, LabDirArgs, LabNodesArgs, LabUpArgs, LabVerb};
 pub use members::{
     AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, ForgetFailedArgs, MeetArgs, ReplaceArgs,
     SetTimeoutArgs,

@@ -5,16 +5,26 @@ use redistrib_ops::lab::{Failure, Lab, Layout, NodeState, NodeStatus, Options};
 use redistrib_ops::migrate::MigrateOptions;
 use redistrib_ops::model::Address;
 use redistrib_ops::model::declare::Declared;
-use redistrib_ops::{Site, apply_declared, plan_declared};
+use redistrib_ops::{Context, Site, apply_declared, plan_declared};
 
 use super::{Outcome, Session, declared};
-use crate::args::{LabDirArgs, LabUpArgs, LabVerb};
+use crate::args::{LabAddArgs, LabDirArgs, LabNodesArgs, LabUpArgs, LabVerb};
 use crate::report::Reporter;
 
 pub(super) fn lab(verb: &LabVerb) -> anyhow::Result<Outcome> {
     match verb {
         LabVerb::Up(args) => up(args),
         LabVerb::Status(args) => status(args),
+        LabVerb::Add(args) => add(args),
+        LabVerb::Kill(args) => each(args, |lab, place, _| {
+            Ok(if lab.crash(place)? { "is killed" } else { "was not running" })
+        }),
+        LabVerb::Pause(args) => each(args, |lab, place, _| {
+            Ok(if lab.pause(place)? { "is paused" } else { "was not running" })
+        }),
+        LabVerb::Start(args) => each(args, |lab, place, context| {
+            Ok(if lab.start(place, context)? { "is up" } else { "was running" })
+        }),
         LabVerb::Down(args) => down(args),
         LabVerb::Destroy(args) => destroy(args),
     }
@@ -83,12 +93,57 @@ fn line(status: &NodeStatus) -> String {
             let loading = if *loading { ", loading its data" } else { "" };
             format!("up       process {process}, version {version}, {role}{loading}")
         }
+        NodeState::Paused { process } => {
+            format!("paused   process {process}; `lab start` lets it go on")
+        }
         NodeState::Silent { process } => format!("silent   process {process} does not answer"),
         NodeState::Down => "down".into(),
         NodeState::PortTaken => "down     something else has its port".into(),
         NodeState::Unknown { reason } => format!("unknown  {reason}"),
     };
     format!("127.0.0.1:{} {state}", status.port)
+}
+
+fn add(args: &LabAddArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_report(&args.lab.report)?;
+    let mut lab = Lab::open(&args.lab.dir, &session.settings)?;
+    let reporter = Reporter::new(&session.output);
+    let count = usize::from(args.nodes);
+    let places = session.act(&reporter, |context| lab.add(count, args.port, context))?;
+    let endpoints = lab.endpoints();
+    let names: Vec<String> = places.iter().map(|&place| endpoints[place].to_string()).collect();
+    let next = match (lab.layout(), &endpoints[..], &endpoints[places[0]]) {
+        (Layout::Cluster, [seed, ..], new) => {
+            format!("; `redis-trib add-node {new} {seed}` takes it into the cluster")
+        }
+        _ => String::new(),
+    };
+    session.output.line(format_args!("[OK] The lab has more servers: {}{next}", names.join(" ")));
+    let added: Vec<NodeStatus> = places.iter().map(|&place| lab.status_of(place)).collect();
+    session.output.document(&added);
+    Ok(Outcome::Done)
+}
+
+/// Does something with each of the servers named, once it is known that there are such, and tells what it did and how they fare then.
+fn each(
+    args: &LabNodesArgs,
+    work: impl Fn(&Lab, usize, Context<'_>) -> Result<&'static str, Failure>,
+) -> anyhow::Result<Outcome> {
+    let session = Session::for_report(&args.lab.report)?;
+    let lab = Lab::open(&args.lab.dir, &session.settings)?;
+    let places = args.nodes.iter().map(|name| lab.find(name)).collect::<Result<Vec<_>, _>>()?;
+    let endpoints = lab.endpoints();
+    let reporter = Reporter::new(&session.output);
+    session.act(&reporter, |context| {
+        for &place in &places {
+            let done = work(&lab, place, context)?;
+            session.output.line(format_args!("[OK] {} {done}", endpoints[place]));
+        }
+        Ok::<(), Failure>(())
+    })?;
+    let told: Vec<NodeStatus> = places.iter().map(|&place| lab.status_of(place)).collect();
+    session.output.document(&told);
+    Ok(Outcome::Done)
 }
 
 fn down(args: &LabDirArgs) -> anyhow::Result<Outcome> {

@@ -173,15 +173,28 @@ pub(crate) fn is_ok(info: &Reply) -> bool {
     text_of(info).is_some_and(|text| text.contains("cluster_state:ok"))
 }
 
-/// What keeps one server from serving its part of a cluster, in words; nothing where it does.
-pub(crate) fn amiss_at(node: &Endpoint, settings: &Settings) -> Option<String> {
+/// What keeps one server from serving its part of a cluster.
+pub(crate) struct Amiss {
+    /// In words.
+    pub(crate) what: String,
+    /// Whether it knows no other node and has no slots: it is in no cluster.
+    pub(crate) is_alone: bool,
+}
+
+/// What keeps one server from serving; nothing where it does.
+pub(crate) fn amiss_at(node: &Endpoint, settings: &Settings) -> Option<Amiss> {
     let told = Connection::open(node, settings)
         .and_then(|mut connection| server_info::ask_one(&mut connection, &[]));
-    match told {
-        Ok(info) if info.field("cluster_state") != Some("ok") => Some(still_fails(node)),
-        Ok(info) => missing_copy(&info).map(|state| out_of_step(node, &state)),
-        Err(error) => Some(error.to_string()),
-    }
+    let (what, is_alone) = match told {
+        Ok(info) if info.field("cluster_state") != Some("ok") => {
+            let alone = [("cluster_known_nodes", 1), ("cluster_slots_assigned", 0)];
+            let is_alone = alone.iter().all(|(name, count)| info.number(name) == Some(*count));
+            (still_fails(node), is_alone)
+        }
+        Ok(info) => (out_of_step(node, &missing_copy(&info)?), false),
+        Err(error) => (error.to_string(), false),
+    };
+    Some(Amiss { what, is_alone })
 }
 
 fn still_fails(node: &Endpoint) -> String {

@@ -13,6 +13,7 @@ mod options;
 mod ports;
 mod program;
 mod record;
+mod single;
 mod status;
 mod temporary;
 
@@ -29,7 +30,7 @@ pub use status::{NodeState, NodeStatus};
 pub use temporary::TempLab;
 
 use crate::cluster::in_parallel;
-use crate::served;
+use crate::served::{self, Amiss};
 use crate::wait::until_settled;
 use crate::{Candidates, Context, Credentials, Endpoint, Error, Settings, Step, Stop};
 use config::Config;
@@ -88,7 +89,7 @@ impl Lab {
         detached: bool,
     ) -> Result<Self, Failure> {
         match Record::read(dir)? {
-            Some(record) => Self::resume(dir, record, options, settings, context, detached),
+            Some(record) => Self::reopen(dir, record, options, settings, context, detached),
             None => Self::found(dir, options, settings, context, detached),
         }
     }
@@ -165,7 +166,7 @@ impl Lab {
         // From here on the lab can be taken down or brought up by another run, should this one be killed.
         self.record.write(&self.dir)?;
         self.learn_password()?;
-        self.start(&self.nodes.iter().collect::<Vec<_>>(), context)?;
+        self.launch(&self.nodes.iter().collect::<Vec<_>>(), context)?;
         self.make_serve(context)
     }
 
@@ -185,7 +186,7 @@ impl Lab {
         }
     }
 
-    fn resume(
+    fn reopen(
         dir: &Path,
         mut record: Record,
         options: &Options,
@@ -200,10 +201,13 @@ impl Lab {
         }
         let mut lab = Self::new(dir, record, settings, detached)?;
         lab.learn_password()?;
+        for node in &lab.nodes {
+            node.let_go_on()?;
+        }
         let idle = lab.idle_nodes()?;
         let ports: Vec<_> = idle.iter().map(|node| node.port).collect();
         ports::require_free(&ports, lab.record.layout.has_bus())?;
-        if let Err(error) = lab.start(&idle, context).and_then(|()| lab.make_serve(context)) {
+        if let Err(error) = lab.launch(&idle, context).and_then(|()| lab.make_serve(context)) {
             for node in idle {
                 node.kill();
             }
@@ -227,7 +231,7 @@ impl Lab {
         Ok(idle)
     }
 
-    fn start(&self, nodes: &[&Node], context: Context<'_>) -> Result<(), Failure> {
+    fn launch(&self, nodes: &[&Node], context: Context<'_>) -> Result<(), Failure> {
         if !nodes.is_empty() {
             let ports: Vec<_> = nodes.iter().map(|node| node.port.to_string()).collect();
             let (server, ports) = (self.record.server.display(), ports.join(" "));
@@ -242,7 +246,10 @@ impl Lab {
         if self.record.layout != Layout::Cluster {
             return Ok(());
         }
-        let candidates = Candidates::survey(&self.endpoints(), &self.settings)?;
+        // Those that have come later are put to use by whoever added them.
+        let founders = &self.nodes[..self.nodes.len() - self.record.added];
+        let founders: Vec<_> = founders.iter().map(Node::endpoint).collect();
+        let candidates = Candidates::survey(&founders, &self.settings)?;
         match candidates.plan(self.record.replicas, options::LEAST_MASTERS) {
             Ok(plan) => candidates.create(&plan, context)?,
             // They are a cluster from an earlier run, with keys or other roles.
@@ -253,20 +260,28 @@ impl Lab {
     }
 
     /// Waits until every node says `cluster_state:ok` and every replica has its link, for at most 30 seconds. Nodes of a new cluster, and those
-    /// that come up again, need a moment for it.
+    /// that come up again, need a moment for it. A server that is alone beside the cluster is not waited for.
     ///
     /// # Errors
     /// [`Error::NotSettled`] with a node that does not say so; [`Error::Cancelled`].
     pub fn settle(&self, context: Context<'_>) -> Result<(), Failure> {
-        let amiss = |node: &Node| served::amiss_at(&node.endpoint(), &self.settings);
-        until_settled(SETTLE_DEADLINE, context.cancel, || {
-            let what = self.nodes.iter().find_map(amiss);
-            match what {
-                Some(what) if context.cancel.wish() != Stop::No => Err(Error::Cancelled(what)),
-                what => Ok(what),
-            }
+        until_settled(SETTLE_DEADLINE, context.cancel, || match self.amiss() {
+            Some(what) if context.cancel.wish() != Stop::No => Err(Error::Cancelled(what)),
+            what => Ok(what),
         })?;
         Ok(())
+    }
+
+    fn amiss(&self) -> Option<String> {
+        let (mut serves, mut spare) = (false, None);
+        for node in &self.nodes {
+            match served::amiss_at(&node.endpoint(), &self.settings) {
+                None => serves = true,
+                Some(Amiss { what, is_alone: true }) => spare = Some(what),
+                Some(Amiss { what, .. }) => return Some(what),
+            }
+        }
+        spare.filter(|_| !serves)
     }
 
     /// Ends all servers of the lab that run and keeps their data. Whatever else answers on a port of the lab is

@@ -43,6 +43,8 @@ pub(super) enum Presence {
     Absent,
     /// A server or something else that is not this node.
     Foreign,
+    /// This node, stopped in its tracks.
+    Paused(u32),
     /// This node, though it does not answer in time.
     Silent(u32),
     /// This node.
@@ -145,6 +147,7 @@ impl Node {
                 }
                 Ok(Presence::Foreign) => "another server answers on its port".to_owned(),
                 Ok(Presence::Silent(_)) => "it does not answer".to_owned(),
+                Ok(Presence::Paused(_)) => "it is paused".to_owned(),
                 Ok(Presence::Absent) => "it does not listen".to_owned(),
                 Err(error) => error.to_string(),
             };
@@ -174,6 +177,9 @@ impl Node {
     /// # Errors
     /// Those of [`Connection::call`] where it cannot be told, as when the password is wrong.
     pub(super) fn presence(&self, settings: &Settings) -> Result<Presence, Failure> {
+        if let Some(process) = self.own_process().filter(|process| is_stopped(*process)) {
+            return Ok(Presence::Paused(process));
+        }
         let settings = Settings {
             connect_timeout: settings.connect_timeout.min(ANSWER_DEADLINE),
             timeout: settings.timeout.min(ANSWER_DEADLINE),
@@ -198,7 +204,7 @@ impl Node {
     }
 
     /// The process that our pid file names, if it is a living one that works in our folder.
-    fn own_process(&self) -> Option<u32> {
+    pub(super) fn own_process(&self) -> Option<u32> {
         let text = fs::read_to_string(self.path(config::PID)).ok()?;
         let process = text.trim().parse().ok()?;
         works_in(process, &self.folder).then_some(process)
@@ -207,6 +213,7 @@ impl Node {
     /// Ends the server if it runs: by SHUTDOWN, so that it saves its data, and by force where it has
     /// stopped answering. Whatever else answers on the port is left alone. Tells whether there was one.
     pub(super) fn shut_down(&self, settings: &Settings) -> Result<bool, Failure> {
+        self.let_go_on()?;
         match self.presence(settings)? {
             Presence::Absent | Presence::Foreign => Ok(false),
             Presence::Here(vitals) => {
@@ -218,12 +225,32 @@ impl Node {
                 }
                 self.wait_gone(vitals.process).map(|()| true)
             }
-            Presence::Silent(process) => {
-                signal(process, "KILL")
-                    .map_err(|source| file_error(&self.path(config::PID), source))?;
-                self.wait_gone(process).map(|()| true)
+            Presence::Silent(process) | Presence::Paused(process) => {
+                self.end(process).map(|()| true)
             }
         }
+    }
+
+    /// Ends a process of the server at once, without saving anything.
+    pub(super) fn end(&self, process: u32) -> Result<(), Failure> {
+        self.send("KILL", process)?;
+        self.wait_gone(process)
+    }
+
+    /// Stops the server in its tracks. Tells whether it ran.
+    pub(super) fn pause(&self) -> Result<bool, Failure> {
+        let process = self.own_process();
+        process.map_or(Ok(false), |process| self.send("STOP", process).map(|()| true))
+    }
+
+    /// Lets a paused server go on. Tells whether it was one.
+    pub(super) fn let_go_on(&self) -> Result<bool, Failure> {
+        let process = self.own_process().filter(|process| is_stopped(*process));
+        process.map_or(Ok(false), |process| self.send("CONT", process).map(|()| true))
+    }
+
+    fn send(&self, name: &str, process: u32) -> Result<(), Failure> {
+        signal(process, name).map_err(|source| file_error(&self.path(config::PID), source))
     }
 
     fn wait_gone(&self, process: u32) -> Result<(), Failure> {
@@ -247,14 +274,6 @@ impl Node {
         // A process that has ended cannot be killed; what matters is that it is waited for.
         let _ = child.kill();
         child.wait().is_ok()
-    }
-
-    /// Sends a signal to the process that we started.
-    pub(super) fn signal(&self, name: &str) -> io::Result<()> {
-        match self.child().as_ref() {
-            Some(child) => signal(child.id(), name),
-            None => Err(io::Error::new(io::ErrorKind::NotFound, "the server does not run")),
-        }
     }
 
     /// The last lines of the log.
@@ -284,6 +303,14 @@ fn read_end(path: &Path) -> io::Result<String> {
 /// was not waited for has none.
 fn works_in(process: u32, folder: &Path) -> bool {
     fs::read_link(format!("/proc/{process}/cwd")).is_ok_and(|cwd| cwd == folder)
+}
+
+/// Whether a process is stopped by a signal: its state stands behind its name, which may hold anything (proc(5)).
+fn is_stopped(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"));
+    stat.is_ok_and(|stat| {
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+    })
 }
 
 /// Sends a signal by the shell's own `kill`, since std cannot and not every machine has the program.

@@ -59,7 +59,8 @@ impl Options {
         if layout == Layout::Cluster {
             require_cluster(&ports, replicas)?;
         }
-        Ok(Record { server: find_server(self.server.as_deref())?, ports, replicas, layout })
+        let server = find_server(self.server.as_deref())?;
+        Ok(Record { server, ports, added: 0, replicas, layout })
     }
 
     /// Fails where an existing lab is not what was asked for.
@@ -68,7 +69,7 @@ impl Options {
         let other =
             |has: String, asked: String| Err(Failure::OtherLab { dir: dir.to_owned(), has, asked });
         match self {
-            Self { nodes: Some(asked), .. } if *asked != record.ports.len() => {
+            Self { nodes: Some(asked), .. } if !record.has_or_had(*asked) => {
                 other(format!("{} nodes", record.ports.len()), asked.to_string())
             }
             Self { replicas: Some(asked), .. } if *asked != record.replicas => {
@@ -134,6 +135,10 @@ mod tests {
         let record = options().plan().unwrap();
         let dir = Path::new("/lab");
         assert!(options().require(&record, dir).is_ok());
+        let grown = Record { ports: (7000..7008).collect(), added: 2, ..record.clone() };
+        let nodes = |nodes| Options { nodes: Some(nodes), ..options() };
+        assert!([6, 8].iter().all(|&count| nodes(count).require(&grown, dir).is_ok()));
+        assert!([5, 9].iter().all(|&count| nodes(count).require(&grown, dir).is_err()));
         let same = Options { nodes: Some(6), replicas: Some(1), port: Some(7000), ..options() };
         assert!(same.require(&record, dir).is_ok());
         for (asked, has) in [

@@ -35,6 +35,9 @@ impl Layout {
 pub(super) struct Record {
     pub(super) server: PathBuf,
     pub(super) ports: Vec<u16>,
+    /// How many of the servers, the last ones, have come later and are no part of the cluster that the lab is made.
+    #[serde(default)]
+    pub(super) added: usize,
     pub(super) replicas: usize,
     pub(super) layout: Layout,
 }
@@ -50,10 +53,21 @@ impl Record {
         };
         let record: Self = serde_json::from_str(&text)
             .map_err(|error| Failure::Record { path: path.clone(), reason: error.to_string() })?;
+        if record.added > record.ports.len() {
+            return Err(Failure::Record {
+                path,
+                reason: "more servers added than there are".into(),
+            });
+        }
         if !record.ports.iter().all(|port| (1..=HIGHEST_PORT).contains(port)) {
             return Err(Failure::Record { path, reason: "a port out of range".into() });
         }
         Ok(Some(record))
+    }
+
+    /// Whether it has so many servers, or had before more were added.
+    pub(super) fn has_or_had(&self, nodes: usize) -> bool {
+        (self.ports.len() - self.added..=self.ports.len()).contains(&nodes)
     }
 
     /// Writes the record in one step, so that no reader meets half of it.
@@ -88,6 +102,7 @@ mod tests {
         let record = Record {
             server: "/a/b".into(),
             ports: vec![7000, 7001],
+            added: 1,
             replicas: 1,
             layout: Layout::Cluster,
         };
@@ -107,6 +122,7 @@ mod tests {
             r#"{"server":"/a","ports":[0],"replicas":1,"layout":"cluster"}"#,
             r#"{"server":"/a","ports":[65535],"replicas":1,"layout":"cluster"}"#,
             r#"{"server":"/a","ports":[7000],"replicas":-1,"layout":"cluster"}"#,
+            r#"{"server":"/a","ports":[7000],"added":2,"replicas":1,"layout":"cluster"}"#,
         ] {
             fs::write(dir.path().join(FILE), text).unwrap();
             let error = Record::read(dir.path()).unwrap_err().to_string();

@@ -34,6 +34,11 @@ pub enum NodeState {
         /// Whether it is still loading its data.
         loading: bool,
     },
+    /// It is stopped in its tracks.
+    Paused {
+        /// Its process.
+        process: u32,
+    },
     /// It runs but does not answer.
     Silent {
         /// Its process.
@@ -59,6 +64,7 @@ impl NodeStatus {
                 role: vitals.role,
                 loading: vitals.loading,
             },
+            Ok(Presence::Paused(process)) => NodeState::Paused { process },
             Ok(Presence::Silent(process)) => NodeState::Silent { process },
             Ok(Presence::Absent) => NodeState::Down,
             Ok(Presence::Foreign) => NodeState::PortTaken,

@@ -131,34 +131,13 @@ impl TempLab {
         self.node(index).kill()
     }
 
-    /// Starts a server that has ended, and waits until it is ready.
+    /// Starts a server that has ended, or lets a paused one go on, and waits until it is ready.
     ///
     /// # Errors
-    /// Those of [`Lab::up`] that concern a server's start.
+    /// Those of [`Lab::start`].
     pub fn restart(&self, index: usize) -> Result<(), Failure> {
         let cancel = Cancel::new();
-        self.lab.start(&[self.node(index)], Context::new(&Silent, &cancel))
-    }
-
-    /// Stops a server in its tracks: connections to it open, and nothing answers.
-    ///
-    /// # Errors
-    /// [`Error::File`](crate::Error::File) where it does not run.
-    pub fn pause(&self, index: usize) -> Result<(), Failure> {
-        self.signal(index, "STOP")
-    }
-
-    /// Lets a paused server go on.
-    ///
-    /// # Errors
-    /// [`Error::File`](crate::Error::File) where it does not run.
-    pub fn resume(&self, index: usize) -> Result<(), Failure> {
-        self.signal(index, "CONT")
-    }
-
-    fn signal(&self, index: usize, name: &str) -> Result<(), Failure> {
-        let node = self.node(index);
-        node.signal(name).map_err(|source| file_error(&node.folder, source))
+        self.lab.start(index, Context::new(&Silent, &cancel)).map(drop)
     }
 
     /// The last lines of a server's log.
