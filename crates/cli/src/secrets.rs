@@ -1,7 +1,9 @@
 //! Passwords: where they come from, and out of sight as soon as the program has them.
 
 use std::ffi::OsString;
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::fs::File;
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::path::Path;
 
 use anyhow::Context as _;
 use redistrib_ops::model::declare;
@@ -28,6 +30,9 @@ fn password_variables() -> [&'static str; 2] {
 fn secret_options() -> [(&'static str, &'static str); 2] {
     [("pass", password_variables()[0]), ("from-pass", FROM_PASSWORD_VARIABLE)]
 }
+
+/// No file of a password is larger.
+const LARGEST_PASSWORD: u64 = 64 << 10;
 
 /// What redis-cli says of a password among the arguments.
 const WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
@@ -145,12 +150,26 @@ pub fn referenced(credentials: &declare::Credentials) -> anyhow::Result<Credenti
         }
         (None, Some(path)) => {
             let failed = || format!("the password is to be in the file {path}");
-            let text = std::fs::read_to_string(path).with_context(failed)?;
+            let text = read_text(path.as_ref(), LARGEST_PASSWORD).with_context(failed)?;
             text.lines().next().unwrap_or_default().to_owned()
         }
         (None, None) => String::new(),
     };
     Ok(Credentials { user: credentials.user.clone(), password: Secret::new(password) })
+}
+
+/// The text of a file that is not larger than this, whatever kind of file it is.
+///
+/// # Errors
+/// Those of reading; one that says that it is too large, or no text.
+pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > most {
+        let what = format!("more than {most} bytes are too many here");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    Ok(text)
 }
 
 fn tls(args: &ConnectArgs) -> anyhow::Result<Option<TlsSettings>> {

@@ -63,6 +63,13 @@ impl ServerInfo {
         self.field(name)?.parse().ok()
     }
 
+    /// A figure of a command (`INFO commandstats`: `cmdstat_get:calls=3,usec=12,…`).
+    pub fn of_command(&self, command: &str, figure: &str) -> Option<u64> {
+        let line = self.field(&format!("cmdstat_{command}"))?;
+        let mut words = line.split(',').filter_map(|word| word.split_once('='));
+        words.find(|(word, _)| *word == figure)?.1.parse().ok()
+    }
+
     /// A setting.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.get(name).map(String::as_str)

@@ -163,13 +163,9 @@ pub fn restored(earlier: &ServerInfo, later: &ServerInfo) -> u64 {
 }
 
 /// `cmdstat_restore-asking:calls=12,usec=…,failed_calls=1`. Servers before Redis 6.2 do not tell those that failed.
-fn restored_ever(info: &ServerInfo) -> u64 {
-    let line = info.field("cmdstat_restore-asking").unwrap_or_default();
-    let number = |name: &str| {
-        let mut words = line.split(',').filter_map(|word| word.split_once('='));
-        words.find(|(word, _)| *word == name).and_then(|(_, value)| value.parse::<u64>().ok())
-    };
-    number("calls").unwrap_or_default().saturating_sub(number("failed_calls").unwrap_or_default())
+pub(crate) fn restored_ever(info: &ServerInfo) -> u64 {
+    let number = |name: &str| info.of_command("restore-asking", name).unwrap_or_default();
+    number("calls").saturating_sub(number("failed_calls"))
 }
 
 #[cfg(test)]

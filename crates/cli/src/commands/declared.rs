@@ -1,14 +1,13 @@
 //! `export`, `plan` and `apply`: a cluster that a file declares.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use redistrib_ops::migrate::MigrateOptions;
-use redistrib_ops::model::declare::{Declared, Form, Plan, SavedPlan, export as write};
+use redistrib_ops::model::declare::{Cost, Declared, Form, Plan, SavedPlan, export as write};
 use redistrib_ops::{Error, Site, apply_declared, observe, plan_declared, write_whole};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::fix::{recover, tell_open};
 use super::{Outcome, Session};
@@ -16,10 +15,10 @@ use crate::args::{ApplyArgs, ExportArgs, PlanArgs};
 use crate::output::print_bytes;
 use crate::render;
 use crate::report::Reporter;
-use crate::secrets;
+use crate::secrets::{self, read_text};
 
 /// No file that declares a cluster is larger.
-const LARGEST_FILE: u64 = 64 << 20;
+const LARGEST_FILE: u64 = 16 << 20;
 /// How often is planned anew when the steps are done: servers may have changed something by themselves meanwhile.
 const MOST_ROUNDS: usize = 3;
 
@@ -31,6 +30,16 @@ struct PlanDocument<'a> {
     fingerprint: String,
     #[serde(flatten)]
     plan: &'a Plan,
+    /// What all slots cost that move.
+    moved: Cost,
+    /// What all replicas copy.
+    copied: Cost,
+}
+
+/// The last line of a saved plan.
+#[derive(Serialize, Deserialize)]
+struct Seal {
+    seal: String,
 }
 
 /// What `apply` ends with.
@@ -61,15 +70,9 @@ struct Wish {
 impl Wish {
     fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.display();
-        let size = fs::metadata(path).with_context(|| name.to_string())?.len();
-        ensure!(
-            size <= LARGEST_FILE,
-            "{name}: {size} bytes are too many for a file that declares a cluster"
-        );
-        let text = fs::read_to_string(path).with_context(|| name.to_string())?;
-        if text.trim_start().starts_with('{') {
-            let saved: SavedPlan = serde_json::from_str(&text)
-                .map_err(|error| anyhow::anyhow!("{name}: is no saved plan: {error}"))?;
+        let text = read_text(path, LARGEST_FILE).with_context(|| name.to_string())?;
+        if text.starts_with('{') {
+            let saved = saved_plan(&text).with_context(|| format!("{name} is no saved plan"))?;
             return Ok(Self { declared: saved.declared.clone(), saved: Some(saved) });
         }
         let declared = text.parse().map_err(|error| anyhow::anyhow!("{name}, {error}"))?;
@@ -121,16 +124,26 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Outcome> {
     })
 }
 
+/// The plan in one line, and its seal in the next.
 fn save(path: &Path, plan: &SavedPlan) -> anyhow::Result<()> {
-    let text = serde_json::to_vec(plan)?;
+    let text = serde_json::to_string(plan)?;
+    let seal = serde_json::to_string(&Seal { seal: SavedPlan::seal(text.as_bytes()) })?;
+    let text = format!("{text}\n{seal}\n");
     let failed = |source| Error::File { path: path.display().to_string(), source };
-    Ok(write_whole(path, |sink| sink.write_all(&text).map_err(failed))?)
+    Ok(write_whole(path, |sink| sink.write_all(text.as_bytes()).map_err(failed))?)
+}
+
+fn saved_plan(text: &str) -> anyhow::Result<SavedPlan> {
+    let (plan, seal) = text.trim_end().rsplit_once('\n').context("its end is missing")?;
+    let seal: Seal = serde_json::from_str(seal).context("its end is missing")?;
+    ensure!(seal.seal == SavedPlan::seal(plan.as_bytes()), "it is not what was saved; plan anew");
+    Ok(serde_json::from_str(plan)?)
 }
 
 fn show(session: &Session, site: &Site, plan: &Plan) {
     session.output.lines(render::plan(plan));
-    let fingerprint = site.observed().fingerprint();
-    session.output.document(&PlanDocument { event: "plan", fingerprint, plan });
+    let (fingerprint, moved, copied) = (site.observed().fingerprint(), plan.moved(), plan.copied());
+    session.output.document(&PlanDocument { event: "plan", fingerprint, plan, moved, copied });
 }
 
 pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {
@@ -148,9 +161,11 @@ pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {
         None => plan_declared(&wish.declared, &mut site)?,
         Some(saved) => match site.observed().change_since(&saved.observed) {
             None => saved.plan.clone(),
-            Some(change) => {
-                bail!("the cluster is not what the plan was made for: {change}; plan anew")
-            }
+            Some(change) => bail!(
+                "the cluster is not what the plan was made for (state {}, and now {}): {change}; plan anew",
+                saved.observed.fingerprint(),
+                site.observed().fingerprint()
+            ),
         },
     };
     show(&session, &site, &plan);
@@ -181,7 +196,7 @@ fn carry_out(
     let reporter = Reporter::calling(&session.output, names);
     session.act(&reporter, |context| {
         let _held = session.lock.then(|| site.lock("apply", context)).transpose()?;
-        let now = Site::survey(declared, settings)?;
+        let mut now = Site::survey(declared, settings)?;
         if let Some(change) = now.observed().change_since(site.observed()) {
             let what =
                 format!("the cluster has changed since the plan was made: {change}; plan anew");
@@ -189,8 +204,8 @@ fn carry_out(
         }
         let mut steps = 0;
         for _ in 0..MOST_ROUNDS {
-            steps += apply_declared(declared, &plan, settings, options, context)?;
-            plan = plan_declared(declared, &mut Site::survey(declared, settings)?)?;
+            steps += apply_declared(declared, &plan, &mut now, options, context)?;
+            plan = plan_declared(declared, &mut now)?;
             if plan.steps.is_empty() {
                 return Ok(steps);
             }

@@ -53,7 +53,7 @@ fn up(args: &LabUpArgs) -> anyhow::Result<Outcome> {
             let mut site = Site::survey(declared, lab.settings())?;
             let plan = plan_declared(declared, &mut site)?;
             let migration = MigrateOptions::default();
-            apply_declared(declared, &plan, lab.settings(), &migration, context)?;
+            apply_declared(declared, &plan, &mut site, &migration, context)?;
         }
         Ok::<Lab, Failure>(lab)
     })?;

@@ -1,6 +1,10 @@
 //! The steps to a declared cluster.
 
-use redistrib_ops::model::declare::{Plan, Step};
+use std::time::Duration;
+
+use redistrib_ops::model::declare::{Change, Cost, Lowered, Plan, Step};
+
+use super::bytes;
 
 /// The plan in lines.
 pub fn plan(plan: &Plan) -> Vec<String> {
@@ -14,16 +18,51 @@ pub fn plan(plan: &Plan) -> Vec<String> {
     for (place, step) in plan.steps.iter().enumerate() {
         lines.push(format!("{:3}. {}", place + 1, step.change));
         lines.extend(step.change.details().into_iter().map(|line| format!("       {line}")));
+        lines.extend(step.cost.map(|cost| format!("       {}", of_step(&step.change, &cost))));
         lines.extend(lowered(step));
     }
+    lines.extend(totals(plan));
     lines
 }
 
 fn lowered(step: &Step) -> Option<String> {
-    let each = |it: &redistrib_ops::model::declare::Lowered| {
-        format!("{} has {} replicas", it.master, it.replicas)
-    };
+    let each = |it: &Lowered| format!("{} has {} replicas", it.master, it.replicas);
     let told: Vec<String> = step.lowers.iter().map(each).collect();
     (!told.is_empty())
         .then(|| format!("       fewer than declared from then on: {}", told.join(", ")))
+}
+
+fn of_step(change: &Change, cost: &Cost) -> String {
+    match change {
+        Change::MoveSlots { .. } => format!("{} go over; {}", amount(cost), time(cost)),
+        _ => format!("copies {}", amount(cost)),
+    }
+}
+
+fn totals(plan: &Plan) -> Option<String> {
+    let (moved, copied) = (plan.moved(), plan.copied());
+    let moves = (moved.slots > 0)
+        .then(|| format!("{} slots with {} move, {}", moved.slots, amount(&moved), time(&moved)));
+    let copies = (copied.keys > 0).then(|| format!("replicas copy {}", amount(&copied)));
+    let all: Vec<String> = moves.into_iter().chain(copies).collect();
+    (!all.is_empty()).then(|| format!("In all: {}.", all.join("; ")))
+}
+
+fn amount(cost: &Cost) -> String {
+    let size = match cost.bytes {
+        Some(0) if cost.keys == 0 => String::new(),
+        Some(size) => format!(" of about {}", bytes(size)),
+        None => " of an unknown size".into(),
+    };
+    format!("{} keys{size}", cost.keys)
+}
+
+fn time(cost: &Cost) -> String {
+    match cost.millis {
+        Some(millis) => {
+            format!("about {:.1} s of MIGRATE", Duration::from_millis(millis).as_secs_f64())
+        }
+        None if cost.keys == 0 => "no key to wait for".into(),
+        None => "the time is unknown, as these servers have moved no keys yet".into(),
+    }
 }

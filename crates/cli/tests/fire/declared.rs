@@ -1,13 +1,16 @@
 //! A cluster follows its file under live clients: it comes to be, grows and shrinks.
 
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 use redistrib_benches::census::Census;
-use redistrib_benches::load::{Load, Options as LoadOptions};
+use redistrib_benches::load::{Dice, Load, Options as LoadOptions};
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::{Endpoint, on_each_test_server};
 
-use crate::tool::{Running, start, trib};
+use crate::tool::{End, Running, start, trib};
+use crate::{is_long, rounds, tell};
 
 /// Ten servers that know nobody, and the files that are declared of them.
 struct Ground {
@@ -79,8 +82,9 @@ fn assert_nothing_lost(load: Load, port: u16) {
     assert!(census.is_clean(), "{census}");
 }
 
+/// None reads: in a failover the old master answers reads until it hears of the new one.
 fn writers() -> LoadOptions {
-    LoadOptions { outages: true, ..LoadOptions::default() }
+    LoadOptions { outages: true, readers: 0, ..LoadOptions::default() }
 }
 
 on_each_test_server! {
@@ -96,4 +100,38 @@ on_each_test_server! {
         }
         assert_nothing_lost(load, ground.ports()[1]);
     }
+}
+
+/// From bare nodes on, the tool ends at random moments and is run again, under live writers from the first cluster on.
+fn killed_and_run_again(server: &TestServer, count: usize) {
+    let ground = Ground::new(server);
+    let files = ground.files();
+    let mut dice = Dice::new(0xDEC1);
+    let (mut load, mut whole, mut killed) = (None, Duration::from_secs(2), 0);
+    for round in 0..count {
+        let file = &files[round % files.len()];
+        let running = apply(file);
+        // A moment is what is tried here.
+        thread::sleep(whole.mul_f64(dice.below(1200) as f64 / 1000.0));
+        let end = if round % 5 == 4 { End::Terminate } else { End::Kill };
+        let ended = running.stop(end);
+        killed += usize::from(ended.code.is_none());
+        tell(&format!("{}: round {round}, {end:?} after {:?}", server.name, ended.took));
+        whole = apply(file).wait().succeeded().took.max(whole);
+        assert_declared(file);
+        load.get_or_insert_with(|| Load::start(&ground.ports(), writers()));
+    }
+    assert!(killed > 0, "the tool was always faster");
+    assert_nothing_lost(load.unwrap(), ground.ports()[1]);
+    tell(&format!("{}: ended {count} times, killed {killed} times", server.name));
+}
+
+#[test]
+fn a_cluster_follows_its_file_whatever_moment_the_tool_ends_at() {
+    let all = TestServer::NAMES.iter().filter(|name| is_long() || **name == "valkey-9.1");
+    thread::scope(|scope| {
+        for name in all {
+            scope.spawn(|| killed_and_run_again(&TestServer::named(name).unwrap(), rounds(3, 100)));
+        }
+    });
 }

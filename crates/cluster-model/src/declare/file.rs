@@ -13,9 +13,16 @@ use crate::Address;
 
 /// By how many percent a master may differ from its part unless the file says otherwise.
 const THRESHOLD: f64 = 2.0;
-/// Settings that hold a secret: they have no place in a file that others read.
-const SECRET_SETTINGS: [&str; 4] =
-    ["requirepass", "masterauth", "tls-key-file-pass", "tls-client-key-file-pass"];
+/// Settings that hold a secret, or a part of who logs in: they have no place in a file that others read.
+const SECRET_SETTINGS: [&str; 7] = [
+    "requirepass",
+    "masterauth",
+    "masteruser",
+    "primaryauth",
+    "primaryuser",
+    "tls-key-file-pass",
+    "tls-client-key-file-pass",
+];
 
 /// A cluster as a file declares it.
 ///
@@ -151,7 +158,10 @@ struct File {
     settings: BTreeMap<Spanned<String>, Spanned<Setting>>,
     credentials: Option<Spanned<CredentialTable>>,
     #[serde(default)]
+    #[expect(dead_code, reason = "it is there to be refused")]
     password: Inline,
+    #[serde(default)]
+    drained: Vec<Spanned<String>>,
     nodes: BTreeMap<Spanned<String>, NodeTable>,
 }
 
@@ -219,7 +229,6 @@ impl FromStr for Declared {
         let file: File = toml::from_str(text).map_err(|error| {
             wrong(error.span().map_or(0, |span| span.start), error.message().to_owned())
         })?;
-        let Inline = file.password;
         let threshold = match &file.threshold {
             None => THRESHOLD,
             Some(told) => not_negative(told, "threshold").map_err(|(at, what)| wrong(at, what))?,
@@ -228,6 +237,7 @@ impl FromStr for Declared {
         let credentials =
             file.credentials.map(credentials).transpose().map_err(|(at, what)| wrong(at, what))?;
         let nodes = nodes(file.nodes).map_err(|(at, what)| wrong(at, what))?;
+        let nodes = undrained(nodes, &file.drained).map_err(|(at, what)| wrong(at, what))?;
         Ok(Self {
             replicas: file.replicas,
             apart: file.apart,
@@ -275,6 +285,13 @@ fn credentials(told: Spanned<CredentialTable>) -> Result<Credentials, Wrong> {
         let what = "credentials name one place of the password: password-env or password-file";
         return Err((at, what.into()));
     }
+    let is_name = |name: &String| {
+        name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.is_empty()
+    };
+    if !password_env.iter().all(is_name) {
+        // It may be the password itself, and is not repeated.
+        return Err((at, "password-env is the name of an environment variable".into()));
+    }
     Ok(Credentials { user, password_env, password_file })
 }
 
@@ -285,6 +302,13 @@ fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wron
     let mut masters: HashMap<String, String> = HashMap::new();
     for (address, table) in told {
         let at = address.span().start;
+        if address.get_ref().contains('@') {
+            // What stands before it is a user and a password, and is not repeated.
+            return Err((
+                at,
+                "a node is written HOST:PORT; who logs in stands in [credentials]".into(),
+            ));
+        }
         let parsed: Address = address
             .get_ref()
             .parse()
@@ -313,4 +337,23 @@ fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wron
         return Err((0, "[nodes] has no node".into()));
     }
     Ok(nodes)
+}
+
+/// The nodes that are on none of these machines and in none of these zones.
+fn undrained(nodes: Vec<Wanted>, drained: &[Spanned<String>]) -> Result<Vec<Wanted>, Wrong> {
+    let is_on = |node: &Wanted, name: &str| {
+        node.domain(Apart::Host) == Some(name) || node.zone.as_deref() == Some(name)
+    };
+    for name in drained {
+        if !nodes.iter().any(|node| is_on(node, name.get_ref())) {
+            let what = format!("{:?} is neither a host nor a zone of a node", name.get_ref());
+            return Err((name.span().start, what));
+        }
+    }
+    let is_drained = |node: &Wanted| drained.iter().any(|name| is_on(node, name.get_ref()));
+    let left: Vec<Wanted> = nodes.into_iter().filter(|node| !is_drained(node)).collect();
+    match (left.is_empty(), drained.first()) {
+        (true, Some(first)) => Err((first.span().start, "all nodes are drained".into())),
+        _ => Ok(left),
+    }
 }

@@ -4,6 +4,8 @@
 //! whatever can stay, and returns the difference as steps in an order in which each can be taken after the one before.
 //! The cluster itself is the only memory: what an interrupted run has done shows in it, and the next plan has the rest.
 
+mod after;
+mod cost;
 mod display;
 mod error;
 mod export;
@@ -16,9 +18,10 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
+pub use cost::{Cost, Figures, Held, Pace};
 pub use error::DeclareError;
 pub use export::export;
 pub use file::{Apart, Balance, Credentials, Declared, Wanted, WantedRole};
-pub use observed::{Observed, Seen};
+pub use observed::{Observed, Seen, is_same};
 pub use saved::{Form, SavedPlan};
 pub use steps::{Change, Following, Lowered, Owner, Plan, Step, Transfer, plan};

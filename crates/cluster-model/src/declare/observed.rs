@@ -92,7 +92,12 @@ impl Observed {
 }
 
 /// Whether a server's word for a setting is what was declared: the same text, or the same number of bytes.
-pub(super) fn is_same(has: &str, declared: &str) -> bool {
+///
+/// ```
+/// use redistrib_cluster_model::declare::is_same;
+/// assert!(is_same("1073741824", "1gb") && !is_same("1000000000", "1gb"));
+/// ```
+pub fn is_same(has: &str, declared: &str) -> bool {
     has == declared || bytes(declared).is_some_and(|size| bytes(has) == Some(size))
 }
 

@@ -41,13 +41,23 @@ impl TryFrom<u32> for Form {
     }
 }
 
+impl SavedPlan {
+    /// A word for the text of a saved plan: another one where a byte of it differs.
+    pub fn seal(text: &[u8]) -> String {
+        hash(text)
+    }
+}
+
+fn hash(text: &[u8]) -> String {
+    format!("{:08x}", crc32fast::hash(text))
+}
+
 impl Observed {
     /// A short word for the state: another one wherever a node, a role, an owner of slots or a setting differs.
     pub fn fingerprint(&self) -> String {
         let mut nodes: Vec<&Seen> = self.nodes.iter().collect();
         nodes.sort_by(|one, two| one.at.cmp(&two.at));
-        let text = format!("{nodes:?}");
-        format!("{:08x}", crc32fast::hash(text.as_bytes()))
+        hash(format!("{nodes:?}").as_bytes())
     }
 
     /// What is otherwise than it was, in words: the first that is found.

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, lay_out};
-use super::observed::is_same;
-use super::{Balance, DeclareError, Declared, Observed, Seen};
+use super::{Balance, Cost, DeclareError, Declared, Observed, Seen, is_same};
 use crate::plan::rebalance::{Measure, Options, Weighed, plan_rebalance};
 use crate::{NodeId, Slot, SlotRange, SlotSet};
 
@@ -28,6 +27,9 @@ pub struct Step {
     /// The masters that have fewer replicas after it than are declared, and fewer than before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lowers: Vec<Lowered>,
+    /// What it moves or copies, once [`Plan::price`] has been told what there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 /// A master with too few replicas for a while.
@@ -186,7 +188,7 @@ impl<'a> Draft<'a> {
         let after = self.now.after(&change);
         let lowers = lowered(&self.now, &after, self.declared.replicas);
         self.now = after;
-        self.steps.push(Step { change, lowers });
+        self.steps.push(Step { change, lowers, cost: None });
     }
 
     /// Each declared node with the address of the master that it is to follow.
@@ -394,68 +396,4 @@ fn shares(weights: &[f64]) -> Vec<Option<SlotRange>> {
             .then(|| SlotRange::new(Slot::from_range(from), Slot::from_range(below - 1)))?
     };
     weights.iter().map(share).collect()
-}
-
-impl Observed {
-    /// The cluster as it is after a change.
-    pub fn after(&self, change: &Change) -> Observed {
-        let mut after = self.clone();
-        match change {
-            Change::Create { masters, replicas } => {
-                for Owner { node, slots } in masters {
-                    after.enter(node, None);
-                    after.give(node, slots);
-                }
-                replicas.iter().for_each(|it| after.enter(&it.node, Some(&it.master)));
-            }
-            Change::Configure { nodes, settings, .. } => {
-                let nodes = after.nodes.iter_mut().filter(|seen| nodes.contains(&seen.at));
-                nodes.for_each(|seen| seen.settings.extend(settings.clone()));
-            }
-            Change::Join { node, master } => after.enter(node, master.as_deref()),
-            Change::Follow { node, master } => after.enter(node, Some(master)),
-            Change::Failover { node, master } => after.succeed(node, master),
-            Change::MoveSlots { moves } => moves.iter().for_each(|it| {
-                after.take(&it.from, &it.slots);
-                after.give(&it.to, &it.slots);
-            }),
-            Change::Leave { node, .. } => {
-                if let Some(seen) = after.node_mut(node) {
-                    (seen.is_member, seen.master) = (false, None);
-                }
-            }
-        }
-        after
-    }
-
-    fn enter(&mut self, node: &str, master: Option<&str>) {
-        if let Some(seen) = self.node_mut(node) {
-            (seen.is_member, seen.master) = (true, master.map(str::to_owned));
-        }
-    }
-
-    fn give(&mut self, node: &str, slots: &SlotSet) {
-        if let Some(seen) = self.node_mut(node) {
-            seen.slots = seen.slots.union(slots);
-        }
-    }
-
-    fn take(&mut self, node: &str, slots: &SlotSet) {
-        if let Some(seen) = self.node_mut(node) {
-            seen.slots = seen.slots.difference(slots);
-        }
-    }
-
-    fn succeed(&mut self, heir: &str, master: &str) {
-        let slots = self.node(master).map(|seen| seen.slots.clone()).unwrap_or_default();
-        self.take(master, &slots);
-        self.give(heir, &slots);
-        for seen in &mut self.nodes {
-            if seen.at == heir {
-                seen.master = None;
-            } else if seen.at == master || seen.master.as_deref() == Some(master) {
-                seen.master = Some(heir.to_owned());
-            }
-        }
-    }
 }

@@ -166,11 +166,100 @@ fn what_is_wrong_in_a_file_is_told_with_its_line_and_without_its_secrets() {
             "[nodes]\n\"h:1\" = {}\n[settings]\nrequirepass = \"hush\"\n",
             "line 4: requirepass is a secret",
         ),
+        (
+            "[nodes]\n\"h:1\" = {}\n[settings]\nmasteruser = \"hush\"\n",
+            "line 4: masteruser is a secret",
+        ),
+        ("[nodes]\n\"h:1\" = { password = \"hush\" }\n", "line 2: unknown field `password`"),
+        (
+            "[nodes]\n\"redis://me:hush@h:1\" = {}\n",
+            "line 2: a node is written HOST:PORT; who logs in stands in [credentials]",
+        ),
+        (
+            "[nodes]\n\"h:1\" = {}\n[credentials]\npassword-env = \"hush!\"\n",
+            "line 3: password-env is the name of an environment variable",
+        ),
         ("[nodes]\n\"h:1\" = {}\n[settings]\nsave = [1]\n", "line 4: a setting is a text"),
+        (
+            "drained = [\"m1\", \"m2\"]\n[nodes]\n\"h:1\" = { host = \"m1\" }\n",
+            "line 1: \"m2\" is neither a host nor a zone of a node",
+        ),
+        ("drained = [\"h\"]\n[nodes]\n\"h:1\" = {}\n", "line 1: all nodes are drained"),
     ] {
         let error = text.parse::<Declared>().unwrap_err().to_string();
         assert!(error.contains(told), "{text:?}: {error}");
         assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+/// Of each master of a plan for new nodes, the nodes that hold its data.
+fn shards(plan: &Plan) -> Vec<Vec<String>> {
+    let Change::Create { masters, replicas } = &plan.steps[0].change else { panic!("{plan:?}") };
+    let shard = |owner: &Owner| {
+        let own = replicas.iter().filter(|it| it.master == owner.node).map(|it| it.node.clone());
+        own.chain([owner.node.clone()]).collect()
+    };
+    masters.iter().map(shard).collect()
+}
+
+/// Whether no two of these share a machine (or with `Apart::Zone` a zone).
+fn are_apart(declared: &Declared, nodes: &[String]) -> bool {
+    let node = |at: &String| declared.nodes.iter().find(|node| node.at == *at).unwrap();
+    let domains: HashSet<_> = nodes.iter().map(|at| node(at).domain(declared.apart)).collect();
+    domains.len() == nodes.len()
+}
+
+/// As many strangers as are declared.
+fn strangers(declared: &Declared) -> Observed {
+    let stranger = |(n, node): (usize, &Wanted)| Seen::stranger(&node.at, id(n as u8 + 1));
+    Observed { nodes: declared.nodes.iter().enumerate().map(stranger).collect() }
+}
+
+#[test]
+fn replicas_leave_the_zone_of_their_master_and_what_cannot_be_had_is_told() {
+    let zones = |zones: [&str; 4]| -> Declared {
+        let line = |(n, zone): (usize, &&str)| format!("\"{}\" = {{ zone = \"{zone}\" }}\n", at(n));
+        let nodes: String = zones.iter().enumerate().map(line).collect();
+        format!("replicas = 1\napart = \"zone\"\n[nodes]\n{nodes}").parse().unwrap()
+    };
+    let nodes = vec![
+        seen(0, None, "0-8191"),
+        seen(1, None, "8192-16383"),
+        seen(2, Some(0), ""),
+        seen(3, Some(1), ""),
+    ];
+    let observed = Observed { nodes };
+    let parted = plan(&zones(["a", "b", "a", "b"]), &observed, &[]).unwrap();
+    let follows: Vec<_> = parted.steps.iter().map(|step| step.change.to_string()).collect();
+    assert_eq!(follows, ["let h2:7002 follow h1:7001", "let h0:7003 follow h0:7000"]);
+    let lowered: Vec<_> = parted.steps.iter().map(|step| step.lowers.len()).collect();
+    assert_eq!(lowered, [1, 0], "the first of them is without a replica for a while");
+    assert_eq!(parted.notes, Vec::<String>::new());
+    let crowded = plan(&zones(["a", "b", "a", "a"]), &observed, &[]).unwrap();
+    assert_eq!(crowded.notes, ["h0:7000 and h2:7002 hold the same data and are both on a"]);
+}
+
+#[test]
+fn the_nodes_of_a_drained_host_leave_and_the_rest_stays_apart() {
+    let file = |drained: &str| -> Declared {
+        let line = |n: usize| format!("\"{}\" = {{ host = \"m{}\" }}\n", at(n), n % 5);
+        let nodes: String = (0..10).map(line).collect();
+        format!("replicas = 1\n{drained}\n[nodes]\n{nodes}").parse().unwrap()
+    };
+    let all = file("");
+    let observed = strangers(&all);
+    let first = plan(&all, &observed, &[]).unwrap();
+    let living = carried_out(&all, &observed, &first);
+    let left = file("drained = [\"m0\"]");
+    assert_eq!(left.nodes.len(), 8);
+    let drain = plan(&left, &living, &[]).unwrap();
+    let end = carried_out(&left, &living, &drain);
+    assert_reached(&left, &end);
+    assert_eq!(drain.notes, Vec::<String>::new());
+    for owner in end.members().filter(|seen| seen.is_owner()) {
+        let follows = end.members().filter(|it| it.master.as_ref() == Some(&owner.at));
+        let shard: Vec<String> = follows.chain([owner]).map(|it| it.at.clone()).collect();
+        assert!(shard.len() == 2 && are_apart(&left, &shard), "{shard:?}");
     }
 }
 
@@ -222,9 +311,7 @@ proptest! {
 
     #[test]
     fn a_cluster_of_new_nodes_is_what_is_declared(declared in declared()) {
-        let stranger = |(n, node): (usize, &Wanted)| Seen::stranger(&node.at, id(n as u8 + 1));
-        let nodes = declared.nodes.iter().enumerate().map(stranger).collect();
-        let observed = Observed { nodes };
+        let observed = strangers(&declared);
         let Ok(first) = plan(&declared, &observed, &[]) else {
             return Err(TestCaseError::reject("what is declared cannot be"));
         };
@@ -232,6 +319,18 @@ proptest! {
         let end = carried_out(&declared, &observed, &first);
         assert_reached(&declared, &end);
         prop_assert_eq!(plan(&declared, &end, &[]).unwrap().steps, vec![]);
+    }
+
+    #[test]
+    fn new_nodes_stand_apart_where_that_can_be_had(hosts in 2usize..6, masters in 3usize..8) {
+        let line = |n: usize| format!("\"h:{}\" = {{ host = \"m{}\" }}\n", 7000 + n, n % hosts);
+        let nodes: String = (0..2 * masters).map(line).collect();
+        let declared: Declared = format!("replicas = 1\n[nodes]\n{nodes}").parse().unwrap();
+        let plan = plan(&declared, &strangers(&declared), &[]).unwrap();
+        let together: Vec<_> =
+            shards(&plan).into_iter().filter(|it| !are_apart(&declared, it)).collect();
+        prop_assert_eq!(together, Vec::<Vec<String>>::new());
+        prop_assert_eq!(plan.notes, Vec::<String>::new());
     }
 
     #[test]

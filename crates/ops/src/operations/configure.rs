@@ -2,18 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use redistrib_cluster_model::declare::is_same;
 use redistrib_resp::Command;
 
 use crate::cluster::in_parallel;
 use crate::commands::{rewrite_settings, set_setting};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::server_info::ask_one;
 use crate::{Connection, Endpoint, Settings};
 
-/// Sets these on all the nodes side by side; with `rewrite` into their own files, too. Settings that were set before one was
-/// refused stay.
+/// Sets these on all the nodes side by side, with `rewrite` into their own files, too, and reads them back. Settings that were set
+/// before one was refused stay.
 ///
 /// # Errors
-/// Those of [`Connection::open`] and [`Connection::call`].
+/// Those of [`Connection::open`] and [`Connection::call`]; [`Error::Precondition`] for what a node tells otherwise than it was
+/// told.
 pub fn configure(
     nodes: &[Endpoint],
     wanted: &BTreeMap<String, String>,
@@ -26,6 +29,27 @@ pub fn configure(
     if rewrite {
         commands.push(rewrite_settings());
     }
-    let work = |node: &Endpoint| Connection::open(node, settings)?.call_all(&commands).map(drop);
+    let work = |node: &Endpoint| {
+        let mut connection = Connection::open(node, settings)?;
+        connection.call_all(&commands)?;
+        read_back(&mut connection, wanted)
+    };
     in_parallel(nodes, work).into_iter().collect()
+}
+
+/// Servers write some values in words of their own, which would look like another value for ever.
+fn read_back(node: &mut Connection, wanted: &BTreeMap<String, String>) -> Result<()> {
+    let names: Vec<&str> = wanted.keys().map(String::as_str).collect();
+    let told = ask_one(node, &names)?;
+    for (name, value) in wanted {
+        let has = told.setting(name).unwrap_or_default();
+        if !is_same(has, value) {
+            let node = node.endpoint();
+            let what = format!(
+                "{node} was told {name} {value:?} and has {has:?} now: declare it in these words"
+            );
+            return Err(Error::Precondition(what));
+        }
+    }
+    Ok(())
 }

@@ -79,15 +79,28 @@ impl Candidates {
     }
 
     /// What each node has for these settings.
+    ///
+    /// # Errors
+    /// [`Error::Precondition`] for a node that does not tell one of them.
     pub(crate) fn settings<'a>(
         &mut self,
         names: impl Iterator<Item = &'a String>,
     ) -> Result<Vec<BTreeMap<String, String>>> {
         let names: Vec<&str> = names.map(String::as_str).collect();
+        if names.is_empty() {
+            return Ok(vec![BTreeMap::new(); self.nodes.len()]);
+        }
         self.each(|_, candidate| {
             let told = ask_one(&mut candidate.connection, &names)?;
-            let pair = |name: &&str| Some(((*name).to_owned(), told.setting(name)?.to_owned()));
-            Ok(names.iter().filter_map(pair).collect())
+            let pair = |name: &&str| match told.setting(name) {
+                Some(value) => Ok(((*name).to_owned(), value.to_owned())),
+                None => {
+                    let node = candidate.connection.endpoint();
+                    let what = format!("{node} has no setting {name:?}, or may not tell it");
+                    Err(Error::Precondition(what))
+                }
+            };
+            names.iter().map(pair).collect()
         })
     }
 

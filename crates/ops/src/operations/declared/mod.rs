@@ -1,5 +1,6 @@
 //! A cluster is made what a file declares: looked at, planned, and changed step by step with the operations that there are.
 
+mod figures;
 mod perform;
 mod survey;
 
@@ -13,12 +14,12 @@ use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
 use crate::served::await_all_served;
 use crate::wait::until_settled;
-use crate::{Context, Settings, Step, Stop};
+use crate::{Context, Step, Stop};
 
 /// How long all nodes may take to see what a step has done.
 const NEWS_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Plans what makes a site what is declared. Changes nothing.
+/// Plans what makes a site what is declared, each step with its cost. Changes nothing.
 ///
 /// ```no_run
 /// use redistrib_ops::model::declare::Declared;
@@ -36,11 +37,14 @@ const NEWS_DEADLINE: Duration = Duration::from_secs(20);
 /// [`crate::Connection::call`].
 pub fn plan_declared(declared: &Declared, site: &mut Site) -> Result<Plan> {
     let load = site.load(declared.balance)?;
-    plan(declared, site.observed(), &load).map_err(|error| Error::Precondition(error.to_string()))
+    let mut plan = plan(declared, site.observed(), &load)
+        .map_err(|error| Error::Precondition(error.to_string()))?;
+    site.price(&mut plan)?;
+    Ok(plan)
 }
 
 /// Carries the steps of a plan out, and returns how many when each has been seen to have come true. The caller has the
-/// site to itself.
+/// site to itself, has just looked at it, and finds it as it is after the last step.
 ///
 /// The first [`Cancel::press`](crate::Cancel::press) stops between two steps, and within one where that can. The same call
 /// with a new plan goes on from there.
@@ -50,7 +54,7 @@ pub fn plan_declared(declared: &Declared, site: &mut Site) -> Result<Plan> {
 pub fn apply_declared(
     declared: &Declared,
     plan: &Plan,
-    settings: &Settings,
+    site: &mut Site,
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<usize> {
@@ -65,22 +69,21 @@ pub fn apply_declared(
         }
         let text = format!("Step {} of {count}: {}", done + 1, step.change);
         context.step(Step::Other { text });
-        let mut site = Site::survey(declared, settings)?;
         // Nodes that come one after the other get their data side by side.
         let joins = matches!(step.change, Change::Join { .. });
         if is_joining && !joins {
             await_all_served(site.living()?, context)?;
         }
         is_joining = joins;
-        perform::perform(&step.change, declared, &mut site, options, context)?;
+        perform::perform(&step.change, declared, site, options, context)?;
         until_settled(NEWS_DEADLINE, context.cancel, || {
-            let now = Site::survey(declared, settings)?;
-            let is_done = step.change.is_done(now.observed());
+            site.look_again(declared)?;
+            let is_done = step.change.is_done(site.observed());
             Ok((!is_done).then(|| format!("it cannot be seen that this was done: {}", step.change)))
         })?;
     }
     if is_joining {
-        await_all_served(Site::survey(declared, settings)?.living()?, context)?;
+        await_all_served(site.living()?, context)?;
     }
     Ok(count)
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use redistrib_cluster_model::declare::{Balance, Change, Declared, Observed, Seen, plan};
+use redistrib_cluster_model::declare::{Balance, Change, Declared, Observed, Plan, Seen, plan};
 use redistrib_cluster_model::plan::create::{Affinity, CreatePlan, NewMaster, NewReplica};
 use redistrib_cluster_model::{Beginning, Node, NodeId, Standing};
 
+use super::figures;
 use crate::candidate::Candidate;
 use crate::error::{Error, Result};
 use crate::lock::Lock;
@@ -26,13 +27,16 @@ impl Site {
     /// Asks all declared nodes who they are, and the other nodes of their cluster. Changes nothing.
     ///
     /// # Errors
-    /// Those of [`Candidates::survey`]: each declared node has to answer; [`Error::Precondition`] for nodes of more than one
-    /// cluster; [`Error::NotEmpty`] for one with keys that belongs to none.
+    /// Those of [`Candidates::survey`]: each declared node has to answer; [`Error::Precondition`] for a declared setting that a
+    /// node does not have, and for nodes of more than one cluster; [`Error::NotEmpty`] for one with keys that belongs to none.
     pub fn survey(declared: &Declared, settings: &Settings) -> Result<Self> {
         let endpoints = declared.nodes.iter().map(|node| node.at.parse::<Endpoint>());
         let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let mut candidates = Candidates::survey(&endpoints, settings)?;
         let told = candidates.settings(declared.settings.keys())?;
+        if declared.rewrite && !declared.settings.is_empty() {
+            require_files(&candidates)?;
+        }
         let ids = candidates.ids();
         let strangers = declared.nodes.iter().zip(&ids).zip(told);
         let strangers = strangers
@@ -48,6 +52,23 @@ impl Site {
         };
         let candidates = ids.into_iter().zip(endpoints).collect();
         Ok(Self { cluster, candidates, observed, settings: settings.clone() })
+    }
+
+    /// Looks once more.
+    ///
+    /// # Errors
+    /// Those of [`Site::survey`].
+    pub fn look_again(&mut self, declared: &Declared) -> Result<()> {
+        *self = Self::survey(declared, &self.settings)?;
+        Ok(())
+    }
+
+    /// Writes to the steps what they cost.
+    pub(super) fn price(&mut self, plan: &mut Plan) -> Result<()> {
+        if let Some(cluster) = self.cluster.as_mut().filter(|_| plan.sources().next().is_some()) {
+            plan.price(&figures::ask(cluster, &self.observed, plan)?);
+        }
+        Ok(())
     }
 
     /// What there is.
@@ -121,6 +142,18 @@ pub fn observe(cluster: &mut Cluster, settings: &[String]) -> Result<Observed> {
         seen.settings = names.iter().filter_map(pair).collect();
     }
     Ok(observed)
+}
+
+/// Makes sure that nodes can write their settings down.
+fn require_files(candidates: &Candidates) -> Result<()> {
+    let has_none = |node: &&Candidate| node.info.field("config_file") == Some("");
+    match candidates.nodes().iter().find(has_none) {
+        None => Ok(()),
+        Some(node) => Err(Error::Precondition(format!(
+            "{} was started without a file of settings, so that it cannot write any (rewrite)",
+            node.connection.endpoint()
+        ))),
+    }
 }
 
 /// Whether the nodes are new, or what an interrupted creation of this very cluster has left.
