@@ -21,7 +21,7 @@ struct Ground {
 }
 
 impl Ground {
-    fn new(server: &str) -> Self {
+    fn new(server: &'static str) -> Self {
         let lab = TempLab::cluster(&TestServer::named(server).unwrap(), 3, 0).unwrap();
         Self { lab, folder: tempfile::tempdir().unwrap() }
     }
@@ -108,7 +108,7 @@ fn a_plan_that_is_not_as_it_was_saved_is_refused_before_anything_is_asked() {
     let wrong_type = body.replacen("\"steps\":[", "\"steps\":[7,", 1);
     let odd_slots = body.replacen("\"slots\":[\"", "\"slots\":[\"99999-", 1);
     let other_form = body.replacen("\"redis-trib-plan\":1", "\"redis-trib-plan\":2", 1);
-    let deep = format!("{{\"redis-trib-plan\":1,\"declared\":{}", "[".repeat(100_000));
+    let deep = format!("{{\"odd\":{}", "[".repeat(100_000));
     for (name, text, told) in [
         ("cut.plan", whole.as_bytes()[..whole.len() / 2].to_vec(), "its end is missing"),
         ("flipped.plan", flipped.into_bytes(), "it is not what was saved"),
@@ -174,7 +174,7 @@ fn what_moves_is_counted_and_timed_by_the_servers_own_figures() {
     let done = trib(&["apply", &wish, "--yes", "--json"]).expect(0);
     let moved = |line: &str| {
         let line: Value = serde_json::from_str(line).unwrap();
-        (line["event"] == "batch-moved").then(|| line["keys"].as_u64())?
+        (line["event"] == "keys-moved").then(|| line["keys"].as_u64())?
     };
     assert_eq!(done.stdout.lines().filter_map(moved).sum::<u64>(), keys, "{}", done.stdout);
 
@@ -182,7 +182,7 @@ fn what_moves_is_counted_and_timed_by_the_servers_own_figures() {
     let second = document(&trib(&["plan", &back, "--json"]).expect(0));
     let told = trib(&["plan", &back]).expect(0);
     assert!(second["moved"]["millis"].is_u64(), "{second}");
-    told.shows(&["keys of about", "s of MIGRATE", "In all: 2731 slots with "]);
+    told.shows(&["keys of about", "ms of MIGRATE"]);
 }
 
 #[test]
@@ -205,12 +205,13 @@ fn all_nodes_get_the_declared_settings() {
     plan(&wish).expect(0);
     ground.exec(1, &["CONFIG", "SET", "maxmemory", "7"]);
     plan(&wish).expect(2).shows(&["on 1 node,", &ground.nodes()[1]]);
-    assert!(ground.lab.restart(1).is_ok());
+    assert!(ground.lab.kill(1));
+    ground.lab.restart(1).unwrap();
     plan(&wish).expect(0).shows(&["Nothing to do"]);
 
     // Without a name for a setting, export has none; with one, what all have alike.
     let exported = trib(&["export", &ground.nodes()[0], "--setting", "maxmemory"]).expect(0);
-    exported.shows(&["[settings]\nmaxmemory = \"209715200\"\n"]);
+    exported.shows(&["[settings]\n\"maxmemory\" = \"209715200\"\n"]);
     let bare = trib(&["export", &ground.nodes()[0]]).expect(0);
     assert!(!bare.stdout.contains("settings"), "{}", bare.stdout);
 

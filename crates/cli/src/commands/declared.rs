@@ -198,9 +198,14 @@ fn carry_out(
         let _held = session.lock.then(|| site.lock("apply", context)).transpose()?;
         let mut now = Site::survey(declared, settings)?;
         if let Some(change) = now.observed().change_since(site.observed()) {
-            let what =
-                format!("the cluster has changed since the plan was made: {change}; plan anew");
-            return Err(Error::Precondition(what));
+            if wish.saved.is_some() || !session.yes {
+                let what =
+                    format!("the cluster has changed since the plan was made: {change}; plan anew");
+                return Err(Error::Precondition(what));
+            }
+            // What an interrupted run has begun comes to its end by itself. Whoever agrees beforehand agrees to that, too.
+            plan = plan_declared(declared, &mut now)?;
+            show(session, &now, &plan);
         }
         let mut steps = 0;
         for _ in 0..MOST_ROUNDS {

@@ -45,7 +45,7 @@ fn totals(plan: &Plan) -> Option<String> {
         .then(|| format!("{} slots with {} move, {}", moved.slots, amount(&moved), time(&moved)));
     let copies = (copied.keys > 0).then(|| format!("replicas copy {}", amount(&copied)));
     let all: Vec<String> = moves.into_iter().chain(copies).collect();
-    (!all.is_empty()).then(|| format!("In all: {}.", all.join("; ")))
+    (plan.steps.len() > 1 && !all.is_empty()).then(|| format!("In all: {}.", all.join("; ")))
 }
 
 fn amount(cost: &Cost) -> String {
@@ -59,6 +59,7 @@ fn amount(cost: &Cost) -> String {
 
 fn time(cost: &Cost) -> String {
     match cost.millis {
+        Some(millis @ 0..1000) => format!("about {} ms of MIGRATE", millis.max(1)),
         Some(millis) => {
             format!("about {:.1} s of MIGRATE", Duration::from_millis(millis).as_secs_f64())
         }

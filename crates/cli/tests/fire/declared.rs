@@ -126,12 +126,10 @@ fn killed_and_run_again(server: &TestServer, count: usize) {
     tell(&format!("{}: ended {count} times, killed {killed} times", server.name));
 }
 
-#[test]
-fn a_cluster_follows_its_file_whatever_moment_the_tool_ends_at() {
-    let all = TestServer::NAMES.iter().filter(|name| is_long() || **name == "valkey-9.1");
-    thread::scope(|scope| {
-        for name in all {
-            scope.spawn(|| killed_and_run_again(&TestServer::named(name).unwrap(), rounds(3, 100)));
+on_each_test_server! {
+    fn a_cluster_follows_its_file_whatever_moment_the_tool_ends_at(server) {
+        if is_long() || server.name == "valkey-9.1" {
+            killed_and_run_again(server, rounds(3, 100));
         }
-    });
+    }
 }
