@@ -49,12 +49,8 @@ impl Ground {
     }
 
     fn exec(&self, node: usize, words: &[&str]) -> Run {
-        let mut line = vec!["exec", "-c", &self.nodes()[node]]
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>();
-        line.extend(words.iter().map(ToString::to_string));
-        trib(&line.iter().map(String::as_str).collect::<Vec<_>>()).expect(0)
+        let node = &self.nodes()[node];
+        trib(&[&["exec", node.as_str()], words].concat()).expect(0)
     }
 }
 
