@@ -59,9 +59,9 @@ fn amount(cost: &Cost) -> String {
 
 fn time(cost: &Cost) -> String {
     match cost.millis {
-        Some(millis @ 0..1000) => format!("about {} ms of MIGRATE", millis.max(1)),
+        Some(millis @ 0..1000) => format!("about {} ms in MIGRATE alone", millis.max(1)),
         Some(millis) => {
-            format!("about {:.1} s of MIGRATE", Duration::from_millis(millis).as_secs_f64())
+            format!("about {:.1} s in MIGRATE alone", Duration::from_millis(millis).as_secs_f64())
         }
         None if cost.keys == 0 => "no key to wait for".into(),
         None => "the time is unknown, as these servers have moved no keys yet".into(),
