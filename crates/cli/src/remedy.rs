@@ -43,12 +43,14 @@ pub fn remedy(error: &Error) -> Option<String> {
         Error::Timeout { .. } => {
             "the server is stopped or overloaded, or the network drops packets; try again"
         }
-        Error::Protocol { .. } => {
+        Error::Protocol { may_want_tls: true, .. } => {
             "is this the port of a Redis or Valkey server? one that expects TLS needs --tls"
         }
         Error::Refused { reply, .. } => for_refusal(reply.as_bytes())?,
         Error::Tls { reason, .. } => for_tls(reason)?,
-        Error::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionReset => {
+        Error::Io { may_want_tls: true, source, .. }
+            if source.kind() == io::ErrorKind::ConnectionReset =>
+        {
             "a port that expects TLS does so; give --tls then"
         }
         Error::Io { source, .. } => for_tls(&source.to_string())?,

@@ -76,6 +76,14 @@ impl Node {
         self.flags.role() == Some(Role::Replica)
     }
 
+    /// Whether the node that printed the line has no connection to this one though it should: nobody holds it for failed, and they do
+    /// not shake hands.
+    pub fn lacks_link(&self) -> bool {
+        let flags = &self.flags;
+        let is_explained = flags.is_handshake() || flags.is_failed() || flags.is_suspected();
+        !self.link_connected && !flags.is_myself() && !is_explained
+    }
+
     /// Whether any slot is on its way to it or from it.
     pub fn has_open_slots(&self) -> bool {
         !self.migrating.is_empty() || !self.importing.is_empty()

@@ -9,6 +9,8 @@ const AFTER_START: Duration = Duration::from_secs(2);
 /// The bounds of the time that a master waits after it has seen a majority of masters (`CLUSTER_MIN_REJOIN_DELAY`,
 /// `CLUSTER_MAX_REJOIN_DELAY`); between them it is the node timeout.
 const REJOIN_DELAYS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
+/// The least time that servers give an election.
+const LEAST_ELECTION: Duration = Duration::from_secs(2);
 /// What a machine under load may add.
 const SLACK: Duration = Duration::from_secs(10);
 
@@ -19,6 +21,7 @@ const SLACK: Duration = Duration::from_secs(10);
 /// // What servers have unless told otherwise.
 /// assert_eq!(Waits::default().serving().as_secs(), 30);
 /// assert_eq!(Waits::default().standstill().as_secs(), 75);
+/// assert_eq!(Waits::default().votes().as_secs(), 60);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waits {
@@ -67,6 +70,11 @@ impl Waits {
     /// How long a master waits that sees a majority of masters again, or for the first time.
     pub fn after_majority(&self) -> Duration {
         self.node_timeout.clamp(REJOIN_DELAYS[0], REJOIN_DELAYS[1])
+    }
+
+    /// How long after a server of Redis was voted for it begins no new election (`auth_retry_time` of `clusterHandleSlaveFailover`).
+    pub fn votes(&self) -> Duration {
+        2 * self.node_timeout.saturating_mul(2).max(LEAST_ELECTION)
     }
 
     /// The longest that nodes which can reach each other take until all of them serve: news of a node may take a node timeout.

@@ -16,8 +16,8 @@ use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate, finish_running, jobs}
 use redistrib_ops::model::{Move, NodeId, SlotJob, SlotSet};
 use redistrib_ops::resp::{Command, Decoder};
 use redistrib_ops::{
-    Cancel, Cluster, Connection, Endpoint, Error, Event, Method, MoveError, Observer, Settings,
-    Silent,
+    Cancel, Cluster, Connection, Endpoint, Error, Event, Failover, FailoverMode, Method, MoveError,
+    Observer, Settings, Silent,
 };
 use support::*;
 
@@ -420,6 +420,31 @@ fn a_source_that_is_failed_over_meanwhile_is_no_loss() {
         }
         poll("all is well", || dumps(&lab) == before);
         assert_eq!(jobs(&mut discover(&lab)), [], "{server}");
+        assert_settled(&lab);
+    }
+}
+
+/// Valkey gives up what a master is at when its replica takes over, and Redis may crash over it.
+#[test]
+fn a_failover_waits_for_the_jobs_of_its_master() {
+    for server in FAMILIES {
+        let lab = TempLab::cluster(&TestServer::named(server).unwrap(), 3, 1).unwrap();
+        let mut cluster = discover(&lab);
+        fill_strings(&mut cluster, 3000);
+        let before = dumps(&lab);
+        let [a, b, _] = masters(&cluster)[..] else { panic!() };
+        let heir = cluster.replicas_of(a).next().unwrap().id();
+        slow_down(&mut connect(&lab, &cluster, a), 500);
+        begin_job(&lab, &cluster, [a, b], "0-5000");
+        let cancel = Cancel::new();
+        let context = redistrib_ops::Context::new(&redistrib_ops::Silent, &cancel);
+        let plan = Failover::plan(&cluster, heir, FailoverMode::Agreed).unwrap();
+        plan.apply(&mut cluster, context).unwrap();
+        assert!(cluster.member(heir).unwrap().is_master(), "{server}");
+        let moved = "0-5000".parse::<SlotSet>().unwrap();
+        let target = cluster_slots(&lab, b);
+        assert!(moved.difference(&target).is_empty(), "{server}: given up, {b} has {target}");
+        poll("all keys are there", || dumps(&lab) == before);
         assert_settled(&lab);
     }
 }

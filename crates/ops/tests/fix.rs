@@ -264,6 +264,11 @@ redistrib_ops::on_each_test_server! {
 #[test]
 fn slots_are_mended_beside_one_that_waits_for_the_users_word() {
     let mut field = Field::new(&TestServer::named("redis-8.6").unwrap());
+    // More than go over at a time, so that some have when the others are stopped.
+    for _ in 0..100 {
+        field.next_slot(0);
+        field.open_both();
+    }
     field.next_slot(KEYS);
     field.open_both();
     let (waiting, key) = (field.slot, field.key(3));
@@ -465,6 +470,54 @@ redistrib_ops::on_each_test_server! {
         field.assert_whole(KEYS, server.name);
         assert_eq!(field.discover().owner(field.slot).unwrap().id(), field.ids[OWNER]);
     }
+}
+
+/// A target does not hear that a replica has taken its source's place: it goes on importing from a node that owns nothing.
+fn an_heir_of_the_source_gets_the_keys_back(name: &'static str) {
+    let lab = TempLab::cluster(&TestServer::named(name).unwrap(), 3, 1).unwrap();
+    let mut cluster = support::discover(&lab);
+    support::fill_strings(&mut cluster, 3000);
+    let before = support::dumps(&lab);
+    let [a, b, _] = support::masters(&cluster)[..] else { panic!() };
+    let [mut source, mut target] = [a, b].map(|id| support::connect(&lab, &cluster, id));
+    let heir = cluster.replicas_of(a).next().unwrap().id();
+    let mut heir = support::connect(&lab, &cluster, heir);
+    let port = target.endpoint().port().unwrap();
+    for slot in 0..100 {
+        support::call(&mut target, &format!("CLUSTER SETSLOT {slot} IMPORTING {a}"));
+        support::call(&mut source, &format!("CLUSTER SETSLOT {slot} MIGRATING {b}"));
+        let keys = support::call(&mut source, &format!("CLUSTER GETKEYSINSLOT {slot} 1"));
+        for key in keys.view().elements() {
+            let key = key.as_str().unwrap();
+            support::call(&mut source, &format!("MIGRATE 127.0.0.1 {port} {key} 0 5000"));
+        }
+    }
+    support::poll("the replica has its data", || {
+        text(&call(&mut heir, &["INFO", "replication"])).contains("master_link_status:up")
+    });
+    support::call(&mut heir, "CLUSTER FAILOVER");
+    support::poll("the old master follows", || {
+        text(&call(&mut source, &["INFO", "replication"])).contains("master_link_status:up")
+    });
+    let cancel = Cancel::new();
+    let context = Context::new(&Silent, &cancel);
+    let (mut cluster, options) = (support::discover(&lab), FixOptions::default());
+    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
+    let left = fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
+    assert!(left.repairs.is_empty() && left.blocked.is_empty(), "{name}: {left:?}");
+    assert!(support::dumps(&lab) == before, "{name}");
+    support::assert_settled(&lab);
+}
+
+#[test]
+fn an_heir_of_the_source_gets_the_keys_back_on_redis() {
+    an_heir_of_the_source_gets_the_keys_back("redis-7.0");
+}
+
+/// Here the heir has its master's flags.
+#[test]
+fn an_heir_of_the_source_gets_the_keys_back_on_valkey() {
+    an_heir_of_the_source_gets_the_keys_back("valkey-9.1");
 }
 
 /// A replica that was down when its master's slot was closed goes on importing it.

@@ -78,7 +78,26 @@ fn a_connection_that_ends_inside_an_answer_is_named() {
 fn what_is_not_the_protocol_is_told_so() {
     let (endpoint, _end) = serve(answer(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
     let error = ping(&endpoint);
-    assert!(matches!(error, Error::Protocol { .. }), "{error}");
+    assert!(matches!(error, Error::Protocol { may_want_tls: true, .. }), "{error}");
+}
+
+/// Servers that expect TLS end the connection without a word; one that has spoken does not expect it.
+#[test]
+fn only_a_server_that_has_not_said_a_word_may_want_tls() {
+    for (word, wants) in [(&b""[..], true), (b"+PONG\r\n", false)] {
+        // What is not read when a connection is closed has it reset.
+        let (endpoint, _end) = serve(move |mut stream| {
+            let _ = stream.write_all(word);
+            let _ = stream.read(&mut [0; 1]);
+        });
+        let mut node = Connection::open(&endpoint, &hasty()).unwrap();
+        let ping = Command::new("PING");
+        let error = node.call(&ping).and_then(|_| node.receive(&ping)).unwrap_err();
+        match error {
+            Error::Io { may_want_tls, .. } => assert_eq!(may_want_tls, wants, "{error}"),
+            _ => panic!("no reset: {error}"),
+        }
+    }
 }
 
 #[test]

@@ -8,8 +8,9 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::{NodeId, plan::create::CreateError};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
-    Cancel, Candidates, Connection, Context, Departure, Error, FixOptions, NewRole, Settings,
-    Silent, add_node, inspect, plan_cluster_fix, rescue_cluster, shutdown_cluster, start_cluster,
+    Cancel, Candidates, Connection, Context, Departure, Error, Failover, FailoverMode, FixOptions,
+    NewRole, Settings, Silent, add_node, inspect, plan_cluster_fix, rescue_cluster,
+    shutdown_cluster, start_cluster,
 };
 use support::{Warnings, discover, poll};
 
@@ -283,6 +284,31 @@ redistrib_ops::on_each_test_server! {
         with_context(|context| departure.apply(&mut cluster, context)).unwrap();
         assert!(discover(&lab).member(id).is_err());
     }
+}
+
+/// Redis would count the votes that it got a moment ago, and take itself for a master that nobody else does.
+#[test]
+fn a_replica_that_was_a_master_a_moment_ago_is_voted_for_anew() {
+    let lab = TempLab::cluster(&TestServer::named("redis-8.6").unwrap(), 3, 1).unwrap();
+    let mut cluster = discover(&lab);
+    let master = cluster.masters().next().unwrap().id();
+    let replica = cluster.replicas_of(master).next().unwrap().id();
+    let (warnings, cancel) = (Warnings::default(), Cancel::new());
+    for next in [replica, master, replica] {
+        let last = cluster.member(next).unwrap();
+        let mut node = Connection::open(last.endpoint(), lab.settings()).unwrap();
+        let epoch = last.node().config_epoch;
+        poll("it is in step", || {
+            let info = node.call(&Command::from_args(["INFO", "replication"])).unwrap();
+            info.view().as_str().unwrap().contains("master_link_status:up")
+        });
+        let failover = Failover::plan(&cluster, next, FailoverMode::Agreed).unwrap();
+        failover.apply(&mut cluster, Context::new(&warnings, &cancel)).unwrap();
+        let now = cluster.member(next).unwrap().node();
+        assert!(now.is_master() && now.config_epoch > epoch, "{now}");
+    }
+    // It would give up, and be asked again.
+    assert_eq!(*warnings.0.lock().unwrap(), Vec::<String>::new());
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) fn failover(args: &FailoverArgs) -> anyhow::Result<Outcome> {
         _ => FailoverMode::Agreed,
     };
     let mut cluster = session.discover(&args.node)?;
-    let plan = Failover::plan(&cluster, chosen(&cluster, args.which.as_ref())?, mode)?;
+    let mut plan = Failover::plan(&cluster, chosen(&cluster, args.which.as_ref())?, mode)?;
     let (replica, master, slots) = (&plan.replica, &plan.master, plan.slots.len());
     if session.dry_run {
         session.output.line(format_args!(
@@ -43,8 +43,13 @@ pub(super) fn failover(args: &FailoverArgs) -> anyhow::Result<Outcome> {
     let held_up = session.change("failover", &mut cluster, |cluster, context| {
         Failover::plan(cluster, plan.replica.id, mode)?.apply(cluster, context)
     })?;
+    // Atomic migrations may have ended meanwhile.
+    plan.slots = cluster.member(plan.replica.id)?.node().slots.clone();
     session.output.line(format_args!(
-        "[OK] {replica} is the master of {slots} slots in place of {master}{}.",
+        "[OK] {} is the master of {} slots in place of {}{}.",
+        plan.replica,
+        plan.slots.len(),
+        plan.master,
         pause(held_up)
     ));
     let held_up_us = held_up.and_then(|time| u64::try_from(time.as_micros()).ok());

@@ -80,12 +80,7 @@ pub(super) fn ill(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 /// Nodes to which others have no connection of the bus, though nobody holds them for failed.
 pub(super) fn bus_links(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut down: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
-    let is_down = |node: &Node| {
-        let flags = &node.flags;
-        let is_told = flags.is_handshake() || flags.is_failed() || flags.is_suspected();
-        !node.link_connected && !flags.is_myself() && !is_told
-    };
-    for (viewer, node) in survey.seen(is_down) {
+    for (viewer, node) in survey.seen(Node::lacks_link) {
         down.entry(node.id).or_default().push(viewer);
     }
     findings.extend(

@@ -90,6 +90,8 @@ pub enum Error {
         node: Endpoint,
         /// What was asked, without secrets.
         command: String,
+        /// Whether the server may expect TLS: without it, it had not said a word over the connection.
+        may_want_tls: bool,
         /// The system's word.
         source: io::Error,
     },
@@ -111,6 +113,8 @@ pub enum Error {
         node: Endpoint,
         /// What was asked, without secrets.
         command: String,
+        /// Whether the server may expect TLS: these are its first words, over a connection without it.
+        may_want_tls: bool,
         /// Where and how the protocol was broken.
         source: DecodeError,
     },
@@ -242,7 +246,8 @@ pub enum Error {
     },
     /// A migration stopped while slots were open.
     #[error(
-        "moving slots {slots} from {from} to {to}: {source}; they are left open, and clients are still served"
+        "moving slots {slots} from {from} to {to}: {source}; they are left open, {}",
+        unserved.map_or("and served while both nodes answer".to_owned(), |slot| format!("and nobody serves slot {slot}"))
     )]
     LeftOpen {
         /// The master that gives.
@@ -251,6 +256,8 @@ pub enum Error {
         to: NodeId,
         /// The slots of the batch.
         slots: SlotSet,
+        /// The slot that rests, since its keys were on their way back and neither node could be told to serve it.
+        unserved: Option<Slot>,
         /// The node to give to the mending command.
         seed: Endpoint,
         /// What happened.

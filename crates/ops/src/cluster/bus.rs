@@ -1,14 +1,46 @@
-//! What waits to be sent on the cluster bus.
+//! The cluster bus: which nodes have links, and what waits to be sent on them.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use redistrib_cluster_model::{Backlog, NodeId, ServerInfo};
+use redistrib_cluster_model::{Backlog, Node, NodeId, ServerInfo};
 use redistrib_resp::{Command, View};
 
-use crate::{Cluster, Member};
+use crate::error::{Error, Result};
+use crate::wait::until_settled;
+use crate::{Cluster, Context, Member};
 
+/// How long nodes that reach each other may be without a link: servers connect anew ten times a second.
+pub(crate) const LINK_DEADLINE: Duration = Duration::from_secs(3);
 /// What a link of the bus takes where nothing waits.
 const IDLE_LINK: u64 = 16 << 10;
+
+/// Waits until nodes that have just met have the links that `check` would miss, those from or to the nodes that `which` accepts.
+/// Where they do not come, that is for `check` to tell.
+///
+/// # Errors
+/// [`Error::Cancelled`].
+pub(crate) fn await_links(
+    cluster: &mut Cluster,
+    which: impl Fn(NodeId) -> bool,
+    context: Context<'_>,
+) -> Result<()> {
+    let linked = until_settled(LINK_DEADLINE, context.cancel, || {
+        cluster.refresh();
+        Ok(cluster.members().iter().find_map(|member| missing_link(member, &which)))
+    });
+    match linked {
+        Err(Error::NotSettled { .. }) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// A link that a member lacks, in words.
+fn missing_link(member: &Member, which: impl Fn(NodeId) -> bool) -> Option<String> {
+    let is_asked = |node: &&Node| which(member.id()) || which(node.id);
+    let other = member.topology()?.iter().filter(is_asked).find(|node| node.lacks_link())?;
+    Some(format!("{} has no bus link to {}", member.endpoint(), other.address))
+}
 
 /// What nodes have to send to others (`CLUSTER LINKS`, since 7.0). Only those are asked whose links take much more
 /// memory (`told`, in the order of the members) than links do where nothing waits: the answer is long in a large cluster.

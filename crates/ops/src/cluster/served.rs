@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::{NodeId, ServerInfo, Waits};
 use redistrib_resp::Reply;
 
+use super::bus::await_links;
 use super::sync_delay::SyncDelays;
 use crate::commands;
 use crate::commands::replies::text_of;
@@ -41,8 +42,9 @@ pub fn await_served(
     })
 }
 
-/// Waits until every node of a cluster says `cluster_state:ok`, and every replica has its master's data. Nodes that
-/// cannot be reached are not waited for. How long at most, the nodes' settings say ([`Waits`]).
+/// Waits until every node of a cluster says `cluster_state:ok`, every replica has its master's data, and nodes that have just met
+/// have their links of the cluster bus; then the cluster has been looked at again. Nodes that cannot be reached are not waited
+/// for. How long at most, the nodes' settings say ([`Waits`]); for the links, which no client needs, 3 s.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cluster, Context, Settings, await_all_served};
@@ -58,7 +60,8 @@ pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<(
     let told = server_info::ask(cluster, &Waits::SETTINGS);
     let waits = Waits::of(told.iter().flatten());
     serving("all nodes serve", &waits, context, || Ok(unready(cluster)))?;
-    copying(&waits, context, || Ok(without_copy(cluster)))
+    copying(&waits, context, || Ok(without_copy(cluster)))?;
+    await_links(cluster, |_| true, context)
 }
 
 /// [`await_all_served`] for a cluster that has just been made: its masters do not wait for more replicas than those that

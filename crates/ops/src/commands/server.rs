@@ -37,6 +37,11 @@ pub(crate) fn rewrite_settings() -> Command {
     Command::new("CONFIG").arg("REWRITE")
 }
 
+/// `CLIENT LIST TYPE master`: a replica's connection to its master.
+pub(crate) fn links_to_master() -> Command {
+    Command::from_args(["CLIENT", "LIST", "TYPE", "master"])
+}
+
 /// `SELECT database`, for the commands that follow.
 pub(crate) fn select(database: u32) -> Command {
     Command::new("SELECT").arg(database)

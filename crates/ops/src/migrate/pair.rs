@@ -61,6 +61,8 @@ pub(super) struct PairWork<'a> {
     pub(super) passing_since: Option<Instant>,
     /// Slots that were opened and not yet given away.
     pub(super) open: SlotSet,
+    /// The open slot that nobody serves.
+    pub(super) resting: Option<Slot>,
     /// The database that both connections have selected.
     pub(super) database: u32,
     /// The databases in which the source has been seen to have keys, and the first.
@@ -93,6 +95,7 @@ impl<'a> PairWork<'a> {
             foreign: BTreeSet::new(),
             passing_since: None,
             open: SlotSet::new(),
+            resting: None,
             database: 0,
             databases: BTreeSet::from([0]),
             doubtful: 0,
@@ -178,7 +181,10 @@ impl<'a> PairWork<'a> {
             Err(error) if is_busy(&error) => return Err(error),
             Err(error) => {
                 // No client was sent there yet.
-                return Err(self.close_at_target(batch).err().unwrap_or(error));
+                if let Err(why) = self.close_at_target(batch) {
+                    self.warn_of_open(&why);
+                }
+                return Err(error);
             }
         };
         self.foreign.clear();
@@ -201,9 +207,15 @@ impl<'a> PairWork<'a> {
             from: self.pair.from,
             to: self.pair.to,
             slots: self.open.clone(),
+            unserved: self.resting,
             seed: self.shared.seed.clone(),
             source: Box::new(error),
         }
+    }
+
+    /// What stopped the migration is what the user has to know first; this comes on top of it.
+    pub(super) fn warn_of_open(&self, why: &Error) {
+        self.shared.context.warn(format!("slots {} cannot be taken back: {why}", self.open));
     }
 
     pub(super) fn options(&self) -> &'a MigrateOptions {

@@ -44,9 +44,7 @@ impl PairWork<'_> {
         let slots = self.open.clone();
         match self.take_back_open() {
             Err(why) => {
-                // What stopped the migration is what the user has to know first.
-                let left = &self.open;
-                self.shared.context.warn(format!("slots {left} cannot be taken back: {why}"));
+                self.warn_of_open(&why);
                 error
             }
             Ok(()) => {
@@ -83,8 +81,10 @@ impl PairWork<'_> {
             self.settle_doubles(slot)?;
             if let Err(error) = self.bring_back(slot, &mut back) {
                 self.wake(slot, back.taking)?;
+                self.resting = None;
                 return Err(error);
             }
+            self.resting = None;
             self.open.remove(slot);
         }
         Ok(())
@@ -147,6 +147,7 @@ impl PairWork<'_> {
         let mut give_up =
             vec![commands::disown(slot), commands::stable(slot), commands::assign(slot, to)];
         give_up.extend(resting(slot, from, third));
+        self.resting = Some(slot);
         rest(&mut self.source, &give_up)?;
         for _ in 0..MOST_ROUNDS {
             back.copy_alone(&slots)?;

@@ -6,6 +6,7 @@ use redistrib_cluster_model::{Node, NodeId, SharedTopology, Standing};
 use redistrib_resp::{Command, Reply};
 
 use crate::candidate::Candidate;
+use crate::cluster::bus::await_links;
 use crate::commands::replies::info_in;
 use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
@@ -306,7 +307,7 @@ fn follow(cluster: &Cluster, new: &mut Candidate, master: NodeId) -> Result<()> 
     shake_hands(cluster, new)
 }
 
-/// Waits until all see the node in its role, and it sees all of them.
+/// Waits until all see the node in its role, and it sees all of them and has its links.
 fn settle(
     cluster: &mut Cluster,
     new: &mut Candidate,
@@ -320,7 +321,8 @@ fn settle(
     until_settled(JOIN_DEADLINE, context.cancel, || {
         let amiss = stranger(cluster, new)?;
         Ok(amiss.or_else(|| unfinished_handshake(new)))
-    })
+    })?;
+    await_links(cluster, |id| id == new.node.id, context)
 }
 
 /// Waits until every node has known the node for as long as gossip takes to reach all of them, and introduces it again

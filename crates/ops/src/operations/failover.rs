@@ -9,9 +9,11 @@ use redistrib_cluster_model::{Member as Named, NodeId, Slot, SlotSet};
 use redistrib_resp::Command;
 use serde::Serialize;
 
+use crate::cluster::bus::LINK_DEADLINE;
 use crate::commands::{self, Without};
 use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, finish_running_at};
+use crate::operations::votes;
 use crate::wait::until_settled;
 use crate::{
     Cluster, Connection, Context, Endpoint, Member, MembershipError, Refusal, Settings, Step,
@@ -23,8 +25,6 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(6);
 /// How long it may take until all nodes agree: a few attempts, and an election takes two node timeouts.
 const DEADLINE: Duration = Duration::from_secs(60);
-/// How long a replica may be without a bus link to a master that we reach: servers connect anew ten times a second.
-const LINK_DEADLINE: Duration = Duration::from_secs(3);
 /// The time between two commands of the probe.
 const INTERVAL: Duration = Duration::from_millis(1);
 
@@ -78,18 +78,29 @@ impl Failover {
         Ok(Self { replica: named(member), master: named(master), slots, mode })
     }
 
-    /// Carries it out, once the master's atomic migrations have ended, and waits until every node that answers sees the new master. Returns how long the writes of a probe were
-    /// held up, where its user may write at all. The probe deletes a key that is not there.
+    /// Carries it out, once the master's atomic migrations have ended, with the slots that it has then, and waits until every node
+    /// that answers sees the new master; then the cluster has been looked at again. Returns how long the writes of a probe were held
+    /// up, where its user may write at all. The probe deletes a key that is not there.
     ///
     /// # Errors
     /// Those of [`Connection::call`]; [`Error::NotSettled`]; [`Error::Cancelled`].
     pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
         let text = format!("Letting {} take the place of {}", self.replica, self.master);
         context.step(Step::Other { text });
+        // Redis 8.6 crashes where its master is about to hand slots over, and Valkey gives up what it was at.
+        let its = |member: &Member| member.id() == self.master.id;
+        if self.mode == FailoverMode::Agreed
+            && finish_running_at(cluster, its, &MigrateOptions::default(), context)?
+        {
+            // The master has other slots now.
+            return Self::plan(cluster, self.replica.id, self.mode)?.carry_out(cluster, context);
+        }
+        self.carry_out(cluster, context)
+    }
+
+    fn carry_out(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
         if self.mode == FailoverMode::Agreed {
-            // Redis 8.6 crashes where its master is about to hand slots over.
-            let its = |member: &Member| member.id() == self.master.id;
-            finish_running_at(cluster, its, &MigrateOptions::default(), context)?;
+            votes::await_expiry(cluster, self.replica.id, context)?;
         }
         let probe = self.probe(cluster)?;
         let outcome = self.promote(cluster, context);

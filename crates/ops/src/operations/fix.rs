@@ -141,11 +141,12 @@ fn carry_out(
             while !slots.is_empty()
                 && let Err(error) = repair::perform(cluster, &slots, action, migration, context)
             {
-                if !conflicting_slot(&error).is_some_and(|slot| slots.remove(slot)) {
-                    return Err(error);
-                }
+                let waits = conflicting_slot(&error).is_some_and(|slot| slots.remove(slot));
                 if let Some(earlier) = conflict.replace(error) {
                     context.warn(earlier.to_string());
+                }
+                if !waits {
+                    return conflict.map_or(Ok(()), Err);
                 }
             }
         }
@@ -162,20 +163,22 @@ fn conflicting_slot(error: &Error) -> Option<Slot> {
     }
 }
 
-/// Tells masters who owns the slots to be mended where they believe it is a node that does not answer.
+/// Tells masters who owns the slots to be mended where they believe it is a node that does not answer or is no master any more,
+/// or, while they import them, nobody.
 ///
 /// A node that imports slots does not hear of a replica that has taken them over. It goes on seeing them with
-/// the dead master, takes the cluster to be down, and would refuse to hand its keys over.
+/// the old master, takes the cluster to be down, and would refuse to hand its keys over.
 fn name_heirs(cluster: &mut Cluster, plan: &FixPlan) -> Result<()> {
     let slots = plan.repairs.iter().flat_map(|repair| repair.slots.iter());
     let mut orders: BTreeMap<NodeId, Vec<Command>> = BTreeMap::new();
     for slot in slots {
         let owns = |member: &&Member| member.is_up() && member.node().slots.contains(slot);
         let Some(owner) = cluster.masters().find(owns) else { continue };
-        let is_lost = |id| cluster.member(id).is_ok_and(|believed| !believed.is_up());
+        let is_lost = |id| cluster.member(id).is_ok_and(|it| !it.is_up() || !it.is_master());
         for member in cluster.masters().filter(|member| member.is_up()) {
+            let imports = member.node().importing.iter().any(|(open, _)| *open == slot);
             let believed = member.topology().and_then(|topology| topology.owner(slot));
-            if believed.is_some_and(|believed| is_lost(believed.id)) {
+            if believed.map_or(imports, |believed| is_lost(believed.id)) {
                 orders.entry(member.id()).or_default().push(commands::assign(slot, owner.id()));
             }
         }

@@ -25,3 +25,4 @@ pub(crate) mod replace;
 pub(crate) mod rescue;
 pub mod reshard;
 pub(crate) mod start;
+pub(crate) mod votes;

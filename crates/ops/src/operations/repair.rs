@@ -47,7 +47,10 @@ pub(crate) fn perform(
         }
         Action::Finish { from, to } => {
             let pair = Pair { from: from.id, to: to.id };
-            match mend::finish(cluster, pair, slots, options, context) {
+            // A try that stopped at a key with two values may have brought others over.
+            cluster.refresh_of(|member| member.id() == from.id);
+            let left = slots.intersection(&cluster.member(from.id)?.node().slots);
+            match mend::finish(cluster, pair, &left, options, context) {
                 // The other direction mends the slots just as well.
                 Err(error @ Error::TakenBack { .. }) => {
                     context.warn(error.to_string());

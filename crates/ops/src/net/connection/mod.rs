@@ -54,6 +54,8 @@ pub struct Connection {
     settings: Settings,
     timeout: Duration,
     broken: bool,
+    /// Whether a reply has come over it.
+    heard: bool,
 }
 
 impl Connection {
@@ -77,6 +79,7 @@ impl Connection {
             settings: settings.clone(),
             timeout: settings.timeout,
             broken: false,
+            heard: false,
         }
     }
 
@@ -216,7 +219,8 @@ impl Connection {
                 Err(source) => {
                     self.broken = true;
                     let (node, command) = (self.endpoint.clone(), describe(command));
-                    return Err(Error::Protocol { node, command, source });
+                    let may_want_tls = self.may_want_tls();
+                    return Err(Error::Protocol { node, command, may_want_tls, source });
                 }
             }
             match self.fill(&mut deadline) {
@@ -285,6 +289,7 @@ impl Connection {
 
     /// A thousand connections that each keep the room of one large reply would fill the memory.
     fn given(&mut self, reply: Reply) -> Reply {
+        self.heard = true;
         if reply.wire().len() >= LARGE_REPLY {
             self.decoder.shrink();
         }
@@ -402,6 +407,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether the server may not understand us since it expects TLS: it has not said a word that we understand.
+    fn may_want_tls(&self) -> bool {
+        !self.heard && self.settings.tls.is_none()
+    }
+
     fn closed(&mut self, command: &Command) -> Error {
         self.broken = true;
         Error::Closed { node: self.endpoint.clone(), command: describe(command) }
@@ -414,7 +424,8 @@ impl Connection {
         if is_timeout(&source) {
             Error::Timeout { node, command, after: self.timeout }
         } else {
-            Error::Io { node, command, source }
+            let may_want_tls = self.may_want_tls() && self.decoder.buffered() == 0;
+            Error::Io { node, command, may_want_tls, source }
         }
     }
 }
