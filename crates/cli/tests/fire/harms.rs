@@ -4,6 +4,7 @@
 //! Each cluster has replicas and live writers. Slots move by the servers' own means, or by MIGRATE where several
 //! databases hold keys or it is asked for.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,9 @@ const IMPATIENT: [&str; 4] = ["--timeout", "3000", "--answer-timeout", "2000"];
 /// No run may take longer: it gives up 3 s without progress, nodes that do not answer for 2 s, and nodes that do not
 /// agree after 30 s.
 const DEADLINE: Duration = Duration::from_secs(60);
+
+/// For so long servers of Redis may count the votes of an election anew, or begin none: 4 node timeouts.
+const VOTES_LAST: Duration = Duration::from_secs(20);
 
 /// What befalls a run. Indices are those of servers.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +84,8 @@ const VALKEY_DATABASES: Way = Way { databases: &[0, 3, 9], ..VALKEY };
 
 struct Fire {
     field: Field,
+    /// When servers of Redis were told to take over; none of others.
+    elected: Option<BTreeMap<usize, Instant>>,
     line: Line,
     dice: Dice,
     options: Vec<&'static str>,
@@ -97,7 +103,8 @@ impl Fire {
         let options = [&IMPATIENT[..], way.options].concat();
         let dice = Dice::new(0xF1EE);
         let (usual, commands) = (Duration::ZERO, 0);
-        let mut fire = Self { field, line, dice, options, usual, commands };
+        let elected = way.server.starts_with("redis").then(BTreeMap::new);
+        let mut fire = Self { field, elected, line, dice, options, usual, commands };
         let before = fire.line.commands();
         let whole = trib(&fire.over_the_line(fire.field.ends())).succeeded();
         (fire.usual, fire.commands) = (whole.took, fire.line.commands() - before);
@@ -133,6 +140,9 @@ impl Fire {
             self.line.disarm();
             return ended;
         }
+        if let Harm::FailsOver(index) = harm {
+            self.await_new_votes(Field::partner(index));
+        }
         let mut running = self.begin(&self.command(ends));
         let stage = &self.field.stage;
         match harm {
@@ -165,6 +175,14 @@ impl Fire {
             }
         }
         running.wait()
+    }
+
+    /// What a server does by itself where it is told to take over once more is not what is looked at.
+    fn await_new_votes(&mut self, heir: usize) {
+        let Some(elected) = &mut self.elected else { return };
+        let since = elected.get(&heir).map(Instant::elapsed);
+        thread::sleep(since.map_or(Duration::ZERO, |since| VOTES_LAST.saturating_sub(since)));
+        elected.insert(heir, Instant::now());
     }
 
     /// Closes a node's connections over which slots or keys come in or go out, but for those to its replica. Tells

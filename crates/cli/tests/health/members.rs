@@ -70,6 +70,8 @@ fn slots_and_members_that_are_amiss_are_named() {
     advises(&field.finds("uncovered"), "error", "redis-trib fix");
     assert_eq!(field.finds("cluster-down")["reason"]["why"], "slots-without-owner");
     field.check().expect(1).shows(&["[ERR] Not all 16384 slots are covered by nodes."]);
+    let refused = trib(&["rebalance", seed]).expect(1);
+    assert!(!refused.stdout.contains("No rebalancing needed"), "{}", refused.stdout);
     trib(&["fix", seed]).expect(0);
     field.is_rid_of("cluster-down");
 

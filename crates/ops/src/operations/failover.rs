@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::cluster::bus::LINK_DEADLINE;
 use crate::commands::{self, Without};
 use crate::error::{Error, Result};
-use crate::migrate::{MigrateOptions, finish_running_at};
+use crate::migrate::{MigrateOptions, finish_running_at, jobs};
 use crate::operations::votes;
 use crate::wait::until_settled;
 use crate::{
@@ -88,14 +88,21 @@ impl Failover {
         let text = format!("Letting {} take the place of {}", self.replica, self.master);
         context.step(Step::Other { text });
         // Redis 8.6 crashes where its master is about to hand slots over, and Valkey gives up what it was at.
-        let its = |member: &Member| member.id() == self.master.id;
-        if self.mode == FailoverMode::Agreed
-            && finish_running_at(cluster, its, &MigrateOptions::default(), context)?
-        {
+        if self.mode == FailoverMode::Agreed && self.finish_jobs(cluster, context)? {
             // The master has other slots now.
             return Self::plan(cluster, self.replica.id, self.mode)?.carry_out(cluster, context);
         }
         self.carry_out(cluster, context)
+    }
+
+    /// Waits for the atomic migrations that the master takes part in; tells whether there were any. Of one that has just begun
+    /// the target alone may know.
+    fn finish_jobs(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<bool> {
+        let jobs = jobs(cluster).into_iter().map(|job| [job.from, job.to]);
+        let ends: Vec<NodeId> =
+            jobs.filter(|ends| ends.contains(&self.master.id)).flatten().collect();
+        let is_end = |member: &Member| ends.contains(&member.id());
+        finish_running_at(cluster, is_end, &MigrateOptions::default(), context)
     }
 
     fn carry_out(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
