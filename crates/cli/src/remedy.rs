@@ -2,8 +2,9 @@
 
 use std::io;
 
+use redistrib_ops::model::plan::roll::RollPlanError;
 use redistrib_ops::{
-    CopyError, Error, MembershipError, MoveError, Refusal, StreamError, TlsSetupError,
+    CopyError, Error, MembershipError, MoveError, Refusal, RollError, StreamError, TlsSetupError,
 };
 
 /// What to do next, where there is something.
@@ -29,6 +30,7 @@ pub fn remedy(error: &Error) -> Option<String> {
         }
         Error::Move(error) => return for_moves(error),
         Error::Membership(error) => return for_members(error),
+        Error::Roll(error) => for_rolls(error)?,
         Error::Copy(error) => for_copies(error)?,
         Error::Stream(StreamError::Stateful(_)) => "or send it to one node without -c",
         Error::TlsSetup(error) => for_tls_setup(error)?,
@@ -57,6 +59,17 @@ pub fn remedy(error: &Error) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+fn for_rolls(error: &RollError) -> Option<&'static str> {
+    let RollError::Plan(error) = error else { return None };
+    Some(match error {
+        RollPlanError::NoDeputy(_) | RollPlanError::HoldsWrites(_) => {
+            "add a replica, or give --allow-downtime"
+        }
+        RollPlanError::OutOfStep(_) => "mend it first, or name it in --only, too",
+        RollPlanError::SilentMaster { .. } => "start it, or let a replica take its place first",
+    })
 }
 
 fn for_moves(error: &MoveError) -> Option<String> {

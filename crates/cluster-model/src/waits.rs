@@ -82,6 +82,12 @@ impl Waits {
         self.after_majority().saturating_add(self.node_timeout).saturating_add(SLACK)
     }
 
+    /// How long a server that restarts may be away, or make no progress, and the others take until they serve: a master that they held
+    /// for failed is held for it two node timeouts more (`CLUSTER_FAIL_UNDO_TIME_MULT`).
+    pub fn returning(&self) -> Duration {
+        self.standstill().max(self.node_timeout.saturating_mul(3).saturating_add(SLACK))
+    }
+
     /// How long the copy of a master's data may stand still: the delay before it begins, and the silence after which the
     /// servers give it up.
     pub fn standstill(&self) -> Duration {
@@ -110,7 +116,9 @@ mod tests {
         assert_eq!(waits.after_majority(), Duration::from_secs(5));
         assert_eq!(waits.serving(), Duration::from_secs(75));
         assert_eq!(waits.standstill(), Duration::from_secs(15));
+        assert_eq!(waits.returning(), Duration::from_secs(190));
         assert_eq!(Waits::of([]), Waits::default());
+        assert_eq!(Waits::default().returning(), Waits::default().standstill());
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod watch;
 pub use base::cancel::{Cancel, Stop};
 pub use base::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 pub use base::error::{
-    CopyError, Error, MembershipError, MoveError, Result, StreamError, TlsSetupError,
+    CopyError, Error, MembershipError, MoveError, Result, RollError, StreamError, TlsSetupError,
 };
 pub use base::limits;
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
@@ -65,6 +65,7 @@ pub use operations::rebalance::{By, RebalanceOptions, plan_cluster_rebalance, we
 pub use operations::replace::Replacement;
 pub use operations::rescue::{lost_slots, rescue_cluster};
 pub use operations::reshard;
+pub use operations::roll::{RollOptions, Rolled, plan_cluster_roll, roll};
 pub use operations::start::{each_once, start_cluster, start_cluster_on_multi};
 use operations::{add_node, fix, functions, holders, repair};
 pub use redistrib_cluster_model as model;

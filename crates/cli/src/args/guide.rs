@@ -12,7 +12,7 @@ NO_COLOR              anything: no colours
 TERM                  dumb: no colours";
 
 /// Lines to try, by the verb.
-const EXAMPLES: [(&str, &[&str]); 31] = [
+const EXAMPLES: [(&str, &[&str]); 32] = [
     ("create", &["redis-trib create --replicas 1 127.0.0.1:7000 127.0.0.1:7001 … 127.0.0.1:7005"]),
     (
         "check",
@@ -76,6 +76,13 @@ const EXAMPLES: [(&str, &[&str]); 31] = [
         &[
             "redis-trib failover 127.0.0.1:7003",
             "redis-trib failover 127.0.0.1:7003 --force      # its master is dead",
+        ],
+    ),
+    (
+        "roll",
+        &[
+            "redis-trib roll 127.0.0.1:7000 --exec ./restart.sh --dry-run",
+            "redis-trib roll 127.0.0.1:7000 --exec ./restart.sh --continue 127.0.0.1:7001 --back 7000",
         ],
     ),
     ("meet", &["redis-trib meet 127.0.0.1:7100 127.0.0.1:7101 … 127.0.0.1:7105"]),

@@ -15,6 +15,7 @@ mod members;
 mod python;
 mod rebalance;
 mod reshard;
+mod roll;
 mod terminal;
 mod tools;
 mod top;
@@ -50,6 +51,7 @@ pub use python::{
 };
 pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs, SourceNames};
+pub use roll::RollArgs;
 pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
 pub use tools::{CompletionsArgs, ManArgs};
 pub use top::TopArgs;
@@ -108,6 +110,8 @@ pub enum Verb {
     Replace(ReplaceArgs),
     /// Let a replica take the place of its master
     Failover(FailoverArgs),
+    /// Restart, upgrade or reconfigure node by node, by a command of yours, while replicas serve
+    Roll(RollArgs),
     /// Take the dead nodes that nobody would miss out of the cluster, all at once
     ForgetFailed(ForgetFailedArgs),
     /// Introduce the members of a cluster to each other again after their addresses have changed

@@ -20,6 +20,7 @@ mod moves;
 mod rebalance;
 mod replace;
 mod reshard;
+mod roll;
 mod sharded;
 mod terminal;
 mod top;
@@ -97,6 +98,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Meet(args) => (args.change.work.json, meet::meet(&args)),
         Verb::Replace(args) => (args.change.work.json, replace::replace(&args)),
         Verb::Failover(args) => (args.change.work.json, failover::failover(&args)),
+        Verb::Roll(args) => (args.change.work.json, roll::roll(&args)),
         Verb::SetTimeout(args) => (args.change.work.json, members::set_timeout(&args)),
         Verb::Call(args) => (args.report.json, call::call(&args)),
         Verb::Export(args) => (args.report.json, declared::export(&args)),
@@ -241,10 +243,20 @@ impl Session {
         cluster: &mut Cluster,
         work: impl FnOnce(&mut Cluster, Context<'_>) -> redistrib_ops::Result<T>,
     ) -> anyhow::Result<T> {
+        self.locked(verb, cluster, |cluster, _, context| work(cluster, context))
+    }
+
+    /// The same for work under which masters come and go, on which the lock is to be taken, too.
+    fn locked<T>(
+        &self,
+        verb: &str,
+        cluster: &mut Cluster,
+        work: impl FnOnce(&mut Cluster, Option<&Lock>, Context<'_>) -> redistrib_ops::Result<T>,
+    ) -> anyhow::Result<T> {
         let reporter = Reporter::naming(&self.output, cluster).of(verb);
         self.act(&reporter, |context| {
-            let _held = self.lock.then(|| Lock::take(cluster, verb, context)).transpose()?;
-            work(cluster, context)
+            let held = self.lock.then(|| Lock::take(cluster, verb, context)).transpose()?;
+            work(cluster, held.as_ref(), context)
         })
     }
 

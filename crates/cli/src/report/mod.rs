@@ -76,6 +76,17 @@ impl Observer for Reporter<'_> {
     fn event(&self, event: &Event) {
         match event {
             Event::Step { step } => self.output.line(step_line(step)),
+            Event::NodeBegun { node, place, of } => {
+                self.output.line(format_args!(">>> {place} of {of}: {node}"));
+            }
+            Event::NodeOutput { node, text } => self.output.line(format_args!("{node} | {text}")),
+            Event::NodeDone { node, restarted, before, after, took } => {
+                let versions = versions(before.as_deref(), after.as_deref());
+                let again = if *restarted { "is back" } else { "has not restarted, and is well" };
+                let seconds = took.as_secs_f64();
+                self.output
+                    .line(format_args!("[OK] {node} {again} after {seconds:.1} s, {versions}"));
+            }
             Event::Warning { text } => self.output.line(format_args!("[WARNING] {text}")),
             _ => {}
         }
@@ -84,6 +95,14 @@ impl Observer for Reporter<'_> {
             Progress::Lines(lines) => lines.event(event, self.output),
             Progress::Events => self.output.document(event),
         }
+    }
+}
+
+/// What a server was and is.
+fn versions(before: Option<&str>, after: Option<&str>) -> String {
+    match (before, after.unwrap_or("of an unknown version")) {
+        (Some(before), after) if before != after => format!("{before} before, {after} now"),
+        (_, after) => after.to_owned(),
     }
 }
 

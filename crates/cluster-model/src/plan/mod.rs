@@ -8,6 +8,7 @@ pub mod forget;
 pub mod meet;
 pub mod rebalance;
 pub mod reshard;
+pub mod roll;
 pub mod schedule;
 mod spread;
 pub mod steer;

@@ -16,11 +16,13 @@ use redistrib_resp::DecodeError;
 mod keys;
 mod membership;
 mod moving;
+mod rolling;
 mod tls;
 
 pub use keys::{CopyError, StreamError};
 pub use membership::MembershipError;
 pub use moving::MoveError;
+pub use rolling::RollError;
 pub use tls::TlsSetupError;
 
 use super::endpoint::{Endpoint, ParseEndpointError, ResolveError};
@@ -197,6 +199,9 @@ pub enum Error {
     /// Slots cannot move as asked, or stopped moving.
     #[error(transparent)]
     Move(#[from] MoveError),
+    /// Nodes cannot be restarted one by one, or no more of them.
+    #[error(transparent)]
+    Roll(Box<RollError>),
     /// Keys cannot be copied between these servers.
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -305,6 +310,12 @@ pub enum Error {
         /// The system's word.
         source: io::Error,
     },
+}
+
+impl From<RollError> for Error {
+    fn from(error: RollError) -> Self {
+        Self::Roll(Box::new(error))
+    }
 }
 
 impl Error {

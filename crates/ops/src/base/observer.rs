@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redistrib_cluster_model::{NodeId, SlotSet};
+use redistrib_cluster_model::{Member, NodeId, SlotSet};
 use serde::Serialize;
 
 use crate::Cancel;
@@ -210,6 +210,36 @@ pub enum Event {
         copied: u64,
         /// The bytes of their payloads.
         bytes: u64,
+    },
+    /// A node's turn has come, in a roll.
+    NodeBegun {
+        /// The node.
+        node: Member,
+        /// Its place among the turns, from 1 on.
+        place: usize,
+        /// How many turns there are.
+        of: usize,
+    },
+    /// The command that is run for a node has printed a line, or the part of one.
+    NodeOutput {
+        /// The node.
+        node: Member,
+        /// What it has printed. May carry anything.
+        text: String,
+    },
+    /// A node is back, and all is well.
+    NodeDone {
+        /// The node.
+        node: Member,
+        /// Whether its process is another one than before.
+        restarted: bool,
+        /// What its server was before; none where it was down.
+        before: Option<String>,
+        /// What it is now.
+        after: Option<String>,
+        /// How long that took, from the start of the command.
+        #[serde(rename = "took_us", serialize_with = "as_micros")]
+        took: Duration,
     },
     /// Something the user should know that does not stop the operation.
     Warning {

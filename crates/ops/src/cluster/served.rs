@@ -146,7 +146,7 @@ fn copying(
 }
 
 /// A node that does not serve clients yet, in words.
-fn unready(cluster: &mut Cluster) -> Option<String> {
+pub(crate) fn unready(cluster: &mut Cluster) -> Option<String> {
     let answers = cluster.broadcast(Member::is_up, &[commands::cluster_info()]);
     let mut asked = cluster.members().iter().zip(answers);
     let unready = asked.find(|(_, answer)| match answer {
@@ -155,6 +155,11 @@ fn unready(cluster: &mut Cluster) -> Option<String> {
         None => false,
     });
     unready.map(|(member, _)| still_fails(member.endpoint()))
+}
+
+/// A node that does not serve clients, or is a replica without its master's data, in words.
+pub(crate) fn unsettled(cluster: &mut Cluster) -> Option<String> {
+    unready(cluster).or_else(|| without_copy(cluster).into_iter().next())
 }
 
 /// The replicas that have not their masters' data yet, in words.
@@ -209,7 +214,7 @@ fn says_ok(node: &mut Connection) -> Result<bool> {
 }
 
 /// What a replica lacks, with how far it is; nothing for a master. One that loads its data says nothing else.
-fn missing_copy(info: &ServerInfo) -> Option<String> {
+pub(crate) fn missing_copy(info: &ServerInfo) -> Option<String> {
     let field = |name| info.field(name).unwrap_or_default();
     if field("loading") == "1" {
         return Some(format!("it has loaded {} bytes", field("loading_loaded_bytes")));

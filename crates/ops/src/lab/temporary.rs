@@ -157,8 +157,10 @@ impl Deref for TempLab {
 impl Drop for TempLab {
     fn drop(&mut self) {
         self.watchdog.dismiss();
-        for node in &self.lab.nodes {
+        for (place, node) in self.lab.nodes.iter().enumerate() {
             node.kill();
+            // Somebody else may have started it again.
+            let _ = self.lab.crash(place);
         }
     }
 }

@@ -40,7 +40,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct Lock {
-    _keeper: Keeper,
+    keeper: Keeper,
+    me: Holder,
 }
 
 impl Lock {
@@ -82,7 +83,23 @@ impl Lock {
         arbiter.iter().try_for_each(|node| take(node, Claim::Arbiter))?;
         let taken = in_parallel(others, |node| take(node, Claim::Other));
         taken.into_iter().collect::<Result<()>>()?;
-        Ok(Self { _keeper: keeper })
+        Ok(Self { keeper, me })
+    }
+
+    /// Takes it on one node more: on a master that was none when the lock was taken, or that has restarted since.
+    ///
+    /// # Errors
+    /// Those of [`Lock::take`].
+    pub fn extend_to(
+        &self,
+        node: &Endpoint,
+        settings: &Settings,
+        context: Context<'_>,
+    ) -> Result<()> {
+        let mut connection = Connection::open(node, settings)?;
+        let patience = claim(&mut connection, &self.me, Claim::Other, context)?;
+        self.keeper.add(connection, patience);
+        Ok(())
     }
 }
 

@@ -87,8 +87,8 @@ pub(crate) fn newcomer_obstacles(
     let mut found = judge(&ends, &moves);
     found.retain(|obstacle| obstacle.node.id == node.id);
     let source = cluster.member_mut(from)?;
-    let written = source.connection().ok().and_then(functions_version);
-    let read = functions_version(&mut new.connection);
+    let written = source.connection().ok().and_then(format_version);
+    let read = format_version(&mut new.connection);
     if written.zip(read).is_some_and(|(written, read)| written > read) {
         let source = named(source);
         found.push(Obstacle { node, what: Unfit::CannotRead { source } });
@@ -171,7 +171,7 @@ fn try_on_target(
         }
         None => {
             let theirs = dump_version(payload)?;
-            let ours = functions_version(connection(cluster, to)?)?;
+            let ours = format_version(connection(cluster, to)?)?;
             (theirs > ours).then(|| Unfit::CannotRead { source: source.clone() })
         }
     }
@@ -185,7 +185,7 @@ pub(super) fn key_in(slot: Slot) -> String {
 }
 
 /// The version of the format in which a server writes, by the dump of its functions: that can be had without a key.
-fn functions_version(node: &mut Connection) -> Option<u16> {
+pub(crate) fn format_version(node: &mut Connection) -> Option<u16> {
     let reply = node.request(&crate::commands::dump_functions()).ok()?;
     match reply.view().as_error() {
         None => dump_version(reply.view().as_bytes()?),

@@ -24,5 +24,6 @@ pub(crate) mod repair;
 pub(crate) mod replace;
 pub(crate) mod rescue;
 pub mod reshard;
+pub(crate) mod roll;
 pub(crate) mod start;
 pub(crate) mod votes;

@@ -1,0 +1,172 @@
+//! `roll`.
+
+use redistrib_ops::model::plan::roll::{RollPlan, RollWish, Turn, TurnRole};
+use redistrib_ops::model::{Member, NodeId, NodeName};
+use redistrib_ops::{
+    Cluster, Endpoint, Error, RollError, RollOptions, plan_cluster_roll, roll as run,
+};
+use serde::Serialize;
+
+use super::{Outcome, Session};
+use crate::args::RollArgs;
+
+/// The plan, which is all that `--dry-run` prints.
+#[derive(Serialize)]
+struct PlanDocument<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    plan: &'a RollPlan,
+}
+
+/// How it ended.
+#[derive(Serialize)]
+struct RolledDocument<'a> {
+    event: &'static str,
+    done: &'a [Member],
+    /// The longest time for which a failover held the writes of a probe up; null where there was none.
+    held_up_us: Option<u64>,
+}
+
+/// Where it stopped, and the command that goes on.
+#[derive(Serialize)]
+struct StoppedDocument<'a> {
+    event: &'static str,
+    done: &'a [Member],
+    left: &'a [Member],
+    back: &'a [Member],
+    next: &'a str,
+}
+
+pub(super) fn roll(args: &RollArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_change(&args.change)?;
+    let output = &session.output;
+    let mut cluster = session.discover(&args.seed.node)?;
+    let wish = RollWish {
+        only: found(&cluster, &args.only)?,
+        back: found(&cluster, &args.back)?,
+        no_failback: args.no_failback,
+        allow_downtime: args.allow_downtime,
+    };
+    let plan = plan_cluster_roll(&mut cluster, &wish)?;
+    output.lines(described(&plan));
+    output.document(&PlanDocument { event: "plan", plan: &plan });
+    if session.dry_run {
+        return Ok(Outcome::Done);
+    }
+    let question = format!("Run the command for these {} nodes, one by one?", plan.turns.len());
+    if !session.may(|prompt| prompt.accepts(&question))? {
+        return Ok(Outcome::Failed);
+    }
+    let options = RollOptions {
+        command: args.exec.clone(),
+        command_deadline: args.exec_timeout,
+        must_restart: !args.no_restart,
+        patience: args.timeout,
+    };
+    let rolled = session.locked("roll", &mut cluster, |cluster, lock, context| {
+        let now = plan_cluster_roll(cluster, &wish)?;
+        if now.turns.iter().map(role).ne(plan.turns.iter().map(role)) {
+            let what = "the cluster has changed since the plan was made; plan anew";
+            return Err(Error::Precondition(what.into()));
+        }
+        run(cluster, &now, &options, lock, context)
+    });
+    let rolled = rolled.map_err(|error| tell_stopped(args, &session, error))?;
+    let pause = rolled.held_up.map_or_else(String::new, |time| {
+        format!("; writes were held up for {:.1} ms at most", time.as_secs_f64() * 1e3)
+    });
+    output.line(format_args!("[OK] {} nodes are done{pause}.", rolled.done.len()));
+    let held_up_us = rolled.held_up.and_then(|time| u64::try_from(time.as_micros()).ok());
+    output.document(&RolledDocument { event: "rolled", done: &rolled.done, held_up_us });
+    Ok(Outcome::Done)
+}
+
+fn found(cluster: &Cluster, names: &[NodeName]) -> redistrib_ops::Result<Vec<NodeId>> {
+    names.iter().map(|name| cluster.find(name)).collect()
+}
+
+/// What the user has agreed to: who has a turn, and as what.
+fn role(turn: &Turn) -> (NodeId, std::mem::Discriminant<TurnRole>) {
+    (turn.node.id, std::mem::discriminant(&turn.role))
+}
+
+/// The plan, a line for each node.
+fn described(plan: &RollPlan) -> Vec<String> {
+    let line = |(place, turn): (usize, &Turn)| {
+        let role = match &turn.role {
+            TurnRole::Replica { master } => format!("replica of {master}"),
+            TurnRole::Idle => "no slots".into(),
+            TurnRole::Master { slots, deputy, returns } => format!(
+                "master of {slots} slots; {deputy} takes its place{}",
+                if *returns { " meanwhile" } else { "" }
+            ),
+            TurnRole::Alone { slots } => {
+                format!(
+                    "master of {slots} slots; nobody can take its place: they are not served meanwhile"
+                )
+            }
+        };
+        let version = turn.version.as_deref().unwrap_or("it does not answer");
+        format!("{place}. {}  {version}, {role}", turn.node)
+    };
+    let turns = (1..).zip(&plan.turns).map(line);
+    let back = plan.back.iter().map(|node| format!("At the end {node} is master again"));
+    turns.chain(back).collect()
+}
+
+/// Says how to go on after a run that has stopped before its end.
+fn tell_stopped(args: &RollArgs, session: &Session, error: anyhow::Error) -> anyhow::Error {
+    let Some(Error::Roll(stopped)) = error.downcast_ref() else { return error };
+    let RollError::Stopped { done, left, back, seed, source } = &**stopped else { return error };
+    let next = next_command(args, left, back, seed);
+    session.output.document(&StoppedDocument { event: "stopped", done, left, back, next: &next });
+    let hint = match &**source {
+        Error::Roll(error) if matches!(**error, RollError::NotRestarted { .. }) => {
+            "; if it does not restart servers, give --no-restart"
+        }
+        Error::NotSettled { .. } => "; its log tells why, as where its data are too new for it",
+        _ => "",
+    };
+    let leave_out = match left.first() {
+        Some(first) => format!(" (without {first} if that is done by then)"),
+        None => String::new(),
+    };
+    anyhow::anyhow!("{error}{hint}; once all is well go on with{leave_out}: {next}")
+}
+
+/// The command that goes on where a run has stopped; how to connect is left to the user, who knows it.
+fn next_command(args: &RollArgs, left: &[Member], back: &[Member], seed: &Endpoint) -> String {
+    let listed = |nodes: &[Member]| {
+        nodes.iter().map(|node| node.address.clone()).collect::<Vec<_>>().join(",")
+    };
+    if left.is_empty() {
+        let again = back.iter().map(|node| format!("redis-trib failover {node}"));
+        return again.collect::<Vec<_>>().join("; ");
+    }
+    let mut words = vec![format!("redis-trib roll {seed} --exec {}", quoted(&args.exec))];
+    let flags = [
+        (args.no_failback, "--no-failback"),
+        (args.allow_downtime, "--allow-downtime"),
+        (args.no_restart, "--no-restart"),
+    ];
+    words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
+    words.extend(args.timeout.map(|time| format!("--timeout {}", time.as_millis())));
+    words.push(format!("--continue {}", listed(left)));
+    words.extend((!back.is_empty()).then(|| format!("--back {}", listed(back))));
+    words.join(" ")
+}
+
+/// The text as a word of a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_quoted_command_is_one_word() {
+        assert_eq!(quoted("ssh $HOST 'x y'"), r"'ssh $HOST '\''x y'\'''");
+    }
+}

@@ -1,0 +1,277 @@
+//! `roll`: a command of the user's for each node in turn, and who serves meanwhile.
+//!
+//! No file tells how far a run has come: a run that stops names the nodes that are left, and the next one is told them. That a node
+//! has restarted since does not show that the command has done what it was to do.
+
+mod back;
+mod command;
+
+use std::time::{Duration, Instant};
+
+use redistrib_cluster_model::plan::roll::{
+    RollNode, RollPlan, RollPlanError, RollWish, Turn, TurnRole, deputy, plan_roll,
+};
+use redistrib_cluster_model::{Member as Named, NodeId, ServerInfo, Waits};
+
+use crate::error::{Error, Result};
+use crate::lock::Lock;
+use crate::served::{missing_copy, unready};
+use crate::wait::until_settled;
+use crate::{
+    Cluster, Context, Event, Failover, FailoverMode, Member, MoveError, RollError, Step, Stop,
+    agreement, server_info,
+};
+use back::{Before, await_back, await_rest};
+
+/// How a roll goes about it.
+#[derive(Clone, Debug)]
+pub struct RollOptions {
+    /// What is run by `sh -c` for each node, with `REDIS_TRIB_HOST`, `REDIS_TRIB_PORT`, `REDIS_TRIB_ID` and `REDIS_TRIB_ROLE`
+    /// (`master` or `replica`) in its environment.
+    pub command: String,
+    /// How long it may take.
+    pub command_deadline: Duration,
+    /// Whether a node is back only once it has restarted.
+    pub must_restart: bool,
+    /// How long a node may be away, or make no progress in loading and copying; by default what the nodes' settings ask for
+    /// ([`Waits`]).
+    pub patience: Option<Duration>,
+}
+
+/// What a roll has done.
+#[derive(Clone, Debug, Default)]
+pub struct Rolled {
+    /// The nodes.
+    pub done: Vec<Named>,
+    /// The longest time for which a failover held the writes of a probe up.
+    pub held_up: Option<Duration>,
+}
+
+/// Plans the turns of a cluster's nodes. Changes nothing.
+///
+/// # Errors
+/// [`RollError::Plan`]; [`Error::Move`] for slots that an interrupted migration has left open; [`Error::Precondition`] where the nodes that
+/// answer do not agree, or do not serve.
+pub fn plan_cluster_roll(cluster: &mut Cluster, wish: &RollWish) -> Result<RollPlan> {
+    refuse_ill(cluster)?;
+    Ok(plan_roll(&survey(cluster), wish).map_err(RollError::from)?)
+}
+
+/// Carries a plan out: each node is seen to be well before the next one has its turn. The lock is taken on new masters, too.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use redistrib_ops::model::plan::roll::RollWish;
+/// use redistrib_ops::{Cluster, Context, RollOptions, Settings, plan_cluster_roll, roll};
+/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
+/// let plan = plan_cluster_roll(&mut cluster, &RollWish::default())?;
+/// let options = RollOptions {
+///     command: "ssh $REDIS_TRIB_HOST systemctl restart redis@$REDIS_TRIB_PORT".into(),
+///     command_deadline: Duration::from_secs(600),
+///     must_restart: true,
+///     patience: None,
+/// };
+/// roll(&mut cluster, &plan, &options, None, Context::default())?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+///
+/// # Errors
+/// [`RollError::Stopped`], with what is left and why.
+pub fn roll(
+    cluster: &mut Cluster,
+    plan: &RollPlan,
+    options: &RollOptions,
+    lock: Option<&Lock>,
+    context: Context<'_>,
+) -> Result<Rolled> {
+    let told = server_info::ask(cluster, &Waits::SETTINGS);
+    let patience = options.patience.unwrap_or(Waits::of(told.iter().flatten()).returning());
+    let (back, rolled) = (plan.back.clone(), Rolled::default());
+    let mut run = Run { cluster, options, patience, lock, context, back, rolled };
+    match run.all(plan) {
+        Ok(()) => Ok(run.rolled),
+        Err(error) => Err(run.stopped(plan, error)),
+    }
+}
+
+/// A roll under way.
+struct Run<'a> {
+    cluster: &'a mut Cluster,
+    options: &'a RollOptions,
+    patience: Duration,
+    lock: Option<&'a Lock>,
+    context: Context<'a>,
+    /// Who is to be master again, sooner or later.
+    back: Vec<Named>,
+    rolled: Rolled,
+}
+
+impl Run<'_> {
+    fn all(&mut self, plan: &RollPlan) -> Result<()> {
+        for (place, turn) in (1..).zip(&plan.turns) {
+            self.heed()?;
+            let (node, of) = (turn.node.clone(), plan.turns.len());
+            self.context.tell(Event::NodeBegun { node, place, of });
+            self.turn(turn)?;
+        }
+        while let Some(node) = self.back.first().cloned() {
+            self.heed()?;
+            self.lead_again(&node)?;
+        }
+        Ok(())
+    }
+
+    /// A first Ctrl-C ends it between two nodes.
+    fn heed(&self) -> Result<()> {
+        match self.context.cancel.wish() {
+            Stop::No => Ok(()),
+            _ => Err(Error::Cancelled("the node that was under way is through".into())),
+        }
+    }
+
+    fn turn(&mut self, turn: &Turn) -> Result<()> {
+        let node = &turn.node;
+        self.require_role(turn)?;
+        let returns = match turn.role {
+            TurnRole::Master { returns, .. } => {
+                self.hand_over(node, returns)?;
+                returns
+            }
+            _ => false,
+        };
+        let before = Before::of(self.cluster, node.id);
+        let member = self.cluster.member(node.id)?;
+        let role = if member.is_master() { "master" } else { "replica" };
+        let endpoint = member.endpoint().clone();
+        let started = Instant::now();
+        let whom = (node, &endpoint, role);
+        command::run(&self.options.command, whom, self.options.command_deadline, self.context)?;
+        let must_restart = self.options.must_restart;
+        let back =
+            await_back(self.cluster, node, &before, must_restart, self.patience, self.context)?;
+        self.rolled.done.push(node.clone());
+        self.context.tell(Event::NodeDone {
+            node: node.clone(),
+            restarted: back.restarted,
+            before: before.version,
+            after: back.version,
+            took: started.elapsed(),
+        });
+        if returns { self.lead_again(node) } else { Ok(()) }
+    }
+
+    /// Others may have changed the cluster, and servers do by themselves.
+    fn require_role(&mut self, turn: &Turn) -> Result<()> {
+        self.cluster.refresh();
+        let node = self.cluster.member(turn.node.id)?.node();
+        let is_same = match turn.role {
+            TurnRole::Replica { .. } => !node.is_master() || node.slots.is_empty(),
+            TurnRole::Idle => node.slots.is_empty(),
+            TurnRole::Master { .. } | TurnRole::Alone { .. } => node.is_master(),
+        };
+        if is_same { Ok(()) } else { Err(RollError::RoleChanged(turn.node.clone()).into()) }
+    }
+
+    /// Lets the best replica take a master's place.
+    fn hand_over(&mut self, master: &Named, returns: bool) -> Result<()> {
+        let back: Vec<NodeId> = self.back.iter().map(|node| node.id).collect();
+        let mut chosen = None;
+        let patience = self.patience;
+        let waited = until_settled(patience, self.context.cancel, || {
+            let nodes = survey(self.cluster);
+            chosen = deputy(&nodes, master.id, &back, |it| it.in_sync).map(|it| it.member.id);
+            Ok(chosen.is_none().then(|| format!("no replica of {master} is in step with it")))
+        });
+        let Some(deputy) = chosen else {
+            waited?;
+            return Err(RollError::from(RollPlanError::NoDeputy(vec![master.clone()])).into());
+        };
+        if returns {
+            self.back.push(master.clone());
+        }
+        self.promote(deputy)
+    }
+
+    /// Makes a node the master again, where it is not.
+    fn lead_again(&mut self, node: &Named) -> Result<()> {
+        if !self.cluster.member(node.id)?.is_master() {
+            await_rest(self.cluster, self.patience, self.context)?;
+            self.promote(node.id)?;
+        }
+        self.back.retain(|it| it.id != node.id);
+        Ok(())
+    }
+
+    fn promote(&mut self, replica: NodeId) -> Result<()> {
+        let failover = Failover::plan(self.cluster, replica, FailoverMode::Agreed)?;
+        let held_up = failover.apply(self.cluster, self.context)?;
+        self.rolled.held_up = self.rolled.held_up.max(held_up);
+        if let Some(held_up) = held_up {
+            let pause = held_up.as_secs_f64() * 1e3;
+            let text =
+                format!("{} serves; writes were held up for {pause:.1} ms", failover.replica);
+            self.context.step(Step::Other { text });
+        }
+        if let Some(lock) = self.lock {
+            let endpoint = self.cluster.member(replica)?.endpoint();
+            lock.extend_to(endpoint, self.cluster.settings(), self.context)?;
+        }
+        await_rest(self.cluster, self.patience, self.context)
+    }
+
+    fn stopped(&self, plan: &RollPlan, error: Error) -> Error {
+        let done = self.rolled.done.clone();
+        let left = plan.turns.iter().map(|turn| turn.node.clone());
+        let left: Vec<Named> = left.filter(|node| !done.contains(node)).collect();
+        let is_up = |member: &&Member| {
+            member.is_up() && left.first().is_none_or(|node| node.id != member.id())
+        };
+        let seed = self.cluster.members().iter().find(is_up).map(Member::endpoint);
+        let seed = seed.unwrap_or(self.cluster.seed()).clone();
+        let (source, back) = (Box::new(error), self.back.clone());
+        RollError::Stopped { source, done, left, back, seed }.into()
+    }
+}
+
+/// A cluster that is not well has no node to spare. Nodes that do not answer count for nothing here: a run that goes on may be
+/// there to mend them.
+fn refuse_ill(cluster: &mut Cluster) -> Result<()> {
+    for member in cluster.members() {
+        let open = [&member.node().migrating, &member.node().importing];
+        if let Some((slot, _)) = open.into_iter().flatten().next() {
+            let (node, seed) = (member.endpoint().clone(), cluster.seed().clone());
+            return Err(MoveError::Open { slot: *slot, node, seed }.into());
+        }
+    }
+    let amiss = agreement::disagreement(cluster, |_| true).or_else(|| unready(cluster));
+    amiss.map_or(Ok(()), |what| {
+        let seed = cluster.seed();
+        Err(Error::Precondition(format!("{what}: see `redis-trib check {seed}` first")))
+    })
+}
+
+/// All nodes as they stand, in the order of their addresses.
+fn survey(cluster: &mut Cluster) -> Vec<RollNode> {
+    cluster.refresh();
+    let told = server_info::ask(cluster, &["min-replicas-to-write"]);
+    let mut nodes: Vec<_> = cluster.members().iter().zip(told).collect();
+    nodes.sort_by_key(|(member, _)| member.endpoint());
+    nodes.into_iter().map(|(member, info)| stands(member, info.as_ref())).collect()
+}
+
+fn stands(member: &Member, info: Option<&ServerInfo>) -> RollNode {
+    let node = member.node();
+    let number = |name| info.and_then(|info| info.number(name)).unwrap_or_default();
+    RollNode {
+        member: Named { id: member.id(), address: member.endpoint().to_string() },
+        master: node.master,
+        slots: node.slots.len(),
+        is_up: member.is_up(),
+        in_sync: node.master.is_some() && info.is_some_and(|info| missing_copy(info).is_none()),
+        offset: number("slave_repl_offset"),
+        min_replicas: info
+            .and_then(|info| info.setting_number("min-replicas-to-write"))
+            .unwrap_or_default(),
+        version: info.and_then(ServerInfo::version),
+    }
+}
