@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Program;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context as _, ensure};
 use clap::Parser;
 use redistrib_benches::proxy::Line;
 use redistrib_benches::run::{Measure, run};
 use redistrib_benches::simulator::{self, Counts, Simulator};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Severity;
-use redistrib_ops::{Cluster, Endpoint, inspect, set_node_timeout};
+use redistrib_ops::{Cluster, Context, Endpoint, SetTimeout, carry_out, inspect};
 
 /// How long the servers may take to see each other well.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -186,8 +186,8 @@ fn on_real_servers(options: &Options) -> anyhow::Result<()> {
 fn calm(lab: &TempLab) -> anyhow::Result<()> {
     let endpoints = lab.endpoints();
     let seed = endpoints.first().context("no server")?;
-    let mut cluster = Cluster::discover(seed, lab.settings())?;
-    for (_, outcome) in set_node_timeout(&mut cluster, Duration::from_secs(60))? {
+    let request = SetTimeout { seed: seed.clone(), timeout: Duration::from_secs(60) };
+    for (_, outcome) in carry_out(request, lab.settings(), Context::default())? {
         outcome?;
     }
     let started = Instant::now();

@@ -3,7 +3,6 @@
 use std::io::{self, BufRead, Write};
 
 use redistrib_ops::model::{NodeId, NodeName};
-use redistrib_ops::reshard::Sources;
 
 /// Asks on one stream and reads answers, line by line, from another. The end of the answers is a no: nothing is
 /// ever done because nobody was there to say so.
@@ -91,7 +90,7 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
         }
     }
 
-    /// Which masters give slots: such as `known` finds, other than `receiver`.
+    /// Which masters give slots: such as `known` finds, other than `receiver`. None where all others are meant.
     ///
     /// # Errors
     /// [`NoAnswer`], and those of the streams.
@@ -99,7 +98,7 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
         &mut self,
         receiver: NodeId,
         known: impl Fn(&NodeName) -> Option<NodeId>,
-    ) -> io::Result<Sources> {
+    ) -> io::Result<Vec<NodeId>> {
         writeln!(self.questions, "Please enter all the source node IDs.")?;
         writeln!(
             self.questions,
@@ -110,11 +109,11 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
         loop {
             let answer = self.insist(&format!("Source node #{}: ", sources.len() + 1))?;
             match (answer.as_str(), named(&answer, &known)) {
-                ("all", _) => return Ok(Sources::All),
+                ("all", _) => return Ok(Vec::new()),
                 ("done", _) if sources.is_empty() => {
                     writeln!(self.questions, "*** No source nodes given yet.")?;
                 }
-                ("done", _) => return Ok(Sources::Nodes(sources)),
+                ("done", _) => return Ok(sources),
                 (_, Some(id)) if id == receiver => {
                     writeln!(
                         self.questions,
@@ -230,13 +229,13 @@ mod tests {
         let (a, b, c) = (id('a'), id('b'), id('c'));
         let answers = format!("done\n{c}\n{a}\n{a}\nx\n{b}\ndone\n");
         let (sources, asked) = dialogue(&answers, |p| p.sources(c, id_of));
-        assert_eq!(sources.unwrap(), Sources::Nodes(vec![a, b]));
+        assert_eq!(sources.unwrap(), [a, b]);
         for told in
             ["No source nodes given", "target node as source", "already", "(x) is not known"]
         {
             assert!(asked.contains(told), "{told}");
         }
         let (all, _) = dialogue(&format!("{a}\nall\n"), |p| p.sources(c, id_of));
-        assert_eq!(all.unwrap(), Sources::All);
+        assert_eq!(all.unwrap(), []);
     }
 }

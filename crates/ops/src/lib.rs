@@ -45,29 +45,37 @@ pub use net::connection::{
 pub use operations::add_node::{NewRole, add_node};
 pub use operations::backup::{Saved, backup, write_whole};
 pub use operations::configure::configure;
-pub use operations::create::Candidates;
+pub use operations::create::{Candidates, Create};
 pub use operations::declared::{Site, apply_declared, observe, plan_declared};
-pub use operations::del_node::Departure;
+pub use operations::del_node::{DelNode, Removal};
+pub use operations::departure::Departure;
 pub use operations::everywhere::{
-    LEAST_NODE_TIMEOUT, Which, call, require_timeout, set_node_timeout,
+    LEAST_NODE_TIMEOUT, SetTimeout, TimeoutPlan, Which, call, require_timeout,
 };
-pub use operations::failover::{Failover, FailoverMode};
-pub use operations::fix::{fix, fix_migrating, plan_cluster_fix};
+pub use operations::failover::{Failover, FailoverMode, Promote, Promoted};
+pub use operations::fix::{Fix, Fixed};
 pub use operations::follow::follow;
-pub use operations::forget_failed::forget_failed;
+pub use operations::forget_failed::ForgetFailed;
 pub use operations::inspect::{NodeReport, Report, glance, inspect};
-pub use operations::join::{balanced_by, join_cluster, join_cluster_with, join_no_load, replicate};
+pub use operations::join::{AddNode, Added, Addition, AskedRole, Join, balanced_by};
 pub use operations::list::{ClusterNode, list_masters, list_nodes};
-pub use operations::meet::Reunion;
-pub use operations::migrate_slots::{migrate_slots, plan_migrate_slots};
-pub use operations::quit::{plan_drain, quit_cluster, require_end, shutdown_cluster};
-pub use operations::rebalance::{By, RebalanceOptions, plan_cluster_rebalance, weighed_replicas};
-pub use operations::replace::Replacement;
-pub use operations::rescue::{lost_slots, rescue_cluster};
-pub use operations::reshard;
+pub use operations::meet::{Meet, Reunion};
+pub use operations::mend::{fix, plan_cluster_fix};
+pub use operations::migrate_slots::MigrateSlots;
+pub use operations::operation::{Answer, Dialogue, Host, Operation, Recovery, Subject};
+pub use operations::rebalance::{By, Rebalance, RebalanceOptions, weighed_replicas};
+pub use operations::redis_trib_py::{
+    each_once, fix_migrating, join_cluster, join_cluster_with, join_no_load, migrate_slots,
+    quit_cluster, replicate, rescue_cluster, shutdown_cluster, start_cluster,
+    start_cluster_on_multi,
+};
+pub use operations::replace::{Replace, Replaced, Replacement};
+pub use operations::rescue::Rescue;
+pub use operations::reshard::{Reshard, ReshardPlan};
 pub use operations::roll::{RollOptions, Rolled, plan_cluster_roll, roll};
-pub use operations::start::{each_once, start_cluster, start_cluster_on_multi};
-use operations::{add_node, fix, functions, holders, repair};
+pub use operations::runner::{Ended, carry_out, recover, run};
+pub use operations::shutdown::Shutdown;
+use operations::{add_node, functions, holders, mend, repair};
 pub use redistrib_cluster_model as model;
 pub use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan};
 pub use redistrib_resp as resp;

@@ -27,7 +27,7 @@ fn id_of(lab: &TempLab, index: usize) -> NodeId {
 redistrib_ops::on_each_test_server! {
     fn nodes_become_a_cluster_that_every_node_sees_alike(server) {
         let lab = TempLab::nodes(server, 7).unwrap();
-        let candidates = Candidates::survey(&lab.endpoints(), lab.settings()).unwrap();
+        let mut candidates = Candidates::survey(&lab.endpoints(), lab.settings()).unwrap();
         let plan = candidates.plan(1, 3).unwrap();
         with_context(|context| candidates.create(&plan, context)).unwrap();
 

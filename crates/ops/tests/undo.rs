@@ -15,11 +15,10 @@ use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions, Migrated};
 use redistrib_ops::model::plan::fix::Blocked;
 use redistrib_ops::model::{Move, NodeId, Slot, SlotSet};
-use redistrib_ops::reshard::{Sources, plan};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Silent, fix,
-    on_each_test_server, plan_cluster_fix,
+    Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Operation,
+    Reshard, Silent, fix, on_each_test_server, plan_cluster_fix,
 };
 use support::*;
 
@@ -243,8 +242,9 @@ fn waits_for_replicas(name: &'static str) {
         assert!(field.open_slots() > 0, "{name}");
 
         let mut cluster = discover(&field.lab);
-        let sources = Sources::Nodes(vec![field.from]);
-        let moves = plan(&cluster, &sources, field.third, 100).unwrap();
+        let (from, to) = (vec![field.from.into()], Some(field.third.into()));
+        let request = Reshard { from, to, slots: 100, ..Reshard::default() };
+        let moves = request.plan(&mut cluster, Context::default()).unwrap().moves;
         let moved = move_slots(&mut cluster, &moves, &options()).unwrap();
         assert_eq!(moved.slots, 100, "{name}");
 

@@ -1,14 +1,14 @@
 //! `create`, and redis-trib.py's `start` and `start-multi`.
 
-use redistrib_ops::lock::Lock;
-use redistrib_ops::model::NodeId;
-use redistrib_ops::{Candidates, Cluster, Endpoint, await_new_cluster, each_once, inspect};
+use std::ops::ControlFlow;
+
+use redistrib_ops::model::plan::create::CreatePlan;
+use redistrib_ops::{Candidates, Create, Subject, each_once, inspect};
 
 use super::{Outcome, Session};
-use crate::args::{CreateArgs, StartArgs, WaitArgs};
+use crate::args::{CreateArgs, StartArgs};
 use crate::render;
 use crate::render::json::{ClusterDocument, is_healthy, is_mended};
-use crate::report::Reporter;
 use crate::shell::Peer;
 use crate::voice;
 
@@ -22,59 +22,49 @@ const FEW_PRIMARIES: &str =
 
 pub(super) fn create(args: &CreateArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    form(&session, "create", &args.nodes, args.replicas, args.wait)
+    let (nodes, replicas) = (args.nodes.clone(), args.replicas);
+    form(&session, Create { nodes, replicas, no_wait: args.wait.no_wait })
 }
 
 /// `start` and `start-multi`: as in redis-trib.py nobody is asked, and a node that is named again is one node.
 pub(super) fn start(args: &StartArgs) -> anyhow::Result<Outcome> {
-    let mut session = Session::for_change(&args.change)?;
+    let mut session = Session::for_change(&args.change)?.called("start");
     session.yes = true;
-    form(&session, "start", &each_once(&args.nodes), 0, args.wait)
+    let nodes = each_once(&args.nodes);
+    form(&session, Create { nodes, replicas: 0, no_wait: args.wait.no_wait })
 }
 
-fn form(
-    session: &Session,
-    verb: &str,
-    endpoints: &[Endpoint],
-    replicas: usize,
-    wait: WaitArgs,
-) -> anyhow::Result<Outcome> {
-    let candidates = Candidates::survey(endpoints, &session.settings)?;
-    let plan = candidates.plan(replicas, 1)?;
-    let nodes: Vec<(NodeId, Endpoint)> =
-        candidates.ids().into_iter().zip(candidates.endpoints()).collect();
-    session.output.lines(render::create(&plan, &nodes));
-    if session.dry_run {
-        session.output.document(&plan);
-        return Ok(Outcome::Done);
-    }
-    let few = plan.masters.len() < SAFE_MASTERS;
+fn form(session: &Session, request: Create) -> anyhow::Result<Outcome> {
+    let no_wait = request.no_wait;
+    let approves = |plan: &CreatePlan, nodes: &mut Candidates| {
+        session.output.lines(render::create(plan, &nodes.nodes()));
+        if session.dry_run {
+            session.output.document(plan);
+            return Ok(ControlFlow::Break(Outcome::Done));
+        }
+        if agrees(session, plan)? {
+            return Ok(ControlFlow::Continue(()));
+        }
+        // Theirs ends well where the user did not want it.
+        let outcome = if voice::peer().is_some() { Outcome::Done } else { Outcome::Failed };
+        Ok(ControlFlow::Break(outcome))
+    };
+    session.carry_out(request, approves, |mut cluster| {
+        let report = inspect(&mut cluster);
+        session.output.lines(render::check(&report, cluster.seed(), false));
+        session.output.document(&ClusterDocument::new(&report, cluster.seed()));
+        let is_well = if no_wait { is_mended(&report) } else { is_healthy(&report) };
+        Ok(match is_well {
+            true => Outcome::Done,
+            false => session.fail("*** The cluster is not well: see above"),
+        })
+    })
+}
+
+fn agrees(session: &Session, plan: &CreatePlan) -> anyhow::Result<bool> {
     let few_words =
         if voice::peer() == Some(Peer::ValkeyCli) { FEW_PRIMARIES } else { FEW_MASTERS };
-    let agreed = (!few || session.may(|prompt| prompt.accepts(few_words))?)
-        && session.may(|prompt| prompt.accepts("Can I set the above configuration?"))?;
-    if !agreed {
-        // Theirs ends well where the user did not want it.
-        return Ok(if voice::peer().is_some() { Outcome::Done } else { Outcome::Failed });
-    }
-    let Some((_, seed)) = nodes.first() else { return Ok(Outcome::Failed) };
-    let reporter = Reporter::new(&session.output);
-    let mut cluster = session.act(&reporter, |context| -> redistrib_ops::Result<_> {
-        let hold = || Lock::take_on(nodes.clone(), &session.settings, verb, context);
-        let _held = session.lock.then(hold).transpose()?;
-        candidates.create(&plan, context)?;
-        let mut cluster = Cluster::discover(seed, &session.settings)?;
-        if !wait.no_wait {
-            await_new_cluster(&mut cluster, context)?;
-        }
-        Ok(cluster)
-    })?;
-    let report = inspect(&mut cluster);
-    session.output.lines(render::check(&report, seed, false));
-    session.output.document(&ClusterDocument::new(&report, seed));
-    let is_well = if wait.no_wait { is_mended(&report) } else { is_healthy(&report) };
-    Ok(match is_well {
-        true => Outcome::Done,
-        false => session.fail("*** The cluster is not well: see above"),
-    })
+    let few = plan.masters.len() < SAFE_MASTERS;
+    Ok((!few || session.may(|prompt| prompt.accepts(few_words))?)
+        && session.may(|prompt| prompt.accepts("Can I set the above configuration?"))?)
 }

@@ -1,11 +1,12 @@
 //! `failover`.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use redistrib_ops::{Failover, FailoverMode};
+use redistrib_ops::{Cluster, Failover, FailoverMode, Promote};
 use serde::Serialize;
 
-use super::{Outcome, Session, chosen};
+use super::{Outcome, Session};
 use crate::args::FailoverArgs;
 
 /// What `failover` ends with under `--json`, and its plan under `--dry-run`.
@@ -25,36 +26,32 @@ pub(super) fn failover(args: &FailoverArgs) -> anyhow::Result<Outcome> {
         (true, _) => FailoverMode::Force,
         _ => FailoverMode::Agreed,
     };
-    let mut cluster = session.discover(&args.node)?;
-    let mut plan = Failover::plan(&cluster, chosen(&cluster, args.which.as_ref())?, mode)?;
-    let (replica, master, slots) = (&plan.replica, &plan.master, plan.slots.len());
-    if session.dry_run {
+    let request = Promote { seed: args.node.clone(), which: args.which.clone(), mode };
+    let approves = |plan: &Failover, _: &mut Cluster| {
+        let (replica, master, slots) = (&plan.replica, &plan.master, plan.slots.len());
+        let what = format!("{slots} slots from {master}{}", loss(mode));
+        if session.dry_run {
+            session.output.line(format_args!("{replica} would take over {what}"));
+            session.output.document(&FailoverDocument { event: "plan", plan, held_up_us: None });
+            return Ok(ControlFlow::Break(Outcome::Done));
+        }
+        let question = format!("Let {replica} take over {what}?");
+        if mode == FailoverMode::TakeOver && !session.may(|prompt| prompt.accepts(&question))? {
+            return Ok(ControlFlow::Break(Outcome::Failed));
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    session.carry_out(request, approves, |done| {
+        let (plan, held_up) = (&done.failover, done.held_up);
+        let (replica, master, slots) = (&plan.replica, &plan.master, plan.slots.len());
         session.output.line(format_args!(
-            "{replica} would take over {slots} slots from {master}{}",
-            loss(mode)
+            "[OK] {replica} is the master of {slots} slots in place of {master}{}.",
+            pause(held_up)
         ));
-        session.output.document(&FailoverDocument { event: "plan", plan: &plan, held_up_us: None });
-        return Ok(Outcome::Done);
-    }
-    let question = format!("Let {replica} take over {slots} slots from {master}{}?", loss(mode));
-    if mode == FailoverMode::TakeOver && !session.may(|prompt| prompt.accepts(&question))? {
-        return Ok(Outcome::Failed);
-    }
-    let held_up = session.change("failover", &mut cluster, |cluster, context| {
-        Failover::plan(cluster, plan.replica.id, mode)?.apply(cluster, context)
-    })?;
-    // Atomic migrations may have ended meanwhile.
-    plan.slots = cluster.member(plan.replica.id)?.node().slots.clone();
-    session.output.line(format_args!(
-        "[OK] {} is the master of {} slots in place of {}{}.",
-        plan.replica,
-        plan.slots.len(),
-        plan.master,
-        pause(held_up)
-    ));
-    let held_up_us = held_up.and_then(|time| u64::try_from(time.as_micros()).ok());
-    session.output.document(&FailoverDocument { event: "failed-over", plan: &plan, held_up_us });
-    Ok(Outcome::Done)
+        let held_up_us = held_up.and_then(|time| u64::try_from(time.as_micros()).ok());
+        session.output.document(&FailoverDocument { event: "failed-over", plan, held_up_us });
+        Ok(Outcome::Done)
+    })
 }
 
 fn loss(mode: FailoverMode) -> &'static str {

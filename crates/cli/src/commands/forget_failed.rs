@@ -1,8 +1,10 @@
 //! `forget-failed`.
 
+use std::ops::ControlFlow;
+
 use redistrib_ops::model::NodeId;
-use redistrib_ops::model::plan::forget::{ForgetPlan, plan_forget_failed};
-use redistrib_ops::{Cluster, forget_failed as forget};
+use redistrib_ops::model::plan::forget::ForgetPlan;
+use redistrib_ops::{Cluster, ForgetFailed};
 use serde::Serialize;
 
 use super::{Outcome, Session};
@@ -18,26 +20,29 @@ struct ForgottenDocument<'a> {
 
 pub(super) fn forget_failed(args: &ForgetFailedArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    let mut cluster = session.discover(&args.seed.node)?;
-    let plan = plan_forget_failed(&cluster.snapshot());
     let output = &session.output;
-    let name = |id: NodeId| name(&cluster, id);
-    output.lines(plan.leaving.iter().map(|id| format!("{} would be forgotten", name(*id))));
-    let stays =
-        |(id, reason): &(NodeId, String)| format!("[WARNING] {} stays: {reason}", name(*id));
-    output.lines(plan.staying.iter().map(stays));
-    if session.dry_run {
-        output.document(&ForgottenDocument { event: "plan", plan: &plan });
-        return Ok(Outcome::Done);
-    }
-    let question = format!("Let all nodes forget these {}?", plan.leaving.len());
-    if !plan.leaving.is_empty() && !session.may_at_terminal(&[], &question)? {
-        return Ok(Outcome::Failed);
-    }
-    let done = session.change("forget-failed", &mut cluster, forget)?;
-    output.line(format_args!("[OK] {} dead nodes have been forgotten.", done.leaving.len()));
-    output.document(&ForgottenDocument { event: "forgotten", plan: &done });
-    Ok(if done.staying.is_empty() { Outcome::Done } else { Outcome::Failed })
+    let request = ForgetFailed { seed: args.seed.node.clone() };
+    let approves = |plan: &ForgetPlan, cluster: &mut Cluster| {
+        let name = |id: NodeId| name(cluster, id);
+        output.lines(plan.leaving.iter().map(|id| format!("{} would be forgotten", name(*id))));
+        let stays =
+            |(id, reason): &(NodeId, String)| format!("[WARNING] {} stays: {reason}", name(*id));
+        output.lines(plan.staying.iter().map(stays));
+        if session.dry_run {
+            output.document(&ForgottenDocument { event: "plan", plan });
+            return Ok(ControlFlow::Break(Outcome::Done));
+        }
+        let question = format!("Let all nodes forget these {}?", plan.leaving.len());
+        if !plan.leaving.is_empty() && !session.may_at_terminal(&[], &question)? {
+            return Ok(ControlFlow::Break(Outcome::Failed));
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    session.carry_out(request, approves, |done| {
+        output.line(format_args!("[OK] {} dead nodes have been forgotten.", done.leaving.len()));
+        output.document(&ForgottenDocument { event: "forgotten", plan: &done });
+        Ok(if done.staying.is_empty() { Outcome::Done } else { Outcome::Failed })
+    })
 }
 
 /// The node's id, and its address as far as one is known.

@@ -1,13 +1,13 @@
 //! `meet`.
 
-use redistrib_ops::Reunion;
-use redistrib_ops::lock::Lock;
+use std::ops::ControlFlow;
+
 use redistrib_ops::model::plan::meet::MeetPlan;
+use redistrib_ops::{Meet, Reunion};
 use serde::Serialize;
 
 use super::{Outcome, Session};
 use crate::args::MeetArgs;
-use crate::report::Reporter;
 
 /// What `meet` ends with under `--json`, and its plan under `--dry-run`.
 #[derive(Serialize)]
@@ -20,26 +20,25 @@ struct MetDocument<'a> {
 pub(super) fn meet(args: &MeetArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let output = &session.output;
-    let reunion = Reunion::survey(&args.nodes, &session.settings)?;
-    let plan = reunion.plan()?;
-    output.lines(plan.members.iter().map(|(id, address)| format!("{id} is at {address}")));
-    output.lines(warnings(&plan));
-    if session.dry_run {
-        output.document(&MetDocument { event: "plan", plan: &plan });
-        return Ok(Outcome::Done);
-    }
-    let question = "Introduce them, though a member gives up slots?";
-    if !plan.yielding.is_empty() && !session.may(|prompt| prompt.accepts(question))? {
-        return Ok(Outcome::Failed);
-    }
-    let done = session.act(&Reporter::new(output), |context| {
-        let hold = || Lock::take_on(reunion.nodes(), &session.settings, "meet", context);
-        let _held = session.lock.then(hold).transpose()?;
-        reunion.meet(context)
-    })?;
-    output.line(format_args!("[OK] {} members know each other's addresses.", done.members.len()));
-    output.document(&MetDocument { event: "met", plan: &done });
-    Ok(if done.missing.is_empty() { Outcome::Done } else { Outcome::Failed })
+    let approves = |plan: &MeetPlan, _: &mut Reunion| {
+        output.lines(plan.members.iter().map(|(id, address)| format!("{id} is at {address}")));
+        output.lines(warnings(plan));
+        if session.dry_run {
+            output.document(&MetDocument { event: "plan", plan });
+            return Ok(ControlFlow::Break(Outcome::Done));
+        }
+        let question = "Introduce them, though a member gives up slots?";
+        if !plan.yielding.is_empty() && !session.may(|prompt| prompt.accepts(question))? {
+            return Ok(ControlFlow::Break(Outcome::Failed));
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    session.carry_out(Meet { nodes: args.nodes.clone() }, approves, |done| {
+        let members = done.members.len();
+        output.line(format_args!("[OK] {members} members know each other's addresses."));
+        output.document(&MetDocument { event: "met", plan: &done });
+        Ok(if done.missing.is_empty() { Outcome::Done } else { Outcome::Failed })
+    })
 }
 
 /// Who is missing, and what would be given up.

@@ -1,22 +1,21 @@
 //! Verbs about single nodes: `add-node`, `del-node`, `quit`, `shutdown` and `set-timeout`.
 
+use std::cell::Cell;
 use std::fmt::Display;
+use std::ops::ControlFlow;
 
 use anyhow::bail;
-use redistrib_ops::migrate::migrate;
 use redistrib_ops::model::{Move, NodeId, NodeName};
 use redistrib_ops::{
-    Cluster, Departure, Error, NewRole, add_node as add, plan_drain, require_end, require_timeout,
-    set_node_timeout, shutdown_cluster,
+    AddNode, Added, Addition, Answer, AskedRole, Cluster, DelNode, Dialogue, Endpoint, Error,
+    NewRole, Removal, SetTimeout, Shutdown, TimeoutPlan,
 };
 use serde::Serialize;
 
-use super::fix::recover;
 use super::inspect::check_before;
 use super::{Outcome, Session, chosen, moves};
-use crate::args::{
-    AddNodeArgs, DelNodeArgs, MigrationArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs,
-};
+use crate::args::{AddNodeArgs, DelNodeArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs};
+use crate::output::Output;
 use crate::render::json::ObstacleDocument;
 use crate::voice;
 
@@ -33,48 +32,81 @@ pub(super) fn add_node(args: &AddNodeArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let output = &session.output;
     output.line(format_args!(">>> Adding node {} to cluster {}", args.new, args.node));
-    let mut cluster = session.discover(&args.node)?;
-    if !check_before(&session, &mut cluster, true) {
-        return Ok(Outcome::Failed);
-    }
     let role = match (args.replica, &args.master_id) {
-        (false, _) => NewRole::Master,
-        (true, Some(name)) => NewRole::ReplicaOf(master_named(&cluster, name)?),
-        (true, None) => NewRole::Replica,
+        (false, _) => AskedRole::Master,
+        (true, None) => AskedRole::Replica,
+        (true, name) => AskedRole::ReplicaOf(name.clone()),
     };
-    let master = role.master(&cluster)?;
-    if let (NewRole::Replica, Some(id)) = (role, master) {
-        output
-            .line(format_args!("Automatically selected master {}", cluster.member(id)?.endpoint()));
-    }
-    let node = args.new.to_string();
-    if session.dry_run {
-        let place = master.map_or("an empty master".to_owned(), |id| format!("a replica of {id}"));
-        output.line(format_args!("{node} would become {place}"));
-        output.document(&AddedDocument { event: "plan", node, id: None, master });
-        return Ok(Outcome::Done);
-    }
-    let id = session.change("add-node", &mut cluster, |cluster, context| {
-        let id = add(cluster, &args.new, role, context).inspect_err(|error| {
-            if error.is_unreachable() && voice::peer().is_some() {
-                output.line(format_args!("[ERR] Sorry, can't connect to node {}", args.new));
-            }
-        })?;
-        session.await_served(&args.node, &args.new, args.wait, context)?;
-        Ok(id)
-    })?;
-    output.line("[OK] New node added correctly.");
-    output.document(&AddedDocument { event: "added", node, id: Some(id), master });
-    Ok(Outcome::Done)
+    let (seed, new, no_wait) = (args.node.clone(), args.new.clone(), args.wait.no_wait);
+    let is_begun = Cell::new(false);
+    let dialogue = AddNodeDialogue { args, is_begun: &is_begun };
+    let done =
+        session.run(AddNode { seed, new, role, no_wait }, dialogue, |Added { id, master }| {
+            output.line("[OK] New node added correctly.");
+            let node = args.new.to_string();
+            output.document(&AddedDocument { event: "added", node, id: Some(id), master });
+            Ok(Outcome::Done)
+        });
+    done.inspect_err(|error| {
+        let is_unreachable = error.downcast_ref().is_some_and(Error::is_unreachable);
+        if is_begun.get() && is_unreachable && voice::peer().is_some() {
+            output.line(format_args!("[ERR] Sorry, can't connect to node {}", args.new));
+        }
+    })
 }
 
-/// The master that a replica is to follow; a peer has another word for one that is not there than for any other node.
-fn master_named(cluster: &Cluster, name: &NodeName) -> anyhow::Result<NodeId> {
+struct AddNodeDialogue<'a> {
+    args: &'a AddNodeArgs,
+    /// Whether the plan is being carried out.
+    is_begun: &'a Cell<bool>,
+}
+
+impl Dialogue<AddNode, Session> for AddNodeDialogue<'_> {
+    fn discovered(
+        &mut self,
+        session: &Session,
+        request: &AddNode,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        if !check_before(session, cluster, true) {
+            return Ok(ControlFlow::Break(Outcome::Failed));
+        }
+        if let AskedRole::ReplicaOf(Some(name)) = &request.role {
+            require_master(cluster, name)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn approves(
+        &mut self,
+        session: &Session,
+        plan: &Addition,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        let (output, node, master) = (&session.output, self.args.new.to_string(), plan.master);
+        if let (NewRole::Replica, Some(id)) = (plan.role, master) {
+            let endpoint = cluster.member(id)?.endpoint();
+            output.line(format_args!("Automatically selected master {endpoint}"));
+        }
+        if session.dry_run {
+            let place =
+                master.map_or("an empty master".to_owned(), |id| format!("a replica of {id}"));
+            output.line(format_args!("{node} would become {place}"));
+            output.document(&AddedDocument { event: "plan", node, id: None, master });
+            return Ok(ControlFlow::Break(Outcome::Done));
+        }
+        self.is_begun.set(true);
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// A peer has another word for a master that is not there than for any other node.
+fn require_master(cluster: &Cluster, name: &NodeName) -> anyhow::Result<()> {
     match cluster.find(name) {
         Err(Error::NoSuchNode { id, .. }) if voice::peer().is_some() => {
             bail!("No such master ID {id}")
         }
-        found => Ok(found?),
+        found => Ok(found.map(drop)?),
     }
 }
 
@@ -94,104 +126,97 @@ struct RemovedDocument<'a> {
 
 pub(super) fn del_node(args: &DelNodeArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    let cluster = session.discover(&args.seed.node)?;
-    // Some nodes may have forgotten it already.
-    let id = chosen(&cluster, args.id.as_ref()).inspect_err(|_| {
-        if let (Some(name), Some(_)) = (&args.id, voice::peer()) {
-            tell_removal(&session, name, &cluster);
-        }
-    })?;
-    let migration = args.drain.then_some(&args.migration);
-    take_out(&session, "del-node", cluster, id, migration)
+    let request = DelNode {
+        seed: args.seed.node.clone(),
+        which: args.id.clone(),
+        drain: args.drain,
+        migration: args.migration.options(),
+    };
+    take_out(&session, request)
 }
 
 /// `quit`: the node at the address leaves, and its slots go to the others first.
 pub(super) fn quit(args: &QuitArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.change)?;
-    let cluster = session.discover(&args.node)?;
-    let id = chosen(&cluster, args.which.as_ref())?;
-    take_out(&session, "quit", cluster, id, Some(&args.migration))
-}
-
-fn tell_removal(session: &Session, node: impl Display, cluster: &Cluster) {
-    session.output.line(format_args!(">>> Removing node {node} from cluster {}", cluster.seed()));
-}
-
-/// Takes a node out; with `migration`, its slots are moved away first.
-fn take_out(
-    session: &Session,
-    verb: &str,
-    mut cluster: Cluster,
-    id: NodeId,
-    migration: Option<&MigrationArgs>,
-) -> anyhow::Result<Outcome> {
-    let output = &session.output;
-    tell_removal(session, id, &cluster);
-    if let Some(migration) = migration
-        && !recover(session, verb, &mut cluster, migration)?
-    {
-        return Ok(Outcome::Failed);
-    }
-    let moves = match migration {
-        Some(_) => plan_drain(&cluster, id)?,
-        None => Vec::new(),
+    let session = Session::for_change(&args.change)?.called("quit");
+    let request = DelNode {
+        seed: args.node.clone(),
+        which: args.which.clone(),
+        drain: true,
+        migration: args.migration.options(),
     };
-    if moves.is_empty() {
-        // Before anybody is kept away: whether it can leave at all.
-        Departure::plan(&cluster, id)?;
-    }
-    if session.dry_run {
-        output.lines(moves::lines(&cluster, &moves));
-        output.line(format_args!("All other nodes would forget {id}, and it would be reset"));
-        let (obstacles, outcome) = moves::weigh(session, &mut cluster, &moves);
-        output.document(&RemovedDocument {
-            event: "plan",
-            id,
-            reassigned: Vec::new(),
-            moves: &moves,
-            obstacles: ObstacleDocument::all(&obstacles),
-        });
-        return Ok(outcome);
-    }
-    if !leaves(session, &cluster, id, &moves)? {
-        return Ok(Outcome::Failed);
-    }
-    let options = migration.map(MigrationArgs::options).unwrap_or_default();
-    let departure = session.change(verb, &mut cluster, |cluster, context| {
-        if !moves.is_empty() {
-            migrate(cluster, &moves, &options, context)?;
-            cluster.refresh();
-        }
-        let departure = Departure::plan(cluster, id)?;
-        departure.apply(cluster, context)?;
-        Ok(departure)
-    })?;
-    output.line(format_args!("[OK] Node {id} removed from the cluster."));
-    let reassigned = departure.reassigned;
-    let obstacles = Vec::new();
-    output.document(&RemovedDocument {
-        event: "removed",
-        id,
-        reassigned,
-        moves: &moves,
-        obstacles,
-    });
-    Ok(Outcome::Done)
+    take_out(&session, request)
 }
 
-/// Shows somebody at a terminal what is about to happen, and asks.
-fn leaves(
-    session: &Session,
-    cluster: &Cluster,
-    id: NodeId,
-    moves: &[Move],
-) -> anyhow::Result<bool> {
-    let place = cluster.known(id).map(|node| node.address.to_string()).unwrap_or_default();
-    let slots: usize = moves.iter().map(|step| step.slots.len()).sum();
-    let question = format!(
-        "Take node {id} ({place}) out of the cluster, {slots} slots moved away first, and reset it?"
-    );
-    session.may_at_terminal(&moves::lines(cluster, moves), &question)
+fn take_out(session: &Session, request: DelNode) -> anyhow::Result<Outcome> {
+    let output = &session.output;
+    session.run(request, DelNodeDialogue, |done| {
+        let id = done.node;
+        output.line(format_args!("[OK] Node {id} removed from the cluster."));
+        output.document(&RemovedDocument {
+            event: "removed",
+            id,
+            reassigned: done.reassigned,
+            moves: &done.moves,
+            obstacles: Vec::new(),
+        });
+        Ok(Outcome::Done)
+    })
+}
+
+struct DelNodeDialogue;
+
+impl Dialogue<DelNode, Session> for DelNodeDialogue {
+    fn discovered(
+        &mut self,
+        session: &Session,
+        request: &DelNode,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        let tell_removal = |node: &dyn Display| {
+            let text = format!(">>> Removing node {node} from cluster {}", cluster.seed());
+            session.output.line(text);
+        };
+        // Some nodes may have forgotten it already.
+        let id = chosen(cluster, request.which.as_ref()).inspect_err(|_| {
+            if let (Some(name), Some(_)) = (&request.which, voice::peer()) {
+                tell_removal(name);
+            }
+        })?;
+        tell_removal(&id);
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn approves(
+        &mut self,
+        session: &Session,
+        plan: &Removal,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        let (output, id, moves) = (&session.output, plan.node, &plan.moves);
+        let lines = moves::lines(cluster, moves);
+        if session.dry_run {
+            output.lines(lines);
+            output.line(format_args!("All other nodes would forget {id}, and it would be reset"));
+            let (obstacles, outcome) = moves::weigh(session, cluster, moves);
+            output.document(&RemovedDocument {
+                event: "plan",
+                id,
+                reassigned: Vec::new(),
+                moves,
+                obstacles: ObstacleDocument::all(&obstacles),
+            });
+            return Ok(ControlFlow::Break(outcome));
+        }
+        let place = cluster.known(id).map(|node| node.address.to_string()).unwrap_or_default();
+        let slots: usize = moves.iter().map(|step| step.slots.len()).sum();
+        let question = format!(
+            "Take node {id} ({place}) out of the cluster, {slots} slots moved away first, and reset it?"
+        );
+        Ok(match session.may_at_terminal(&lines, &question)? {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(Outcome::Failed),
+        })
+    }
 }
 
 /// What `shutdown` ends with under `--json`, and its plan under `--dry-run`.
@@ -203,20 +228,21 @@ struct EndedDocument {
 
 pub(super) fn shutdown(args: &ShutdownArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
-    let (seed, node) = (&args.node, args.node.to_string());
-    let mut cluster = session.discover(seed)?;
-    if session.dry_run {
-        require_end(&mut cluster, args.ignore_failed)?;
-        session.output.line(format_args!("{seed} would be reset: it is alone and empty"));
-        session.output.document(&EndedDocument { event: "plan", node });
-        return Ok(Outcome::Done);
-    }
-    session.change("shutdown", &mut cluster, |_, _| {
-        shutdown_cluster(seed, &session.settings, args.ignore_failed)
-    })?;
-    session.output.line(format_args!("[OK] The cluster of {seed} has ended."));
-    session.output.document(&EndedDocument { event: "ended", node });
-    Ok(Outcome::Done)
+    let (seed, node) = (args.node.clone(), args.node.to_string());
+    let approves = |(): &(), _: &mut Cluster| {
+        if session.dry_run {
+            session.output.line(format_args!("{node} would be reset: it is alone and empty"));
+            session.output.document(&EndedDocument { event: "plan", node: node.clone() });
+            return Ok(ControlFlow::Break(Outcome::Done));
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    let request = Shutdown { seed, ignore_failed: args.ignore_failed };
+    session.carry_out(request, approves, |()| {
+        session.output.line(format_args!("[OK] The cluster of {node} has ended."));
+        session.output.document(&EndedDocument { event: "ended", node: node.clone() });
+        Ok(Outcome::Done)
+    })
 }
 
 /// The plan of `set-timeout`.
@@ -237,19 +263,22 @@ struct TimeoutDocument {
 pub(super) fn set_timeout(args: &SetTimeoutArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let output = &session.output;
-    let mut cluster = session.discover(&args.seed.node)?;
-    let timeout_ms = require_timeout(args.timeout)?;
-    output.line(">>> Reconfiguring node timeout in every cluster node...");
-    if session.dry_run {
-        let nodes: Vec<String> =
-            cluster.members().iter().map(|member| member.endpoint().to_string()).collect();
-        output.lines(nodes.iter().map(|node| format!("{node} would get {timeout_ms} ms")));
-        output.document(&TimeoutPlanDocument { event: "plan", timeout_ms, nodes });
-        return Ok(Outcome::Done);
-    }
-    let answers = session.change("set-timeout", &mut cluster, |cluster, _| {
-        set_node_timeout(cluster, args.timeout)
-    })?;
+    let approves = |plan: &TimeoutPlan, _: &mut Cluster| {
+        output.line(">>> Reconfiguring node timeout in every cluster node...");
+        if session.dry_run {
+            let timeout_ms = plan.timeout_ms;
+            let nodes: Vec<String> = plan.nodes.iter().map(ToString::to_string).collect();
+            output.lines(nodes.iter().map(|node| format!("{node} would get {timeout_ms} ms")));
+            output.document(&TimeoutPlanDocument { event: "plan", timeout_ms, nodes });
+            return Ok(ControlFlow::Break(Outcome::Done));
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    let request = SetTimeout { seed: args.seed.node.clone(), timeout: args.timeout };
+    session.carry_out(request, approves, |answers| Ok(tell_timeouts(output, answers)))
+}
+
+fn tell_timeouts(output: &Output, answers: Vec<(Endpoint, Result<(), Error>)>) -> Outcome {
     let (mut set, mut failed) = (0, 0);
     for (node, answer) in answers {
         match &answer {
@@ -272,5 +301,5 @@ pub(super) fn set_timeout(args: &SetTimeoutArgs) -> anyhow::Result<Outcome> {
     output.line(format_args!(">>> New node timeout set. {set} OK, {failed} ERR."));
     // The peers' scripts read the count.
     let fine = failed == 0 || voice::peer().is_some();
-    Ok(if fine { Outcome::Done } else { Outcome::Failed })
+    if fine { Outcome::Done } else { Outcome::Failed }
 }

@@ -10,12 +10,14 @@ mod failover;
 mod failure;
 mod fix;
 mod forget_failed;
+mod host;
 mod inspect;
 mod join;
 mod lab;
 mod man;
 mod meet;
 mod members;
+mod migrate_slots;
 mod moves;
 mod rebalance;
 mod replace;
@@ -30,14 +32,15 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use redistrib_ops::lock::Lock;
-use redistrib_ops::model::{NodeId, NodeName};
-use redistrib_ops::{Cluster, Context, Endpoint, Settings};
+use redistrib_ops::model::{Finding, NodeId, NodeName};
+use redistrib_ops::{Cluster, Context, Endpoint, Host, Settings, Subject};
 
-use crate::args::{ChangeArgs, ReportArgs, UsageError, Verb, WaitArgs, WorkArgs};
+use crate::args::{ChangeArgs, MigrationArgs, ReportArgs, UsageError, Verb, WorkArgs};
 use crate::escape::Escaped;
 use crate::interrupt::Interrupts;
 use crate::output::{Output, tell_error};
 use crate::prompt::Prompt;
+use crate::render;
 use crate::report::Reporter;
 use crate::secrets;
 use crate::voice;
@@ -91,7 +94,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Fix(args) => (args.change.work.json, fix::fix(&args)),
         Verb::Reshard(args) => (args.change.work.json, reshard::reshard(&args)),
         Verb::Rebalance(args) => (args.change.work.json, rebalance::rebalance(&args)),
-        Verb::MigrateSlots(args) => (args.change.work.json, reshard::migrate_slots(&args)),
+        Verb::MigrateSlots(args) => (args.change.work.json, migrate_slots::migrate_slots(&args)),
         Verb::AddNode(args) => (args.change.work.json, members::add_node(&args)),
         Verb::DelNode(args) => (args.change.work.json, members::del_node(&args)),
         Verb::ForgetFailed(args) => (args.change.work.json, forget_failed::forget_failed(&args)),
@@ -147,6 +150,10 @@ struct Session {
     dry_run: bool,
     /// Whether to keep others away from the cluster.
     lock: bool,
+    /// Whether open slots may be mended before slots are moved.
+    mends: bool,
+    /// The verb, where an operation has several.
+    verb: Option<&'static str>,
 }
 
 impl Session {
@@ -158,6 +165,8 @@ impl Session {
             yes: args.yes,
             dry_run: false,
             lock: false,
+            mends: true,
+            verb: None,
         })
     }
 
@@ -169,11 +178,22 @@ impl Session {
             yes: args.yes,
             dry_run: args.dry_run,
             lock: false,
+            mends: true,
+            verb: None,
         })
     }
 
     fn for_change(args: &ChangeArgs) -> anyhow::Result<Self> {
         Ok(Self { lock: !args.no_lock, ..Self::for_work(&args.work)? })
+    }
+
+    fn for_moves(change: &ChangeArgs, migration: &MigrationArgs) -> anyhow::Result<Self> {
+        Ok(Self { mends: !migration.no_mend, ..Self::for_change(change)? })
+    }
+
+    /// The same under this verb's name.
+    fn called(self, verb: &'static str) -> Self {
+        Self { verb: Some(verb), ..self }
     }
 
     fn discover(&self, seed: &Endpoint) -> anyhow::Result<Cluster> {
@@ -210,6 +230,14 @@ impl Session {
         Ok(agreed)
     }
 
+    /// Tells which slots an interrupted run has left open.
+    fn tell_open(&self, open: &[Finding]) {
+        self.output.lines(open.iter().map(render::finding));
+        if self.dry_run && !open.is_empty() {
+            self.output.line("The open slots would be mended first.");
+        }
+    }
+
     /// Like [`Session::may`], for verbs whose scripts were never asked: only somebody at a terminal is, with the plan above the
     /// question.
     fn may_at_terminal(&self, plan: &[String], question: &str) -> anyhow::Result<bool> {
@@ -227,23 +255,13 @@ impl Session {
         cluster: &mut Cluster,
         work: impl FnOnce(&mut Cluster, Context<'_>) -> redistrib_ops::Result<T>,
     ) -> anyhow::Result<T> {
-        self.hold(verb, cluster, |cluster, context| {
+        self.locked(verb, cluster, |cluster, _, context| {
             if self.lock {
                 // Others may have changed it before we had it to ourselves.
                 cluster.refresh();
             }
             work(cluster, context)
         })
-    }
-
-    /// The same for work that looks by itself at what others may have changed before we had the cluster to ourselves.
-    fn hold<T>(
-        &self,
-        verb: &str,
-        cluster: &mut Cluster,
-        work: impl FnOnce(&mut Cluster, Context<'_>) -> redistrib_ops::Result<T>,
-    ) -> anyhow::Result<T> {
-        self.locked(verb, cluster, |cluster, _, context| work(cluster, context))
     }
 
     /// The same for work under which masters come and go, on which the lock is to be taken, too.
@@ -253,25 +271,10 @@ impl Session {
         cluster: &mut Cluster,
         work: impl FnOnce(&mut Cluster, Option<&Lock>, Context<'_>) -> redistrib_ops::Result<T>,
     ) -> anyhow::Result<T> {
-        let reporter = Reporter::naming(&self.output, cluster).of(verb);
-        self.act(&reporter, |context| {
-            let held = self.lock.then(|| Lock::take(cluster, verb, context)).transpose()?;
+        Ok(self.work(verb, cluster.nodes(), |context| {
+            let held = self.lock.then(|| cluster.lock(verb, context)).transpose()?;
             work(cluster, held.as_ref(), context)
-        })
-    }
-
-    /// Waits until a new member serves clients, unless the user knows what that means.
-    fn await_served(
-        &self,
-        seed: &Endpoint,
-        new: &Endpoint,
-        wait: WaitArgs,
-        context: Context<'_>,
-    ) -> redistrib_ops::Result<()> {
-        if wait.no_wait {
-            return Ok(());
-        }
-        redistrib_ops::await_served(seed, new, &self.settings, context)
+        })??)
     }
 
     /// Runs work with a reporter, in which Ctrl-C has its two steps.

@@ -1,48 +1,21 @@
 //! What the verbs that move slots have in common.
 
-use std::collections::BTreeSet;
-
 use redistrib_ops::Cluster;
-use redistrib_ops::migrate::{migrate, obstacles};
+use redistrib_ops::migrate::{Migrated, obstacles};
+use redistrib_ops::model::Move;
 use redistrib_ops::model::fitness::{Obstacle, Weight};
-use redistrib_ops::model::{Move, NodeId, SlotSet};
 
 use super::{Outcome, Session};
-use crate::args::MigrationArgs;
 use crate::render::json::{MigratedDocument, MovesDocument};
 use crate::{render, voice};
 
-/// Which master owns which slots.
-pub(super) type Owners = Vec<(NodeId, SlotSet)>;
-
-/// Which master owns which slots now, by what each says of itself.
-pub(super) fn owners(cluster: &Cluster) -> Owners {
-    cluster.masters().map(|master| (master.id(), master.node().slots.clone())).collect()
-}
-
-/// Shows the moves alone with `--dry-run` or if there are none; otherwise carries them out and tells what was done.
-pub(super) fn carry_out(
-    session: &Session,
-    verb: &str,
-    cluster: &mut Cluster,
-    moves: &[Move],
-    migration: &MigrationArgs,
-) -> anyhow::Result<Outcome> {
-    if session.dry_run || moves.is_empty() {
-        return Ok(show(session, cluster, moves));
-    }
-    let options = migration.options();
-    let ends: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
-    let done = session.hold(verb, cluster, |cluster, context| {
-        // Of others that have changed meanwhile nothing is asked but that they agree in the end.
-        cluster.refresh_of(|member| ends.contains(&member.id()));
-        migrate(cluster, moves, &options, context)
-    })?;
+/// Tells what was moved.
+pub(super) fn tell(session: &Session, done: &Migrated) -> Outcome {
     if voice::peer().is_none() {
-        session.output.line(render::migrated(&done));
+        session.output.line(render::migrated(done));
     }
-    session.output.document(&MigratedDocument::new(&done));
-    Ok(Outcome::Done)
+    session.output.document(&MigratedDocument::new(done));
+    Outcome::Done
 }
 
 /// Shows the moves as a document, with what stands in their way.

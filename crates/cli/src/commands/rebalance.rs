@@ -1,53 +1,92 @@
 //! `rebalance`.
 
-use redistrib_ops::model::Finding;
-use redistrib_ops::model::NodeName;
-use redistrib_ops::model::plan::rebalance::Rebalance;
-use redistrib_ops::{Cluster, Error, RebalanceOptions, plan_cluster_rebalance, weighed_replicas};
+use std::ops::ControlFlow;
 
-use super::fix::recover;
+use redistrib_ops::model::plan::rebalance::Rebalance as Plan;
+use redistrib_ops::model::{Finding, NodeName};
+use redistrib_ops::{
+    Answer, Cluster, Dialogue, Error, Rebalance, RebalanceOptions, weighed_replicas,
+};
+
 use super::inspect::check_before;
 use super::{Outcome, Session, moves};
 use crate::args::RebalanceArgs;
 use crate::{render, voice};
 
+const MEND_FIRST: &str = "*** Please fix your cluster problems before rebalancing";
+
 pub(super) fn rebalance(args: &RebalanceArgs) -> anyhow::Result<Outcome> {
-    let mut session = Session::for_change(&args.change)?;
+    let mut session = Session::for_moves(&args.change, &args.migration)?;
     session.dry_run |= args.simulate;
-    let mut cluster = session.discover(&args.seed.node)?;
-    let options = args.options();
-    if voice::peer().is_some()
-        && let Some(name) = unknown(&cluster, &options)
-    {
-        return Ok(session.fail(&format!("*** No such master node {name}")));
+    let request = Rebalance {
+        seed: args.seed.node.clone(),
+        options: args.options(),
+        migration: args.migration.options(),
+    };
+    let dialogue = RebalanceDialogue { threshold: args.threshold };
+    session.run(request, dialogue, |done| Ok(moves::tell(&session, &done)))
+}
+
+struct RebalanceDialogue {
+    threshold: f64,
+}
+
+impl Dialogue<Rebalance, Session> for RebalanceDialogue {
+    fn discovered(
+        &mut self,
+        session: &Session,
+        request: &Rebalance,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        if voice::peer().is_some()
+            && let Some(name) = unknown(cluster, &request.options)
+        {
+            let text = format!("*** No such master node {name}");
+            return Ok(ControlFlow::Break(session.fail(&text)));
+        }
+        Ok(match check_before(session, cluster, false) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(session.fail(MEND_FIRST)),
+        })
     }
-    if !check_before(&session, &mut cluster, false) {
-        return Ok(session.fail("*** Please fix your cluster problems before rebalancing"));
+
+    fn ready(
+        &mut self,
+        session: &Session,
+        request: &mut Rebalance,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        if !is_whole(session, cluster) {
+            return Ok(ControlFlow::Break(session.fail(MEND_FIRST)));
+        }
+        for replica in weighed_replicas(cluster, &request.options.weights) {
+            let text = format!("[WARNING] {replica} is a replica: its weight changes nothing");
+            session.output.line(text);
+        }
+        Ok(ControlFlow::Continue(()))
     }
-    if !recover(&session, "rebalance", &mut cluster, &args.migration)? {
-        return Ok(Outcome::Failed);
+
+    fn approves(
+        &mut self,
+        session: &Session,
+        plan: &Plan,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        session.output.line(match plan.moves.is_empty() {
+            false => head(plan),
+            true => format!(
+                "*** No rebalancing needed! All nodes are within the {:.2}% threshold.",
+                self.threshold
+            ),
+        });
+        if session.dry_run {
+            session.output.lines(moves::lines(cluster, &plan.moves));
+        }
+        if session.dry_run || plan.moves.is_empty() {
+            return Ok(ControlFlow::Break(moves::show(session, cluster, &plan.moves)));
+        }
+        Ok(ControlFlow::Continue(()))
     }
-    if !is_whole(&session, &cluster) {
-        return Ok(session.fail("*** Please fix your cluster problems before rebalancing"));
-    }
-    for replica in weighed_replicas(&cluster, &options.weights) {
-        session
-            .output
-            .line(format_args!("[WARNING] {replica} is a replica: its weight changes nothing"));
-    }
-    let plan = plan_cluster_rebalance(&mut cluster, &options)?;
-    if !plan.moves.is_empty() {
-        session.output.line(head(&plan));
-    } else {
-        session.output.line(format_args!(
-            "*** No rebalancing needed! All nodes are within the {:.2}% threshold.",
-            args.threshold
-        ));
-    }
-    if session.dry_run {
-        session.output.lines(moves::lines(&cluster, &plan.moves));
-    }
-    moves::carry_out(&session, "rebalance", &mut cluster, &plan.moves, &args.migration)
 }
 
 /// The first node with a weight that is none of the cluster's.
@@ -68,7 +107,7 @@ fn is_whole(session: &Session, cluster: &Cluster) -> bool {
     false
 }
 
-fn head(plan: &Rebalance) -> String {
+fn head(plan: &Plan) -> String {
     let total: f64 = plan.shares.iter().map(|share| share.weight).sum();
     format!(">>> Rebalancing across {} nodes. Total weight = {total:.2}", plan.shares.len())
 }

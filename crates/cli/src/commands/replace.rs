@@ -1,13 +1,14 @@
 //! `replace`.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use redistrib_ops::Replacement;
 use redistrib_ops::model::{Member, SlotSet};
+use redistrib_ops::{Cluster, Replace, Replacement};
 use serde::Serialize;
 
 use super::failover::pause;
-use super::{Outcome, Session, chosen};
+use super::{Outcome, Session};
 use crate::args::ReplaceArgs;
 
 /// What `replace` ends with under `--json`, and its plan under `--dry-run`.
@@ -33,31 +34,36 @@ impl<'a> ReplacedDocument<'a> {
 pub(super) fn replace(args: &ReplaceArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let output = &session.output;
-    let mut cluster = session.discover(&args.node)?;
-    let old = chosen(&cluster, args.which.as_ref())?;
-    let plan = Replacement::plan(&mut cluster, old, &args.new, args.keep)?;
-    if session.dry_run {
-        output.line(format_args!("{} would take the place of {}", args.new, described(&plan)));
-        output.document(&ReplacedDocument::of("plan", &plan, None));
-        return Ok(Outcome::Done);
-    }
-    let question = format!("Let {} take the place of {}?", args.new, described(&plan));
-    if !session.may_at_terminal(&[], &question)? {
-        return Ok(Outcome::Failed);
-    }
-    let (plan, held_up) = session.change("replace", &mut cluster, |cluster, context| {
-        let plan = Replacement::plan(cluster, old, &args.new, args.keep)?;
-        let held_up = plan.apply(cluster, context)?;
-        Ok((plan, held_up))
-    })?;
-    output.line(format_args!(
-        "[OK] {} has taken the place of {}{}.",
-        args.new,
-        plan.old.address,
-        pause(held_up)
-    ));
-    output.document(&ReplacedDocument::of("replaced", &plan, held_up));
-    Ok(Outcome::Done)
+    let request = Replace {
+        seed: args.node.clone(),
+        which: args.which.clone(),
+        new: args.new.clone(),
+        keep: args.keep,
+    };
+    let approves = |plan: &Replacement, _: &mut Cluster| {
+        let (new, old) = (&args.new, described(plan));
+        if session.dry_run {
+            output.line(format_args!("{new} would take the place of {old}"));
+            output.document(&ReplacedDocument::of("plan", plan, None));
+            return Ok(ControlFlow::Break(Outcome::Done));
+        }
+        let question = format!("Let {new} take the place of {old}?");
+        Ok(match session.may_at_terminal(&[], &question)? {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(Outcome::Failed),
+        })
+    };
+    session.carry_out(request, approves, |done| {
+        let (plan, held_up) = (&done.replacement, done.held_up);
+        output.line(format_args!(
+            "[OK] {} has taken the place of {}{}.",
+            args.new,
+            plan.old.address,
+            pause(held_up)
+        ));
+        output.document(&ReplacedDocument::of("replaced", plan, held_up));
+        Ok(Outcome::Done)
+    })
 }
 
 /// The old node, what is taken over from it, and what becomes of it.

@@ -1,15 +1,16 @@
-//! `reshard` and `migrate-slots`.
+//! `reshard`.
+
+use std::ops::ControlFlow;
 
 use anyhow::{Context, ensure};
-use redistrib_ops::model::{Finding, NodeId, NodeName, SlotSet};
-use redistrib_ops::reshard::{Sources, plan};
-use redistrib_ops::{Cluster, Endpoint, Error, Member, glance, plan_migrate_slots};
+use redistrib_ops::model::{Finding, NodeId, NodeName};
+use redistrib_ops::{
+    Answer, Cluster, Dialogue, Error, Member, Report, Reshard, ReshardPlan, glance,
+};
 
-use super::fix::recover;
 use super::inspect::check_before;
-use super::moves::Owners;
 use super::{Outcome, Session, moves};
-use crate::args::{MigrateSlotsArgs, ReshardArgs, SourceNames};
+use crate::args::{ReshardArgs, SourceNames};
 use crate::output::tell_error;
 use crate::prompt::Prompt;
 use crate::{render, voice};
@@ -17,119 +18,115 @@ use crate::{render, voice};
 /// As many slots as there are.
 const MOST_SLOTS: u16 = 16384;
 
-/// What is to be moved: given as options, or asked for.
+pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
+    let session = Session::for_moves(&args.change, &args.migration)?;
+    let request = Reshard {
+        seed: args.seed.node.clone(),
+        migration: args.migration.options(),
+        ..Reshard::default()
+    };
+    let dialogue = ReshardDialogue { args, report: None };
+    session.run(request, dialogue, |done| Ok(moves::tell(&session, &done)))
+}
+
+struct ReshardDialogue<'a> {
+    args: &'a ReshardArgs,
+    /// The cluster as it is when the plan is made.
+    report: Option<Report>,
+}
+
+impl Dialogue<Reshard, Session> for ReshardDialogue<'_> {
+    fn discovered(
+        &mut self,
+        session: &Session,
+        _request: &Reshard,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        Ok(match check_before(session, cluster, true) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(
+                session.fail("*** Please fix your cluster problems before resharding"),
+            ),
+        })
+    }
+
+    /// What is to be moved is given as options, or asked for.
+    fn ready(
+        &mut self,
+        session: &Session,
+        request: &mut Reshard,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        let (seed, report) = (&request.seed, glance(cluster));
+        if voice::peer().is_none() {
+            session.output.lines(render::check(&report, seed, false));
+        }
+        ensure!(
+            !report.findings.iter().any(is_in_the_way),
+            "*** Please fix your cluster problems before resharding: redis-trib fix {seed}"
+        );
+        self.report = Some(report);
+        let mut wish = wish(self.args, session, cluster)?;
+        if voice::peer().is_some() && !leave_out_target(session, &mut wish) {
+            return Ok(ControlFlow::Break(Outcome::Failed));
+        }
+        request.slots = usize::from(wish.count);
+        request.to = Some(wish.target.into());
+        request.from = wish.sources.into_iter().map(NodeName::from).collect();
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn approves(
+        &mut self,
+        session: &Session,
+        plan: &ReshardPlan,
+        cluster: &mut Cluster,
+    ) -> Answer<Session> {
+        let (output, wanted, count) = (&session.output, plan.wanted(), plan.count());
+        if plan.arrived > 0 {
+            output.line(format_args!(
+                "[OK] {} slots that an earlier run had left on their way have arrived: they count among the {}.",
+                plan.arrived, plan.asked
+            ));
+        }
+        if count < wanted {
+            output.line(format_args!(
+                "*** {wanted} slots are wanted, and the sources own {count}: moving these."
+            ));
+        }
+        let each_slot = self.args.each_slot || session.dry_run || !session.yes;
+        let report = self.report.get_or_insert_with(|| glance(cluster));
+        output.lines(render::reshard(report, &plan.moves, plan.target, each_slot));
+        if !session.dry_run && !session.may(Prompt::proceeds)? {
+            return Ok(ControlFlow::Break(Outcome::Failed));
+        }
+        if session.dry_run || plan.moves.is_empty() {
+            return Ok(ControlFlow::Break(moves::show(session, cluster, &plan.moves)));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// What is to be moved.
 struct Wish {
     count: u16,
     target: NodeId,
-    sources: Sources,
-}
-
-pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.change)?;
-    let seed = &args.seed.node;
-    let mut cluster = session.discover(seed)?;
-    let before = moves::owners(&cluster);
-    if !check_before(&session, &mut cluster, true) {
-        return Ok(session.fail("*** Please fix your cluster problems before resharding"));
-    }
-    if !recover(&session, "reshard", &mut cluster, &args.migration)? {
-        return Ok(Outcome::Failed);
-    }
-    let report = glance(&cluster);
-    if voice::peer().is_none() {
-        session.output.lines(render::check(&report, seed, false));
-    }
-    ensure!(
-        !report.findings.iter().any(is_in_the_way),
-        "*** Please fix your cluster problems before resharding: redis-trib fix {seed}"
-    );
-    let mut wish = wish(args, &session, &cluster)?;
-    if voice::peer().is_some() && !leave_out_target(&session, &mut wish) {
-        return Ok(Outcome::Failed);
-    }
-    let done = recovered(&before, &cluster, &wish)?;
-    tell_recovered(&session, done, wish.count);
-    let wanted = usize::from(wish.count).saturating_sub(done);
-    let moves = match wanted {
-        0 => Vec::new(),
-        wanted => plan(&cluster, &wish.sources, wish.target, wanted)?,
-    };
-    let count: usize = moves.iter().map(|step| step.slots.len()).sum();
-    if count < wanted {
-        session.output.line(format_args!(
-            "*** {wanted} slots are wanted, and the sources own {count}: moving these."
-        ));
-    }
-    let each_slot = args.each_slot || session.dry_run || !session.yes;
-    session.output.lines(render::reshard(&report, &moves, wish.target, each_slot));
-    if !session.dry_run && !session.may(Prompt::proceeds)? {
-        return Ok(Outcome::Failed);
-    }
-    moves::carry_out(&session, "reshard", &mut cluster, &moves, &args.migration)
+    /// All other masters where none is named.
+    sources: Vec<NodeId>,
 }
 
 /// A peer leaves the target out where it is named among the sources. Tells whether any are left.
 fn leave_out_target(session: &Session, wish: &mut Wish) -> bool {
-    let Sources::Nodes(ids) = &mut wish.sources else { return true };
-    let named = ids.len();
-    ids.retain(|id| *id != wish.target);
-    if ids.len() < named {
-        session.output.line("*** It is not possible to use the target node as source node.");
+    let named = wish.sources.len();
+    wish.sources.retain(|id| *id != wish.target);
+    if wish.sources.len() == named {
+        return true;
     }
-    if ids.is_empty() {
+    session.output.line("*** It is not possible to use the target node as source node.");
+    if wish.sources.is_empty() {
         tell_error("*** No source nodes given, operation aborted.");
     }
-    !ids.is_empty()
-}
-
-/// How many of the slots that are asked for an earlier run had begun to move, and have just come to their end: they
-/// are part of what this run was asked for. Those that had moved before this run began cannot be told from others.
-fn recovered(before: &Owners, cluster: &Cluster, wish: &Wish) -> anyhow::Result<usize> {
-    let now = &cluster.member(wish.target)?.node().slots;
-    let is_source = |id: &NodeId| {
-        *id != wish.target
-            && match &wish.sources {
-                Sources::All => true,
-                Sources::Nodes(ids) => ids.contains(id),
-            }
-    };
-    let given = before.iter().filter(|(id, _)| is_source(id));
-    Ok(given.map(|(_, slots)| slots.intersection(now).len()).sum())
-}
-
-fn tell_recovered(session: &Session, done: usize, count: u16) {
-    if done > 0 {
-        session.output.line(format_args!(
-            "[OK] {done} slots that an earlier run had left on their way have arrived: they count among the {count}."
-        ));
-    }
-}
-
-/// `migrate-slots`: these very slots, and as in redis-trib.py nobody is asked.
-pub(super) fn migrate_slots(args: &MigrateSlotsArgs) -> anyhow::Result<Outcome> {
-    let session = Session::for_change(&args.change)?;
-    let slots = args.slots.iter().fold(SlotSet::new(), |all, some| all.union(some));
-    let ends = [&args.source, &args.target];
-    let address = ends.iter().find_map(|name| name.as_str().parse::<Endpoint>().ok());
-    let Some(seed) = address else {
-        tell_error(
-            "[ERR] One of the two nodes must be given as HOST:PORT: where the cluster can be asked",
-        );
-        return Ok(Outcome::Misused);
-    };
-    let mut cluster = session.discover(&seed)?;
-    if !recover(&session, "migrate-slots", &mut cluster, &args.migration)? {
-        return Ok(Outcome::Failed);
-    }
-    let step = plan_migrate_slots(&cluster, &args.source, &args.target, &slots)?;
-    let moves: Vec<_> = Some(step).into_iter().filter(|step| !step.slots.is_empty()).collect();
-    if moves.is_empty() {
-        session.output.line(format_args!("[OK] {} owns these slots already.", args.target));
-    }
-    if session.dry_run {
-        session.output.lines(moves::lines(&cluster, &moves));
-    }
-    moves::carry_out(&session, "migrate-slots", &mut cluster, &moves, &args.migration)
+    !wish.sources.is_empty()
 }
 
 /// Whether slots must not be moved while this is so. Disagreement may pass by itself, which the migration waits for.
@@ -147,10 +144,10 @@ fn wish(args: &ReshardArgs, session: &Session, cluster: &Cluster) -> anyhow::Res
     let target = args.to.as_ref().map(|name| master(cluster, name)).transpose()?;
     let sources = match &args.from {
         None => None,
-        Some(SourceNames::All) => Some(Sources::All),
+        Some(SourceNames::All) => Some(Vec::new()),
         Some(SourceNames::Nodes(names)) => {
             let ids = names.iter().map(|name| master(cluster, name));
-            Some(Sources::Nodes(ids.collect::<anyhow::Result<_>>()?))
+            Some(ids.collect::<anyhow::Result<_>>()?)
         }
     };
     let mut prompt = Prompt::standard();

@@ -95,6 +95,13 @@ impl Endpoint {
     }
 }
 
+/// Where a server listens unless it is told otherwise.
+impl Default for Endpoint {
+    fn default() -> Self {
+        Self::tcp("127.0.0.1", 6379)
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -249,7 +249,7 @@ impl Lab {
         // Those that have come later are put to use by whoever added them.
         let founders = &self.nodes[..self.nodes.len() - self.record.added];
         let founders: Vec<_> = founders.iter().map(Node::endpoint).collect();
-        let candidates = Candidates::survey(&founders, &self.settings)?;
+        let mut candidates = Candidates::survey(&founders, &self.settings)?;
         match candidates.plan(self.record.replicas, options::LEAST_MASTERS) {
             Ok(plan) => candidates.create(&plan, context)?,
             // They are a cluster from an earlier run, with keys or other roles.

@@ -9,13 +9,16 @@ use redistrib_cluster_model::plan::create::{CreatePlan, plan_create};
 use redistrib_cluster_model::{Address, Beginning, Intended, Named, NodeId, SlotRange};
 use redistrib_resp::Command;
 
+use super::operation::{Operation, Subject};
 use crate::candidate::Candidate;
 use crate::cluster::{in_parallel, read_topology};
 use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
+use crate::lock::Lock;
+use crate::served::await_new_cluster;
 use crate::server_info::ask_one;
 use crate::wait::until_settled;
-use crate::{Cancel, Context, Endpoint, MembershipError, Settings, Step};
+use crate::{Cancel, Cluster, Context, Endpoint, MembershipError, Settings, Step};
 
 /// How long the nodes may take to know each other at least, and how much longer for each of them.
 const LEAST_JOIN_TIME: Duration = Duration::from_secs(20);
@@ -30,12 +33,63 @@ const REPEAT_INTRODUCTION: Duration = Duration::from_millis(400);
 /// How long nodes may take to be alone after a reset.
 const RESET_DEADLINE: Duration = Duration::from_secs(5);
 
+/// The request to make a cluster of nodes. They are empty, or what an interrupted creation of the same cluster has left.
+///
+/// ```no_run
+/// use redistrib_ops::{Context, Create, Endpoint, Settings, carry_out};
+/// let nodes = (7000..7006).map(|port| Endpoint::tcp("127.0.0.1", port)).collect();
+/// let request = Create { nodes, replicas: 1, ..Create::default() };
+/// println!("{} members", carry_out(request, &Settings::default(), Context::default())?.members().len());
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Create {
+    /// The nodes.
+    pub nodes: Vec<Endpoint>,
+    /// How many replicas each master gets at least.
+    pub replicas: usize,
+    /// Whether not to wait until the nodes serve clients, and replicas have their masters' data.
+    pub no_wait: bool,
+}
+
+impl Operation for Create {
+    const VERB: &'static str = "create";
+    type Subject = Candidates;
+    type Plan = CreatePlan;
+    type Report = Cluster;
+
+    fn discover(&self, settings: &Settings) -> Result<Candidates> {
+        Candidates::survey(&self.nodes, settings)
+    }
+
+    fn plan(&self, nodes: &mut Candidates, _context: Context<'_>) -> Result<CreatePlan> {
+        nodes.plan(self.replicas, 1)
+    }
+
+    /// # Errors
+    /// Those of [`Candidates::create`] and [`await_new_cluster`].
+    fn apply(
+        &self,
+        plan: CreatePlan,
+        nodes: &mut Candidates,
+        context: Context<'_>,
+    ) -> Result<Cluster> {
+        nodes.create(&plan, context)?;
+        let seed = self.nodes.first().cloned().unwrap_or_default();
+        let mut cluster = Cluster::discover(&seed, &nodes.settings)?;
+        if !self.no_wait {
+            await_new_cluster(&mut cluster, context)?;
+        }
+        Ok(cluster)
+    }
+}
+
 /// Nodes in cluster mode that may become a cluster.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Candidates, Context, Endpoint, Settings, Silent};
 /// let nodes: Vec<Endpoint> = (7000..7006).map(|port| Endpoint::tcp("127.0.0.1", port)).collect();
-/// let candidates = Candidates::survey(&nodes, &Settings::default())?;
+/// let mut candidates = Candidates::survey(&nodes, &Settings::default())?;
 /// let plan = candidates.plan(1, 3)?;
 /// let cancel = Cancel::new();
 /// candidates.create(&plan, Context::new(&Silent, &cancel))?;
@@ -44,6 +98,7 @@ const RESET_DEADLINE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Candidates {
     nodes: Vec<Candidate>,
+    settings: Settings,
 }
 
 impl Candidates {
@@ -61,7 +116,7 @@ impl Candidates {
         refuse_twins(nodes.iter().map(|it| (it.connection.endpoint(), it.node.id)), |a, b| {
             MembershipError::SameId(a.clone(), b.clone())
         })?;
-        Ok(Self { nodes })
+        Ok(Self { nodes, settings: settings.clone() })
     }
 
     /// Each node's place in the order given, with its id.
@@ -138,7 +193,7 @@ impl Candidates {
     /// Those of [`Connection::call`](crate::Connection::call) and [`Candidates::plan`]; [`Error::NotSettled`] with the nodes
     /// that do not know each other. Nodes that were empty and have not all met are reset then; what has joined is left
     /// for the same command to finish.
-    pub fn create(mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
+    pub fn create(&mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
         self.each(|_, candidate| candidate.look_again())?;
         let reached = self.reached(plan)?;
         match reached {
@@ -391,6 +446,24 @@ impl Candidates {
             })?;
             Ok(what)
         })
+    }
+}
+
+impl Subject for Candidates {
+    fn nodes(&self) -> Vec<(NodeId, Endpoint)> {
+        self.ids().into_iter().zip(self.endpoints()).collect()
+    }
+
+    fn lock(&self, verb: &str, context: Context<'_>) -> Result<Lock> {
+        Lock::take_on(Subject::nodes(self), &self.settings, verb, context)
+    }
+
+    fn look_again(&mut self) -> Result<()> {
+        self.each(|_, candidate| candidate.look_again()).map(drop)
+    }
+
+    fn cluster(&mut self) -> Option<&mut Cluster> {
+        None
     }
 }
 

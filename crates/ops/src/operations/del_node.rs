@@ -1,175 +1,96 @@
-//! A node leaves a cluster for good.
+//! `del-node` and `quit`: a node leaves a cluster, once its slots have moved away.
 
-use std::time::Duration;
+use redistrib_cluster_model::plan::balance::{EvenBalancer, quit_plan};
+use redistrib_cluster_model::{Move, Node, NodeId, NodeName};
+use serde::Serialize;
 
-use redistrib_cluster_model::NodeId;
+use super::departure::Departure;
+use super::moves::{carry_out, named};
+use super::operation::{Operation, Recovery};
+use crate::error::Result;
+use crate::migrate::MigrateOptions;
+use crate::{Cluster, Context, Endpoint, Member, MembershipError, Settings};
 
-use crate::add_node::{forget, poorest_master};
-use crate::commands::replies::info_in;
-use crate::commands::{self, Reset};
-use crate::error::{Error, Result};
-use crate::wait::until_settled;
-use crate::{Cluster, Context, Member, MembershipError, Step};
+/// The request to take a node out of a cluster.
+///
+/// ```no_run
+/// use redistrib_ops::{Context, DelNode, Settings, carry_out};
+/// let request = DelNode { seed: "127.0.0.1:7000".parse()?, drain: true, ..DelNode::default() };
+/// carry_out(request, &Settings::default(), Context::default())?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct DelNode {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// The node that leaves: the seed, where none is named.
+    pub which: Option<NodeName>,
+    /// Whether its slots move to the other masters first, so that these come out even.
+    pub drain: bool,
+    /// How they move.
+    pub migration: MigrateOptions,
+}
 
-/// How long news of slots or of a departure may take to reach every node.
-const NEWS_DEADLINE: Duration = Duration::from_secs(20);
-/// How long a server may take to drop the keys of slots that it has given away.
-const DROP_DEADLINE: Duration = Duration::from_secs(3);
-
-/// What has to be done for a node to leave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Departure {
+/// What a [`DelNode`] would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Removal {
     /// The node that leaves.
     pub node: NodeId,
-    /// Its replicas, each with the master it will follow.
+    /// Where its slots go first.
+    pub moves: Vec<Move>,
+    /// Its replicas, each with the master that it follows then; none are known as long as slots have to move.
     pub reassigned: Vec<(NodeId, NodeId)>,
 }
 
-impl Departure {
-    /// Makes sure that the node can leave, and finds new masters for its replicas. A node that only some others
-    /// still know, after a departure that was interrupted, can.
-    ///
+impl Operation for DelNode {
+    const VERB: &'static str = "del-node";
+    type Subject = Cluster;
+    type Plan = Removal;
+    type Report = Removal;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
+    }
+
+    fn recovery(&self) -> Recovery<'_> {
+        if self.drain { Recovery::Mend(&self.migration) } else { Recovery::None }
+    }
+
     /// # Errors
-    /// [`Error::NoSuchNode`] for one that nobody knows, and [`Error::Membership`](crate::Error::Membership) for a master that still owns slots, or whose
-    /// replicas would have nobody to follow.
-    pub fn plan(cluster: &Cluster, id: NodeId) -> Result<Self> {
-        let leaving = cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?;
-        if !leaving.slots.is_empty() {
-            let (node, slots) = (leaving.address.clone(), leaving.slots.len());
-            return Err(MembershipError::OwnsSlots { node, slots }.into());
-        }
-        // A replica of a master without slots would guard nothing.
-        let others = |member: &Member| {
-            member.id() != id && member.is_up() && !member.node().slots.is_empty()
+    /// Those of [`Cluster::find`] and [`Departure::plan`]; [`Error::Membership`](crate::Error::Membership) for the last master.
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Removal> {
+        let node = named(cluster, self.which.as_ref())?;
+        let moves = if self.drain { plan_drain(cluster, node)? } else { Vec::new() };
+        let reassigned = match moves.is_empty() {
+            true => Departure::plan(cluster, node)?.reassigned,
+            false => Vec::new(),
         };
-        let followers = cluster.replicas_of(id).filter(|replica| replica.is_up());
-        let reassigned = followers
-            .map(|replica| {
-                let master = poorest_master(cluster, others)
-                    .ok_or_else(|| MembershipError::NoMasterLeft(replica.endpoint().clone()))?;
-                Ok((replica.id(), master))
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self { node: id, reassigned })
+        Ok(Removal { node, moves, reassigned })
     }
 
-    /// Does it: the replicas follow others, every reachable node forgets the one that leaves, and it is reset, so that it
-    /// would come back as somebody new. A node that is down is just forgotten. Returns when no node knows it any more.
-    ///
     /// # Errors
-    /// [`Error::NotSettled`] for a master that holds keys, or that others take for the owner of slots, before anything has
-    /// changed; [`Error::Membership`](crate::Error::Membership) for nodes that would not forget it, when all else is done; those of
-    /// [`crate::Connection::call`].
-    pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-        self.refuse_keys(cluster, context)?;
-        self.refuse_owner(cluster, context)?;
-        for (replica, master) in &self.reassigned {
-            let connection = cluster.member_mut(*replica)?.connection()?;
-            context.step(Step::Other {
-                text: format!("{} as replica of {master}", connection.endpoint()),
-            });
-            connection.call(&commands::replicate(*master))?;
-        }
-        // Whoever the next run asks, should this one be killed, must know what is left to do.
-        let failures = if cluster.myself().id() == self.node {
-            let failures = self.be_forgotten(cluster, context);
-            self.reset(cluster, context)?;
-            failures
-        } else {
-            self.reset(cluster, context)?;
-            self.be_forgotten(cluster, context)
-        };
-        if failures.is_empty() {
-            return self.await_oblivion(cluster, context);
-        }
-        Err(MembershipError::NotForgotten { node: self.node, failures }.into())
-    }
-
-    fn be_forgotten(&self, cluster: &mut Cluster, context: Context<'_>) -> Vec<Error> {
-        context
-            .step(Step::Other { text: "Sending CLUSTER FORGET messages to the cluster...".into() });
-        let failures = forget(cluster, self.node);
-        self.name_untold(cluster, context);
-        failures
-    }
-
-    /// Others may not have heard yet that its slots have gone: forgetting it, they would have slots without an owner.
-    fn refuse_owner(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-        until_settled(NEWS_DEADLINE, context.cancel, || {
-            let owns = |member: &&Member| {
-                let node = member.topology().and_then(|view| view.node(self.node));
-                node.is_some_and(|node| !node.slots.is_empty())
-            };
-            let Some(witness) = cluster.members().iter().find(owns) else { return Ok(None) };
-            let what =
-                format!("{} takes node {} for the owner of slots", witness.endpoint(), self.node);
+    /// Those of [`migrate`](crate::migrate::migrate) and [`Departure::apply`].
+    fn apply(&self, plan: Removal, cluster: &mut Cluster, context: Context<'_>) -> Result<Removal> {
+        if !plan.moves.is_empty() {
+            carry_out(cluster, &plan.moves, &self.migration, context)?;
             cluster.refresh();
-            Ok(Some(what))
-        })
-    }
-
-    /// Waits until no node knows it any more: gossip of one that was not told yet brings no name back that others have
-    /// been told to forget.
-    fn await_oblivion(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-        until_settled(NEWS_DEADLINE, context.cancel, || {
-            cluster.refresh();
-            let knows = |member: &&Member| {
-                member.topology().is_some_and(|view| view.node(self.node).is_some())
-            };
-            let witness = cluster.members().iter().find(knows);
-            Ok(witness.map(|it| format!("{} still knows node {}", it.endpoint(), self.node)))
-        })
-    }
-
-    fn name_untold(&self, cluster: &Cluster, context: Context<'_>) {
-        let untold = |member: &&Member| !member.is_up() && member.id() != self.node;
-        for member in cluster.members().iter().filter(untold) {
-            context.warn(format!(
-                "{} cannot be reached and was not told: should it come back, gossip brings the name of the node back \
-                 too; then send it CLUSTER FORGET {}",
-                member.endpoint(),
-                self.node
-            ));
         }
+        let departure = Departure::plan(cluster, plan.node)?;
+        departure.apply(cluster, context)?;
+        Ok(Removal { reassigned: departure.reassigned, ..plan })
     }
+}
 
-    /// A master with keys cannot be reset. Where it owns no slot, no client can read them either; servers may take a
-    /// moment to drop those of slots that they have just given away.
-    fn refuse_keys(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-        let Ok(leaving) = cluster.member_mut(self.node) else { return Ok(()) };
-        if !leaving.is_up() || !leaving.is_master() {
-            return Ok(());
-        }
-        let node = leaving.endpoint().clone();
-        let connection = leaving.connection()?;
-        until_settled(DROP_DEADLINE, context.cancel, || {
-            let keyspace = connection.call(&commands::info_of("keyspace"))?;
-            let keys = info_in(&keyspace).keys();
-            Ok((keys > 0).then(|| {
-                format!(
-                    "Node {node} is not empty! It holds {keys} keys of slots that it does not own, which no client can \
-                     read: remove them if they are not needed (FLUSHALL on that node) and try again"
-                )
-            }))
-        })
+/// The moves that spread a master's slots over the other masters so that these come out even. Empty for a replica.
+fn plan_drain(cluster: &Cluster, id: NodeId) -> Result<Vec<Move>> {
+    let leaving = cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?;
+    if leaving.slots.is_empty() {
+        return Ok(Vec::new());
     }
-
-    fn reset(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-        let Ok(leaving) = cluster.member_mut(self.node) else { return Ok(()) };
-        if leaving.failure().is_some_and(|failure| matches!(failure, Error::Unexpected { .. })) {
-            // Another node answers at its address: itself, after its reset, or one that has the address now.
-            return Ok(());
-        }
-        if !leaving.is_up() {
-            context.warn(format!(
-                "{} cannot be reached and still takes itself for a member: reset it (CLUSTER RESET HARD) should it come back",
-                leaving.endpoint()
-            ));
-            return Ok(());
-        }
-        context
-            .step(Step::Other { text: "Sending CLUSTER RESET HARD to the deleted node.".into() });
-        leaving.connection()?.call(&commands::reset(Reset::Hard))?;
-        Ok(())
+    let others = cluster.masters().filter(|member| member.is_up() && member.id() != id);
+    let others: Vec<&Node> = others.map(Member::node).collect();
+    if others.is_empty() {
+        return Err(MembershipError::LastMaster(leaving.address.clone()).into());
     }
+    Ok(quit_plan(leaving, &others, &EvenBalancer)?)
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use redistrib_resp::{Command, Reply};
 
+use super::operation::Operation;
 use crate::commands;
 use crate::error::{Error, Result};
-use crate::{Cluster, Endpoint, Member, MembershipError};
+use crate::{Cluster, Context, Endpoint, Member, MembershipError, Settings};
 
 /// Which nodes are meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub fn call(
 /// The shortest node timeout that is accepted, in milliseconds: below it nodes take each other for dead.
 pub const LEAST_NODE_TIMEOUT: u64 = 100;
 
-/// Makes sure that [`set_node_timeout`] would accept this timeout, and returns it in milliseconds.
+/// Makes sure that a node timeout is not too short, and returns it in milliseconds.
 ///
 /// # Errors
 /// [`Error::Membership`] below [`LEAST_NODE_TIMEOUT`] milliseconds.
@@ -79,19 +80,52 @@ pub fn require_timeout(timeout: Duration) -> Result<u64> {
     }
 }
 
-/// Sets `cluster-node-timeout` on every node and writes it to the nodes' configuration files. The result
-/// tells of each node whether both worked.
-///
-/// # Errors
-/// [`Error::Membership`] below [`LEAST_NODE_TIMEOUT`] milliseconds; nothing has been changed then.
-pub fn set_node_timeout(
-    cluster: &mut Cluster,
-    timeout: Duration,
-) -> Result<Vec<(Endpoint, Result<()>)>> {
-    let millis = require_timeout(timeout)?;
-    let commands =
-        [commands::set_setting("cluster-node-timeout", millis), commands::rewrite_settings()];
-    let answers = cluster.instruct(|_| true, &commands);
-    let told = cluster.members().iter().zip(answers);
-    Ok(told.filter_map(|(member, answer)| Some((member.endpoint().clone(), answer?))).collect())
+/// The request to set `cluster-node-timeout` on every node and write it to the nodes' configuration files.
+#[derive(Clone, Debug, Default)]
+pub struct SetTimeout {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// The timeout, at least [`LEAST_NODE_TIMEOUT`] milliseconds.
+    pub timeout: Duration,
+}
+
+/// What a [`SetTimeout`] would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeoutPlan {
+    /// The timeout, in milliseconds.
+    pub timeout_ms: u64,
+    /// The nodes that get it.
+    pub nodes: Vec<Endpoint>,
+}
+
+impl Operation for SetTimeout {
+    const VERB: &'static str = "set-timeout";
+    type Subject = Cluster;
+    type Plan = TimeoutPlan;
+    /// Of each node whether it is set and written.
+    type Report = Vec<(Endpoint, Result<()>)>;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
+    }
+
+    /// # Errors
+    /// Those of [`require_timeout`].
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<TimeoutPlan> {
+        let timeout_ms = require_timeout(self.timeout)?;
+        let nodes = cluster.members().iter().map(|member| member.endpoint().clone());
+        Ok(TimeoutPlan { timeout_ms, nodes: nodes.collect() })
+    }
+
+    fn apply(
+        &self,
+        plan: TimeoutPlan,
+        cluster: &mut Cluster,
+        _context: Context<'_>,
+    ) -> Result<Self::Report> {
+        let set = commands::set_setting("cluster-node-timeout", plan.timeout_ms);
+        let answers = cluster.instruct(|_| true, &[set, commands::rewrite_settings()]);
+        let told = cluster.members().iter().zip(answers);
+        Ok(told.filter_map(|(member, answer)| Some((member.endpoint().clone(), answer?))).collect())
+    }
 }

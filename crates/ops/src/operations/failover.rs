@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Member as Named, NodeId, Slot, SlotSet};
+use redistrib_cluster_model::{Member as Named, NodeId, NodeName, Slot, SlotSet};
 use redistrib_resp::Command;
 use serde::Serialize;
 
+use super::moves::named;
+use super::operation::Operation;
 use crate::cluster::bus::LINK_DEADLINE;
 use crate::commands::{self, Without};
 use crate::error::{Error, Result};
@@ -55,6 +57,53 @@ pub struct Failover {
     pub mode: FailoverMode,
 }
 
+/// The request to let a replica take the place of its master.
+#[derive(Clone, Debug, Default)]
+pub struct Promote {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// The replica: the seed, where none is named.
+    pub which: Option<NodeName>,
+    /// How.
+    pub mode: FailoverMode,
+}
+
+/// What a [`Promote`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promoted {
+    /// Who took whose place.
+    pub failover: Failover,
+    /// How long the writes of a probe were held up, where its user may write at all.
+    pub held_up: Option<Duration>,
+}
+
+impl Operation for Promote {
+    const VERB: &'static str = "failover";
+    type Subject = Cluster;
+    type Plan = Failover;
+    type Report = Promoted;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
+    }
+
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Failover> {
+        Failover::plan(cluster, named(cluster, self.which.as_ref())?, self.mode)
+    }
+
+    fn apply(
+        &self,
+        failover: Failover,
+        cluster: &mut Cluster,
+        context: Context<'_>,
+    ) -> Result<Promoted> {
+        let held_up = failover.apply(cluster, context)?;
+        // Atomic migrations may have ended meanwhile.
+        let slots = cluster.member(failover.replica.id)?.node().slots.clone();
+        Ok(Promoted { failover: Failover { slots, ..failover }, held_up })
+    }
+}
+
 impl Failover {
     /// Plans the promotion of a replica. Changes nothing.
     ///
@@ -72,10 +121,10 @@ impl Failover {
             let (replica, why) = (node.clone(), failure.to_string());
             return Err(MembershipError::SilentMaster { replica, why }.into());
         }
-        let named =
+        let member_named =
             |member: &Member| Named { id: member.id(), address: member.endpoint().to_string() };
         let slots = master.node().slots.clone();
-        Ok(Self { replica: named(member), master: named(master), slots, mode })
+        Ok(Self { replica: member_named(member), master: member_named(master), slots, mode })
     }
 
     /// Carries it out, once the master's atomic migrations have ended, with the slots that it has then, and waits until every node

@@ -1,27 +1,44 @@
-//! Dead nodes leave a cluster, all at once.
+//! `forget-failed`: dead nodes that nobody would miss leave a cluster, all at once.
 
 use redistrib_cluster_model::plan::forget::{ForgetPlan, plan_forget_failed};
 
+use super::departure::Departure;
+use super::operation::Operation;
 use crate::error::Result;
-use crate::{Cluster, Context, Departure};
+use crate::{Cluster, Context, Endpoint, Settings};
 
-/// Makes all nodes forget the dead ones that nobody would miss: [`plan_forget_failed`] tells which. Returns what it did.
-///
-/// ```no_run
-/// use redistrib_ops::{Cancel, Cluster, Context, Settings, Silent, forget_failed};
-/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
-/// let cancel = Cancel::new();
-/// let plan = forget_failed(&mut cluster, Context::new(&Silent, &cancel))?;
-/// println!("{} nodes have left", plan.leaving.len());
-/// # Ok::<(), redistrib_ops::Error>(())
-/// ```
-///
-/// # Errors
-/// Those of [`Departure::plan`] and [`Departure::apply`].
-pub fn forget_failed(cluster: &mut Cluster, context: Context<'_>) -> Result<ForgetPlan> {
-    let plan = plan_forget_failed(&cluster.snapshot());
-    for id in &plan.leaving {
-        Departure::plan(cluster, *id)?.apply(cluster, context)?;
+/// The request to take the dead nodes that nobody would miss out of a cluster: [`plan_forget_failed`].
+#[derive(Clone, Debug, Default)]
+pub struct ForgetFailed {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+}
+
+impl Operation for ForgetFailed {
+    const VERB: &'static str = "forget-failed";
+    type Subject = Cluster;
+    type Plan = ForgetPlan;
+    type Report = ForgetPlan;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
     }
-    Ok(plan)
+
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<ForgetPlan> {
+        Ok(plan_forget_failed(&cluster.snapshot()))
+    }
+
+    /// # Errors
+    /// Those of [`Departure::plan`] and [`Departure::apply`].
+    fn apply(
+        &self,
+        plan: ForgetPlan,
+        cluster: &mut Cluster,
+        context: Context<'_>,
+    ) -> Result<ForgetPlan> {
+        for id in &plan.leaving {
+            Departure::plan(cluster, *id)?.apply(cluster, context)?;
+        }
+        Ok(plan)
+    }
 }

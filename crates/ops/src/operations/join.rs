@@ -1,120 +1,148 @@
-//! `join`, `join_no_load` and `replicate` of redis-trib.py.
+//! `add-node`, `join-no-load`, `replicate` and `join`: a node comes into a cluster.
 
-use redistrib_cluster_model::plan::balance::{
-    Balancer, EvenBalancer, Transfer, balance_plan, moves_of,
-};
-use redistrib_cluster_model::{Node, NodeId};
+use redistrib_cluster_model::plan::balance::{Balancer, Transfer, balance_plan, moves_of};
+use redistrib_cluster_model::{Node, NodeId, NodeName};
+use serde::Serialize;
 
-use crate::add_node::add_owner;
+use super::add_node::{NewRole, add_node, add_owner};
+use super::moves::{carry_out, named};
+use super::operation::{Operation, Recovery};
 use crate::error::Result;
-use crate::migrate::{MigrateOptions, Migrated, migrate};
-use crate::{Cluster, Context, Endpoint, Member, NewRole, Settings, add_node};
+use crate::migrate::{MigrateOptions, Migrated};
+use crate::served::await_served;
+use crate::{Cluster, Context, Endpoint, Member, Settings};
 
-/// Adds the empty node `new` to the cluster of `existing` and moves slots to it until all masters have
-/// equally many. A node that is a member already, after a join that was interrupted, gets what it lacks.
-///
-/// ```no_run
-/// use redistrib_ops::{Cancel, Context, Settings, Silent, join_cluster};
-/// let cancel = Cancel::new();
-/// let context = Context::new(&Silent, &cancel);
-/// join_cluster(&"127.0.0.1:7000".parse()?, &"127.0.0.1:7001".parse()?, &Settings::default(), context)?;
-/// # Ok::<(), redistrib_ops::Error>(())
-/// ```
-///
-/// # Errors
-/// Those of [`add_node`] and [`migrate`].
-pub fn join_cluster(
-    existing: &Endpoint,
-    new: &Endpoint,
-    settings: &Settings,
-    context: Context<'_>,
-) -> Result<Migrated> {
-    let plan = |masters: &[&Node]| Ok(balance_plan(masters, &EvenBalancer)?);
-    join_cluster_with(existing, new, settings, plan, &MigrateOptions::default(), context)
+/// What a new node is asked to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AskedRole {
+    /// A master without slots.
+    #[default]
+    Master,
+    /// A replica of whichever reachable master has the fewest.
+    Replica,
+    /// A replica of this master: of the seed, where none is named.
+    ReplicaOf(Option<NodeName>),
 }
 
-/// [`join_cluster`] with options, and with a balance plan of the caller's own: which master gives how many slots to
-/// which, once the new node is one of the masters. With a [`Balancer`] of one's own, [`balanced_by`] makes it.
+/// The request to bring an empty node into a cluster. One that is a member already, after an attempt that was interrupted, gets
+/// what it lacks.
 ///
 /// ```no_run
-/// use redistrib_ops::migrate::MigrateOptions;
-/// use redistrib_ops::{Cancel, Context, Settings, Silent, balanced_by, join_cluster_with};
-/// use redistrib_ops::model::Node;
-/// let options = MigrateOptions::default();
-/// let cancel = Cancel::new();
-/// let context = Context::new(&Silent, &cancel);
-/// // The machine on port 7001 is twice as large as the others.
-/// let plan = balanced_by(|node: &Node| if node.address.port == 7001 { 2.0 } else { 1.0 });
-/// let (existing, new) = ("127.0.0.1:7000".parse()?, "127.0.0.1:7001".parse()?);
-/// join_cluster_with(&existing, &new, &Settings::default(), plan, &options, context)?;
+/// use redistrib_ops::{AddNode, AskedRole, Context, Settings, carry_out};
+/// let (seed, new) = ("127.0.0.1:7000".parse()?, "127.0.0.1:7006".parse()?);
+/// let request = AddNode { seed, new, role: AskedRole::Replica, ..AddNode::default() };
+/// println!("{} follows {:?}", request.new, carry_out(request.clone(), &Settings::default(), Context::default())?.master);
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
-///
-/// # Errors
-/// Those of [`join_cluster`], those of the plan, and [`Error::Balance`](crate::Error::Balance) for a plan that cannot be carried out;
-/// the new node is a member without slots then.
-pub fn join_cluster_with(
-    existing: &Endpoint,
-    new: &Endpoint,
-    settings: &Settings,
-    plan: impl FnOnce(&[&Node]) -> Result<Vec<Transfer>>,
-    options: &MigrateOptions,
-    context: Context<'_>,
-) -> Result<Migrated> {
-    let mut cluster = Cluster::discover(existing, settings)?;
-    add_owner(&mut cluster, new, context)?;
-    cluster = Cluster::discover(existing, settings)?;
-    let masters: Vec<&Node> = cluster.masters().map(Member::node).collect();
-    let transfers = plan(&masters)?;
-    let moves = moves_of(&masters, &transfers)?;
-    migrate(&mut cluster, &moves, options, context)
+#[derive(Clone, Debug, Default)]
+pub struct AddNode {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// The new node.
+    pub new: Endpoint,
+    /// What it is to be.
+    pub role: AskedRole,
+    /// Whether not to wait until it serves clients, as a replica with its master's data.
+    pub no_wait: bool,
+}
+
+/// What an [`AddNode`] would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addition {
+    /// What the new node is to be.
+    pub role: NewRole,
+    /// The master that it would follow.
+    pub master: Option<NodeId>,
+}
+
+/// What an [`AddNode`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Added {
+    /// The new node.
+    pub id: NodeId,
+    /// The master that it follows.
+    pub master: Option<NodeId>,
+}
+
+impl Operation for AddNode {
+    const VERB: &'static str = "add-node";
+    type Subject = Cluster;
+    type Plan = Addition;
+    type Report = Added;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
+    }
+
+    /// # Errors
+    /// Those of [`Cluster::find`] and [`NewRole::master`].
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Addition> {
+        let role = match &self.role {
+            AskedRole::Master => NewRole::Master,
+            AskedRole::Replica => NewRole::Replica,
+            AskedRole::ReplicaOf(name) => NewRole::ReplicaOf(named(cluster, name.as_ref())?),
+        };
+        Ok(Addition { role, master: role.master(cluster)? })
+    }
+
+    /// # Errors
+    /// Those of [`add_node`] and [`await_served`].
+    fn apply(&self, plan: Addition, cluster: &mut Cluster, context: Context<'_>) -> Result<Added> {
+        let id = add_node(cluster, &self.new, plan.role, context)?;
+        if !self.no_wait {
+            await_served(cluster.seed(), &self.new, cluster.settings(), context)?;
+        }
+        Ok(Added { id, master: plan.master })
+    }
+}
+
+/// The request to bring an empty node into a cluster as a master, and to give it its part of the slots. One that is a member
+/// already, after a join that was interrupted, gets what it lacks.
+#[derive(Clone, Debug)]
+pub struct Join<B> {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// The new node.
+    pub new: Endpoint,
+    /// Which master gives how many slots to which, once the new node is one of the masters: [`balanced_by`] makes one of a
+    /// [`Balancer`].
+    pub balance: B,
+    /// How they move.
+    pub migration: MigrateOptions,
+}
+
+impl<B: Fn(&[&Node]) -> Result<Vec<Transfer>>> Operation for Join<B> {
+    const VERB: &'static str = "join";
+    type Subject = Cluster;
+    /// What moves is known once the node is a member.
+    type Plan = ();
+    type Report = Migrated;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
+    }
+
+    fn recovery(&self) -> Recovery<'_> {
+        Recovery::Mend(&self.migration)
+    }
+
+    fn plan(&self, _cluster: &mut Cluster, _context: Context<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    /// # Errors
+    /// Those of [`add_node`] and [`migrate`](crate::migrate::migrate); those of the balance plan, and
+    /// [`Error::Balance`](crate::Error::Balance) for one that cannot be carried out: the new node is a member without slots then.
+    fn apply(&self, _plan: (), cluster: &mut Cluster, context: Context<'_>) -> Result<Migrated> {
+        add_owner(cluster, &self.new, context)?;
+        *cluster = Cluster::discover(&self.seed, cluster.settings())?;
+        let masters: Vec<&Node> = cluster.masters().map(Member::node).collect();
+        let moves = moves_of(&masters, &(self.balance)(&masters)?)?;
+        carry_out(cluster, &moves, &self.migration, context)
+    }
 }
 
 /// The balance plan after which each master's slots stand in proportion to its weight.
-pub fn balanced_by(balancer: impl Balancer) -> impl FnOnce(&[&Node]) -> Result<Vec<Transfer>> {
+pub fn balanced_by(balancer: impl Balancer) -> impl Fn(&[&Node]) -> Result<Vec<Transfer>> {
     move |masters| Ok(balance_plan(masters, &balancer)?)
-}
-
-/// Adds the empty node `new` to the cluster of `existing` as a master without slots, and returns its id.
-///
-/// ```no_run
-/// use redistrib_ops::{Cancel, Context, Settings, Silent, join_no_load};
-/// let cancel = Cancel::new();
-/// let context = Context::new(&Silent, &cancel);
-/// join_no_load(&"127.0.0.1:7000".parse()?, &"127.0.0.1:7001".parse()?, &Settings::default(), context)?;
-/// # Ok::<(), redistrib_ops::Error>(())
-/// ```
-///
-/// # Errors
-/// Those of [`add_node`].
-pub fn join_no_load(
-    existing: &Endpoint,
-    new: &Endpoint,
-    settings: &Settings,
-    context: Context<'_>,
-) -> Result<NodeId> {
-    add_node(&mut Cluster::discover(existing, settings)?, new, NewRole::Master, context)
-}
-
-/// Adds the empty node `replica` to the cluster of `master` as a replica of that very node, and returns its id.
-///
-/// ```no_run
-/// use redistrib_ops::{Cancel, Context, Settings, Silent, replicate};
-/// let cancel = Cancel::new();
-/// let context = Context::new(&Silent, &cancel);
-/// replicate(&"127.0.0.1:7000".parse()?, &"127.0.0.1:7002".parse()?, &Settings::default(), context)?;
-/// # Ok::<(), redistrib_ops::Error>(())
-/// ```
-///
-/// # Errors
-/// Those of [`add_node`]; [`Error::Membership`](crate::Error::Membership) where `master` is a replica itself.
-pub fn replicate(
-    master: &Endpoint,
-    replica: &Endpoint,
-    settings: &Settings,
-    context: Context<'_>,
-) -> Result<NodeId> {
-    let mut cluster = Cluster::discover(master, settings)?;
-    let role = NewRole::ReplicaOf(cluster.myself().id());
-    add_node(&mut cluster, replica, role, context)
 }

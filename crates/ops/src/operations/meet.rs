@@ -7,10 +7,12 @@ use redistrib_cluster_model::plan::meet::{MeetPlan, plan_meet};
 use redistrib_cluster_model::{Address, Node, NodeId, NodeView, Snapshot};
 use redistrib_resp::Command;
 
+use super::operation::{Operation, Subject};
 use crate::agreement::agree;
 use crate::candidate::Candidate;
 use crate::cluster::in_parallel;
 use crate::error::Result;
+use crate::lock::Lock;
 use crate::served::await_all_served;
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Endpoint, Settings, Step};
@@ -23,16 +25,44 @@ const REPEAT_INTRODUCTION: Duration = Duration::from_millis(400);
 /// To how many others a node is introduced. Gossip spreads the addresses of the rest.
 const MOST_PARTNERS: usize = 64;
 
-/// Nodes that are to be introduced to each other again at the addresses of today. Nothing is ever reset.
+/// The request to introduce nodes to each other again at the addresses of today. Nothing is ever reset.
 ///
 /// ```no_run
-/// use redistrib_ops::{Context, Endpoint, Reunion, Settings};
-/// let nodes: Vec<Endpoint> = (7100..7106).map(|port| Endpoint::tcp("127.0.0.1", port)).collect();
-/// let reunion = Reunion::survey(&nodes, &Settings::default())?;
-/// println!("{} members", reunion.plan()?.members.len());
-/// reunion.meet(Context::default())?;
+/// use redistrib_ops::{Context, Endpoint, Meet, Settings, carry_out};
+/// let nodes = (7100..7106).map(|port| Endpoint::tcp("127.0.0.1", port)).collect();
+/// let done = carry_out(Meet { nodes }, &Settings::default(), Context::default())?;
+/// println!("{} members", done.members.len());
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
+#[derive(Clone, Debug, Default)]
+pub struct Meet {
+    /// Where the members are today, the first one first.
+    pub nodes: Vec<Endpoint>,
+}
+
+impl Operation for Meet {
+    const VERB: &'static str = "meet";
+    type Subject = Reunion;
+    type Plan = MeetPlan;
+    type Report = MeetPlan;
+
+    fn discover(&self, settings: &Settings) -> Result<Reunion> {
+        Reunion::survey(&self.nodes, settings)
+    }
+
+    /// # Errors
+    /// [`Error::Meet`](crate::Error::Meet) for strangers among the nodes, and for one under two addresses.
+    fn plan(&self, nodes: &mut Reunion, _context: Context<'_>) -> Result<MeetPlan> {
+        nodes.plan()
+    }
+
+    fn apply(&self, plan: MeetPlan, nodes: &mut Reunion, context: Context<'_>) -> Result<MeetPlan> {
+        nodes.meet(&plan, context)?;
+        Ok(plan)
+    }
+}
+
+/// Nodes that are to be introduced to each other.
 #[derive(Debug)]
 pub struct Reunion {
     nodes: Vec<Candidate>,
@@ -46,7 +76,7 @@ impl Reunion {
     ///
     /// # Errors
     /// [`Error::NotCluster`](crate::Error::NotCluster), and those of [`Connection::open`](crate::Connection::open).
-    pub fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
+    fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
         let asked = in_parallel(endpoints, |endpoint| Candidate::look(endpoint, settings));
         let nodes = asked.into_iter().collect::<Result<Vec<_>>>()?;
         let pairs = nodes.iter().flat_map(|one| one.topology.iter().map(move |other| (one, other)));
@@ -55,16 +85,8 @@ impl Reunion {
         Ok(Self { nodes, heard, settings: settings.clone() })
     }
 
-    /// Each node's id and the address at which it was reached.
-    pub fn nodes(&self) -> Vec<(NodeId, Endpoint)> {
-        self.nodes.iter().map(|it| (it.node.id, it.connection.endpoint().clone())).collect()
-    }
-
     /// Who is a member, who is missing, and who would give up slots: [`plan_meet`].
-    ///
-    /// # Errors
-    /// [`Error::Meet`](crate::Error::Meet) for strangers among the nodes, and for one under two addresses.
-    pub fn plan(&self) -> Result<MeetPlan> {
+    fn plan(&self) -> Result<MeetPlan> {
         let view = |it: &Candidate| {
             let endpoint = it.connection.endpoint();
             let asked = Address::new(endpoint.host(), endpoint.port().unwrap_or_default());
@@ -78,12 +100,9 @@ impl Reunion {
     /// other and all see the same owners of slots; where no member is missing, when clients are served, too.
     ///
     /// # Errors
-    /// Those of [`Reunion::plan`]; [`Error::NotSettled`](crate::Error::NotSettled) with the nodes that have not heard from each other;
+    /// [`Error::NotSettled`](crate::Error::NotSettled) with the nodes that have not heard from each other;
     /// [`Error::Cancelled`](crate::Error::Cancelled); those of [`Connection::call`](crate::Connection::call). The same command can be tried again.
-    pub fn meet(mut self, context: Context<'_>) -> Result<MeetPlan> {
-        // Others may have changed something before the caller had the cluster to itself.
-        self.nodes.iter_mut().try_for_each(Candidate::refresh)?;
-        let plan = self.plan()?;
+    fn meet(&mut self, plan: &MeetPlan, context: Context<'_>) -> Result<()> {
         context.step(Step::Meeting);
         self.introduce()?;
         context.step(Step::WaitingToJoin);
@@ -103,7 +122,7 @@ impl Reunion {
         if plan.missing.is_empty() {
             await_all_served(&mut cluster, context)?;
         }
-        Ok(plan)
+        Ok(())
     }
 
     /// Introduces to each node the others that it has not heard from. A server that knows the id which answers keeps the
@@ -132,6 +151,24 @@ impl Reunion {
         Some(format!(
             "{one} has not heard from {other} yet: each must reach the other's port and bus port"
         ))
+    }
+}
+
+impl Subject for Reunion {
+    fn nodes(&self) -> Vec<(NodeId, Endpoint)> {
+        self.nodes.iter().map(|it| (it.node.id, it.connection.endpoint().clone())).collect()
+    }
+
+    fn lock(&self, verb: &str, context: Context<'_>) -> Result<Lock> {
+        Lock::take_on(self.nodes(), &self.settings, verb, context)
+    }
+
+    fn look_again(&mut self) -> Result<()> {
+        self.nodes.iter_mut().try_for_each(Candidate::refresh)
+    }
+
+    fn cluster(&mut self) -> Option<&mut Cluster> {
+        None
     }
 }
 

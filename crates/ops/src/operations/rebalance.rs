@@ -1,15 +1,16 @@
 //! Slots shared out by weight: by their number, or by what they hold.
 
-use redistrib_cluster_model::plan::rebalance::{
-    Measure, Options, Rebalance, Weighed, plan_rebalance,
-};
+use redistrib_cluster_model::plan::rebalance::{self, Measure, Options, Weighed, plan_rebalance};
 use redistrib_cluster_model::{NodeId, NodeName, Slot};
 use redistrib_resp::{Command, Reply};
 
+use super::moves::{carry_out, still_owned};
+use super::operation::{Operation, Recovery};
 use crate::commands;
 use crate::error::{Error, Result};
+use crate::migrate::{MigrateOptions, Migrated};
 use crate::server_info::databases_with_keys;
-use crate::{Cluster, Connection, MoveError};
+use crate::{Cluster, Connection, Context, Endpoint, MoveError, Settings};
 
 /// How many keys of a slot are weighed to estimate the memory of all of them.
 const SAMPLE: usize = 16;
@@ -48,41 +49,79 @@ impl Default for RebalanceOptions {
     }
 }
 
-/// Plans a rebalance; [`crate::migrate::migrate`] carries its moves out. Changes nothing.
+/// The request to share the slots among the masters by weight.
 ///
 /// ```no_run
-/// use redistrib_ops::{Cluster, RebalanceOptions, Settings, plan_cluster_rebalance};
-/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
-/// let options = RebalanceOptions { use_empty_masters: true, ..Default::default() };
-/// for step in plan_cluster_rebalance(&mut cluster, &options)?.moves {
-///     println!("{} slots from {} to {}", step.slots.len(), step.from, step.to);
-/// }
+/// use redistrib_ops::{Context, Rebalance, RebalanceOptions, Settings, carry_out};
+/// let options = RebalanceOptions { use_empty_masters: true, ..RebalanceOptions::default() };
+/// let request = Rebalance { seed: "127.0.0.1:7000".parse()?, options, ..Rebalance::default() };
+/// println!("{} slots have moved", carry_out(request, &Settings::default(), Context::default())?.slots);
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
-///
-/// # Errors
-/// [`Error::Move`] and [`Error::Rebalance`] for weights that name no master or several, or that make no sense; for loads, those of
-/// [`Connection::call`].
-pub fn plan_cluster_rebalance(
-    cluster: &mut Cluster,
-    options: &RebalanceOptions,
-) -> Result<Rebalance> {
-    let weights = resolve_weights(cluster, &options.weights)?;
-    let weighed =
-        |id| weights.iter().find(|(named, _)| *named == id).map_or(1.0, |(_, weight)| *weight);
-    let masters = cluster.masters().map(|member| Weighed {
-        id: member.id(),
-        slots: member.node().slots.clone(),
-        weight: weighed(member.id()),
-    });
-    let masters: Vec<Weighed> = masters.collect();
-    let load = measure(cluster, options.by)?;
-    let model_options = Options {
-        measure: load.as_deref().map_or(Measure::Slots, Measure::Load),
-        threshold: options.threshold,
-        use_empty_masters: options.use_empty_masters,
-    };
-    Ok(plan_rebalance(&masters, &model_options)?)
+#[derive(Clone, Debug, Default)]
+pub struct Rebalance {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// What is to be even.
+    pub options: RebalanceOptions,
+    /// How slots move.
+    pub migration: MigrateOptions,
+}
+
+impl Operation for Rebalance {
+    const VERB: &'static str = "rebalance";
+    type Subject = Cluster;
+    type Plan = rebalance::Rebalance;
+    type Report = Migrated;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
+    }
+
+    fn recovery(&self) -> Recovery<'_> {
+        Recovery::Mend(&self.migration)
+    }
+
+    /// # Errors
+    /// [`Error::Move`] and [`Error::Rebalance`] for weights that name no master or several, or that make no sense; for loads,
+    /// those of [`Connection::call`].
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<rebalance::Rebalance> {
+        let weights = resolve_weights(cluster, &self.options.weights)?;
+        let weighed =
+            |id| weights.iter().find(|(named, _)| *named == id).map_or(1.0, |(_, weight)| *weight);
+        let masters = cluster.masters().map(|member| Weighed {
+            id: member.id(),
+            slots: member.node().slots.clone(),
+            weight: weighed(member.id()),
+        });
+        let masters: Vec<Weighed> = masters.collect();
+        let load = measure(cluster, self.options.by)?;
+        let model_options = Options {
+            measure: load.as_deref().map_or(Measure::Slots, Measure::Load),
+            threshold: self.options.threshold,
+            use_empty_masters: self.options.use_empty_masters,
+        };
+        Ok(plan_rebalance(&masters, &model_options)?)
+    }
+
+    /// Loads change all the time: a plan fits as long as the slots are where they were.
+    fn still_fits(
+        &self,
+        plan: &rebalance::Rebalance,
+        cluster: &mut Cluster,
+        _context: Context<'_>,
+    ) -> Result<bool> {
+        Ok(still_owned(cluster, &plan.moves))
+    }
+
+    fn apply(
+        &self,
+        plan: rebalance::Rebalance,
+        cluster: &mut Cluster,
+        context: Context<'_>,
+    ) -> Result<Migrated> {
+        carry_out(cluster, &plan.moves, &self.migration, context)
+    }
 }
 
 /// Finds the masters that are meant. Weights of replicas count for nothing, as for redis-cli.

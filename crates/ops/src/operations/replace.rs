@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use redistrib_cluster_model::fitness::{Obstacle, Unfit};
-use redistrib_cluster_model::{Member as Named, NodeId, SlotSet};
+use redistrib_cluster_model::{Member as Named, NodeId, NodeName, SlotSet};
 
+use super::moves::named;
+use super::operation::Operation;
 use crate::add_node::add_node;
 use crate::candidate::Candidate;
 use crate::error::{Error, Result};
@@ -12,7 +14,8 @@ use crate::migrate::fitness::newcomer_obstacles;
 use crate::operations::follow::follow;
 use crate::served::await_copy;
 use crate::{
-    Cluster, Context, Departure, Endpoint, Failover, FailoverMode, Member, MembershipError, NewRole,
+    Cluster, Context, Departure, Endpoint, Failover, FailoverMode, Member, MembershipError,
+    NewRole, Settings,
 };
 
 /// A node that is to take the place of another.
@@ -30,24 +33,70 @@ pub struct Replacement {
     follows: Option<NodeId>,
 }
 
+/// The request to put a new node in the place of an old one.
+///
+/// ```no_run
+/// use redistrib_ops::{Context, Replace, Settings, carry_out};
+/// let (seed, new) = ("127.0.0.1:7000".parse()?, "127.0.0.1:7006".parse()?);
+/// carry_out(Replace { seed, new, ..Replace::default() }, &Settings::default(), Context::default())?;
+/// # Ok::<(), redistrib_ops::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Replace {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// The old node: the seed, where none is named.
+    pub which: Option<NodeName>,
+    /// The new one: empty, or a replica of the old one's shard.
+    pub new: Endpoint,
+    /// Whether the old node stays, as a replica of the new one.
+    pub keep: bool,
+}
+
+/// What a [`Replace`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Who took whose place.
+    pub replacement: Replacement,
+    /// How long the writes of a probe were held up, where there was a failover.
+    pub held_up: Option<Duration>,
+}
+
+impl Operation for Replace {
+    const VERB: &'static str = "replace";
+    type Subject = Cluster;
+    type Plan = Replacement;
+    type Report = Replaced;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
+    }
+
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Replacement> {
+        let old = named(cluster, self.which.as_ref())?;
+        Replacement::plan(cluster, old, &self.new, self.keep)
+    }
+
+    fn apply(
+        &self,
+        replacement: Replacement,
+        cluster: &mut Cluster,
+        context: Context<'_>,
+    ) -> Result<Replaced> {
+        let held_up = replacement.apply(cluster, context)?;
+        Ok(Replaced { replacement, held_up })
+    }
+}
+
 impl Replacement {
     /// Plans it, and makes sure that the new node can carry what the old one has. Changes nothing. After a run that was
     /// interrupted, what is left to do is planned.
-    ///
-    /// ```no_run
-    /// use redistrib_ops::{Cluster, Context, Replacement, Settings};
-    /// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
-    /// let old = cluster.myself().id();
-    /// let plan = Replacement::plan(&mut cluster, old, &"127.0.0.1:7006".parse()?, false)?;
-    /// plan.apply(&mut cluster, Context::default())?;
-    /// # Ok::<(), redistrib_ops::Error>(())
-    /// ```
     ///
     /// # Errors
     /// [`Error::NoSuchNode`]; why the old node cannot be reached; [`MembershipError::ReplacesItself`] for a node that is to take its own
     /// place; [`Error::Unfit`] for a new node that cannot carry what the old one has; those of
     /// [`Connection::open`](crate::Connection::open).
-    pub fn plan(cluster: &mut Cluster, old: NodeId, new: &Endpoint, keep: bool) -> Result<Self> {
+    fn plan(cluster: &mut Cluster, old: NodeId, new: &Endpoint, keep: bool) -> Result<Self> {
         let member = cluster.member_mut(old)?;
         member.connection()?;
         let node = member.node();
@@ -73,7 +122,7 @@ impl Replacement {
     /// # Errors
     /// Those of [`add_node`], [`Failover::apply`] and [`Departure::apply`]; [`Error::NotSettled`] for a new node that does
     /// not get its data.
-    pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
+    fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
         let held_up = self.take_place(cluster, context)?;
         if !self.keep {
             Departure::plan(cluster, self.old.id)?.apply(cluster, context)?;

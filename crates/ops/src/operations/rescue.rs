@@ -4,20 +4,17 @@ use redistrib_cluster_model::findings::Member as Owner;
 use redistrib_cluster_model::plan::fix::Action;
 use redistrib_cluster_model::{NodeId, SlotSet};
 
+use super::operation::{Operation, Recovery};
 use crate::add_node::add_owner;
 use crate::agreement::agree;
 use crate::error::Result;
 use crate::migrate::MigrateOptions;
 use crate::{
-    Cluster, Context, Endpoint, MembershipError, Settings, Step, await_all_served, fix, lost,
-    repair,
+    Cluster, Context, Endpoint, Member, MembershipError, Settings, Step, await_all_served, lost,
+    mend, repair,
 };
 
-/// The slots that nobody serves: those without an owner, and those whose master does not answer.
-///
-/// # Errors
-/// [`Error::Membership`](crate::Error::Membership) where a lost master has a replica that is alive: it has the data, and should take over.
-pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
+fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
     let mut lost = cluster.covered().complement();
     for master in cluster.masters().filter(|master| !master.is_up()) {
         let slots = &master.node().slots;
@@ -31,43 +28,60 @@ pub fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
     Ok(lost)
 }
 
-/// Adds the empty node `spare` to the cluster of `existing` and makes it the owner of all lost slots. What
-/// their masters held stays lost. Returns the slots when all nodes that answer serve clients; where none are lost, nothing is done. A spare that is a member already,
-/// after a rescue that was interrupted, is taken as it is.
-///
-/// ```no_run
-/// use redistrib_ops::{Cancel, Context, Settings, Silent, rescue_cluster};
-/// let cancel = Cancel::new();
-/// let context = Context::new(&Silent, &cancel);
-/// let spare = "127.0.0.1:7006".parse()?;
-/// let slots = rescue_cluster(&"127.0.0.1:7000".parse()?, &spare, &Settings::default(), context)?;
-/// println!("{spare} has taken over {slots}");
-/// # Ok::<(), redistrib_ops::Error>(())
-/// ```
-///
-/// # Errors
-/// Those of [`lost_slots`] and [`crate::add_node`]; [`Error::Membership`](crate::Error::Membership) for a master that answers, though with a refusal; [`Error::NotSettled`](crate::Error::NotSettled) for one that other nodes see well.
-pub fn rescue_cluster(
-    existing: &Endpoint,
-    spare: &Endpoint,
-    settings: &Settings,
-    context: Context<'_>,
-) -> Result<SlotSet> {
-    let mut cluster = Cluster::discover(existing, settings)?;
-    let lost = lost_slots(&cluster)?;
-    if lost.is_empty() {
-        // A rescue that was interrupted may have made it the owner, and not all may have heard of it.
-        if cluster.masters().any(|it| it.endpoint() == spare && !it.node().slots.is_empty()) {
-            agree(&mut cluster, fix::AGREE_DEADLINE, context)?;
-        }
-        return Ok(lost);
+/// The request to make an empty node the owner of all lost slots. What their masters held stays lost. A spare that is a member
+/// already, after a rescue that was interrupted, is taken as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Rescue {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// The empty node.
+    pub spare: Endpoint,
+    /// How the keys of slots move that an interrupted run has left open.
+    pub migration: MigrateOptions,
+}
+
+impl Operation for Rescue {
+    const VERB: &'static str = "rescue";
+    type Subject = Cluster;
+    type Plan = SlotSet;
+    /// The slots that it took over; where none were lost, nothing was done.
+    type Report = SlotSet;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
     }
-    lost::confirm(&mut cluster, context)?;
-    let id = add_owner(&mut cluster, spare, context)?;
-    let mut cluster = Cluster::discover(existing, settings)?;
-    claim(&mut cluster, id, &lost, context)?;
-    await_all_served(&mut cluster, context)?;
-    Ok(lost)
+
+    fn recovery(&self) -> Recovery<'_> {
+        Recovery::Mend(&self.migration)
+    }
+
+    /// The slots that nobody serves: those without an owner, and those whose master does not answer.
+    ///
+    /// # Errors
+    /// [`Error::Membership`](crate::Error::Membership) where a lost master has a replica that is alive: it has the data, and should take over.
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<SlotSet> {
+        lost_slots(cluster)
+    }
+
+    /// # Errors
+    /// Those of [`crate::add_node`]; [`Error::Membership`](crate::Error::Membership) for a master that answers, though with a
+    /// refusal; [`Error::NotSettled`](crate::Error::NotSettled) for one that other nodes see well.
+    fn apply(&self, lost: SlotSet, cluster: &mut Cluster, context: Context<'_>) -> Result<SlotSet> {
+        if lost.is_empty() {
+            // A rescue that was interrupted may have made it the owner, and not all may have heard of it.
+            let is_ours = |it: &Member| it.endpoint() == &self.spare && !it.node().slots.is_empty();
+            if cluster.masters().any(is_ours) {
+                agree(cluster, mend::AGREE_DEADLINE, context)?;
+            }
+            return Ok(lost);
+        }
+        lost::confirm(cluster, context)?;
+        let id = add_owner(cluster, &self.spare, context)?;
+        *cluster = Cluster::discover(&self.seed, cluster.settings())?;
+        claim(cluster, id, &lost, context)?;
+        await_all_served(cluster, context)?;
+        Ok(lost)
+    }
 }
 
 /// Makes `owner` the owner of slots that no other node serves, and waits until all reachable nodes agree. The
@@ -89,5 +103,5 @@ fn claim(
     for action in &actions {
         repair::perform(cluster, slots, action, &MigrateOptions::default(), context)?;
     }
-    agree(cluster, fix::AGREE_DEADLINE, context)
+    agree(cluster, mend::AGREE_DEADLINE, context)
 }

@@ -1,56 +1,136 @@
 //! `reshard`: a number of slots for one master, taken from others.
 
 use redistrib_cluster_model::plan::reshard::plan_reshard;
-use redistrib_cluster_model::{Move, NodeId, SlotSet};
+use redistrib_cluster_model::{Move, NodeId, NodeName, SlotSet};
+use serde::Serialize;
 
+use super::moves::{carry_out, named, still_owned};
+use super::operation::{Operation, Recovery};
 use crate::error::Result;
-use crate::{Cluster, Member, MoveError};
+use crate::migrate::{MigrateOptions, Migrated};
+use crate::{Cluster, Context, Endpoint, Member, MoveError, Settings};
 
-/// Where the slots of a reshard come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sources {
-    /// All other masters, each in proportion to what it owns.
-    All,
-    /// These masters.
-    Nodes(Vec<NodeId>),
-}
-
-/// Chooses which slots go to `target`: `count`, or all that the sources own, if that is less. Nothing is changed: give the moves to [`crate::migrate::migrate`].
+/// The request to move slots to one master.
 ///
 /// ```no_run
-/// use redistrib_ops::migrate::{MigrateOptions, migrate};
-/// use redistrib_ops::reshard::{Sources, plan};
-/// use redistrib_ops::{Cancel, Cluster, Context, Settings, Silent};
-///
-/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
-/// let target = cluster.members()[0].id();
-/// let moves = plan(&cluster, &Sources::All, target, 1000)?;
-/// let cancel = Cancel::new();
-/// migrate(&mut cluster, &moves, &MigrateOptions::default(), Context::new(&Silent, &cancel))?;
+/// use redistrib_ops::{Context, Reshard, Settings, carry_out};
+/// let request = Reshard {
+///     seed: "127.0.0.1:7000".parse()?,
+///     to: Some("127.0.0.1:7002".parse().unwrap()),
+///     slots: 1000,
+///     ..Reshard::default()
+/// };
+/// println!("{} slots have moved", carry_out(request, &Settings::default(), Context::default())?.slots);
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
-///
-/// # Errors
-/// [`Error::NoSuchNode`](crate::Error::NoSuchNode); [`Error::Move`](crate::Error::Move) and [`Error::Reshard`](crate::Error::Reshard) for a node that is no master, for a target that is also a
-/// source, and for sources that own no slots.
-pub fn plan(
-    cluster: &Cluster,
-    sources: &Sources,
-    target: NodeId,
-    count: usize,
-) -> Result<Vec<Move>> {
-    master(cluster, target)?;
-    let sources: Vec<&Member> = match sources {
-        Sources::All => cluster.masters().filter(|member| member.id() != target).collect(),
-        Sources::Nodes(ids) => {
-            ids.iter().map(|id| master(cluster, *id)).collect::<Result<Vec<_>>>()?
+#[derive(Clone, Debug, Default)]
+pub struct Reshard {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// The masters that give slots; all others, each in proportion to what it owns, where none is named.
+    pub from: Vec<NodeName>,
+    /// The master that takes them: the seed, where none is named.
+    pub to: Option<NodeName>,
+    /// How many, or all that the sources own, if that is less.
+    pub slots: usize,
+    /// How they move.
+    pub migration: MigrateOptions,
+    /// Slots that have come already and count among those asked for. An interrupted run that is finished first adds its own.
+    pub arrived: Vec<Move>,
+}
+
+/// What a [`Reshard`] would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReshardPlan {
+    /// The master that takes slots.
+    pub target: NodeId,
+    /// How many slots are asked for.
+    pub asked: usize,
+    /// How many of them have come already.
+    pub arrived: usize,
+    /// Which slots come from whom; fewer than are missing where the sources do not own as many.
+    pub moves: Vec<Move>,
+}
+
+impl ReshardPlan {
+    /// How many slots are missing.
+    pub fn wanted(&self) -> usize {
+        self.asked.saturating_sub(self.arrived)
+    }
+
+    /// How many slots would move.
+    pub fn count(&self) -> usize {
+        self.moves.iter().map(|step| step.slots.len()).sum()
+    }
+}
+
+impl Reshard {
+    fn sources<'a>(&self, cluster: &'a Cluster, target: NodeId) -> Result<Vec<&'a Member>> {
+        if self.from.is_empty() {
+            return Ok(cluster.masters().filter(|member| member.id() != target).collect());
         }
-    };
-    let owned: Vec<_> = sources.iter().map(|member| (member.id(), closed(member))).collect();
-    let most = owned.iter().map(|(_, slots)| slots.len()).sum();
-    // Where there are none at all, the plan says so.
-    let count = if most == 0 { count } else { count.min(most) };
-    Ok(plan_reshard(&owned, target, count)?)
+        self.from.iter().map(|name| master(cluster, cluster.find(name)?)).collect()
+    }
+}
+
+impl Operation for Reshard {
+    const VERB: &'static str = "reshard";
+    type Subject = Cluster;
+    type Plan = ReshardPlan;
+    type Report = Migrated;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
+    }
+
+    fn recovery(&self) -> Recovery<'_> {
+        Recovery::Mend(&self.migration)
+    }
+
+    fn recovered(&mut self, moves: &[Move]) {
+        self.arrived.extend_from_slice(moves);
+    }
+
+    /// # Errors
+    /// [`Error::NoSuchNode`](crate::Error::NoSuchNode); [`Error::Move`](crate::Error::Move) and [`Error::Reshard`](crate::Error::Reshard) for a node
+    /// that is no master, for a target that is also a source, and for sources that own no slots.
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<ReshardPlan> {
+        let target = named(cluster, self.to.as_ref())?;
+        master(cluster, target)?;
+        let sources = self.sources(cluster, target)?;
+        let is_ours = |step: &&Move| {
+            step.to == target && sources.iter().any(|source| source.id() == step.from)
+        };
+        let arrived = self.arrived.iter().filter(is_ours).map(|step| step.slots.len()).sum();
+        let wanted = self.slots.saturating_sub(arrived);
+        let owned: Vec<_> = sources.iter().map(|member| (member.id(), closed(member))).collect();
+        let most = owned.iter().map(|(_, slots)| slots.len()).sum();
+        let moves = match wanted {
+            0 => Vec::new(),
+            // Where there are none at all, the planner says so.
+            wanted if most == 0 => plan_reshard(&owned, target, wanted)?,
+            wanted => plan_reshard(&owned, target, wanted.min(most))?,
+        };
+        Ok(ReshardPlan { target, asked: self.slots, arrived, moves })
+    }
+
+    fn still_fits(
+        &self,
+        plan: &ReshardPlan,
+        cluster: &mut Cluster,
+        _context: Context<'_>,
+    ) -> Result<bool> {
+        Ok(still_owned(cluster, &plan.moves))
+    }
+
+    fn apply(
+        &self,
+        plan: ReshardPlan,
+        cluster: &mut Cluster,
+        context: Context<'_>,
+    ) -> Result<Migrated> {
+        carry_out(cluster, &plan.moves, &self.migration, context)
+    }
 }
 
 /// The slots of a master that are not on their way already.

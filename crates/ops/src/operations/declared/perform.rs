@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, migrate};
 use crate::operations::configure::configure;
 use crate::operations::create::Candidates;
-use crate::operations::del_node::Departure;
+use crate::operations::departure::Departure;
 use crate::operations::failover::{Failover, FailoverMode};
 use crate::operations::follow::follow;
 use crate::served::await_new_cluster;
@@ -61,7 +61,7 @@ fn create(change: &Change, declared: &Declared, site: &Site, context: Context<'_
     let plan = create_plan(change, declared)
         .ok_or_else(|| Error::Precondition("the plan is of another file".into()))?;
     let endpoints: Vec<Endpoint> = site.endpoints().cloned().collect();
-    let candidates = Candidates::survey(&endpoints, site.settings())?;
+    let mut candidates = Candidates::survey(&endpoints, site.settings())?;
     candidates.create(&plan, context)?;
     let seed =
         endpoints.first().ok_or_else(|| Error::Precondition("no node is declared".into()))?;
