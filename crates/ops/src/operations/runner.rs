@@ -243,6 +243,9 @@ fn owners(cluster: &Cluster) -> Vec<(NodeId, SlotSet)> {
 /// Which slots have another owner than before.
 fn moves_since(before: &[(NodeId, SlotSet)], cluster: &Cluster) -> Vec<Move> {
     let now = owners(cluster);
+    if now == before {
+        return Vec::new();
+    }
     let pairs = before.iter().flat_map(|gave| now.iter().map(move |has| (gave, has)));
     let others = pairs.filter(|((from, _), (to, _))| from != to);
     let moves = others.map(|((from, gave), (to, has))| Move {
