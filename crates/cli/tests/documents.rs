@@ -1,4 +1,4 @@
-//! docs/json.md beside what is printed.
+//! README and docs/json.md beside the model of arguments and what is printed.
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on fails.
 
@@ -12,6 +12,8 @@ use redistrib_ops::model::Finding;
 use support::trib_with;
 
 const JSON_MD: &str = include_str!("../../../docs/json.md");
+
+const README: &str = include_str!("../../../README.md");
 
 /// The words between backquotes.
 fn quoted(text: &str) -> impl Iterator<Item = String> + '_ {
@@ -47,6 +49,19 @@ fn every_verb_with_documents_is_documented() {
         .filter(|verb| takes_json(verb) || verb.get_subcommands().any(takes_json));
     let known: BTreeSet<String> = known.map(|verb| verb.get_name().to_owned()).collect();
     assert_eq!(told, known);
+}
+
+/// The README's section on verbs names each of them.
+#[test]
+fn every_verb_is_in_the_readme() {
+    let (_, section) = README.split_once("## Every verb and option").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let told: BTreeSet<String> =
+        quoted(section).map(|text| text.split(' ').next().unwrap_or_default().to_owned()).collect();
+    let model = command();
+    let names = model.get_subcommands().map(clap::Command::get_name);
+    let missing: Vec<&str> = names.filter(|name| !told.contains(*name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// A session whose commands are sent on prints documents and nothing else on standard output.

@@ -40,6 +40,17 @@ pub struct ChangeArgs {
     pub work: WorkArgs,
 }
 
+/// Arguments of verbs that change a cluster and need to know no more than which, as `forget-failed`.
+#[derive(Clone, Debug, Args)]
+pub struct ClusterArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub seed: SeedArgs,
+    /// How to go about it.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
 /// Options of verbs that form a cluster or bring a node into one.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct WaitArgs {

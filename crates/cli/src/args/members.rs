@@ -80,17 +80,6 @@ pub struct ReplaceArgs {
     pub change: ChangeArgs,
 }
 
-/// Arguments of `forget-failed`.
-#[derive(Clone, Debug, Args)]
-pub struct ForgetFailedArgs {
-    /// Any node of the cluster
-    #[command(flatten)]
-    pub seed: SeedArgs,
-    /// How to go about it.
-    #[command(flatten)]
-    pub change: ChangeArgs,
-}
-
 /// Arguments of `meet`.
 #[derive(Clone, Debug, Args)]
 pub struct MeetArgs {

@@ -29,7 +29,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 pub use bench::BenchArgs;
 pub use call::CallArgs;
-pub use common::{ChangeArgs, ReportArgs, SeedArgs, WaitArgs, WorkArgs};
+pub use common::{ChangeArgs, ClusterArgs, ReportArgs, SeedArgs, WaitArgs, WorkArgs};
 pub use connect::{
     ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, VALKEY_PASSWORD_VARIABLE,
 };
@@ -43,8 +43,7 @@ pub use fleet::{
 pub use inspect::{CheckArgs, InfoArgs, ListArgs, StatusArgs};
 pub use lab::{LabAddArgs, LabArgs, LabDirArgs, LabNodesArgs, LabUpArgs, LabVerb};
 pub use members::{
-    AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, ForgetFailedArgs, MeetArgs, ReplaceArgs,
-    SetTimeoutArgs,
+    AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, MeetArgs, ReplaceArgs, SetTimeoutArgs,
 };
 pub use python::{
     JoinArgs, JoinNoLoadArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs,
@@ -113,7 +112,7 @@ pub enum Verb {
     /// Restart, upgrade or reconfigure node by node, by a command of yours, while replicas serve
     Roll(RollArgs),
     /// Take the dead nodes that nobody would miss out of the cluster, all at once
-    ForgetFailed(ForgetFailedArgs),
+    ForgetFailed(ClusterArgs),
     /// Introduce the members of a cluster to each other again after their addresses have changed
     Meet(MeetArgs),
     /// Set the node timeout on every node

@@ -8,7 +8,7 @@ use redistrib_ops::{Cluster, ForgetFailed};
 use serde::Serialize;
 
 use super::{Outcome, Session};
-use crate::args::ForgetFailedArgs;
+use crate::args::ClusterArgs;
 
 /// What `forget-failed` ends with under `--json`, and its plan under `--dry-run`.
 #[derive(Serialize)]
@@ -18,7 +18,7 @@ struct ForgottenDocument<'a> {
     plan: &'a ForgetPlan,
 }
 
-pub(super) fn forget_failed(args: &ForgetFailedArgs) -> anyhow::Result<Outcome> {
+pub(super) fn forget_failed(args: &ClusterArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let output = &session.output;
     let request = ForgetFailed { seed: args.seed.node.clone() };
