@@ -38,7 +38,8 @@ fn moving(lab: &TempLab, slots: &str) -> MigrateSlots {
 fn a_library_call_waits_for_no_other_tool() {
     let lab = lab();
     let held = Lock::take(&discover(&lab), "rebalance", Context::default()).unwrap();
-    let call = || carry_out(moving(&lab, "0-4"), lab.settings(), Context::default());
+    let request = moving(&lab, "0-4");
+    let call = || carry_out(request.clone(), lab.settings(), Context::default());
     let Err(Error::Locked { verb, .. }) = call() else { panic!("it was let in") };
     assert_eq!(verb, "rebalance");
     drop(held);
