@@ -132,6 +132,7 @@ impl PairWork<'_> {
             let reply = self.send_alone(alone, &command, timeout)?;
             match reply.view().as_error().map(Trouble::of) {
                 None if doubled && !reply.view().is_ok() => return self.remove_copy(&alone.key),
+                None if doubled => return self.forget_copy(),
                 None => return Ok(()),
                 Some(Trouble::Doubtful) if timeout < most => {
                     doubled = self.exist_at_target(keys)?.contains(&true);

@@ -16,9 +16,14 @@ impl PairWork<'_> {
     /// From now on the target takes note of whether this key changes.
     pub(super) fn watch_copy(&mut self, key: &Bytes) -> Result<()> {
         // A key that is watched already stays changed if it was.
-        let unwatch = Command::new("UNWATCH");
+        self.forget_copy()?;
         let watch = Command::new("WATCH").arg(key);
-        self.target.call_all(&[unwatch, commands::asking(), watch]).map(drop)
+        self.target.call_all(&[commands::asking(), watch]).map(drop)
+    }
+
+    /// Ends the watch, as of a copy that has become the key: the target would execute no transaction after it.
+    pub(super) fn forget_copy(&mut self) -> Result<()> {
+        self.target.call_all(&[Command::new("UNWATCH")]).map(drop)
     }
 
     /// Removes the target's copy if nobody has changed it since it is watched.
@@ -35,13 +40,16 @@ impl PairWork<'_> {
 mod tests {
     use redistrib_cluster_model::{Slot, SlotSet};
 
+    use super::super::copy::Failed;
     use super::super::shared::Shared;
+    use super::super::trouble::Trouble;
     use super::*;
     use crate::lab::{TempLab, TestServer};
     use crate::migrate::MigrateOptions;
     use crate::{Cancel, Cluster, Context, Member, Pair, Silent};
 
-    /// A dead copy goes; what a client has made of it meanwhile stays.
+    /// A dead copy goes; what a client has made of it meanwhile stays; and one that the key replaces is watched no more, so
+    /// that the slot can be taken.
     fn only_what_nobody_changed_goes(name: &'static str) {
         let lab = TempLab::cluster(&TestServer::named(name).unwrap(), 3, 0).unwrap();
         let mut cluster = Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap();
@@ -49,15 +57,19 @@ mod tests {
         let from = cluster.owner(slot).unwrap().id();
         let to = cluster.masters().map(Member::id).find(|id| *id != from).unwrap();
         let mut client = cluster.connect(to).unwrap();
+        let mut source = cluster.connect(from).unwrap();
+        source.call(&Command::from_args(["SET", "{a}2", "2"])).unwrap();
         let (cancel, options) = (Cancel::new(), MigrateOptions::default());
         let shared = Shared::new(&mut cluster, &options, Context::new(&Silent, &cancel));
         let mut work = PairWork::begin(&shared, Pair { from, to }).unwrap();
-        work.open_slots(&SlotSet::from_iter([slot])).unwrap();
+        let slots = SlotSet::from_iter([slot]);
+        work.open_slots(&slots).unwrap();
         let key = Bytes::from("{a}1");
         let mut say = |line: &str| {
             let replies = ["ASKING", line]
                 .map(|line| client.call(&Command::from_args(line.split(' '))).unwrap());
-            replies[1].view().as_int()
+            let value = replies[1].view();
+            value.as_int().or(value.as_str().and_then(|it| it.parse().ok()))
         };
         say("SET {a}1 old");
         work.watch_copy(&key).unwrap();
@@ -68,6 +80,12 @@ mod tests {
         say("SET {a}1 new");
         work.remove_copy(&key).unwrap();
         assert_eq!(say("EXISTS {a}1"), Some(1), "{name}");
+        say("SET {a}2 1");
+        let (trouble, keys) = (Trouble::Doubtful, vec![Bytes::from("{a}2")]);
+        let failed = Failed { slot, keys, trouble, reply: String::new(), tries: 0 };
+        work.settle(failed).unwrap();
+        work.commit(&slots).unwrap();
+        assert_eq!(say("GET {a}2"), Some(2), "{name}");
     }
 
     #[test]
