@@ -65,6 +65,15 @@ fn every_type() -> Vec<Command> {
     commands
 }
 
+/// The MIGRATEs in a node's slow log, word by word.
+fn migrates(node: &mut Connection) -> Vec<Vec<String>> {
+    let log = node.call(&Command::from_args(["SLOWLOG", "GET", "10000"])).unwrap();
+    let words = log.view().elements().filter_map(|entry| entry.elements().nth(3));
+    let words = words
+        .map(|words| words.elements().filter_map(|word| Some(word.as_str()?.to_owned())).collect());
+    words.filter(|words: &Vec<String>| words[0] == "MIGRATE").collect()
+}
+
 on_each_test_server! {
     /// Keys of all types, spread over all slots and heaped in one, are on the target afterwards.
     fn every_key_arrives(server) {
@@ -202,7 +211,8 @@ on_each_test_server! {
         assert!(dumps(&lab) == before);
     }
 
-    /// A value that alone takes longer than the budget goes over all the same, and is named with its size.
+    /// A value that alone takes longer than the budget goes over all the same, once, alone, with a timeout of its own; it is
+    /// named with its size before and after.
     fn a_large_key_is_named(server) {
         let lab = TempLab::cluster(server, 3, 0).unwrap();
         let mut cluster = discover(&lab);
@@ -214,9 +224,24 @@ on_each_test_server! {
         let moves = [step(&cluster, from, to, &slot.to_string())];
         let cancel = Cancel::new();
         let watcher = Watcher::new(&cancel, |_| 0);
+        let mut source = connect(&lab, &cluster, from);
+        call(&mut source, "CONFIG SET slowlog-max-len 10000");
+        call(&mut source, "CONFIG SET slowlog-log-slower-than 0");
         let done = move_slots_with(&mut cluster, &moves, &by_migrate(), &watcher, &cancel).unwrap();
         assert_eq!(done.keys, 51);
-        let events = format!("{:?}", watcher.events.lock().unwrap());
+        // On a busy machine it may be tried again.
+        let sent = migrates(&mut source);
+        let first = sent.iter().rev().find(|words| words.contains(&"huge".into())).unwrap();
+        // 30 MB at 16 MiB a second, and half a second.
+        let timeout: u32 = first[5].parse().unwrap();
+        assert!(first.len() == 8 && (2000..3500).contains(&timeout), "{first:?}");
+        let events = watcher.events.lock().unwrap();
+        let told = events.iter().position(|event| matches!(event, Event::LargeKey { key, bytes, elapsed, .. }
+            if key == "\"huge\"" && *bytes >= 30_000_000 && elapsed.is_zero()));
+        let moved = events.iter().position(|event| matches!(event, Event::KeysMoved { keys: 1, bytes, .. }
+            if *bytes >= 30_000_000));
+        assert!(told.unwrap() < moved.unwrap(), "{events:?}");
+        let events = format!("{events:?}");
         assert!(events.contains("key \\\"huge\\\" of 3"), "{events}");
         assert_settled(&lab);
     }
@@ -325,6 +350,30 @@ fn plant(
     call(node, &format!("CLUSTER SETSLOT {slot} IMPORTING {owner}"));
     node.call_all(&[Command::new("ASKING"), Command::new("SET").arg(key).arg(value)]).unwrap();
     call(node, &format!("CLUSTER SETSLOT {slot} STABLE"));
+}
+
+/// How far a slot with many keys is shows while it moves.
+#[test]
+fn progress_is_told_within_a_slot() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let mut cluster = discover(&lab);
+    fill(&mut cluster, (0..6000).map(|n| Command::new("SET").arg(format!("{{a}}{n}")).arg(n)));
+    let slot = Slot::of_key(b"a");
+    let from = cluster.owner(slot).unwrap().id();
+    let to = masters(&cluster).into_iter().find(|id| *id != from).unwrap();
+    let cancel = Cancel::new();
+    let watcher = Watcher::new(&cancel, |_| 0);
+    let moves = [step(&cluster, from, to, &slot.to_string())];
+    move_slots_with(&mut cluster, &moves, &by_migrate(), &watcher, &cancel).unwrap();
+    let events = watcher.events.lock().unwrap();
+    let before = events.iter().take_while(|event| !matches!(event, Event::SlotsMoved { .. }));
+    let moved = before.filter_map(|event| match event {
+        Event::KeysMoved { keys, .. } => Some(*keys),
+        _ => None,
+    });
+    let moved: Vec<u64> = moved.collect();
+    // A burst has 2,000 keys at most.
+    assert!(moved.len() >= 3 && moved.iter().sum::<u64>() == 6000, "{moved:?}");
 }
 
 #[test]

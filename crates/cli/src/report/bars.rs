@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use redistrib_ops::model::NodeId;
 use redistrib_ops::{Event, Pair};
 
+use super::large_key;
 use crate::output::Output;
 use crate::render::bytes;
 
@@ -78,6 +79,10 @@ impl State {
                     track.bar.set_message(track.text(*hold_up));
                 }
                 self.tell_whole();
+            }
+            Event::LargeKey { pair, key, bytes, expected, elapsed } => {
+                let text = large_key(key, *bytes, *expected, *elapsed);
+                self.pairs.get(pair).iter().for_each(|track| track.bar.set_message(text.clone()));
             }
             Event::SlotsMoved { pair, slots } => {
                 let count = slots.len() as u64;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use redistrib_ops::model::NodeId;
 use redistrib_ops::{Event, Pair};
 
+use super::large_key;
 use crate::output::Output;
 use crate::render::bytes;
 use crate::shell::Peer;
@@ -100,6 +101,9 @@ impl State {
                 tally.keys = tally.keys.saturating_add(*keys);
                 tally.bytes = tally.bytes.saturating_add(*bytes);
                 self.progress(pair)
+            }
+            Event::LargeKey { pair, key, bytes: size, expected, elapsed } => {
+                Some(format!("{} {}", large_key(key, *size, *expected, *elapsed), self.route(pair)))
             }
             Event::SlotsMoved { pair, slots } => {
                 self.pairs.get_mut(pair)?.moved += slots.len();

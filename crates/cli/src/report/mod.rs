@@ -4,11 +4,13 @@ mod bars;
 mod lines;
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
 use redistrib_ops::model::NodeId;
 use redistrib_ops::{Cluster, Event, Observer, Step};
 
 use crate::output::Output;
+use crate::render::bytes;
 use crate::voice;
 use bars::Bars;
 use lines::Lines;
@@ -103,6 +105,17 @@ fn versions(before: Option<&str>, after: Option<&str>) -> String {
     match (before, after.unwrap_or("of an unknown version")) {
         (Some(before), after) if before != after => format!("{before} before, {after} now"),
         (_, after) => after.to_owned(),
+    }
+}
+
+/// What the source waits for, while it serves nobody.
+fn large_key(key: &str, size: u64, expected: Duration, elapsed: Duration) -> String {
+    let (size, expected) = (bytes(size), expected.as_secs_f64());
+    let about = format!("key {key} of about {size} holds the source up for about {expected:.1} s");
+    if elapsed.is_zero() {
+        about
+    } else {
+        format!("{about}, {:.0} s so far", elapsed.as_secs_f64())
     }
 }
 

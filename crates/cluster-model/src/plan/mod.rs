@@ -5,6 +5,7 @@ pub mod balance;
 pub mod create;
 pub mod fix;
 pub mod forget;
+pub mod large;
 pub mod meet;
 pub mod rebalance;
 pub mod reshard;

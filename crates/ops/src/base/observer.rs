@@ -185,6 +185,22 @@ pub enum Event {
         #[serde(rename = "hold_up_us", serialize_with = "as_micros")]
         hold_up: Duration,
     },
+    /// A key is on its way that is so large that its source serves nobody until it has gone over: told before it is sent, and
+    /// again each second.
+    LargeKey {
+        /// Of which pair.
+        pair: Pair,
+        /// Its name, quoted, with what is not printable escaped, and cut short where it is long.
+        key: String,
+        /// What it takes in the source's memory.
+        bytes: u64,
+        /// How long it will take, about.
+        #[serde(rename = "expected_us", serialize_with = "as_micros")]
+        expected: Duration,
+        /// How long it has taken so far.
+        #[serde(rename = "elapsed_us", serialize_with = "as_micros")]
+        elapsed: Duration,
+    },
     /// Slots have a new owner.
     SlotsMoved {
         /// Of which pair.

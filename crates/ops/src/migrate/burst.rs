@@ -15,7 +15,9 @@ pub(super) enum Item {
     /// GETKEYSINSLOT: which keys are (still) there, of about how many.
     List { slot: Slot, expected: usize },
     /// MEMORY USAGE of a key that stands for all of the MIGRATE that follows.
-    Weigh,
+    Sample,
+    /// MEMORY USAGE of a key that may be large.
+    Weigh { slot: Slot, key: Bytes },
     /// MIGRATE.
     Move { slot: Slot, keys: Vec<Bytes> },
 }

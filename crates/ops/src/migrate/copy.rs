@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redistrib_cluster_model::Slot;
+use redistrib_cluster_model::plan::large::LARGE;
 use redistrib_resp::Reply;
 
 use super::burst::{Burst, Item, Sent};
 use super::commands;
+use super::large::{Alone, Large};
 use super::pair::PairWork;
 use super::trouble::Trouble;
 use crate::error::Result;
@@ -22,6 +24,8 @@ use crate::error::Result;
 const LIST_MOST: usize = 1000;
 /// The most lists in one burst.
 const LISTS_A_BURST: usize = 64;
+/// About the most keys that are weighed in one burst: they take a server a millisecond.
+const WEIGHED_A_BURST: usize = 1000;
 /// The least number of keys that are listed ahead.
 const AHEAD_LEAST: usize = 512;
 /// The most bytes of key names that are listed ahead.
@@ -44,6 +48,8 @@ pub(super) struct Failed {
     pub(super) trouble: Trouble,
     /// The error text.
     pub(super) reply: String,
+    /// How often its keys were tried with a timeout that fits them.
+    pub(super) tries: u32,
 }
 
 /// The state of a batch while it is copied.
@@ -51,7 +57,12 @@ pub(super) struct Failed {
 struct Copying<'w, 'a> {
     work: &'w mut PairWork<'a>,
     unlisted: VecDeque<(Slot, usize)>,
+    /// Those that may go.
     listed: VecDeque<Listed>,
+    /// Those whose size is to be asked first.
+    unweighed: VecDeque<Listed>,
+    /// Those that go alone, when nothing else is under way.
+    large: VecDeque<Large>,
     flight: VecDeque<Sent>,
     /// How many keys the lists under way may bring.
     awaited: usize,
@@ -77,6 +88,8 @@ impl<'w, 'a> Copying<'w, 'a> {
             work,
             unlisted: slots.into(),
             listed: VecDeque::new(),
+            unweighed: VecDeque::new(),
+            large: VecDeque::new(),
             flight: VecDeque::new(),
             awaited: 0,
             known: 0,
@@ -93,8 +106,11 @@ impl<'w, 'a> Copying<'w, 'a> {
             self.fill_window()?;
             match self.flight.pop_front() {
                 Some(sent) => self.take_in(sent)?,
-                None if self.failed.is_empty() => return Ok(()),
-                None => self.mend()?,
+                None if !self.failed.is_empty() => self.mend()?,
+                None => match self.large.pop_front() {
+                    Some(large) => self.move_large(large)?,
+                    None => return Ok(()),
+                },
             }
         }
     }
@@ -124,12 +140,13 @@ impl<'w, 'a> Copying<'w, 'a> {
             let Some(mut listed) = self.listed.pop_front() else { break };
             self.move_some(&mut burst, &mut listed, size);
             moves += 1;
-            if listed.keys.is_empty() {
-                self.list(&mut burst, listed.slot, 0);
-            } else {
+            if !listed.keys.is_empty() {
                 self.listed.push_front(listed);
+            } else if !self.has_large(listed.slot) {
+                self.list(&mut burst, listed.slot, 0);
             }
         }
+        self.weigh_ahead(&mut burst);
         self.list_ahead(&mut burst, size);
         burst
     }
@@ -142,10 +159,23 @@ impl<'w, 'a> Copying<'w, 'a> {
         let keys: Vec<Bytes> = listed.keys.drain(..count).collect();
         self.known = self.known.saturating_sub(count);
         if let Some(sample) = keys.first() {
-            burst.push(Item::Weigh, commands::memory_usage(sample));
+            burst.push(Item::Sample, commands::memory_usage(sample));
         }
         let command = self.work.migrate_keys(&keys);
         burst.push(Item::Move { slot: listed.slot, keys }, command);
+    }
+
+    /// Asks for the size of keys that the next bursts are to move.
+    fn weigh_ahead(&mut self, burst: &mut Burst) {
+        let mut weighed = 0;
+        while weighed < WEIGHED_A_BURST {
+            let Some(Listed { slot, keys }) = self.unweighed.pop_front() else { break };
+            weighed += keys.len();
+            for key in keys {
+                let command = commands::memory_usage(&key);
+                burst.push(Item::Weigh { slot, key }, command);
+            }
+        }
     }
 
     /// Lists slots, so that the next bursts have keys to move.
@@ -180,7 +210,8 @@ impl<'w, 'a> Copying<'w, 'a> {
                     self.awaited = self.awaited.saturating_sub(*expected);
                     self.take_list(&sent, place, (*slot, *expected == 0), reply)?;
                 }
-                Item::Weigh => weight = reply.view().as_int(),
+                Item::Sample => weight = reply.view().as_int(),
+                Item::Weigh { slot, key } => self.take_weight(*slot, key, reply),
                 Item::Move { slot, keys } => {
                     let count = self.take_moved(&sent, place, *slot, keys, reply)?;
                     moved += count;
@@ -238,7 +269,45 @@ impl<'w, 'a> Copying<'w, 'a> {
         let total: usize = keys.iter().map(Bytes::len).sum();
         self.key_bytes = (total / keys.len().max(1)).max(16);
         self.known += keys.len();
-        self.listed.push_front(Listed { slot, keys });
+        if self.work.weighs {
+            self.unweighed.push_back(Listed { slot, keys });
+        } else {
+            self.listed.push_front(Listed { slot, keys });
+        }
+        Ok(())
+    }
+
+    /// The size of a key. Where a server does not tell it, a key is taken to be small.
+    fn take_weight(&mut self, slot: Slot, key: &Bytes, reply: &Reply) {
+        if self.failed.iter().any(|failed| failed.slot == slot) {
+            self.known = self.known.saturating_sub(1);
+            return;
+        }
+        let bytes = reply.view().as_int().and_then(|bytes| u64::try_from(bytes).ok());
+        if let Some(bytes) = bytes.filter(|bytes| *bytes >= LARGE) {
+            self.known = self.known.saturating_sub(1);
+            let key = Alone { key: key.clone(), bytes: Some(bytes), tries: 0 };
+            self.large.push_back(Large { slot, key });
+            return;
+        }
+        match self.listed.back_mut() {
+            Some(last) if last.slot == slot => last.keys.push_back(key.clone()),
+            _ => self.listed.push_back(Listed { slot, keys: VecDeque::from([key.clone()]) }),
+        }
+    }
+
+    fn has_large(&self, slot: Slot) -> bool {
+        self.large.iter().any(|large| large.slot == slot)
+    }
+
+    /// Moves a large key, and lists its slot again when it was the last of them there.
+    fn move_large(&mut self, large: Large) -> Result<()> {
+        let slot = large.slot;
+        self.work.move_large(large)?;
+        if !self.has_large(slot) {
+            self.unlisted.push_back((slot, 1));
+        }
+        self.last_reply = Instant::now();
         Ok(())
     }
 
@@ -261,7 +330,7 @@ impl<'w, 'a> Copying<'w, 'a> {
             }
             let reply = String::from_utf8_lossy(text).into_owned();
             self.work.doubtful += keys.len() as u64;
-            self.failed.push(Failed { slot, keys: keys.to_vec(), trouble, reply });
+            self.failed.push(Failed { slot, keys: keys.to_vec(), trouble, reply, tries: 0 });
             return Ok(0);
         }
         // NOKEY: all of them were deleted or expired since they were listed.
@@ -274,7 +343,10 @@ impl<'w, 'a> Copying<'w, 'a> {
         let failed = std::mem::take(&mut self.failed);
         let slots: BTreeSet<Slot> = failed.iter().map(|failed| failed.slot).collect();
         self.listed.retain(|listed| !slots.contains(&listed.slot));
-        self.known = self.listed.iter().map(|listed| listed.keys.len()).sum();
+        self.unweighed.retain(|listed| !slots.contains(&listed.slot));
+        self.large.retain(|large| !slots.contains(&large.slot));
+        let known = self.listed.iter().chain(&self.unweighed);
+        self.known = known.map(|listed| listed.keys.len()).sum();
         for failed in failed {
             self.work.settle(failed)?;
         }

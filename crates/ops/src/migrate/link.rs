@@ -70,6 +70,16 @@ impl<'a> Link<'a> {
 
     /// Waits for one reply, which may be an error reply.
     pub(super) fn receive(&mut self, command: &Command) -> Result<Reply> {
+        self.receive_patiently(command, self.patience, |_| ())
+    }
+
+    /// The same with a patience of its own. Tells now and then how long it has waited.
+    pub(super) fn receive_patiently(
+        &mut self,
+        command: &Command,
+        patience: Duration,
+        mut tell: impl FnMut(Duration),
+    ) -> Result<Reply> {
         let started = Instant::now();
         loop {
             if let Some(reply) = self.connection.receive_within(command, LOOK)? {
@@ -78,10 +88,16 @@ impl<'a> Link<'a> {
             if self.cancel.wish() == Stop::Now {
                 return Err(Error::Cancelled("asked to stop at once".into()));
             }
-            if started.elapsed() > self.patience {
-                return Err(self.connection.give_up(command, self.patience));
+            if started.elapsed() > patience {
+                return Err(self.connection.give_up(command, patience));
             }
+            tell(started.elapsed());
         }
+    }
+
+    /// How long it waits for a reply.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// Sends all at once and waits for all replies, error replies included.
@@ -171,11 +187,11 @@ impl<'a> Link<'a> {
         self.connection.unexpected(command, what)
     }
 
-    /// The shortest of a few round trips.
+    /// The shorter of two round trips.
     pub(super) fn round_trip(&mut self) -> Result<Duration> {
         let ping = crate::commands::ping();
         let mut shortest = Duration::MAX;
-        for _ in 0..3 {
+        for _ in 0..2 {
             let started = Instant::now();
             self.pipeline(std::slice::from_ref(&ping))?;
             shortest = shortest.min(started.elapsed());

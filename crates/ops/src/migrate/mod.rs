@@ -5,6 +5,7 @@
 //! run can finish what an interrupted one began: the open slots of the cluster are its only journal.
 //! Around it stand `reshard` and all other verbs that move slots.
 
+mod ahead;
 mod atomic;
 mod burst;
 mod bus;
@@ -16,6 +17,7 @@ mod evictions;
 pub(crate) mod fitness;
 mod give_back;
 mod known;
+mod large;
 mod limiter;
 mod link;
 pub(crate) mod mend;
@@ -109,6 +111,7 @@ pub fn migrate(
     context.tell(Event::MigrationStarted { slots: wanted, pairs: pairs.len() });
     let started = Instant::now();
     let shared = Shared::new(cluster, options, context);
+    ahead::ask_sources(&shared, moves);
     let outcome = queue.run(&shared);
     let (slots, keys, bytes) = shared.moved();
     outcome?;

@@ -13,8 +13,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 pub struct MigrateOptions {
     /// The longest that one MIGRATE may wait for the network or the target before the source gives it up:
-    /// MIGRATE's own timeout. A first try gets at most half a second, since the source serves nobody
-    /// meanwhile; only keys that failed are tried again with more. Where the servers move slots by themselves: how long they may
+    /// MIGRATE's own timeout. Keys get at most half a second at first, since the source serves nobody
+    /// meanwhile; one of 16 MiB or more gets a time that fits its size, and one that failed more at each try. Where the servers move slots by themselves: how long they may
     /// get no further before the job is cancelled. Default 60 s.
     pub timeout: Duration,
     /// The most keys in one MIGRATE; 0 is no bound but the pause budget. Default 0.

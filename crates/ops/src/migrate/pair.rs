@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use redistrib_cluster_model::plan::large;
 use redistrib_cluster_model::plan::steer::{Limits, Steering};
 use redistrib_cluster_model::{ServerInfo, Slot, SlotSet, most_removed, restored};
 use redistrib_resp::{Command, Reply};
@@ -12,6 +13,7 @@ use super::atomic;
 use super::burst::{Burst, Item};
 use super::commands::{self, MigrateTo, key_name};
 use super::counts;
+use super::large::Source;
 use super::link::Link;
 use super::options::MigrateOptions;
 use super::shared::Shared;
@@ -27,9 +29,6 @@ const FIRST_BATCH: usize = 64;
 const MOST_BATCH: usize = 1024;
 /// How long a batch may take: so long a Ctrl-C may have to wait.
 const BATCH_TIME: Duration = Duration::from_secs(1);
-/// MIGRATE's timeout for keys that are tried for the first time. While a target hangs, the source serves
-/// nobody for this long, once for each MIGRATE that it has already been sent.
-const FIRST_TIMEOUT: Duration = Duration::from_millis(500);
 /// The most MIGRATEs in a burst, with a pause budget and without: together with their timeout, and two bursts
 /// under way, they bound how long a hanging target can make its source hang. The cluster would take the source for
 /// failed after its node timeout, 15 s by default.
@@ -37,6 +36,8 @@ const MOST_MOVES: usize = 8;
 const MOST_MOVES_UNBOUNDED: usize = 16;
 /// The most keys in a burst: beyond it nothing is won, and the tool's memory stays small.
 const MOST_KEYS: usize = 2000;
+/// Keys smaller than this are not what took the time.
+const TELLING: u64 = 64 << 10;
 /// The most bursts under way at a time, where the network is slow.
 const MOST_WINDOW: u32 = 8;
 
@@ -53,6 +54,10 @@ pub(super) struct PairWork<'a> {
     steering: Steering,
     /// The round trip between the tool and the source, without any work.
     pub(super) round_trip: Duration,
+    /// Whether each key's size is asked before it is moved.
+    pub(super) weighs: bool,
+    /// How fast large keys go over.
+    pub(super) large_pace: large::Pace,
     /// How long a burst takes at present.
     burst_time: Duration,
     /// Open slots in which the target had keys before the first came from the source.
@@ -79,7 +84,7 @@ impl<'a> PairWork<'a> {
         // All keys of a burst may wait for their first timeout before the first reply comes.
         let patience = source.timeout() + 2 * shared.options.timeout;
         let mut source = Link::new(source, cancel).with_patience(patience);
-        let round_trip = shared.round_trips.of(pair.from, || source.round_trip())?;
+        let about = shared.sources.of(pair.from, || Source::ask(&mut source))?;
         let mut target = Link::new(target, cancel);
         let taking = shared.taking.of(pair.to, || Taking::ask(&mut target))?;
         Ok(Self {
@@ -90,7 +95,9 @@ impl<'a> PairWork<'a> {
             taking,
             to,
             steering: Steering::new(limits(shared.options)),
-            round_trip,
+            round_trip: about.round_trip,
+            weighs: about.may_have_large_keys,
+            large_pace: large::Pace::default(),
             burst_time: Duration::ZERO,
             foreign: BTreeSet::new(),
             passing_since: None,
@@ -254,13 +261,11 @@ impl<'a> PairWork<'a> {
         self.shared.limiter.wait(keys, self.shared.context.cancel);
     }
 
-    pub(super) fn first_timeout(&self) -> Duration {
-        self.options().timeout.min(FIRST_TIMEOUT)
-    }
-
-    /// MIGRATE for keys that were never tried.
+    /// MIGRATE for keys that were never tried. While a target hangs, the source serves nobody until the timeout, once for
+    /// each MIGRATE that it has already been sent.
     pub(super) fn migrate_keys(&self, keys: &[Bytes]) -> Command {
-        self.migrate_with(keys, self.first_timeout(), self.options().replace)
+        let timeout = self.options().timeout.min(large::PATIENCE);
+        self.migrate_with(keys, timeout, self.options().replace)
     }
 
     pub(super) fn migrate_with(&self, keys: &[Bytes], timeout: Duration, replace: bool) -> Command {
@@ -299,12 +304,14 @@ impl<'a> PairWork<'a> {
         self.name_large_key(&keys, hold_up)
     }
 
-    pub(super) fn warn_of_large_key(&self, key: &[u8], size: i64, hold_up: Duration) {
-        self.shared.context.warn(format!(
-            "key {} of {size} bytes held both nodes up for {} ms, more than --max-pause allows",
-            key_name(key),
-            hold_up.as_millis(),
-        ));
+    pub(super) fn warn_of_large_key(&self, key: &[u8], size: u64, hold_up: Duration) {
+        if size >= TELLING && self.is_over(hold_up) {
+            self.shared.context.warn(format!(
+                "key {} of {size} bytes held both nodes up for {} ms, more than --max-pause allows",
+                key_name(key),
+                hold_up.as_millis(),
+            ));
+        }
     }
 }
 

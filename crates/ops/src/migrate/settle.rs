@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redistrib_cluster_model::Slot;
+use redistrib_cluster_model::plan::large;
 use redistrib_resp::{Command, Reply};
 
 use super::commands::{self, key_name};
 use super::copy::Failed;
+use super::large::Alone;
 use super::link::Link;
 use super::pair::PairWork;
 use super::trouble::Trouble;
@@ -44,8 +46,9 @@ impl PairWork<'_> {
             let left: Vec<(Bytes, bool)> =
                 left.map(|(key, (_, there))| (key.clone(), there)).collect();
             self.refuse_conflicts(failed.slot, &left)?;
-            for (key, doubled) in left {
-                self.move_alone(&key, doubled)?;
+            let sizes = self.weigh_at_source(&left)?;
+            for ((key, doubled), bytes) in left.into_iter().zip(sizes) {
+                self.move_alone(&Alone { key, bytes, tries: failed.tries }, doubled)?;
             }
         }
         Ok(())
@@ -117,44 +120,29 @@ impl PairWork<'_> {
     }
 
     /// One key in one MIGRATE, with more and more time.
-    fn move_alone(&mut self, key: &Bytes, mut doubled: bool) -> Result<()> {
-        let mut timeout = self.first_timeout();
-        loop {
-            let copy = if doubled { self.copy_at_target(key)? } else { None };
+    fn move_alone(&mut self, alone: &Alone, mut doubled: bool) -> Result<()> {
+        let (keys, most) = (std::slice::from_ref(&alone.key), self.options().timeout);
+        for tries in alone.tries.. {
+            if doubled {
+                self.watch_copy(&alone.key)?;
+            }
+            let timeout = large::timeout(alone.bytes, tries, most);
             let replace = doubled || self.options().replace;
-            let keys = std::slice::from_ref(key);
             let command = self.migrate_with(keys, timeout, replace);
-            let started = Instant::now();
-            let reply = match self.source.pipeline(std::slice::from_ref(&command))?.pop() {
-                Some(reply) => reply,
-                None => return Err(self.source.unexpected(&command, "no reply")),
-            };
-            let trouble = reply.view().as_error().map(Trouble::of);
-            if trouble.is_none() {
-                return self.moved_alone(key, reply.view().is_ok(), copy, started.elapsed());
+            let reply = self.send_alone(alone, &command, timeout)?;
+            match reply.view().as_error().map(Trouble::of) {
+                None if doubled && !reply.view().is_ok() => return self.remove_copy(&alone.key),
+                None if doubled => return self.forget_copy(),
+                None => return Ok(()),
+                Some(Trouble::Doubtful) if timeout < most => {
+                    doubled = self.exist_at_target(keys)?.contains(&true);
+                }
+                // What an earlier MIGRATE sent has arrived since the target was asked.
+                Some(Trouble::Taken) if !replace => doubled = true,
+                Some(_) => return self.source.accept(&command, reply).map(drop),
             }
-            if trouble != Some(Trouble::Doubtful) || timeout >= self.options().timeout {
-                return self.source.accept(&command, reply).map(drop);
-            }
-            timeout = (timeout * 4).min(self.options().timeout);
-            doubled = self.exist_at_target(keys)?.contains(&true);
         }
-    }
-
-    /// A MIGRATE of one key went through; the key moved, or was no longer there.
-    fn moved_alone(
-        &mut self,
-        key: &Bytes,
-        moved: bool,
-        copy: Option<Bytes>,
-        hold_up: Duration,
-    ) -> Result<()> {
-        self.tell_moved(u64::from(moved), 0, hold_up);
-        match copy {
-            Some(copy) if !moved => self.remove_copy(key, &copy),
-            _ if self.is_over(hold_up) => self.name_large_key(std::slice::from_ref(key), hold_up),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Warns of a key that alone holds the servers up for longer than they may be.
@@ -166,15 +154,10 @@ impl PairWork<'_> {
         let total: i64 = sizes.iter().sum();
         let Some((size, key)) = sizes.iter().zip(keys).max() else { return Ok(()) };
         let share = hold_up.mul_f64(*size as f64 / total.max(1) as f64);
-        if *size >= LARGE && self.is_over(share) {
-            self.warn_of_large_key(key, *size, share);
-        }
+        self.warn_of_large_key(key, u64::try_from(*size).unwrap_or_default(), share);
         Ok(())
     }
 }
-
-/// Keys smaller than this are not what took the time.
-const LARGE: i64 = 64 << 10;
 
 /// Sends commands to a node, each as a client would that was redirected: it is served whether the node owns the
 /// slot or imports it.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use redistrib_cluster_model::{NodeId, SlotSet};
 
 use super::bus;
 use super::commands::MigrateTo;
 use super::known::{Idle, Known};
+use super::large::Source;
 use super::limiter::Limiter;
 use super::options::MigrateOptions;
 use super::others::Others;
@@ -33,8 +33,8 @@ pub(super) struct Shared<'a> {
     pub(super) ways: Known<[bool; 2]>,
     /// How a target takes slots.
     pub(super) taking: Known<Taking>,
-    /// The round trip between the tool and a source.
-    pub(super) round_trips: Known<Duration>,
+    /// What a source has said of itself.
+    pub(super) sources: Known<Source>,
     pub(super) idle: Idle,
     failed: AtomicBool,
     slots: AtomicUsize,
@@ -64,7 +64,7 @@ impl<'a> Shared<'a> {
             limiter: Limiter::new(options.rate),
             ways: Known::default(),
             taking: Known::default(),
-            round_trips: Known::default(),
+            sources: Known::default(),
             idle: Idle::default(),
             failed: AtomicBool::new(false),
             slots: AtomicUsize::new(0),
@@ -156,6 +156,15 @@ impl<'a> Shared<'a> {
             self.context.tell(Event::SlotsMoved { pair, slots: moved });
         }
         Ok(left)
+    }
+
+    /// A connection to one node.
+    pub(super) fn connect_to(&self, id: NodeId) -> Result<Connection> {
+        let (endpoint, settings) = {
+            let cluster = self.cluster();
+            (cluster.member(id)?.endpoint().clone(), cluster.settings().clone())
+        };
+        Connection::open(&endpoint, &settings)
     }
 
     /// Whether no new batch is to begin.

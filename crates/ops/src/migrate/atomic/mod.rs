@@ -12,7 +12,7 @@ mod valkey;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{JobWatch, Phase, SlotJob, SlotSet};
+use redistrib_cluster_model::{JobWatch, NodeId, Phase, SlotJob, SlotSet};
 use redistrib_resp::View;
 
 use count::JobTally;
@@ -61,7 +61,7 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
     if shared.options.rate.is_some() && demanded {
         return Err(MoveError::NoRate.into());
     }
-    if shared.options.atomic == Atomic::Never || shared.options.rate.is_some() {
+    if is_ruled_out(shared) {
         return Ok(Method::Migrate);
     }
     let (mut source, mut target, _) = shared.connect(pair)?;
@@ -87,6 +87,23 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
     }
     let (from, to) = (source.endpoint().clone(), target.endpoint().clone());
     Err(MoveError::NotAtomic { from, to }.into())
+}
+
+fn is_ruled_out(shared: &Shared<'_>) -> bool {
+    shared.options.atomic == Atomic::Never || shared.options.rate.is_some()
+}
+
+/// Whether a source may move slots atomically, as far as it is up to itself and the caller.
+pub(super) fn may_be_used(
+    shared: &Shared<'_>,
+    id: NodeId,
+    source: &mut Connection,
+) -> Result<bool> {
+    if is_ruled_out(shared) {
+        return Ok(false);
+    }
+    let ways = shared.ways.of(id, || ways_of(source))?;
+    Ok(ways.contains(&true))
 }
 
 /// The commands that move slots atomically, and what moves by each.

@@ -1,0 +1,133 @@
+//! A key so large that moving it holds the source up, whatever the pause budget: its size is asked before it is sent, so
+//! that it is sent once, alone, and told beforehand.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use redistrib_cluster_model::Slot;
+use redistrib_cluster_model::plan::large as plan;
+use redistrib_resp::{Command, Reply};
+
+use super::commands::{self, key_name};
+use super::copy::Failed;
+use super::counts;
+use super::link::Link;
+use super::pair::PairWork;
+use super::trouble::Trouble;
+use crate::error::Result;
+use crate::{Context, Event, Pair};
+
+/// How often it is told that a large key is still on its way.
+const BETWEEN_NEWS: Duration = Duration::from_secs(1);
+
+/// What a source has said of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    /// The round trip between the tool and it, without any work.
+    pub(super) round_trip: Duration,
+    /// Whether it holds enough for one key to be large.
+    pub(super) may_have_large_keys: bool,
+}
+
+impl Source {
+    pub(super) fn ask(link: &mut Link<'_>) -> Result<Self> {
+        let memory = counts::info(link, "memory")?;
+        let dataset = memory.number("used_memory_dataset").or(memory.number("used_memory"));
+        let may_have_large_keys = plan::may_be_at(dataset);
+        Ok(Self { round_trip: link.round_trip()?, may_have_large_keys })
+    }
+}
+
+/// A key that is sent alone.
+#[derive(Clone, Debug)]
+pub(super) struct Alone {
+    pub(super) key: Bytes,
+    /// What it takes in the source's memory, where that is known.
+    pub(super) bytes: Option<u64>,
+    /// How often it was tried with a timeout that fits.
+    pub(super) tries: u32,
+}
+
+/// A large key that was found before it was sent.
+#[derive(Debug)]
+pub(super) struct Large {
+    pub(super) slot: Slot,
+    pub(super) key: Alone,
+}
+
+impl PairWork<'_> {
+    /// Moves a key that was found to be large.
+    pub(super) fn move_large(&mut self, large: Large) -> Result<()> {
+        let Large { slot, key: mut alone } = large;
+        let keys = std::slice::from_ref(&alone.key);
+        let timeout = plan::timeout(alone.bytes, 0, self.options().timeout);
+        let command = self.migrate_with(keys, timeout, self.options().replace);
+        let reply = self.send_alone(&alone, &command, timeout)?;
+        let Some(text) = reply.view().as_error() else { return Ok(()) };
+        let trouble = Trouble::of(text);
+        if trouble == Trouble::Other {
+            return self.source.accept(&command, reply).map(drop);
+        }
+        self.doubtful += 1;
+        alone.tries = u32::from(trouble == Trouble::Doubtful);
+        let reply = String::from_utf8_lossy(text).into_owned();
+        self.settle(Failed { slot, keys: keys.to_vec(), trouble, reply, tries: alone.tries })
+    }
+
+    /// Sends MIGRATE for one key, waits as long as a key of that size may take, and tells what came of it.
+    pub(super) fn send_alone(
+        &mut self,
+        alone: &Alone,
+        command: &Command,
+        timeout: Duration,
+    ) -> Result<Reply> {
+        let started = Instant::now();
+        let large = alone.bytes.filter(|bytes| *bytes >= plan::LARGE);
+        let reply = if let Some(bytes) = large {
+            let expected = self.large_pace.of(bytes);
+            let news = news(self.shared.context, self.pair, key_name(&alone.key), bytes, expected);
+            let patience = self.source.patience() + timeout;
+            self.source.send(std::slice::from_ref(command))?;
+            self.source.receive_patiently(command, patience, news)?
+        } else {
+            self.source.send(std::slice::from_ref(command))?;
+            self.source.receive(command)?
+        };
+        if reply.view().is_ok() {
+            let (bytes, took) = (alone.bytes.unwrap_or_default(), started.elapsed());
+            self.tell_moved(1, bytes, took);
+            self.warn_of_large_key(&alone.key, bytes, took);
+            large.iter().for_each(|bytes| self.large_pace.observe(*bytes, took));
+        }
+        Ok(reply)
+    }
+
+    /// What keys take in the source's memory, as far as it tells.
+    pub(super) fn weigh_at_source(&mut self, keys: &[(Bytes, bool)]) -> Result<Vec<Option<u64>>> {
+        let questions: Vec<Command> =
+            keys.iter().map(|(key, _)| commands::memory_usage(key)).collect();
+        let replies = self.source.pipeline(&questions)?;
+        let bytes = |reply: &Reply| u64::try_from(reply.view().as_int()?).ok();
+        Ok(replies.iter().map(bytes).collect())
+    }
+}
+
+/// Tells of a large key now, and now and then as long as it is on its way.
+fn news(
+    context: Context<'_>,
+    pair: Pair,
+    key: String,
+    bytes: u64,
+    expected: Duration,
+) -> impl FnMut(Duration) {
+    let mut due = Duration::ZERO;
+    let mut tell = move |elapsed| {
+        if elapsed >= due {
+            due = elapsed + BETWEEN_NEWS;
+            let key = key.clone();
+            context.tell(Event::LargeKey { pair, key, bytes, expected, elapsed });
+        }
+    };
+    tell(Duration::ZERO);
+    tell
+}
