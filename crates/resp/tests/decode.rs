@@ -196,7 +196,6 @@ fn limits_hold() {
     use DecodeErrorKind::*;
     let limits = Limits { max_depth: 2, max_bulk: 4, max_elements: 4, max_line: 6, max_reply: 200 };
     let annotated = "|1\r\n:1\r\n:1\r\n".repeat(5);
-    let long = "*4\r\n".to_owned() + &"$4\r\nabcd\r\n".repeat(4) + &"+".repeat(20);
     let nested = "*3\r\n".to_owned() + &"*4\r\n:1\r\n:1\r\n:1\r\n:1\r\n".repeat(3);
     for (wire, offset, kind) in [
         ("*1\r\n*1\r\n*1\r\n", 8, TooDeep),
