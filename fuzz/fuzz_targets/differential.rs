@@ -61,7 +61,7 @@ fn is_stricter(kind: DecodeErrorKind) -> bool {
     match kind {
         MissingCrlf | BadNumber | NegativeLength | BadNull | BadDouble | BadBigNumber
         | BadVerbatim => true,
-        TooDeep | BulkTooLong | TooManyElements | LineTooLong => true,
+        TooDeep | BulkTooLong | TooManyElements | LineTooLong | ReplyTooLong => true,
         NestedPush | StrayChunk | StrayEnd => true,
         UnknownType(byte) => byte == b'H',
         _ => false,

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, Builder};
+use std::time::Duration;
 
 use redistrib_ops::{Cancel, Stop};
 
@@ -11,6 +13,8 @@ use crate::output::tell_error;
 
 /// What shells report of a program that Ctrl-C has ended.
 const ENDED: i32 = 130;
+/// How long what was quietly asked to stop may still take, an answer that a server owes it included.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// What Ctrl-C does: ends the program where it waits for the user, and has two steps where it works.
 #[derive(Debug, Default)]
@@ -54,7 +58,8 @@ impl Interrupts {
     }
 }
 
-/// A wish to stop that the first Ctrl-C presses, without a word; the second ends the program.
+/// A wish to stop that the first Ctrl-C presses, without a word; the second ends the program, and so does time: a server that
+/// hangs holds nobody up who is told to end but once.
 ///
 /// # Errors
 /// Those of the signal handler's installation.
@@ -66,6 +71,11 @@ pub fn quietly() -> Result<Cancel, ctrlc::Error> {
             process::exit(ENDED);
         }
         pressed.press();
+        // Without a thread there is still the second Ctrl-C.
+        let _ = Builder::new().spawn(|| {
+            thread::sleep(GRACE);
+            process::exit(ENDED)
+        });
     })?;
     Ok(cancel)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use indicatif::MultiProgress;
 use serde::Serialize;
@@ -14,6 +14,15 @@ use crate::voice;
 /// Prints a line on standard error. As with [`Output`], nothing fails for want of a reader.
 pub fn tell_error(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// The first failure to write what was printed, of a full disk, say.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
+
+/// Why something that was printed is not on standard output, if so: whoever keeps it has not all of it. A closed pipe is the
+/// reader's wish, and is not told.
+pub fn unwritten() -> Option<&'static io::Error> {
+    UNWRITTEN.get()
 }
 
 /// Prints what is made to be saved: a script, a page. A reader who has enough of it is no failure.
@@ -40,7 +49,8 @@ pub(crate) fn complain(text: impl Display, json: bool) {
 
 /// Standard output as the user wants it: lines for people, or JSON alone.
 ///
-/// Nothing fails for want of a reader: when standard output is closed, the operation goes on in silence.
+/// Nothing fails for want of a reader: when standard output is closed, the operation goes on in silence. Where it cannot be
+/// written for another reason, the operation goes on, too, and [`unwritten`] tells afterwards.
 #[derive(Debug)]
 pub struct Output {
     json: bool,
@@ -109,8 +119,12 @@ impl Output {
     fn write(&self, line: &str) {
         let print = || {
             let mut stdout = io::stdout().lock();
-            // A closed pipe is the reader's wish, not a failure of ours.
-            let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+            let written = stdout.write_all(line.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+            if let Err(error) = written
+                && error.kind() != io::ErrorKind::BrokenPipe
+            {
+                let _ = UNWRITTEN.set(error);
+            }
         };
         match self.bars.lock() {
             Ok(bars) => match &*bars {

@@ -1,13 +1,11 @@
 //! Passwords: where they come from, and out of sight as soon as the program has them.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
-use std::path::Path;
+use std::io::{self, BufRead as _, IsTerminal as _};
 
 use anyhow::Context as _;
 use redistrib_ops::model::declare;
-use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
+use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings, read_text};
 
 use crate::args::{
     ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, SourceArgs, VALKEY_PASSWORD_VARIABLE,
@@ -158,20 +156,6 @@ pub fn referenced(credentials: &declare::Credentials) -> anyhow::Result<Credenti
     Ok(Credentials { user: credentials.user.clone(), password: Secret::new(password) })
 }
 
-/// The text of a file that is not larger than this, whatever kind of file it is.
-///
-/// # Errors
-/// Those of reading; one that says that it is too large, or no text.
-pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(most + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > most {
-        let what = format!("more than {most} bytes are too many here");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
-    }
-    Ok(text)
-}
-
 fn tls(args: &ConnectArgs) -> anyhow::Result<Option<TlsSettings>> {
     if !args.tls {
         return Ok(None);
@@ -186,4 +170,29 @@ fn tls(args: &ConnectArgs) -> anyhow::Result<Option<TlsSettings>> {
         insecure: args.insecure,
     };
     Ok(Some(TlsSettings::load(&options)?))
+}
+
+/// A line with `***` for what stands before the host of an address: some write a password there, where this program takes
+/// none, and a complaint repeats what they wrote.
+///
+/// ```
+/// use redistrib_cli::secrets::without_uri_passwords;
+///
+/// assert_eq!(without_uri_passwords("no node: redis://u:p@ss@h:1, 'a@b'"), "no node: redis://***@b'");
+/// assert_eq!(without_uri_passwords("'redis://:pw@h' and \"redis://:pw@h\""), "'redis://***@h' and \"redis://***@h\"");
+/// assert_eq!(without_uri_passwords("see https://host/, or a@b"), "see https://***@b");
+/// ```
+pub fn without_uri_passwords(mut line: &str) -> String {
+    let mut shown = String::new();
+    while let Some((before, rest)) = line.split_once("://") {
+        // A password may hold any letter: it ends at the last `@` before the next address.
+        let next = rest.find('@').and_then(|at| Some(at + rest[at..].find("://")?));
+        let (uri, following) = rest.split_at(next.unwrap_or(rest.len()));
+        let hidden = uri.rsplit_once('@').map(|(_, host)| format!("***@{host}"));
+        shown += before;
+        shown += "://";
+        shown += hidden.as_deref().unwrap_or(uri);
+        line = following;
+    }
+    shown + line
 }

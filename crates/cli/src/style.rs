@@ -33,12 +33,17 @@ impl Style {
 
     /// A text in the colour of its tone.
     pub fn tinted(self, text: impl Display, tone: Tone) -> String {
-        let text = text.to_string();
         let colour = match tone {
             Tone::Good => "32;1",
             Tone::Odd => "33;1",
             Tone::Bad => "31;1",
         };
+        self.painted(text, colour)
+    }
+
+    /// A text in a colour, which is named by a terminal's numbers (`CSI … m`).
+    pub fn painted(self, text: impl Display, colour: &'static str) -> String {
+        let text = text.to_string();
         Painted { text: &text, colour: self.colours.then_some(colour) }.to_string()
     }
 
@@ -52,7 +57,7 @@ impl Style {
             Some("[WARNING]" | "***") => "33;1",
             _ => return text,
         };
-        Painted { text: &text, colour: self.colours.then_some(colour) }.to_string()
+        self.painted(text, colour)
     }
 }
 

@@ -5,11 +5,13 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::process::Stdio;
 
 use redistrib_cli::args::command;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Finding;
-use support::trib_with;
+use support::{program, trib_with};
 
 const JSON_MD: &str = include_str!("../../../docs/json.md");
 
@@ -75,4 +77,31 @@ fn redirections_do_not_stand_among_documents() {
         told.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2, "{}", told.stdout);
     assert!(told.stderr.contains("-> Redirected to slot [12182]"), "{}", told.stderr);
+}
+
+/// Whoever keeps the output on a full disk has not all of it, and hears so; whoever stops reading wanted no more.
+#[test]
+fn what_cannot_be_written_is_a_failure_and_what_is_not_read_is_none() {
+    let lab = TempLab::cluster(&TestServer::named("redis-8.6").unwrap(), 3, 0).unwrap();
+    let seed = lab.endpoints()[0].to_string();
+    for args in [
+        &["check", &seed][..],
+        &["status", "--json", &seed],
+        &["status", "--prometheus", &seed],
+        &["exec", &seed, "--rdb", "-"],
+    ] {
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let told = program().args(args).stdout(full).output().unwrap();
+        let complaint = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert_eq!(told.status.code(), Some(1), "{args:?}: {complaint}");
+        assert!(complaint.contains("No space left on device"), "{args:?}: {complaint}");
+        assert!(!complaint.contains("connection broke"), "{args:?}: {complaint}");
+    }
+    for args in [&["check", &seed][..], &["call", &seed, "INFO"], &["keyslot", "a"]] {
+        let (unread, out) = std::io::pipe().unwrap();
+        drop(unread);
+        let told = program().args(args).stdout(out).stderr(Stdio::piped()).output().unwrap();
+        let complaint = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert_eq!((told.status.code(), &*complaint), (Some(0), ""), "{args:?}");
+    }
 }

@@ -7,12 +7,17 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use redistrib_ops::Secret;
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use replay::{options, redis_cli, run};
 use support::terminal::{only_child, send};
+
+/// How long a program may take to ask its server.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server that answers each connection's first words with `answer` and closes then.
 fn serve(answer: &'static [u8]) -> Vec<String> {
@@ -251,4 +256,28 @@ fn a_restarted_server_is_found_again() {
     let output = child.wait_with_output().unwrap();
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(complaint.starts_with("Could not connect to Redis at 127.0.0.1:"), "{complaint}");
+}
+
+/// What catches signals to tell how far it has come ends by one of them, though no answer comes that it could go on with.
+#[test]
+fn a_server_that_hangs_keeps_nobody_from_ending() {
+    let (asked, commands) = mpsc::channel();
+    let server = serve_with(move |mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = asked.send(());
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dump.rdb").display().to_string();
+    let begin = |mode: &[&str]| {
+        let mut command = redis_cli(&server);
+        command.args(mode).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    let waiting = [begin(&["--bigkeys"]), begin(&["--rdb", &file]), begin(&["--keystats"])];
+    waiting.iter().for_each(|_| commands.recv_timeout(PATIENCE).unwrap());
+    waiting.iter().for_each(|child| send("-TERM", &child.id().to_string()));
+    for mut child in waiting {
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
 }

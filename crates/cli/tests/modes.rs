@@ -488,6 +488,18 @@ fn figures_stand_in_the_same_columns() {
     }
 }
 
+#[test]
+fn rows_of_figures_end_after_as_many_as_are_wanted() {
+    let lab = plain();
+    let node = lab.endpoints()[0].to_string();
+    for rows in [1, 2] {
+        let mut command = prepared(Command::new(env!("CARGO_BIN_EXE_redis-trib")));
+        command.args(["exec", &node, "--stat", "-i", "0.05", "-r", &rows.to_string()]);
+        let (out, complaint, code) = printed(command);
+        assert_eq!((out.lines().count(), code), (rows + 2, Some(0)), "{out}{complaint}");
+    }
+}
+
 /// A server that begins to send its data set as soon as it is asked.
 fn quick(name: &'static str, config: &[&str]) -> TempLab {
     let config = config.iter().map(|line| (*line).to_owned());

@@ -116,3 +116,20 @@ fn a_password_leaves_the_process_title_before_anything_is_done() {
     let output = child.wait_with_output().unwrap();
     assert!(!String::from_utf8_lossy(&output.stderr).contains(PASSWORD));
 }
+
+/// Where no URI belongs, some write one all the same.
+#[test]
+fn a_password_in_a_misplaced_uri_is_not_repeated() {
+    let uri = "redis://bob:s3cret@h@127.0.0.1:7000";
+    for args in [
+        &["check", uri][..],
+        &["exec", uri, "PING"],
+        &[uri],
+        &["--cluster", "check", uri],
+        &["import", "127.0.0.1:7000", "--from", uri],
+    ] {
+        let told = trib(args).expect(2);
+        assert!(!told.stderr.contains("s3cret"), "{args:?}: {}", told.stderr);
+        assert!(told.stderr.contains("redis://***@127.0.0.1:7000"), "{args:?}: {}", told.stderr);
+    }
+}

@@ -30,6 +30,7 @@ pub use base::error::{
 };
 pub use base::limits;
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
+pub use base::text_file::read_text;
 use base::{error, observer, wait};
 pub use client::words;
 pub use cluster::served::{await_all_served, await_new_cluster, await_served};

@@ -128,4 +128,7 @@ pub enum DecodeErrorKind {
     /// A line longer than [`Limits::max_line`](crate::Limits::max_line).
     #[error("a line longer than the limit")]
     LineTooLong,
+    /// A reply that takes more than [`Limits::max_reply`](crate::Limits::max_reply).
+    #[error("a reply longer than the limit")]
+    ReplyTooLong,
 }

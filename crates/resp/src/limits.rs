@@ -21,10 +21,19 @@ pub struct Limits {
     pub max_elements: usize,
     /// Bytes in one line, its type byte and CRLF not counted. Default 1 MiB.
     pub max_line: usize,
+    /// Bytes that the elements of one reply may take, 16 of an index for each of them included; attributes before it count.
+    /// Default 2 GiB: some 40 million names of keys.
+    pub max_reply: usize,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { max_depth: 128, max_bulk: 512 << 20, max_elements: 1 << 30, max_line: 1 << 20 }
+        Limits {
+            max_depth: 128,
+            max_bulk: 512 << 20,
+            max_elements: 1 << 30,
+            max_line: 1 << 20,
+            max_reply: 2 << 30,
+        }
     }
 }

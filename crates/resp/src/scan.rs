@@ -130,6 +130,9 @@ impl Scanner {
         while bytes.len() >= self.wanted {
             let step = match self.short_elements(bytes) {
                 true => self.settle(),
+                false if bytes.len() > self.at && self.at > self.farthest() => {
+                    return Err(Fault { at: self.at, kind: ReplyTooLong });
+                }
                 false => self.element(bytes),
             };
             match step {
@@ -142,20 +145,27 @@ impl Scanner {
         Ok(None)
     }
 
+    /// Where the next element may begin at the latest: the index has its part of what a reply may take.
+    fn farthest(&self) -> usize {
+        self.limits.max_reply.saturating_sub(size_of_val(&*self.index))
+    }
+
     /// Takes a run of short scalars; true if it reaches the end of the aggregate they are in.
     fn short_elements(&mut self, bytes: &[u8]) -> bool {
+        let mut farthest = self.farthest();
         let Some(frame) = self.open.last_mut() else { return false };
         if frame.announced == UNTOLD {
             return false;
         }
         let (mut at, mut last) = (self.at, self.last);
         let mut left = frame.announced - frame.seen;
-        while left > 0 {
+        while left > 0 && at <= farthest {
             let short = scalar(bytes, at, &self.limits, &mut last);
             let Some((entry, after)) = short else { break };
             self.index.push(entry);
             at = after;
             left -= 1;
+            farthest = farthest.saturating_sub(size_of::<Entry>());
         }
         self.annotating &= at == self.at;
         (self.at, self.last) = (at, last);

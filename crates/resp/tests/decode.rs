@@ -194,7 +194,9 @@ fn what_is_wrong_is_named_with_its_place() {
 #[test]
 fn limits_hold() {
     use DecodeErrorKind::*;
-    let limits = Limits { max_depth: 2, max_bulk: 4, max_elements: 4, max_line: 6 };
+    let limits = Limits { max_depth: 2, max_bulk: 4, max_elements: 4, max_line: 6, max_reply: 200 };
+    let annotated = "|1\r\n:1\r\n:1\r\n".repeat(5);
+    let nested = "*3\r\n".to_owned() + &"*4\r\n:1\r\n:1\r\n:1\r\n:1\r\n".repeat(3);
     for (wire, offset, kind) in [
         ("*1\r\n*1\r\n*1\r\n", 8, TooDeep),
         ("$5\r\n", 1, BulkTooLong),
@@ -204,6 +206,9 @@ fn limits_hold() {
         ("*?\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n", 24, TooManyElements),
         ("+1234567", 7, LineTooLong),
         ("-1234567\r\n", 7, LineTooLong),
+        // Twelve bytes and three times sixteen for each attribute.
+        (&annotated, 44, ReplyTooLong),
+        (&nested, 44, ReplyTooLong),
     ] {
         assert_eq!(fails_within(limits, wire), (offset, kind), "{wire:?}");
     }

@@ -12,6 +12,7 @@ fn feed(wire: &[u8]) -> AllocationInfo {
         max_bulk: usize::MAX,
         max_elements: usize::MAX,
         max_line: usize::MAX,
+        max_reply: usize::MAX,
     };
     measure(|| {
         let mut decoder = Decoder::with_limits(limits);

@@ -61,12 +61,16 @@ impl RebalanceArgs {
     }
 }
 
+/// All weights together are a number, too.
+const MOST_WEIGHT: f64 = 1e9;
+
 fn weight(text: &str) -> Result<Weight, String> {
-    let wrong =
-        || format!("{text:?} is no weight: write NODE=WEIGHT with a number that is not negative");
+    let wrong = || {
+        format!("{text:?} is no weight: write NODE=WEIGHT with a number from 0 to {MOST_WEIGHT}")
+    };
     let (node, weight) = text.split_once('=').filter(|(id, _)| !id.is_empty()).ok_or_else(wrong)?;
     let weight: f64 = weight.parse().map_err(|_| wrong())?;
-    if !weight.is_finite() || weight < 0.0 {
+    if !(0.0..=MOST_WEIGHT).contains(&weight) {
         return Err(wrong());
     }
     Ok(Weight { node: node_name(node)?, weight })

@@ -28,15 +28,9 @@ pub struct SessionArgs {
     /// Speak RESP3
     #[arg(short = '3', long)]
     pub resp3: bool,
-    /// Execute each command so many times; below zero without end
-    #[arg(
-        short = 'r',
-        long,
-        value_name = "TIMES",
-        default_value = "1",
-        allow_negative_numbers = true
-    )]
-    pub repeat: i64,
+    /// Execute each command so many times, once unless given; below zero without end
+    #[arg(short = 'r', long, value_name = "TIMES", allow_negative_numbers = true)]
+    pub repeat: Option<i64>,
     /// Pause between repetitions, samples or rows, in seconds
     #[arg(short = 'i', long, value_name = "SECONDS", value_parser = seconds)]
     pub interval: Option<f64>,

@@ -9,7 +9,7 @@ use redistrib_ops::migrate::MigrateOptions;
 use redistrib_ops::model::declare::{
     Cost, Declared, Form, Plan, SavedPlan, common_settings, export as write,
 };
-use redistrib_ops::{Error, Site, apply_declared, observe, plan_declared, write_whole};
+use redistrib_ops::{Error, Site, apply_declared, observe, plan_declared, read_text, write_whole};
 use serde::{Deserialize, Serialize};
 
 use super::fix::{recover, tell_open};
@@ -18,7 +18,7 @@ use crate::args::{ApplyArgs, ExportArgs, PlanArgs};
 use crate::output::print_bytes;
 use crate::render;
 use crate::report::Reporter;
-use crate::secrets::{self, read_text};
+use crate::secrets;
 
 /// No file that declares a cluster is larger.
 const LARGEST_FILE: u64 = 16 << 20;

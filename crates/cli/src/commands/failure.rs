@@ -1,5 +1,7 @@
 //! How a verb says that it has failed.
 
+use std::io;
+
 use redistrib_ops::Error;
 use redistrib_ops::lab::Failure;
 use redistrib_ops::model::Finding;
@@ -18,6 +20,11 @@ use crate::voice;
 struct FailedDocument<'a> {
     event: &'static str,
     error: &'a str,
+}
+
+/// Whether this is nothing but a standard output that nobody reads any more. What breaks towards a server has a type of its own.
+pub(super) fn is_closed_output(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Tells a failure, with `--json` as a document, too.

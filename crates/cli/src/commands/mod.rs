@@ -38,7 +38,7 @@ use redistrib_ops::{Cluster, Context, Endpoint, Host, Settings, Subject};
 use crate::args::{ChangeArgs, MigrationArgs, ReportArgs, UsageError, Verb, WorkArgs};
 use crate::escape::Escaped;
 use crate::interrupt::Interrupts;
-use crate::output::{Output, tell_error};
+use crate::output::{Output, tell_error, unwritten};
 use crate::prompt::Prompt;
 use crate::render;
 use crate::report::Reporter;
@@ -78,7 +78,7 @@ pub fn tell_usage(usage: &UsageError) -> ExitCode {
         let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
         return Outcome::Done.into();
     }
-    text.lines().for_each(|line| tell_error(Escaped(line)));
+    text.lines().for_each(|line| tell_error(Escaped(secrets::without_uri_passwords(line))));
     Outcome::Misused.into()
 }
 
@@ -128,10 +128,21 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Completions(args) => (false, completions::completions(&args)),
         Verb::Man(args) => (false, man::man(&args)),
     };
-    result.unwrap_or_else(|error| {
-        failure::tell(&error, json);
-        Outcome::Failed
-    })
+    match result {
+        // Nobody reads: no failure, as everywhere.
+        Err(error) if failure::is_closed_output(&error) => Outcome::Done,
+        Err(error) => {
+            failure::tell(&error, json);
+            Outcome::Failed
+        }
+        Ok(outcome) => match unwritten() {
+            Some(error) => {
+                tell_error(format_args!("[ERR] not all of this could be written: {error}"));
+                Outcome::Failed
+            }
+            None => outcome,
+        },
+    }
 }
 
 /// The node of this name, or the one that was asked.

@@ -53,8 +53,7 @@ pub(super) fn exec(args: &ExecArgs) -> Result<Outcome> {
         tell_error("Options --ldb and --ldb-sync-mode require --eval.");
         return Ok(Outcome::Misused);
     }
-    let interval = interval(&args.session);
-    let mode = match special(&args.mode, &words, interval)? {
+    let mode = match special(&args.mode, &words, &args.session)? {
         Some(mode) => mode,
         None if words.is_empty() => Mode::Prompt,
         None if args.all_masters => Mode::Everywhere { which: Which::Masters, words },
@@ -95,7 +94,7 @@ fn run(node: &Endpoint, args: &SessionArgs, mode: Mode) -> Result<Outcome> {
         peer: args.peer,
         output: output(&args.output),
         repeat: Repeat {
-            times: u64::try_from(args.repeat).ok(),
+            times: u64::try_from(args.repeat.unwrap_or(1)).ok(),
             interval: interval(args).unwrap_or_default(),
         },
         exit_on_error: args.exit_error,
@@ -134,7 +133,8 @@ pub(super) fn output(args: &OutputArgs) -> Output {
     }
 }
 
-fn special(args: &ModeArgs, words: &[Vec<u8>], interval: Option<Duration>) -> Result<Option<Mode>> {
+fn special(args: &ModeArgs, words: &[Vec<u8>], session: &SessionArgs) -> Result<Option<Mode>> {
+    let interval = interval(session);
     let scan = Scan {
         pattern: match &args.quoted_pattern {
             Some(pattern) => Some(
@@ -184,7 +184,10 @@ fn special(args: &ModeArgs, words: &[Vec<u8>], interval: Option<Duration>) -> Re
         ModeArgs { intrinsic_latency: Some(seconds), .. } => {
             Mode::IntrinsicLatency { duration: Duration::from_secs((*seconds).into()) }
         }
-        ModeArgs { stat: true, .. } => Mode::Stat { interval: second },
+        ModeArgs { stat: true, .. } => {
+            let rows = session.repeat.and_then(|times| u64::try_from(times).ok());
+            Mode::Stat { interval: second, rows }
+        }
         _ => return Ok(None),
     }))
 }

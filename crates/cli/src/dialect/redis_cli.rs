@@ -173,7 +173,13 @@ impl<'a> Scan<'a> {
     ) -> Result<(), UsageError> {
         match meaning {
             Meaning::Host => self.host = value,
-            Meaning::Port => self.port = value,
+            Meaning::Port => {
+                let number = value.as_ref().and_then(|port| port.to_str()?.parse::<i64>().ok());
+                if number.is_some_and(|port| !(0..=0xffff).contains(&port)) {
+                    return Err(UsageError::in_peers_words("Invalid server port."));
+                }
+                self.port = value;
+            }
             Meaning::Uri => self.take_uri(&value.unwrap_or_default())?,
             Meaning::Help => self.line.flag("help"),
             Meaning::Version => self.line.flag("version"),

@@ -81,7 +81,7 @@ fn run_mode(options: &Options) -> Result<bool> {
         Mode::LatencyDist { interval } => spectrum::run(options, *interval),
         Mode::IntrinsicLatency { duration } => intrinsic::run(options, *duration),
         Mode::LruTest { keys } => cachetest::run(options, *keys),
-        Mode::Stat { interval } => stat::run(options, *interval, options.repeat),
+        Mode::Stat { interval, rows } => stat::run(options, *interval, *rows),
     }
 }
 

@@ -200,6 +200,8 @@ pub enum Mode {
     Stat {
         /// The pause between rows.
         interval: Duration,
+        /// How many; `None`: for ever.
+        rows: Option<u64>,
     },
 }
 

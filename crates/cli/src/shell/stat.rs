@@ -9,7 +9,7 @@ use redistrib_ops::resp::Command;
 use serde_json::json;
 
 use super::format::Form;
-use super::options::{Options, Repeat};
+use super::options::Options;
 use super::scan::session_with;
 
 const HEADING: &str = "------- data ------ --------------------- load -------------------- - child -\n\
@@ -17,13 +17,11 @@ const HEADING: &str = "------- data ------ --------------------- load ----------
 /// The heading is printed again after so many rows.
 const ROWS: u64 = 20;
 
-/// Prints rows without end, or as many as `-r` says.
-pub(super) fn run(options: &Options, interval: Duration, repeat: Repeat) -> Result<bool> {
+/// Prints so many rows, or rows without end.
+pub(super) fn run(options: &Options, interval: Duration, last: Option<u64>) -> Result<bool> {
     let mut session = session_with(options, &options.endpoint)?;
     let mut requests_before = None;
     let mut rows = 0u64;
-    // One time is what nobody asked for: it stands for no end.
-    let last = repeat.times.filter(|&times| times > 1);
     while last.is_none_or(|last| rows < last) {
         let reply = session.client.connection()?.call(&Command::new("INFO"))?;
         let text = reply.view().joined().unwrap_or_default();

@@ -134,10 +134,15 @@ impl Finding {
             Finding::ReplicasOnMastersHost { master, .. } => {
                 format!("add a replica of {master} on another host")
             }
-            Finding::Failed { .. }
-            | Finding::EpochCollision { .. }
-            | Finding::ReplicaSyncing { .. }
-            | Finding::PongLate { .. } => return None,
+            Finding::EpochCollision { .. } => {
+                "wait some seconds: masters that hear each other on the cluster bus settle it; if it stays, see whether their bus \
+                 ports are open to each other"
+                    .to_owned()
+            }
+            Finding::PongLate { node, .. } => format!(
+                "see whether {node} or the network to it is overloaded, or it or those that wait for it hang"
+            ),
+            Finding::Failed { .. } | Finding::ReplicaSyncing { .. } => return None,
         })
     }
 }

@@ -97,6 +97,14 @@ pub enum Error {
         /// The system's word.
         source: io::Error,
     },
+    /// What a node sends could not be written here.
+    #[error("what {node} sends cannot be written: {source}")]
+    Unwritten {
+        /// The node.
+        node: Endpoint,
+        /// The system's word.
+        source: io::Error,
+    },
     /// The server closed the connection, or it was given up after an earlier failure.
     #[error("{node}: the connection was closed during {command}")]
     Closed {

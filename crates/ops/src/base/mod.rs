@@ -6,4 +6,5 @@ pub(crate) mod error;
 pub(crate) mod in_time;
 pub mod limits;
 pub(crate) mod observer;
+pub(crate) mod text_file;
 pub(crate) mod wait;

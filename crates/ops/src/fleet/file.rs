@@ -7,7 +7,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::{Fleet, FleetError, FleetNode};
-use crate::{Credentials, Endpoint, Secret};
+use crate::{Credentials, Endpoint, Secret, read_text};
+
+/// No file that describes a fleet is larger.
+const LARGEST_FILE: u64 = 64 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,7 +65,7 @@ impl Fleet {
     /// [`FleetError::Unreadable`]; those of [`Fleet::from_toml`].
     pub fn from_file(path: &Path) -> Result<Self, FleetError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| FleetError::Unreadable {
+        let text = read_text(path, LARGEST_FILE).map_err(|error| FleetError::Unreadable {
             path: name.clone(),
             why: error.to_string(),
         })?;

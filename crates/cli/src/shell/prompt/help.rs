@@ -6,6 +6,7 @@ use super::commands::{Commands, Entry};
 use super::syntax;
 use crate::escape::Escaped;
 use crate::shell::options::Peer;
+use crate::style::Style;
 
 /// What `help` alone prints.
 fn write_general(peer: Peer, out: &mut dyn Write) -> io::Result<()> {
@@ -37,6 +38,7 @@ pub(super) fn show(topic: &[Vec<u8>], commands: &Commands, peer: Peer) -> io::Re
     let words: Vec<String> =
         topic.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect();
     let mut out = io::stdout().lock();
+    let style = Style::of_stdout();
     match words.first() {
         None => write_general(peer, &mut out)?,
         Some(group) if group.starts_with('@') => {
@@ -44,7 +46,7 @@ pub(super) fn show(topic: &[Vec<u8>], commands: &Commands, peer: Peer) -> io::Re
             let named = commands
                 .iter()
                 .filter(|entry| entry.group == group || entry.group.replace('_', "-") == group);
-            named.into_iter().try_for_each(|entry| write_entry(entry, false, &mut out))?;
+            named.into_iter().try_for_each(|entry| write_entry(entry, false, style, &mut out))?;
             writeln!(out)?;
         }
         Some(_) => {
@@ -52,20 +54,45 @@ pub(super) fn show(topic: &[Vec<u8>], commands: &Commands, peer: Peer) -> io::Re
             let sub = format!("{name} ");
             let named =
                 commands.iter().filter(|entry| entry.name == name || entry.name.starts_with(&sub));
-            named.into_iter().try_for_each(|entry| write_entry(entry, true, &mut out))?;
+            named.into_iter().try_for_each(|entry| write_entry(entry, true, style, &mut out))?;
             writeln!(out)?;
         }
     }
     out.flush()
 }
 
-fn write_entry(entry: &Entry, with_group: bool, out: &mut dyn Write) -> io::Result<()> {
-    let arguments = Escaped(syntax::written(&entry.arguments)).to_string();
-    writeln!(out, "\n  {} {arguments}", Escaped(&entry.name))?;
-    writeln!(out, "  summary: {}", Escaped(&entry.summary))?;
-    writeln!(out, "  since: {}", Escaped(&entry.since))?;
-    if with_group {
-        writeln!(out, "  group: {}", Escaped(&entry.group))?;
+/// The colours are redis-cli's.
+fn write_entry(
+    entry: &Entry,
+    with_group: bool,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let name = style.painted(Escaped(&entry.name), "1");
+    let arguments = style.painted(Escaped(syntax::written(&entry.arguments)), "90");
+    writeln!(out, "\n  {name} {arguments}")?;
+    let told = [("summary:", &entry.summary), ("since:", &entry.since), ("group:", &entry.group)];
+    let shown = if with_group { &told[..] } else { &told[..2] };
+    shown.iter().try_for_each(|(what, text)| {
+        writeln!(out, "  {} {}", style.painted(what, "33"), Escaped(text))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_has_the_colours_of_redis_cli_where_colours_are_wanted() {
+        let commands = Commands::from_table();
+        let entry = commands.iter().find(|entry| entry.name == "GET").unwrap();
+        let written = |style| {
+            let mut out = Vec::new();
+            write_entry(entry, true, style, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let coloured = "\n  \x1b[1mGET\x1b[0m \x1b[90mkey\x1b[0m\n  \x1b[33msummary:\x1b[0m Returns the string value of a key.\n  \x1b[33msince:\x1b[0m 1.0.0\n  \x1b[33mgroup:\x1b[0m string\n";
+        assert_eq!(written(Style::COLOURED), coloured);
+        assert!(!written(Style::PLAIN).contains('\x1b'));
     }
-    Ok(())
 }

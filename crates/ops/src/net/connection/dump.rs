@@ -75,7 +75,7 @@ impl Connection {
     /// length in bytes.
     ///
     /// # Errors
-    /// Those of [`Connection::call`]; [`Error::Cancelled`]; [`Error::Io`] for a sink that does not take the bytes.
+    /// Those of [`Connection::call`]; [`Error::Cancelled`]; [`Error::Unwritten`] for a sink that does not take the bytes.
     pub fn read_payload(
         &mut self,
         payload: &Payload,
@@ -96,7 +96,7 @@ impl Connection {
         while left > 0 {
             let most = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let read = self.read_raw(&sync, &mut buffer[..most], cancel)?;
-            sink.write_all(&buffer[..read]).map_err(|error| self.broke(&sync, error))?;
+            sink.write_all(&buffer[..read]).map_err(|source| self.unwritten(source))?;
             left -= read as u64;
         }
         Ok(length)
@@ -111,13 +111,19 @@ impl Connection {
             let read = self.read_raw(&sync, &mut buffer, cancel)?;
             held.extend_from_slice(&buffer[..read]);
             let sure = held.len().saturating_sub(mark.len());
-            sink.write_all(&held[..sure]).map_err(|error| self.broke(&sync, error))?;
+            sink.write_all(&held[..sure]).map_err(|source| self.unwritten(source))?;
             length += sure as u64;
             if held.ends_with(mark) {
                 return Ok(length);
             }
             held.drain(..sure);
         }
+    }
+
+    /// What is left of the data set would be taken for answers: the connection is given up.
+    fn unwritten(&mut self, source: io::Error) -> Error {
+        self.broken = true;
+        Error::Unwritten { node: self.endpoint.clone(), source }
     }
 
     /// Reads a line, without its end. While the server is still writing its file it sends empty ones.

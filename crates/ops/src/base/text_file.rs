@@ -1,0 +1,27 @@
+//! Files that people write.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Reads a file of text. One that does not end, as a device or a pipe may be, is refused once more than `most` bytes have come.
+///
+/// # Errors
+/// Those of the system; [`io::ErrorKind::FileTooLarge`]; [`io::ErrorKind::InvalidData`] for what is no UTF-8.
+///
+/// ```
+/// use std::{io::ErrorKind, path::Path};
+/// use redistrib_ops::read_text;
+///
+/// let refused = read_text(Path::new("/dev/zero"), 1000).unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::FileTooLarge);
+/// ```
+pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let read = File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if read as u64 > most {
+        let what = format!("more than {most} bytes are too many");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
