@@ -20,13 +20,14 @@ pub mod lock;
 pub mod migrate;
 mod net;
 mod operations;
+pub mod restore;
 pub mod transfer;
 mod watch;
 
 pub use base::cancel::{Cancel, Stop};
 pub use base::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 pub use base::error::{
-    CopyError, Error, MembershipError, MoveError, Result, StreamError, TlsSetupError,
+    BackupError, CopyError, Error, MembershipError, MoveError, Result, StreamError, TlsSetupError,
 };
 pub use base::limits;
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
@@ -43,7 +44,7 @@ pub use net::connection::{
     without_secrets,
 };
 pub use operations::add_node::{NewRole, add_node};
-pub use operations::backup::{Saved, backup, write_whole};
+pub use operations::backup::{backup, write_whole};
 pub use operations::configure::configure;
 pub use operations::create::Candidates;
 pub use operations::declared::{Site, apply_declared, observe, plan_declared};
@@ -58,6 +59,7 @@ pub use operations::forget_failed::forget_failed;
 pub use operations::inspect::{NodeReport, Report, glance, inspect};
 pub use operations::join::{balanced_by, join_cluster, join_cluster_with, join_no_load, replicate};
 pub use operations::list::{ClusterNode, list_masters, list_nodes};
+pub use operations::manifest::{Manifest, Saved};
 pub use operations::meet::Reunion;
 pub use operations::migrate_slots::{migrate_slots, plan_migrate_slots};
 pub use operations::quit::{plan_drain, quit_cluster, require_end, shutdown_cluster};

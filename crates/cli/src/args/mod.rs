@@ -15,6 +15,7 @@ mod members;
 mod python;
 mod rebalance;
 mod reshard;
+mod restore;
 mod terminal;
 mod tools;
 mod top;
@@ -42,14 +43,14 @@ pub use fleet::{
 pub use inspect::{CheckArgs, InfoArgs, ListArgs, StatusArgs};
 pub use lab::{LabAddArgs, LabArgs, LabDirArgs, LabNodesArgs, LabUpArgs, LabVerb};
 pub use members::{
-    AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, ForgetFailedArgs, MeetArgs, ReplaceArgs,
-    SetTimeoutArgs,
+    AddNodeArgs, DelNodeArgs, FailoverArgs, ForgetFailedArgs, MeetArgs, ReplaceArgs, SetTimeoutArgs,
 };
 pub use python::{
     JoinArgs, JoinNoLoadArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs,
 };
 pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs, SourceNames};
+pub use restore::{BackupArgs, RestoreArgs};
 pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
 pub use tools::{CompletionsArgs, ManArgs};
 pub use top::TopArgs;
@@ -125,6 +126,8 @@ pub enum Verb {
     Apply(Box<ApplyArgs>),
     /// Save the data of every master and the shape of the cluster into a folder
     Backup(BackupArgs),
+    /// Bring back what `backup` has saved, into a cluster of any shape or into a server
+    Restore(RestoreArgs),
     /// Measure how fast slots move and how long that holds servers up
     Bench(BenchArgs),
     /// Bring the keys of a server into the cluster

@@ -16,6 +16,7 @@ pub(crate) mod holders;
 pub(crate) mod inspect;
 pub(crate) mod join;
 pub(crate) mod list;
+pub(crate) mod manifest;
 pub(crate) mod meet;
 pub(crate) mod migrate_slots;
 pub(crate) mod quit;
