@@ -15,9 +15,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use keys::{States, assert_same, call, fill, open, read_all, server};
-use redistrib_ops::Connection;
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::model::Slot;
 use redistrib_ops::resp;
+use redistrib_ops::{BackupError, Cluster, Connection, Context, Error, Event};
 use support::{Run, addresses, program, trib};
 
 const LIBRARY: &str = "#!lua name=lib\nredis.register_function('answer', function() return 42 end)";
@@ -352,6 +353,23 @@ fn a_backup_that_fails_leaves_the_one_before() {
     };
     let before = read();
     assert_eq!(before.len(), 4, "two masters, nodes.json and manifest.json");
+    // A slot gets another owner after the first master has been saved.
+    let mut cluster = Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap();
+    let other =
+        cluster.masters().find(|member| !member.node().slots.contains(Slot::of_key(b"bar")));
+    let other = other.unwrap().id().to_string();
+    let give_away = |event: &Event| {
+        if matches!(event, Event::Step { .. }) {
+            let slot = Slot::of_key(b"bar").to_string();
+            for endpoint in lab.endpoints() {
+                call(&mut open(&endpoint), &["CLUSTER", "SETSLOT", &slot, "NODE", &other]);
+            }
+        }
+    };
+    let refused =
+        redistrib_ops::backup(&mut cluster, folder.path(), "redis", Context::observed(&give_away));
+    assert!(matches!(refused, Err(Error::Backup(BackupError::SlotsMoved))), "{refused:?}");
+    assert_eq!(read(), before);
     // The second master answers all but the one question.
     for line in ["ACL SETUSER default -sync", "ACL SETUSER default -psync"] {
         call(&mut open(&lab.endpoints()[1]), &line.split(' ').collect::<Vec<_>>());
