@@ -222,6 +222,8 @@ fn what_is_not_as_it_was_saved_or_cannot_be_taken_is_refused_before_anything_cha
 
     // As redis-cli leaves a folder: without checksums, the file's own is all there is.
     fs::remove_file(&manifest).unwrap();
+    altered.clone_from(&whole);
+    *altered.last_mut().unwrap() ^= 1;
     fs::write(&file, &altered).unwrap();
     refused("redis-7.0", &["does not load", "RDB CRC error"]);
     fs::write(&file, &whole).unwrap();
