@@ -10,7 +10,7 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent.parent / "crates/ops/src"
 # From the ground up: a room uses those before it alone.
-ROOMS = "base net commands cluster lock migrate operations watch client transfer fleet lab bench".split()
+ROOMS = "base net commands cluster lock migrate operations watch client transfer fleet lab restore bench".split()
 
 USE = re.compile(r"^\s*(?:pub(?:\([^)]*\))?\s+)?use\s+([^;]+);", re.M)
 PATH = re.compile(r"\b(?:crate|super)(?:::\w+)+")

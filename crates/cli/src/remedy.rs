@@ -4,7 +4,8 @@ use std::io;
 
 use redistrib_ops::model::plan::roll::RollPlanError;
 use redistrib_ops::{
-    CopyError, Error, MembershipError, MoveError, Refusal, RollError, StreamError, TlsSetupError,
+    BackupError, CopyError, Error, MembershipError, MoveError, Refusal, RollError, StreamError,
+    TlsSetupError,
 };
 
 /// What to do next, where there is something.
@@ -32,6 +33,7 @@ pub fn remedy(error: &Error) -> Option<String> {
         Error::Membership(error) => return for_members(error),
         Error::Roll(error) => for_rolls(error)?,
         Error::Copy(error) => for_copies(error)?,
+        Error::Backup(error) => for_backups(error)?,
         Error::Stream(StreamError::Stateful(_)) => "or send it to one node without -c",
         Error::TlsSetup(error) => for_tls_setup(error)?,
         Error::OpenFiles { .. } => "raise the limit (`ulimit -n`, `LimitNOFILE=`)",
@@ -121,6 +123,22 @@ fn for_copies(error: &CopyError) -> Option<&'static str> {
         CopyError::FromReplica(_) => "or leave them there, with --copy",
         CopyError::FromCluster(_) => "give --copy",
         CopyError::ToClusterNode(_) => "use `redis-trib import` to copy into a cluster",
+        _ => return None,
+    })
+}
+
+fn for_backups(error: &BackupError) -> Option<&'static str> {
+    Some(match error {
+        BackupError::NotLoaded { .. } => {
+            "if the file is whole, name a server program of the family and at least the version that has written it, with --server"
+        }
+        BackupError::OtherFunctions { .. } => {
+            "give --replace to overwrite them, or delete them there (FUNCTION DELETE)"
+        }
+        BackupError::Unfinished(_) => "make the backup again",
+        BackupError::Missing(_) | BackupError::Altered { .. } => {
+            "nothing was changed; restore another backup, or a copy of this one"
+        }
         _ => return None,
     })
 }

@@ -450,8 +450,8 @@ fn nodes_come_and_go() {
         .shows(&["[OK] Backup created"]);
     assert_eq!(
         std::fs::read_dir(folder.path()).unwrap().count(),
-        4,
-        "three masters and nodes.json"
+        5,
+        "three masters, nodes.json and the manifest"
     );
 }
 

@@ -178,12 +178,13 @@ fn telling_all(field: &Field) {
     let path = folder.path().to_str().unwrap();
     right(format!("--cluster backup {a} {path}"), &["[OK] Backup created into: "]);
     let files = std::fs::read_dir(path).unwrap().count();
-    assert_eq!(files, 4, "an RDB file for each master, and nodes.json");
+    assert_eq!(files, 5, "an RDB file for each master, nodes.json and the manifest");
     for file in std::fs::read_dir(path).unwrap() {
         let mode = file.unwrap().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "nobody else may read it");
     }
-    wrong(format!("backup {a} {path}/none"), &["none", "is no folder"]);
+    wrong(format!("redis-cli --cluster backup {a} {path}/none"), &["none", "does not exist"]);
+    right(format!("backup {a} {path}/none"), &["[OK] Backup created into: "]);
 }
 
 fn resharding(field: &Field) {

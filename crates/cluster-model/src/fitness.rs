@@ -168,6 +168,21 @@ pub fn judge(ends: &[End], moves: &[Move]) -> Vec<Obstacle> {
     obstacles
 }
 
+/// What keeps a server from taking keys of about so many bytes of memory, whatever it is a node of.
+///
+/// ```
+/// use redistrib_cluster_model::ServerInfo;
+/// use redistrib_cluster_model::fitness::{Unfit, judge_taker};
+///
+/// let info = ServerInfo::parse("used_memory:50\r\nmaxmemory:100\r\nmaxmemory_policy:noeviction\r\n");
+/// assert_eq!(judge_taker(&info, 50), []);
+/// assert_eq!(judge_taker(&info, 51), [Unfit::NoMemory { used: 50, expected: 51, most: 100 }]);
+/// ```
+pub fn judge_taker(info: &ServerInfo, expected: u64) -> Vec<Unfit> {
+    let found = [passing(info), persistence(info), replicas(info), memory(info, expected)];
+    found.into_iter().flatten().collect()
+}
+
 /// What a target's answer means to a key that was tried on it, the error text without the leading `-`. Answers that say
 /// nothing of keys, as of a user who may not do that, mean nothing.
 pub fn judge_refusal(source: &Member, reply: &str) -> Option<Unfit> {

@@ -20,13 +20,15 @@ pub mod lock;
 pub mod migrate;
 mod net;
 mod operations;
+pub mod restore;
 pub mod transfer;
 mod watch;
 
 pub use base::cancel::{Cancel, Stop};
 pub use base::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 pub use base::error::{
-    CopyError, Error, MembershipError, MoveError, Result, RollError, StreamError, TlsSetupError,
+    BackupError, CopyError, Error, MembershipError, MoveError, Result, RollError, StreamError,
+    TlsSetupError,
 };
 pub use base::limits;
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
@@ -44,7 +46,7 @@ pub use net::connection::{
     without_secrets,
 };
 pub use operations::add_node::{NewRole, add_node};
-pub use operations::backup::{Saved, backup, write_whole};
+pub use operations::backup::{backup, write_whole};
 pub use operations::configure::configure;
 pub use operations::create::{Candidates, Create};
 pub use operations::declared::{Site, apply_declared, observe, plan_declared};
@@ -60,6 +62,7 @@ pub use operations::forget_failed::ForgetFailed;
 pub use operations::inspect::{NodeReport, Report, glance, inspect};
 pub use operations::join::{AddNode, Added, Addition, AskedRole, Join, balanced_by};
 pub use operations::list::{ClusterNode, list_masters, list_nodes};
+pub use operations::manifest::{Manifest, Saved};
 pub use operations::meet::{Meet, Reunion};
 pub use operations::mend::{fix, plan_cluster_fix};
 pub use operations::migrate_slots::MigrateSlots;

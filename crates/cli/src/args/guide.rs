@@ -6,7 +6,7 @@ use clap::Command;
 pub const ENVIRONMENT: &str = "\
 REDISCLI_AUTH         the password, as -a gives it
 REDIS_TRIB_FROM_AUTH  the password of the source of import and copy
-REDIS_TRIB_SERVER     the server program of a lab, where --server does not name one
+REDIS_TRIB_SERVER     the server program of a lab and of restore, where --server does not name one
 REDISCLI_HISTFILE     where the prompt keeps its history; /dev/null for nowhere
 NO_COLOR              anything: no colours
 TERM                  dumb: no colours";
@@ -89,6 +89,14 @@ const EXAMPLES: [(&str, &[&str]); 32] = [
     ("set-timeout", &["redis-trib set-timeout 127.0.0.1:7000 5000"]),
     ("call", &["redis-trib call 127.0.0.1:7000 --only-masters CONFIG GET maxmemory"]),
     ("backup", &["redis-trib backup 127.0.0.1:7000 /var/backups/redis"]),
+    (
+        "restore",
+        &[
+            "redis-trib restore /var/backups/redis 127.0.0.1:7000 --dry-run",
+            "redis-trib restore /var/backups/redis 127.0.0.1:7000 --verify --server /usr/bin/redis-server",
+            "redis-trib restore /var/backups/redis 127.0.0.1:7000 --match 'user:*' --replace",
+        ],
+    ),
     (
         "export",
         &[

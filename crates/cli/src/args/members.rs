@@ -1,6 +1,5 @@
-//! Verbs about single nodes, and about all of them: `add-node`, `del-node`, `set-timeout`, `backup`.
+//! Verbs about single nodes, and about all of them: `add-node`, `del-node`, `set-timeout`.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +7,7 @@ use redistrib_ops::Endpoint;
 use redistrib_ops::model::NodeName;
 
 use super::MigrationArgs;
-use super::common::{ChangeArgs, SeedArgs, WaitArgs, WorkArgs};
+use super::common::{ChangeArgs, SeedArgs, WaitArgs};
 use super::values::{endpoint, node_name, node_timeout};
 
 /// Arguments of `add-node`.
@@ -103,20 +102,6 @@ pub struct SetTimeoutArgs {
     /// How to go about it.
     #[command(flatten)]
     pub change: ChangeArgs,
-}
-
-/// Arguments of `backup`.
-#[derive(Clone, Debug, Args)]
-pub struct BackupArgs {
-    /// Which cluster.
-    #[command(flatten)]
-    pub seed: SeedArgs,
-    /// An existing folder for the RDB files and nodes.json
-    #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
-    /// How to go about it.
-    #[command(flatten)]
-    pub work: WorkArgs,
 }
 
 /// Arguments of `failover`.

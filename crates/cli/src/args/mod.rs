@@ -15,6 +15,7 @@ mod members;
 mod python;
 mod rebalance;
 mod reshard;
+mod restore;
 mod roll;
 mod terminal;
 mod tools;
@@ -42,14 +43,13 @@ pub use fleet::{
 };
 pub use inspect::{CheckArgs, InfoArgs, ListArgs, StatusArgs};
 pub use lab::{LabAddArgs, LabArgs, LabDirArgs, LabNodesArgs, LabUpArgs, LabVerb};
-pub use members::{
-    AddNodeArgs, BackupArgs, DelNodeArgs, FailoverArgs, MeetArgs, ReplaceArgs, SetTimeoutArgs,
-};
+pub use members::{AddNodeArgs, DelNodeArgs, FailoverArgs, MeetArgs, ReplaceArgs, SetTimeoutArgs};
 pub use python::{
     JoinArgs, JoinNoLoadArgs, MigrateSlotsArgs, QuitArgs, ReplicateArgs, ShutdownArgs, StartArgs,
 };
 pub use rebalance::{RebalanceArgs, Weight};
 pub use reshard::{MigrationArgs, ReshardArgs, SourceNames};
+pub use restore::{BackupArgs, RestoreArgs};
 pub use roll::RollArgs;
 pub use terminal::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, ShellArgs};
 pub use tools::{CompletionsArgs, ManArgs};
@@ -128,6 +128,8 @@ pub enum Verb {
     Apply(Box<ApplyArgs>),
     /// Save the data of every master and the shape of the cluster into a folder
     Backup(BackupArgs),
+    /// Bring back what `backup` has saved, into a cluster of any shape or into a server
+    Restore(RestoreArgs),
     /// Measure how fast slots move and how long that holds servers up
     Bench(BenchArgs),
     /// Bring the keys of a server into the cluster

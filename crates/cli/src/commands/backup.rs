@@ -23,21 +23,18 @@ struct PlanDocument<'a> {
     nodes: Vec<String>,
 }
 
-fn no_folder(into: &Path) -> String {
-    let into = into.display();
-    match voice::peer() {
-        None => format!("{into}: is no folder: make it first"),
-        Some(_) => format!("The specified backup directory '{into}' does not exist."),
-    }
-}
-
 pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_work(&args.work)?;
     let output = &session.output;
     let into = &args.directory;
     let mut cluster = session.discover(&args.seed.node)?;
     check_before(&session, &mut cluster, true);
-    anyhow::ensure!(into.is_dir(), no_folder(into));
+    // Scripts for the peers rely on their word that a folder is missing.
+    anyhow::ensure!(
+        voice::peer().is_none() || into.is_dir(),
+        "The specified backup directory '{}' does not exist.",
+        into.display()
+    );
     output.line(">>> Creating a backup of all masters");
     if session.dry_run {
         let nodes: Vec<String> =
@@ -49,7 +46,7 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
     }
     let reporter = Reporter::new(output);
     let prefix = if voice::peer() == Some(Peer::ValkeyCli) { "valkey" } else { "redis" };
-    let saved = session.act(&reporter, |context| save(&cluster, into, prefix, context))?;
+    let saved = session.act(&reporter, |context| save(&mut cluster, into, prefix, context))?;
     for file in &saved {
         output.line(format_args!("{} ({})", file.file.display(), bytes(file.bytes)));
     }

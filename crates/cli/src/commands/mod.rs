@@ -22,6 +22,7 @@ mod moves;
 mod rebalance;
 mod replace;
 mod reshard;
+mod restore;
 mod roll;
 mod sharded;
 mod terminal;
@@ -108,6 +109,7 @@ pub fn run(verb: Verb) -> Outcome {
         Verb::Plan(args) => (args.report.json, declared::plan(&args)),
         Verb::Apply(args) => (args.change.work.json, declared::apply(&args)),
         Verb::Backup(args) => (args.work.json, backup::backup(&args)),
+        Verb::Restore(args) => (args.work.json, restore::restore(&args)),
         Verb::Bench(args) => (args.change.work.json, bench::bench(&args)),
         Verb::Import(args) => (args.transfer.work.json, transfer::import(&args)),
         Verb::Copy(args) => (args.transfer.work.json, transfer::copy(&args)),

@@ -13,12 +13,14 @@ use redistrib_cluster_model::plan::reshard::ReshardError;
 use redistrib_cluster_model::{NodeId, NodeNameError, Slot, SlotSet};
 use redistrib_resp::DecodeError;
 
+mod backup;
 mod keys;
 mod membership;
 mod moving;
 mod rolling;
 mod tls;
 
+pub use backup::BackupError;
 pub use keys::{CopyError, StreamError};
 pub use membership::MembershipError;
 pub use moving::MoveError;
@@ -213,6 +215,9 @@ pub enum Error {
     /// Keys cannot be copied between these servers.
     #[error(transparent)]
     Copy(#[from] CopyError),
+    /// A backup cannot be made, or not be restored.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// A stream of commands cannot be sent on.
     #[error(transparent)]
     Stream(#[from] StreamError),

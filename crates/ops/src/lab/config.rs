@@ -14,6 +14,8 @@ use crate::Secret;
 pub(super) const CONFIG: &str = "redis.conf";
 pub(super) const LOG: &str = "redis.log";
 pub(super) const PID: &str = "redis.pid";
+/// What servers call the file with their data unless told otherwise.
+pub(super) const DATA: &str = "dump.rdb";
 
 /// What the configuration of a node says beyond its port.
 #[derive(Debug, Default)]

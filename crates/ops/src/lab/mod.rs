@@ -162,6 +162,9 @@ impl Lab {
         for node in &self.nodes {
             node.create_folder(&config.text(node.port)?)?;
             *made += 1;
+            if let Some(data) = &options.data {
+                node.link_data(data)?;
+            }
         }
         // From here on the lab can be taken down or brought up by another run, should this one be killed.
         self.record.write(&self.dir)?;

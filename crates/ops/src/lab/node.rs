@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -90,6 +91,12 @@ impl Node {
             let _ = fs::remove_dir_all(&self.folder);
             file_error(&path, source)
         })
+    }
+
+    /// Lets the server begin with the data of an RDB file.
+    pub(super) fn link_data(&self, rdb: &Path) -> Result<(), Failure> {
+        let linked = fs::canonicalize(rdb).and_then(|rdb| symlink(rdb, self.path(config::DATA)));
+        linked.map_err(|source| file_error(rdb, source))
     }
 
     /// The password that its configuration asks of clients.

@@ -34,6 +34,9 @@ pub struct Options {
     pub layout: Option<Layout>,
     /// The password that clients and the servers among themselves need. One that is there keeps its own.
     pub password: Option<Secret>,
+    /// An RDB file whose data each server begins with, unless its configuration has it keep an append-only file. It is linked,
+    /// not copied, and not written to unless the configuration asks for saving. A new lab's alone.
+    pub data: Option<PathBuf>,
     /// More lines for each redis.conf; `{port}` in them stands for the server's port, and a later line
     /// overrides an earlier one. A new lab's alone.
     pub config: Vec<String>,

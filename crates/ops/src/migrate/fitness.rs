@@ -141,7 +141,7 @@ fn connection(cluster: &mut Cluster, id: NodeId) -> Option<&mut Connection> {
 }
 
 /// The DUMP of a small key, if one is found soon.
-fn dump_some_key(source: &mut Connection) -> Option<Reply> {
+pub(crate) fn dump_some_key(source: &mut Connection) -> Option<Reply> {
     let keys = source.pipeline(&[(); KEYS_LOOKED_AT].map(|()| Command::new("RANDOMKEY"))).ok()?;
     let keys: Vec<&[u8]> = keys.iter().filter_map(|key| key.view().as_bytes()).collect();
     let weigh = |key: &&[u8]| Command::new("MEMORY").arg("USAGE").arg(*key);
@@ -178,7 +178,7 @@ fn try_on_target(
 }
 
 /// A key of a slot, of a name that nobody else uses.
-pub(super) fn key_in(slot: Slot) -> String {
+pub(crate) fn key_in(slot: Slot) -> String {
     let name = |number: u32| format!("redis-trib:fitness:{number}");
     let mut names = (0..).map(name);
     names.find(|name| Slot::of_key(name.as_bytes()) == slot).unwrap_or_default()

@@ -1,39 +1,33 @@
-//! A cluster's data and shape in a folder: an RDB file for each master, and `nodes.json`.
+//! A cluster's data and shape in a folder: an RDB file for each master, `nodes.json`, and a manifest of it all.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use redistrib_cluster_model::{NodeId, Severity, Slot, SlotRange};
+use redistrib_cluster_model::{NodeId, Severity, Slot, SlotRange, SlotSet};
 use serde::Serialize;
 
-use crate::error::{Error, Result};
-use crate::{Cluster, Context, Endpoint, Member, MoveError, Step};
+use super::manifest::{Digesting, MANIFEST, Manifest, Saved, file_error};
+use crate::error::Result;
+use crate::{BackupError, Cluster, Context, Endpoint, Member, MoveError, Step, server_info};
 
-/// What was written for one master.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Saved {
-    /// The master.
-    pub node: NodeId,
-    /// Its RDB file.
-    pub file: PathBuf,
-    /// The file's length in bytes.
-    pub bytes: u64,
-}
+/// redis-cli's account of the cluster's shape.
+pub(crate) const NODES: &str = "nodes.json";
 
-/// Saves the data of every master and the shape of the cluster (`nodes.json`, in redis-cli's form) into the folder `into`, which must exist.
-/// Each file is complete or absent: it is written beside its place and renamed at the end. Only its owner may read it.
+/// Saves the data of every master and the shape of the cluster (`nodes.json`, in redis-cli's form) into the folder `into`,
+/// which is made where it is not there, and says last what it has saved (`manifest.json`, see [`Manifest`]). Only their owner
+/// may read the files. Those of an earlier backup are overwritten once all data has come.
 ///
 /// The names of the RDB files begin with what the servers are called: `server` is `redis` or `valkey`.
 ///
-/// The files are each consistent in themselves, not with one another: writes go on in between.
+/// The files are each of one moment, not all of the same: writes go on in between. Slots must not move meanwhile.
 ///
 /// # Errors
 /// [`Error::Move`] for a master that cannot be reached, before anything is written; [`Error::File`]; those of
-/// [`crate::Connection::dump`]. The files that were complete by then stay.
+/// [`crate::Connection::dump`]; [`BackupError::SlotsMoved`]. What an earlier backup has left is there then as it was.
 pub fn backup(
-    cluster: &Cluster,
+    cluster: &mut Cluster,
     into: &Path,
     server: &str,
     context: Context<'_>,
@@ -44,30 +38,80 @@ pub fn backup(
             return Err(MoveError::SilentMaster { master: master.id(), purpose, why }.into());
         }
     }
-    let mut saved = Vec::new();
-    for master in cluster.masters() {
-        let file = into.join(file_name(server, master.endpoint(), master.id()));
-        context.step(Step::Other { text: format!("Node {} -> Saving RDB...", master.endpoint()) });
-        let connection = cluster.connect(master.id())?;
-        let mut bytes = 0;
-        write_whole(&file, |sink| {
-            bytes = connection.dump(sink, context.cancel)?;
-            Ok(())
-        })?;
-        saved.push(Saved { node: master.id(), file, bytes });
+    make_folder(into)?;
+    let before = owners(cluster);
+    let mut parts = Vec::new();
+    for id in cluster.masters().map(Member::id).collect::<Vec<_>>() {
+        parts.push(save(cluster, id, into, server, context)?);
     }
+    cluster.refresh();
+    if owners(cluster) != before {
+        return Err(BackupError::SlotsMoved.into());
+    }
+    for file in [MANIFEST, NODES] {
+        remove(&into.join(file))?;
+    }
+    let mut files = Vec::new();
+    for (part, saved) in parts {
+        part.keep()?;
+        files.push(saved);
+    }
+    write_nodes(cluster, &into.join(NODES), context)?;
+    write_json(&into.join(MANIFEST), &Manifest::new(files.clone()))?;
+    let whole = |saved: Saved| Saved { file: into.join(&saved.file), ..saved };
+    Ok(files.into_iter().map(whole).collect())
+}
+
+/// The owner of each slot.
+fn owners(cluster: &Cluster) -> BTreeMap<NodeId, SlotSet> {
+    let masters = cluster.masters().filter(|member| !member.node().slots.is_empty());
+    masters.map(|member| (member.id(), member.node().slots.clone())).collect()
+}
+
+/// Saves the data of a master beside the place of its file.
+fn save(
+    cluster: &mut Cluster,
+    id: NodeId,
+    into: &Path,
+    server: &str,
+    context: Context<'_>,
+) -> Result<(Partial, Saved)> {
+    let info = server_info::ask_one(cluster.member_mut(id)?.connection()?, &[])?;
+    let master = cluster.member(id)?;
+    let file = PathBuf::from(file_name(server, master.endpoint(), id));
+    context.step(Step::Other { text: format!("Node {} -> Saving RDB...", master.endpoint()) });
+    let connection = cluster.connect(id)?;
+    let mut part = Partial::create(&into.join(&file))?;
+    let mut digesting = Digesting::new(&mut part.sink);
+    connection.dump(&mut digesting, context.cancel)?;
+    let (bytes, sha256) = digesting.finish();
+    let saved = Saved {
+        node: id,
+        file,
+        bytes,
+        sha256,
+        address: master.endpoint().to_string(),
+        slots: master.node().slots.clone(),
+        databases: info.databases(),
+        server: info.version().unwrap_or_default(),
+    };
+    Ok((part, saved))
+}
+
+fn write_nodes(cluster: &Cluster, path: &Path, context: Context<'_>) -> Result<()> {
     let errors = errors(cluster);
     let nodes = cluster.members().iter().map(|member| Entry::new(member, errors));
-    let nodes: Vec<Entry> = nodes.collect();
-    let path = into.join("nodes.json");
-    let text_of_step = format!("Saving cluster configuration to: {}", path.display());
-    context.step(Step::Other { text: text_of_step });
+    let text = format!("Saving cluster configuration to: {}", path.display());
+    context.step(Step::Other { text });
+    write_json(path, &nodes.collect::<Vec<_>>())
+}
+
+fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
     let text =
-        serde_json::to_string_pretty(&nodes).map_err(|error| file_error(&path, error.into()))?;
-    write_whole(&path, |sink| {
-        sink.write_all(text.as_bytes()).map_err(|source| file_error(&path, source))
-    })?;
-    Ok(saved)
+        serde_json::to_string_pretty(content).map_err(|error| file_error(path, error.into()))?;
+    write_whole(path, |sink| {
+        sink.write_all(text.as_bytes()).map_err(|source| file_error(path, source))
+    })
 }
 
 /// How many things are wrong with the cluster, which whoever restores the backup should know.
@@ -139,26 +183,59 @@ pub fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
 ) -> Result<()> {
-    let partial = path.with_extension("part");
-    let failed = |source| file_error(path, source);
-    let mut sink = BufWriter::new(create_private(&partial).map_err(failed)?);
-    let filled = fill(&mut sink);
-    if filled.is_err() {
-        let _ = fs::remove_file(&partial);
-        return filled;
+    let mut partial = Partial::create(path)?;
+    fill(&mut partial.sink)?;
+    partial.keep()
+}
+
+/// A file that is written beside its place, and gone unless it is kept.
+struct Partial {
+    path: PathBuf,
+    sink: BufWriter<File>,
+    kept: bool,
+}
+
+impl Partial {
+    fn create(path: &Path) -> Result<Self> {
+        let file = create_private(&beside(path)).map_err(|source| file_error(path, source))?;
+        Ok(Self { path: path.to_owned(), sink: BufWriter::new(file), kept: false })
     }
-    let file = sink.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
-    fs::rename(&partial, path).map_err(failed)
+
+    /// Puts it in its place.
+    fn keep(mut self) -> Result<()> {
+        self.kept = true;
+        let placed = self.sink.flush().and_then(|()| self.sink.get_ref().sync_all());
+        placed
+            .and_then(|()| fs::rename(beside(&self.path), &self.path))
+            .map_err(|source| file_error(&self.path, source))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _ = fs::remove_file(beside(&self.path));
+        }
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("part")
+}
+
+/// A folder that only its owner may look into, unless it is there already.
+fn make_folder(path: &Path) -> Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|source| file_error(path, source))
 }
 
 /// A new file that only its owner may read: what it gets is all that the cluster knows. One that an interrupted backup
 /// has left is not written to, since others may read that.
 fn create_private(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_file(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -166,6 +243,14 @@ fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn file_error(path: &Path, source: std::io::Error) -> Error {
-    Error::File { path: path.display().to_string(), source }
+fn remove(path: &Path) -> Result<()> {
+    remove_file(path).map_err(|source| file_error(path, source))
+}
+
+/// Removes a file, if it is there.
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -10,7 +10,7 @@ use crate::{Cluster, Connection, Context, Step};
 use crate::{MembershipError, Refusal};
 
 /// Names and code of libraries of functions.
-type Libraries = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(crate) type Libraries = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Copies the cluster's functions, if it has any, to a new master. Those of its own would stay with it alone, or clash
 /// with the cluster's; what an attempt that was interrupted has left there is the cluster's.
@@ -46,7 +46,7 @@ pub(crate) fn carry(
 }
 
 /// The libraries of a node; servers before Redis 7 have none.
-fn libraries(node: &mut Connection) -> Result<Libraries> {
+pub(crate) fn libraries(node: &mut Connection) -> Result<Libraries> {
     let told = match node.call(&Command::new("FUNCTION").arg("LIST").arg("WITHCODE")) {
         Err(error) if error.refusal().is_some() => return Ok(Libraries::new()),
         told => told?,

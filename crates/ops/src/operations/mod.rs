@@ -17,6 +17,7 @@ pub(crate) mod holders;
 pub(crate) mod inspect;
 pub(crate) mod join;
 pub(crate) mod list;
+pub(crate) mod manifest;
 pub(crate) mod meet;
 pub(crate) mod mend;
 pub(crate) mod migrate_slots;

@@ -115,7 +115,8 @@ impl Sides<'_> {
             let fields = found.pairs().filter_map(|(field, _)| field.as_bytes());
             let theirs = (self.target)(&Command::new("HMGET").arg(self.key).args_from(fields))?;
             let values = found.pairs().map(|(_, value)| value.as_bytes());
-            return Ok(theirs.view().elements().map(|value| value.as_bytes()).eq(values));
+            let same = theirs.view().elements().map(|value| value.as_bytes()).eq(values);
+            return Ok(same && self.same_field_expiry(found)?);
         }
         for member in found.elements().filter_map(|member| member.as_bytes()) {
             let theirs = (self.target)(&Command::new("SISMEMBER").arg(self.key).arg(member))?;
@@ -124,6 +125,14 @@ impl Sides<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Since Redis 7.4 and Valkey 9 fields of a hash expire, too; older sources have none that do.
+    fn same_field_expiry(&mut self, found: View<'_>) -> Result<bool> {
+        let fields: Vec<&[u8]> = found.pairs().filter_map(|(field, _)| field.as_bytes()).collect();
+        let command = Command::new("HPEXPIRETIME").arg(self.key).arg("FIELDS").arg(fields.len());
+        let (ours, theirs) = self.both(command.args_from(fields))?;
+        Ok(ours.view().as_error().is_some() || ours.wire() == theirs.wire())
     }
 
     fn same_stream(&mut self) -> Result<bool> {

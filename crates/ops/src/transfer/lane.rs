@@ -1,5 +1,7 @@
 //! One of the threads that copy: keys in, values from the source, values to the targets.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use super::TransferReport;
@@ -175,15 +177,20 @@ impl<'a> Lane<'a> {
     /// In what each of some entries differs from what its target has; `None` where it does not.
     fn compare(&mut self, entries: &[Entry], which: &[usize]) -> Result<Vec<Option<String>>> {
         let mut seen = Vec::with_capacity(which.len());
+        let asked = Instant::now();
         self.writer.read_back(entries, which, |number, dump, ttl| {
             seen.push((number, Seen::of(&entries[number], dump, ttl)));
         })?;
         seen.sort_unstable_by_key(|(number, _)| *number);
-        let judge = |(number, seen)| self.judge(&entries[number], seen);
+        let judge = |(number, seen)| self.judge(&entries[number], seen, asked);
         seen.into_iter().map(judge).collect()
     }
 
-    fn judge(&mut self, entry: &Entry, mut seen: Seen) -> Result<Option<String>> {
+    /// What is wrong with what the target says of an entry, asked at this time or later.
+    fn judge(&mut self, entry: &Entry, mut seen: Seen, asked: Instant) -> Result<Option<String>> {
+        // How long it lives was told before now, on a busy machine a good while.
+        let since = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let tolerance = EXPIRY_TOLERANCE_MS.saturating_add(since);
         let expires_in = match entry.expires {
             Some(time) => Some(self.writer.left(&entry.key, time)?),
             None => None,
@@ -206,9 +213,7 @@ impl<'a> Lane<'a> {
         }
         let same_expiry = match (expires_in, seen.expires_in) {
             (None, None) => true,
-            (Some(one), Some(other)) => {
-                one.saturating_sub(other).saturating_abs() <= EXPIRY_TOLERANCE_MS
-            }
+            (Some(one), Some(other)) => one.saturating_sub(other).saturating_abs() <= tolerance,
             _ => false,
         };
         Ok((!same_expiry).then(|| "its time of expiry".to_owned()))

@@ -111,6 +111,14 @@ impl Transfer {
         Ok(job.into_report())
     }
 
+    /// Whether it could begin. Changes nothing.
+    ///
+    /// # Errors
+    /// Those of [`Transfer::run`].
+    pub fn check(&self, options: &TransferOptions) -> Result<()> {
+        self.ends(options).map(drop)
+    }
+
     /// Looks at all keys and tells what [`Transfer::run`] would do with them. Changes nothing.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ impl TransferReport {
     }
 
     /// Adds what another thread has counted.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.seen += other.seen;
         self.copied += other.copied;
         self.bytes += other.bytes;

@@ -1,6 +1,6 @@
 //! One end of a transfer: a server, which of its databases, and what it says of itself.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redistrib_cluster_model::ServerInfo;
 use redistrib_resp::Command;
@@ -10,6 +10,11 @@ use crate::commands::replies::info_in;
 use crate::error::Result;
 use crate::server_info::databases_with_keys;
 use crate::{Connection, Endpoint, Settings};
+
+/// How often a server is asked for its time, unless an answer is quick.
+const MOST_ASKED_FOR_TIME: usize = 3;
+/// An answer that took no longer tells a clock well enough.
+const QUICK: Duration = Duration::from_millis(20);
 
 /// A server and one of its databases.
 ///
@@ -162,12 +167,23 @@ pub(crate) fn has_expiring_keys(info: &ServerInfo, db: u32) -> bool {
 /// Those of [`Connection::call`] for TIME.
 pub(crate) fn clock_offset(connection: &mut Connection) -> Result<i64> {
     let command = Command::new("TIME");
-    let (asked, clock) = (Instant::now(), unix_time_ms());
-    let reply = connection.call(&command)?;
-    let half_way = i64::try_from(asked.elapsed().as_millis() / 2).unwrap_or(0);
-    let there = read_time(&reply.view());
-    let there = there.ok_or_else(|| connection.unexpected(&command, "no time"))?;
-    Ok(there.saturating_sub(clock).saturating_sub(half_way))
+    let mut best = (Duration::MAX, 0);
+    // What makes an answer slow may be on one way alone: the quickest of some tells it best.
+    for _ in 0..MOST_ASKED_FOR_TIME {
+        let (asked, clock) = (Instant::now(), unix_time_ms());
+        let reply = connection.call(&command)?;
+        let took = asked.elapsed();
+        let half_way = i64::try_from(took.as_millis() / 2).unwrap_or(0);
+        let there = read_time(&reply.view());
+        let there = there.ok_or_else(|| connection.unexpected(&command, "no time"))?;
+        if took < best.0 {
+            best = (took, there.saturating_sub(clock).saturating_sub(half_way));
+        }
+        if took < QUICK {
+            break;
+        }
+    }
+    Ok(best.1)
 }
 
 /// The milliseconds since 1970 in a reply to TIME.

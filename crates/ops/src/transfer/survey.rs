@@ -51,7 +51,8 @@ impl Survey {
         self.places.iter().map(|place| place.there).sum()
     }
 
-    fn add(mut self, other: Self) -> Self {
+    /// This one with another of the same targets.
+    pub(crate) fn add(mut self, other: Self) -> Self {
         self.strays.add(other.strays);
         self.seen += other.seen;
         self.stayed += other.stayed;
