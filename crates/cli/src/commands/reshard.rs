@@ -1,5 +1,7 @@
 //! `reshard` and `migrate-slots`.
 
+use std::io::{self, IsTerminal};
+
 use anyhow::{Context, ensure};
 use redistrib_ops::model::{Finding, NodeId, NodeName, SlotSet};
 use redistrib_ops::reshard::{Sources, plan};
@@ -12,6 +14,7 @@ use super::{Outcome, Session, moves};
 use crate::args::{MigrateSlotsArgs, ReshardArgs, SourceNames};
 use crate::output::tell_error;
 use crate::prompt::Prompt;
+use crate::render::PlanDetail;
 use crate::{render, voice};
 
 /// As many slots as there are.
@@ -60,8 +63,16 @@ pub(super) fn reshard(args: &ReshardArgs) -> anyhow::Result<Outcome> {
             "*** {wanted} slots are wanted, and the sources own {count}: moving these."
         ));
     }
-    let each_slot = args.each_slot || session.dry_run || !session.yes;
-    session.output.lines(render::reshard(&report, &moves, wish.target, each_slot));
+    let is_read = session.dry_run || !session.yes;
+    let is_terminal = io::stdout().is_terminal() && voice::peer().is_none();
+    let detail = match (args.each_slot, is_read) {
+        (true, _) => PlanDetail::Slots,
+        (_, false) => PlanDetail::Nothing,
+        // On a terminal thousands of lines would push away all that was said before.
+        (_, true) if is_terminal => PlanDetail::Sources,
+        _ => PlanDetail::Slots,
+    };
+    session.output.lines(render::reshard(&report, &moves, wish.target, detail));
     if !session.dry_run && !session.may(Prompt::proceeds)? {
         return Ok(Outcome::Failed);
     }
