@@ -83,6 +83,41 @@ fn who_gives_something_up_at_a_terminal_is_asked() {
     assert!(told.contains("[OK] All 16384 slots covered."), "{told}");
 }
 
+/// The plan says which slots go, bars and the part of the slot map that changes how far they are; a peer's words stay lines.
+#[test]
+fn a_terminal_is_not_flooded_by_slots() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let nodes = addresses(&lab);
+    let seed = &nodes[0];
+    let [from, to] = [&nodes[0], &nodes[1]].map(|it| node(seed, it)["id"].to_string());
+    let at_60_columns =
+        |line: String| User::run(&format!("stty cols 60; exec {line}"), Path::new("/dev/null"));
+    let program = env!("CARGO_BIN_EXE_redis-trib");
+    let mut user =
+        at_60_columns(format!("{program} reshard {seed} --from {from} --to {to} --slots 300"));
+    user.sees(&format!("Moving 300 slots from {}: 0-299", from.trim_matches('"')));
+    user.types("yes\n");
+    user.sees("slots 0 ");
+    user.sees("[OK] Moved 300 slots");
+    assert!(user.leaves());
+    let screen = user.screen.lock().unwrap().clone();
+    assert!(!screen.contains("Moving slot "), "{screen}");
+    assert!(screen.contains(" 299") && screen.contains("/300 slots"), "{screen}");
+
+    let (from, to) = (format!("--cluster-from {from}"), format!("--cluster-to {to}"));
+    let folder = tempfile::tempdir().unwrap();
+    let peer = folder.path().join("redis-cli");
+    std::os::unix::fs::symlink(program, &peer).unwrap();
+    let mut user = at_60_columns(format!(
+        "{} --cluster reshard {seed} {from} {to} --cluster-slots 3 --cluster-yes",
+        peer.display()
+    ));
+    for slot in 300..303 {
+        user.sees(&format!("Moving slot {slot} from {} to {}: ", nodes[0], nodes[1]));
+    }
+    assert!(user.leaves());
+}
+
 #[test]
 fn nodes_are_named_as_people_name_them() {
     let server = TestServer::named("valkey-9.1").unwrap();

@@ -42,6 +42,9 @@ pub struct SlotJob {
     pub error: String,
     /// How often it has been tried again.
     pub retries: u64,
+    /// The bytes of writes that the source has still to send, where it tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<u64>,
 }
 
 impl SlotJob {
@@ -59,6 +62,7 @@ impl SlotJob {
             state,
             error: one_of(["last_error", "message"]).unwrap_or_default(),
             retries: field("retries").and_then(|count| count.parse().ok()).unwrap_or_default(),
+            left: field("remaining_repl_size").and_then(|bytes| bytes.parse().ok()),
         })
     }
 

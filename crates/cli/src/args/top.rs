@@ -8,6 +8,7 @@ use redistrib_ops::Endpoint;
 
 use super::ConnectArgs;
 use super::values::{endpoint, seconds};
+use crate::top::Shade;
 
 /// Arguments of `top`.
 #[derive(Clone, Debug, Args)]
@@ -30,6 +31,10 @@ pub struct TopArgs {
     /// Play what --record has written; with --once and --svg its last sample is drawn
     #[arg(long, value_name = "FILE", conflicts_with = "node")]
     pub replay: Option<PathBuf>,
+    /// What the slot map shows at first; of processor time and network tell Redis since 8.2 and Valkey since 8.1, with
+    /// cluster-slot-stats-enabled. One picture takes until all slots were asked about twice
+    #[arg(long, value_name = "WHAT", value_parser = shade, default_value = "owners")]
+    pub map: Shade,
     /// How many columns and lines the picture of --once or --svg has; those of the terminal, or 120x40
     #[arg(long, value_name = "COLUMNSxLINES", value_parser = screen_size)]
     pub size: Option<(u16, u16)>,
@@ -39,6 +44,11 @@ pub struct TopArgs {
     /// How to connect.
     #[command(flatten)]
     pub connect: ConnectArgs,
+}
+
+fn shade(word: &str) -> Result<Shade, String> {
+    let known = Shade::ALL.into_iter().find(|shade| shade.word() == word);
+    known.ok_or_else(|| format!("it can show {}", Shade::ALL.map(Shade::word).join(", ")))
 }
 
 /// The most columns and lines of a picture.

@@ -1,5 +1,6 @@
 //! `reshard`.
 
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 
 use anyhow::{Context, ensure};
@@ -13,6 +14,7 @@ use super::{Outcome, Session, moves};
 use crate::args::{ReshardArgs, SourceNames};
 use crate::output::tell_error;
 use crate::prompt::Prompt;
+use crate::render::PlanDetail;
 use crate::{render, voice};
 
 /// As many slots as there are.
@@ -94,9 +96,9 @@ impl Dialogue<Reshard, Session> for ReshardDialogue<'_> {
                 "*** {wanted} slots are wanted, and the sources own {count}: moving these."
             ));
         }
-        let each_slot = self.args.each_slot || session.dry_run || !session.yes;
         let report = self.report.get_or_insert_with(|| glance(cluster));
-        output.lines(render::reshard(report, &plan.moves, plan.target, each_slot));
+        let detail = detail(self.args, session);
+        output.lines(render::reshard(report, &plan.moves, plan.target, detail));
         if !session.dry_run && !session.may(Prompt::proceeds)? {
             return Ok(ControlFlow::Break(Outcome::Failed));
         }
@@ -104,6 +106,19 @@ impl Dialogue<Reshard, Session> for ReshardDialogue<'_> {
             return Ok(ControlFlow::Break(moves::show(session, cluster, &plan.moves)));
         }
         Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// How much is told of a plan.
+fn detail(args: &ReshardArgs, session: &Session) -> PlanDetail {
+    let is_read = session.dry_run || !session.yes;
+    let is_terminal = io::stdout().is_terminal() && voice::peer().is_none();
+    match (args.each_slot, is_read) {
+        (true, _) => PlanDetail::Slots,
+        (_, false) => PlanDetail::Nothing,
+        // On a terminal thousands of lines would push away all that was said before.
+        (_, true) if is_terminal => PlanDetail::Sources,
+        _ => PlanDetail::Slots,
     }
 }
 

@@ -2,21 +2,24 @@
 
 use std::fs;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ratatui::crossterm::terminal;
 use redistrib_ops::Watch;
+use redistrib_ops::model::sample::Measure;
 
 use super::Outcome;
 use crate::args::TopArgs;
 use crate::escape::Escaped;
 use crate::output::print_bytes;
-use crate::top::{self, History, Recorder, Recording, Scene, Source, Theme, View};
+use crate::top::{self, History, Recorder, Recording, Scene, Shade, Source, Theme, View};
 use crate::{interrupt, secrets};
 
 /// How long all nodes are waited for before a single picture is drawn.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take until it is known what slots carry.
+const PATIENCE_FOR_SLOTS: Duration = Duration::from_secs(60);
 /// The size of a picture where there is no terminal.
 const USUAL: (u16, u16) = (120, 40);
 
@@ -26,7 +29,8 @@ pub(super) fn top(args: &TopArgs) -> anyhow::Result<Outcome> {
     if args.once || args.svg.is_some() {
         return once(args, &mut source);
     }
-    top::run(&mut source, args.every, theme(), &cancel)?;
+    let view = View { shade: args.map, ..View::default() };
+    top::run(&mut source, view, args.every, Theme::of_terminal(), &cancel)?;
     Ok(Outcome::Done)
 }
 
@@ -42,18 +46,19 @@ fn open(args: &TopArgs) -> anyhow::Result<Source> {
 }
 
 fn once(args: &TopArgs, source: &mut Source) -> anyhow::Result<Outcome> {
+    let view = View { shade: args.map, ..View::default() };
     let history = match source.seek(i64::MAX)? {
         Some(history) => history,
         None => {
             let mut history = History::default();
-            source.next_sample()?.into_iter().for_each(|sample| history.push(sample));
+            look(args, source, &view, &mut history)?;
             history
         }
     };
     let of_terminal = || terminal::size().ok().filter(|_| std::io::stdout().is_terminal());
     let (width, height) = args.size.or_else(of_terminal).unwrap_or(USUAL);
     let seed = history.last().map(|sample| sample.seed.clone()).unwrap_or_default();
-    let (view, label) = (View::default(), source.label(&seed));
+    let label = source.label(&seed);
     let theme = if args.svg.is_some() { Theme::Many } else { Theme::Plain };
     let scene = Scene { history: &history, view: &view, theme, source: &label, has_keys: false };
     if let Some(path) = &args.svg {
@@ -67,18 +72,30 @@ fn once(args: &TopArgs, source: &mut Source) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// As many colours as the terminal says that it has.
-fn theme() -> Theme {
-    let says = |name: &str, words: &[&str]| {
-        std::env::var(name).is_ok_and(|value| words.iter().any(|word| value.contains(word)))
-    };
-    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-        || says("TERM", &["dumb"])
-    {
-        Theme::Plain
-    } else if says("COLORTERM", &["truecolor", "24bit"]) || says("TERM", &["256", "direct"]) {
-        Theme::Many
-    } else {
-        Theme::Sixteen
+/// Takes a sample, and more of them where what slots carry is to be shown, until it is known of all that servers tell of.
+fn look(
+    args: &TopArgs,
+    source: &mut Source,
+    view: &View,
+    history: &mut History,
+) -> anyhow::Result<()> {
+    source.look_at(view.focus());
+    let begin = Instant::now();
+    loop {
+        source.next_sample()?.into_iter().for_each(|sample| history.push(sample));
+        if is_known(history, view.shade) || begin.elapsed() >= PATIENCE_FOR_SLOTS {
+            return Ok(());
+        }
+        std::thread::sleep(args.every);
     }
+}
+
+/// Whether what is shown is known of all slots whose owners answer.
+fn is_known(history: &History, shade: Shade) -> bool {
+    let (Shade::Load(measure), Some(sample)) = (shade, history.last()) else { return true };
+    let answering = sample.masters().filter(|it| it.failure.is_none());
+    let mut slots = answering.flat_map(|it| it.node.slots.iter());
+    // What grows is known after two looks, or not at all.
+    let looks = if measure == Measure::Keys { 1 } else { 2 };
+    slots.all(|slot| history.load(slot).is_some_and(|load| load.looks >= looks))
 }

@@ -24,7 +24,7 @@ pub use fix::{blocked, fix};
 pub use fleet::fleet_rules;
 pub use info::info;
 pub use list::list;
-pub use reshard::reshard;
+pub use reshard::{PlanDetail, reshard};
 pub use size::bytes;
 pub use status::{State, Status, prometheus, table};
 pub use transfer::{surveyed, transferred};

@@ -9,8 +9,19 @@ use super::nodes;
 use crate::shell::Peer;
 use crate::voice;
 
-/// The plan as redis-cli prints it before it asks, slot by slot or, for who does not read it before it is done, without that.
-pub fn reshard(report: &Report, moves: &[Move], target: NodeId, each_slot: bool) -> Vec<String> {
+/// How much is told of what moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanDetail {
+    /// Nothing, for who does not read it before it is done.
+    Nothing,
+    /// Which slots go from each source.
+    Sources,
+    /// Each slot, as redis-cli does.
+    Slots,
+}
+
+/// The plan as redis-cli prints it before it asks.
+pub fn reshard(report: &Report, moves: &[Move], target: NodeId, detail: PlanDetail) -> Vec<String> {
     let count: usize = moves.iter().map(|it| it.slots.len()).sum();
     let sources: HashSet<NodeId> = moves.iter().map(|it| it.from).collect();
     let mut lines = vec![String::new(), format!("Ready to move {count} slots.")];
@@ -21,11 +32,16 @@ pub fn reshard(report: &Report, moves: &[Move], target: NodeId, each_slot: bool)
     };
     blocks("Source nodes:", &|id| sources.contains(&id));
     blocks("Destination node:", &|id| id == target);
-    if !each_slot {
+    if detail == PlanDetail::Nothing {
         return lines;
     }
     lines.push("  Resharding plan:".into());
     for step in moves {
+        if detail == PlanDetail::Sources {
+            let (count, slots) = (step.slots.len(), &step.slots);
+            lines.push(format!("    Moving {count} slots from {}: {slots}", step.from));
+            continue;
+        }
         if voice::peer() == Some(Peer::ValkeyCli) {
             lines.extend(step.slots.ranges().map(|range| {
                 format!(

@@ -5,16 +5,20 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use redistrib_ops::model::NodeId;
+use ratatui::crossterm::terminal;
+use redistrib_ops::model::{NodeId, Slot, SlotSet};
 use redistrib_ops::{Event, Pair};
 
+use super::changing::Changing;
 use super::large_key;
 use crate::output::Output;
 use crate::render::bytes;
+use crate::top::Theme;
 
 // Short bars: at 60 columns the figures still have room, and what stands last is cut off first.
 const WHOLE: &str = "{bar:12} {pos}/{len} slots {wide_msg} {eta}";
 const TRANSFER: &str = "{bar:12} {pos}/{len} keys {wide_msg} {eta}";
+const MAP: &str = "{msg}";
 const PAIR: &str = "  {bar:10} {pos}/{len} {wide_msg}";
 
 #[derive(Debug, Default)]
@@ -27,6 +31,9 @@ struct State {
     names: HashMap<NodeId, String>,
     whole: Option<(MultiProgress, ProgressBar)>,
     pairs: HashMap<Pair, Track>,
+    changing: Changing,
+    /// The bar that the changing part of the slot map stands in.
+    map: Option<ProgressBar>,
     keys: u64,
     bytes: u64,
 }
@@ -52,6 +59,12 @@ impl Bars {
         }
     }
 
+    pub(super) fn learn_masters(&self, masters: impl Iterator<Item = (NodeId, Option<Slot>)>) {
+        if let Ok(mut state) = self.state.lock() {
+            state.changing.learn(masters);
+        }
+    }
+
     pub(super) fn close(&self, output: &Output) {
         if let Ok(mut state) = self.state.lock() {
             state.end(output);
@@ -69,7 +82,7 @@ impl State {
     fn take(&mut self, event: &Event, output: &Output) {
         match event {
             Event::MigrationStarted { slots, .. } => self.open(*slots, WHOLE, output),
-            Event::PairStarted { pair, slots, .. } => self.begin(*pair, *slots),
+            Event::PairStarted { pair, slots, which, .. } => self.begin(*pair, *slots, which),
             Event::KeysMoved { pair, keys, bytes, hold_up } => {
                 self.keys = self.keys.saturating_add(*keys);
                 self.bytes = self.bytes.saturating_add(*bytes);
@@ -89,6 +102,8 @@ impl State {
                 let bars = self.pairs.get(pair).map(|track| &track.bar);
                 bars.into_iter().for_each(|bar| bar.inc(count));
                 self.whole.iter().for_each(|(_, bar)| bar.inc(count));
+                self.changing.arrive(*pair, slots);
+                self.show_map();
             }
             Event::PairFinished { pair } => {
                 self.pairs.remove(pair).iter().for_each(|track| track.bar.finish_and_clear());
@@ -114,13 +129,24 @@ impl State {
         self.whole = Some((group, whole));
     }
 
-    fn begin(&mut self, pair: Pair, slots: usize) {
-        let Some((group, _)) = &self.whole else { return };
+    fn begin(&mut self, pair: Pair, slots: usize, which: &SlotSet) {
+        let Some((group, whole)) = &self.whole else { return };
+        if self.map.is_none() {
+            self.map = Some(group.insert_after(whole, bar(0, MAP)));
+        }
+        self.changing.begin(pair, which);
         let name = |id: &NodeId| self.names.get(id).cloned().unwrap_or_else(|| id.short());
         let route = format!("{} → {}", name(&pair.from), name(&pair.to));
         let bar = group.add(bar(slots, PAIR));
         bar.set_message(route.clone());
         self.pairs.insert(pair, Track { bar, route, keys: 0, bytes: 0, since: Instant::now() });
+        self.show_map();
+    }
+
+    fn show_map(&self) {
+        let Some(map) = &self.map else { return };
+        let columns = terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+        map.set_message(self.changing.line(columns.saturating_sub(1), Theme::of_terminal()));
     }
 
     fn tell_whole(&self) {
@@ -133,6 +159,7 @@ impl State {
         if let Some((_, bar)) = self.whole.take() {
             output.set_bars(None);
             self.pairs.drain().for_each(|(_, track)| track.bar.finish_and_clear());
+            self.map.take().iter().for_each(ProgressBar::finish_and_clear);
             bar.finish_and_clear();
         }
     }

@@ -193,7 +193,8 @@ mod tests {
         let pair = Pair { from, to };
         let mut state = State::default();
         state.names.insert(from, "h:1".into());
-        let started = Event::PairStarted { pair, slots: 3, method: Method::Migrate };
+        let which = "0-2".parse().unwrap();
+        let started = Event::PairStarted { pair, slots: 3, which, method: Method::Migrate };
         let expected = format!("Moving 3 slots from h:1 to {to}");
         assert_eq!(state.take(&started).unwrap(), expected);
         let keys = Event::KeysMoved { pair, keys: 7, bytes: 2048, hold_up: Duration::ZERO };

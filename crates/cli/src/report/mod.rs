@@ -1,6 +1,7 @@
 //! What an operation tells, as bars on a terminal, as lines elsewhere, or as JSON events.
 
 mod bars;
+mod changing;
 mod lines;
 
 use std::io::IsTerminal;
@@ -31,9 +32,10 @@ enum Progress {
 }
 
 impl<'a> Reporter<'a> {
-    /// Bars if standard error is a terminal, lines if it is not, events where JSON is wanted.
+    /// Bars if standard error is a terminal, lines if it is not or a peer's words are spoken, events where JSON is wanted.
     pub fn new(output: &'a Output) -> Self {
-        let progress = match (output.is_json(), std::io::stderr().is_terminal()) {
+        let has_bars = std::io::stderr().is_terminal() && voice::peer().is_none();
+        let progress = match (output.is_json(), has_bars) {
             (true, _) => Progress::Events,
             (false, true) => Progress::Bars(Bars::new()),
             (false, false) => Progress::Lines(Lines::default()),
@@ -44,7 +46,11 @@ impl<'a> Reporter<'a> {
     /// One that calls the cluster's nodes by their addresses.
     pub fn naming(output: &'a Output, cluster: &Cluster) -> Self {
         let names = cluster.members().iter().map(|it| (it.id(), it.endpoint().to_string()));
-        Self::calling(output, names)
+        let reporter = Self::calling(output, names);
+        if let Progress::Bars(bars) = &reporter.progress {
+            bars.learn_masters(cluster.masters().map(|it| (it.id(), it.node().slots.first())));
+        }
+        reporter
     }
 
     /// One that calls nodes by these names.

@@ -1,9 +1,11 @@
 //! What has been seen up to now, as far as it is drawn: the last sample, the figures of the last minutes, and the news.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use redistrib_ops::model::sample::{Figures, News, Owners, Sample, news};
+use redistrib_ops::model::sample::{
+    Decline, Figures, News, NodeSample, Owners, Sample, SlotLoad, SlotLoads, news,
+};
 use redistrib_ops::model::{NodeId, Slot};
 
 /// How many figures of a node are kept.
@@ -22,8 +24,24 @@ pub struct History {
     /// The numbers of the shards, by their masters.
     shards: HashMap<NodeId, usize>,
     news: VecDeque<(u64, News)>,
-    /// How many slots had changed hands, by the time.
-    moved: VecDeque<(u64, u64)>,
+    /// How many slots have changed hands lately, when, and from where to where.
+    moved: VecDeque<(u64, Route, usize)>,
+    /// When the first sample was taken.
+    begin: u64,
+    loads: SlotLoads,
+    declines: HashMap<Course, Decline>,
+}
+
+/// From where to where, by addresses.
+pub type Route = (String, String);
+
+/// Something that goes on until nothing is left of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Course {
+    /// Open slots between two masters, by their keys.
+    Slots(NodeId, NodeId),
+    /// A replica that gets all data, by bytes.
+    Sync(NodeId),
 }
 
 /// The figures of a node, the oldest first; what was not told is none.
@@ -39,36 +57,55 @@ pub struct Series {
     pub cpu: VecDeque<Option<u64>>,
     /// Keys found of a hundred looked up.
     pub hit_rate: Option<u64>,
+    /// Microseconds that a MIGRATE has taken lately.
+    pub migrate_us: Option<u64>,
+    /// Of a thousand parts of its time those that MIGRATE has taken lately.
+    pub migrating: Option<u64>,
+    /// Bytes a second that the servers' own migrations of slots bring, or take away.
+    pub job_bytes: Option<u64>,
     figures: Figures,
-    at: u64,
+    /// When these were told.
+    at: Option<u64>,
 }
 
 impl History {
     /// Takes in the next sample.
     pub fn push(&mut self, sample: Sample) {
+        if self.last.as_ref().is_some_and(|last| sample.elapsed_ms < last.elapsed_ms) {
+            self.begin_anew(sample.elapsed_ms);
+        }
         let told_of_slots = self.owners.follow(&sample);
         self.number_shards(&sample);
         if let Some(last) = &self.last {
             let mut told = news(last, &sample);
             told.extend(told_of_slots);
-            let moved: usize = told.iter().map(News::moved).sum();
-            let before = self.moved.back().map_or(0, |(_, sum)| *sum);
-            self.moved.push_back((sample.elapsed_ms, before + moved as u64));
-            self.news.extend(told.into_iter().map(|it| (sample.at_ms, it)));
-        }
-        let begin = sample.elapsed_ms.saturating_sub(SPEED_OVER);
-        while self.moved.len() > 1 && self.moved.front().is_some_and(|(at, _)| *at < begin) {
-            self.moved.pop_front();
+            self.note_moves(&told, sample.elapsed_ms);
+            told.into_iter().for_each(|it| self.tell(sample.at_ms, it));
+        } else {
+            self.begin = sample.elapsed_ms;
         }
         while self.news.len() > MOST_NEWS {
             self.news.pop_front();
         }
         self.series.retain(|id, _| sample.node(*id).is_some());
         for node in &sample.nodes {
-            let taken = sample.elapsed_ms.saturating_sub(node.age_ms);
+            let taken = taken(&sample, node);
             self.series.entry(node.node.id).or_default().push(&node.figures, taken);
+            if !node.detail.slots.is_empty() {
+                self.loads.push(node.node.id, taken, &node.detail.slots);
+            }
         }
+        self.follow_courses(&sample);
         self.last = Some(Arc::new(sample));
+    }
+
+    /// A recording can hold several watches, each with a clock of its own: what was measured by the one before counts no more.
+    fn begin_anew(&mut self, at: u64) {
+        self.begin = at;
+        self.moved.clear();
+        self.declines.clear();
+        self.loads = SlotLoads::default();
+        self.series.values_mut().for_each(|series| series.at = None);
     }
 
     /// The last sample.
@@ -108,14 +145,82 @@ impl History {
         self.news.iter().rev()
     }
 
-    /// How many slots change hands in a second.
-    pub fn slots_per_second(&self) -> f64 {
-        let (Some((begin, before)), Some((end, after))) = (self.moved.front(), self.moved.back())
-        else {
-            return 0.0;
-        };
-        after.saturating_sub(*before) as f64 * 1000.0 / end.saturating_sub(*begin).max(1000) as f64
+    /// Slots that go the way of those before them are told with these: tools can move one at a time.
+    fn tell(&mut self, at: u64, told: News) {
+        if let (
+            Some((last, News::Moved { slots: all, from: since, to: there })),
+            News::Moved { slots, from, to },
+        ) = (self.news.back_mut(), &told)
+            && (&*since, &*there) == (from, to)
+        {
+            *all = all.union(slots);
+            *last = at;
+        } else {
+            self.news.push_back((at, told));
+        }
     }
+
+    /// What a replica takes over with its master's place has not moved.
+    fn note_moves(&mut self, told: &[News], at: u64) {
+        let is_failover = |from: &str, to: &str| {
+            told.iter().any(|news| {
+                matches!(news, News::Promoted { node, instead: Some(old) } if node == to && old == from)
+            })
+        };
+        for news in told {
+            if let News::Moved { slots, from: Some(from), to } = news
+                && !is_failover(from, to)
+            {
+                self.moved.push_back((at, (from.clone(), to.clone()), slots.len()));
+            }
+        }
+        let begin = at.saturating_sub(SPEED_OVER);
+        while self.moved.front().is_some_and(|(at, ..)| *at < begin) {
+            self.moved.pop_front();
+        }
+    }
+
+    /// Notes how much is left of what goes on.
+    fn follow_courses(&mut self, sample: &Sample) {
+        let passages = sample.passages().into_iter().filter_map(|it| {
+            let from = sample.node(it.from)?;
+            Some((Course::Slots(it.from, it.to), taken(sample, from), it.keys?))
+        });
+        let syncs = sample.nodes.iter().filter_map(|node| {
+            Some((Course::Sync(node.node.id), taken(sample, node), node.figures.sync_left?))
+        });
+        let now: Vec<_> = passages.chain(syncs).collect();
+        self.declines.retain(|course, _| now.iter().any(|(it, ..)| it == course));
+        for (course, at, left) in now {
+            self.declines.entry(course).or_default().push(at, left);
+        }
+    }
+
+    /// How fast what is left of something becomes less.
+    pub fn decline(&self, course: Course) -> Option<&Decline> {
+        self.declines.get(&course)
+    }
+
+    /// What a slot carries, as its owner tells.
+    pub fn load(&self, slot: Slot) -> Option<&SlotLoad> {
+        self.loads.of(slot, self.owner(slot)?)
+    }
+
+    /// How many slots change hands in a second, by from where to where.
+    pub fn speeds(&self) -> BTreeMap<&Route, f64> {
+        let now = self.last.as_ref().map_or(0, |last| last.elapsed_ms);
+        let over = now.saturating_sub(self.begin).clamp(1000, SPEED_OVER);
+        let mut speeds = BTreeMap::new();
+        for (_, route, count) in &self.moved {
+            *speeds.entry(route).or_default() += *count as f64 * 1000.0 / over as f64;
+        }
+        speeds
+    }
+}
+
+/// When a node was asked, by the clock of the watch.
+fn taken(sample: &Sample, node: &NodeSample) -> u64 {
+    sample.elapsed_ms.saturating_sub(node.age_ms)
 }
 
 impl Series {
@@ -125,13 +230,22 @@ impl Series {
         keep(&mut self.network, network);
         keep(&mut self.memory, figures.memory);
         // A node that is asked less often than it is drawn has told nothing new.
-        if at > self.at {
-            let elapsed = at - self.at;
-            let used = since(figures.cpu_ms, self.figures.cpu_ms);
-            keep(&mut self.cpu, used.map(|used| used.saturating_mul(1000) / elapsed));
-            self.hit_rate = hit_rate(figures, &self.figures);
-            (self.figures, self.at) = (figures.clone(), at);
-        }
+        let Some(elapsed) = at.checked_sub(self.at.unwrap_or(0)).filter(|it| *it > 0) else {
+            return;
+        };
+        let before = std::mem::replace(&mut self.figures, figures.clone());
+        // What it told by another clock is nothing to measure by.
+        let is_first = self.at.replace(at).is_none();
+        let before = if is_first { Figures::default() } else { before };
+        let growth = |of: fn(&Figures) -> Option<u64>| since(of(figures), of(&before));
+        let a_second = |grown: u64| grown.saturating_mul(1000) / elapsed;
+        keep(&mut self.cpu, growth(|it| it.cpu_ms).map(a_second));
+        self.hit_rate = hit_rate(figures, &before);
+        let took = growth(|it| it.migrate_us);
+        let calls = growth(|it| it.migrates);
+        self.migrate_us = took.zip(calls).and_then(|(took, calls)| took.checked_div(calls));
+        self.migrating = took.map(|took| took / elapsed);
+        self.job_bytes = growth(|it| it.job_bytes).map(a_second);
     }
 }
 

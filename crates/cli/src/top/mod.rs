@@ -15,11 +15,13 @@ mod svg;
 mod view;
 
 pub use draw::{Scene, Theme, draw, steps};
-pub use history::{History, Series};
+pub(crate) use draw::{most_frequent, painted};
+pub use history::{Course, History, Route, Series};
 pub use once::frame;
 pub use record::{Recorder, Recording};
 pub use rows::Column;
+pub(crate) use rows::letter;
 pub use screen::run;
 pub use source::Source;
 pub use svg::picture;
-pub use view::{Page, Panel, View, Wish};
+pub use view::{Page, Panel, Shade, View, Wish};

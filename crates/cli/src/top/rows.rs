@@ -242,7 +242,7 @@ fn lag(node: &NodeSample) -> String {
 }
 
 /// A shard's letter. After 62 they begin anew.
-pub(super) fn letter(number: usize) -> char {
+pub(crate) fn letter(number: usize) -> char {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     char::from(LETTERS[number % LETTERS.len()])
 }

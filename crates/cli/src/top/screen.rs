@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Stdout};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -50,15 +51,29 @@ impl Drop for Screen {
     }
 }
 
+/// Whether the terminal is ours: what was given back must not be cleared.
+static IS_OURS: AtomicBool = AtomicBool::new(false);
+
 fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
+    IS_OURS.store(true, Ordering::Relaxed);
     execute!(io::stdout(), terminal::EnterAlternateScreen, cursor::Hide).inspect_err(|_| leave())
 }
 
-/// A terminal that is gone cannot be given back, and nothing else can be done about it.
+/// A terminal that is gone cannot be given back, and nothing else can be done about it. What is not cleared before tmux 3.3
+/// leaves behind where its window was resized.
 fn leave() {
-    let _ = execute!(io::stdout(), terminal::LeaveAlternateScreen, cursor::Show);
-    let _ = terminal::disable_raw_mode();
+    if IS_OURS.swap(false, Ordering::Relaxed) {
+        let clear = terminal::Clear(terminal::ClearType::All);
+        let _ = execute!(
+            io::stdout(),
+            clear,
+            cursor::MoveTo(0, 0),
+            terminal::LeaveAlternateScreen,
+            cursor::Show
+        );
+        let _ = terminal::disable_raw_mode();
+    }
 }
 
 /// A panic is told on the terminal as it was before.
@@ -76,27 +91,36 @@ fn give_back_on_panic() {
 /// Where there is no terminal, or it has gone; those of [`Source::next_sample`].
 pub fn run(
     source: &mut Source,
+    view: View,
     every: Duration,
     theme: Theme,
     cancel: &Cancel,
 ) -> anyhow::Result<()> {
     let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
     anyhow::ensure!(has_terminal, "top needs a terminal: give --once for one picture as text");
-    let mut show = Show { history: History::default(), view: View::default(), source, theme };
+    let mut show = Show { history: History::default(), view, source, theme };
     show.go_on()?;
     give_back_on_panic();
     let mut screen = Screen::take()?;
     let mut due = Instant::now() + every;
+    // What was drawn last holds until there is something new: drawing takes longer than anything else here.
+    let mut drawn = None;
     while cancel.wish() == Stop::No {
         if Instant::now() >= due {
             due = Instant::now() + every;
             if !show.view.is_paused {
                 show.go_on()?;
+                drawn = None;
             }
         }
-        show.draw(&mut screen)?;
+        let size = screen.terminal.size()?;
+        if drawn != Some(size) {
+            show.draw(&mut screen)?;
+            drawn = Some(size);
+        }
         let wait = due.saturating_duration_since(Instant::now()).min(LOOK);
         for key in next_keys(wait)? {
+            drawn = None;
             match show.press(key) {
                 Some(Wish::Quit) => return Ok(()),
                 Some(Wish::Suspend) => screen.suspend()?,

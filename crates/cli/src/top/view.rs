@@ -1,7 +1,7 @@
 //! What the user looks at, and how keys change it. Pure: events in, state out.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use redistrib_ops::model::sample::Focus;
+use redistrib_ops::model::sample::{Focus, Measure};
 use redistrib_ops::model::{NodeId, Slot};
 
 use super::history::History;
@@ -16,6 +16,8 @@ pub struct View {
     pub slot: u16,
     /// The node under the cursor.
     pub node: Option<NodeId>,
+    /// What the slot map shows.
+    pub shade: Shade,
     /// By what the nodes are sorted.
     pub sort: Column,
     /// Whether the order is turned round.
@@ -41,6 +43,41 @@ pub enum Panel {
     Nodes,
     /// The slot map.
     Slots,
+}
+
+/// What the slot map shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Shade {
+    /// Whose the slots are.
+    #[default]
+    Owners,
+    /// What they carry.
+    Load(Measure),
+}
+
+impl Shade {
+    /// All, in the order in which a key goes through them.
+    pub const ALL: [Self; 4] = [
+        Self::Owners,
+        Self::Load(Measure::Keys),
+        Self::Load(Measure::Cpu),
+        Self::Load(Measure::Network),
+    ];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Owners => "owners",
+            Self::Load(Measure::Keys) => "keys",
+            Self::Load(Measure::Cpu) => "cpu",
+            Self::Load(Measure::Network) => "network",
+        }
+    }
+
+    fn next(self) -> Self {
+        let place = Self::ALL.iter().position(|it| *it == self).unwrap_or_default();
+        Self::ALL[(place + 1) % Self::ALL.len()]
+    }
 }
 
 /// What the screen shows.
@@ -78,6 +115,7 @@ impl Default for View {
             panel: Panel::Nodes,
             slot: 0,
             node: None,
+            shade: Shade::Owners,
             sort: Column::Shard,
             is_reversed: false,
             filter: String::new(),
@@ -95,7 +133,7 @@ impl View {
     pub fn focus(&self) -> Focus {
         let node = self.node.filter(|_| self.page == Page::Node);
         let slot = Slot::try_from(self.slot).ok().filter(|_| self.panel == Panel::Slots);
-        Focus { node, slot }
+        Focus { node, slot, all_slots: self.shade != Shade::Owners }
     }
 
     /// Does what a key asks for.
@@ -127,6 +165,7 @@ impl View {
             KeyCode::Char('>') => return Some(Wish::Seek(60)),
             KeyCode::Char('p' | ' ') => self.is_paused = !self.is_paused,
             KeyCode::Char('/') => self.is_typing = true,
+            KeyCode::Char('m') => self.shade = self.shade.next(),
             KeyCode::Char('s') => self.sort = self.sort.next(),
             KeyCode::Char('S') => self.sort = self.sort.previous(),
             KeyCode::Char('r') => self.is_reversed = !self.is_reversed,

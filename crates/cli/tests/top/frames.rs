@@ -1,8 +1,12 @@
 //! Pictures of one sample on screens of every size, and what keys do.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use redistrib_cli::top::{History, Page, Panel, Scene, Theme, View, Wish, frame, picture, steps};
+use redistrib_cli::top::{
+    History, Page, Panel, Scene, Shade, Theme, View, Wish, frame, picture, steps,
+};
+use redistrib_ops::model::Slot;
 use redistrib_ops::model::sample::Sample;
+use redistrib_ops::model::sample::SlotStats;
 
 const SAMPLE: &str = include_str!("sample.json");
 /// What the terminal is not to obey, what is wider than it seems, and what is longer than any screen.
@@ -25,6 +29,14 @@ fn history_of(text: &str) -> History {
     history.push(before);
     history.push(sample);
     history
+}
+
+/// A sample in which a node tells of slots, so long after the first.
+fn told_of_slots(text: &str, after_ms: u64, told: &[SlotStats]) -> Sample {
+    let mut sample: Sample = serde_json::from_str(text).unwrap();
+    sample.elapsed_ms += after_ms;
+    sample.nodes[0].detail.slots = told.to_vec();
+    sample
 }
 
 fn scene<'a>(history: &'a History, view: &'a View) -> Scene<'a> {
@@ -57,6 +69,7 @@ fn every_screen_gets_a_picture() {
         let node = history.last().and_then(|sample| Some(sample.nodes.get(turn % 6)?.node.id));
         let view = View {
             page: pages[turn / 3 % pages.len()],
+            shade: Shade::ALL[turn / 2 % 4],
             panel: if turn % 2 == 0 { Panel::Slots } else { Panel::Nodes },
             slot: u16::try_from(turn * 97 % 16384).unwrap(),
             scroll: u16::try_from(turn % 50).unwrap(),
@@ -79,6 +92,89 @@ fn every_screen_gets_a_picture() {
             let svg = picture(&scene, width, height);
             assert!(!svg.contains("<&>") && svg.ends_with("</svg>\n"));
         }
+    }
+}
+
+#[test]
+fn slots_that_carry_much_stand_out() {
+    let stats = |slot: u16, keys, cpu| SlotStats {
+        slot: Slot::try_from(slot).unwrap(),
+        keys,
+        cpu_us: Some(cpu),
+        net_in: Some(cpu * 2),
+        net_out: Some(0),
+    };
+    let mut history = History::default();
+    history.push(told_of_slots(
+        SAMPLE,
+        0,
+        &[stats(300, 7, 0), stats(400, 20, 0), stats(900, 1, 5)],
+    ));
+    let later = [stats(300, 7, 90_000), stats(400, 20, 10_000), stats(900, 1, 5)];
+    history.push(told_of_slots(SAMPLE, 10_000, &later));
+    let shown = |shade| {
+        let view = View { shade, panel: Panel::Slots, slot: 400, ..View::default() };
+        frame(&scene(&history, &view), 250, 36)
+    };
+    let [owners, keys, cpu, network] = Shade::ALL.map(shown);
+    let line = |lines: &[String], text: &str| {
+        let line = lines.iter().find(|line| line.contains(text));
+        line.unwrap_or_else(|| panic!("no {text:?} in\n{}", lines.join("\n"))).clone()
+    };
+    let heading = line(&owners, "slots, ");
+    let a_cell: usize = heading.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let cells = |lines: &[String]| {
+        let line = line(lines, "    0 ");
+        let cells: Vec<char> = line.chars().skip(6).collect();
+        [300, 400, 900, 1200].map(|slot| cells[slot / a_cell])
+    };
+    assert_eq!(cells(&owners), ['A'; 4]);
+    assert_eq!(cells(&keys), ['6', '9', '3', '?'], "\n{}", keys.join("\n"));
+    assert_eq!(cells(&cpu), ['9', '3', '·', '?'], "\n{}", cpu.join("\n"));
+    assert!(line(&cpu, "slots by cpu").contains("the hottest: 300 A 9.0 ms/s, 400 A 1.0 ms/s"));
+    assert!(line(&network, "slots by network").contains("the hottest: 300 A 17.6K/s"));
+    let under_cursor = line(&network, "slot 400 of cell");
+    assert!(under_cursor.contains("20 keys, cpu 1.0 ms/s, in 2.0K/s, out 0B/s"), "{under_cursor}");
+
+    // Another watch in the same file has a clock of its own.
+    for (after_ms, cpu) in [(0, 0), (5000, 5_000)] {
+        let mut sample = told_of_slots(SAMPLE, after_ms, &[stats(900, 1, cpu)]);
+        sample.elapsed_ms -= 55_000;
+        history.push(sample);
+    }
+    let view = View { shade: Shade::ALL[2], ..View::default() };
+    line(&frame(&scene(&history, &view), 250, 36), "the hottest: 900 A 1.0 ms/s");
+
+    let nothing = history_of(SAMPLE);
+    let view = View { shade: Shade::ALL[2], ..View::default() };
+    let shown = frame(&scene(&nothing, &view), 250, 36);
+    line(&shown, "nobody tells: it takes Redis 8.2 or Valkey 8.1, and cluster-slot-stats-enabled");
+}
+
+/// Migrations of whatever tool, by what the nodes themselves tell: how fast, how long yet, and how long servers stand still.
+#[test]
+fn what_is_under_way_has_speed_time_and_hold_up() {
+    let mut history = History::default();
+    let mut look = |after_ms, left: u64, migrates, migrate_us, sync_left| {
+        let mut sample = told_of_slots(SAMPLE, after_ms, &[]);
+        let slots = [100, 101].map(|slot| Slot::try_from(slot).unwrap());
+        sample.nodes[0].detail.open = slots.map(|slot| (slot, left / 2)).to_vec();
+        sample.nodes[0].figures.migrates = Some(migrates);
+        sample.nodes[0].figures.migrate_us = Some(migrate_us);
+        sample.nodes[4].figures.sync_left = Some(sync_left);
+        sample.jobs.clear();
+        history.push(sample);
+        frame(&scene(&history, &View::default()), 160, 40).join("\n")
+    };
+    let first = look(0, 5000, 10, 1000, 90 << 20);
+    assert!(first.contains("10.0.0.1:7000 -> 10.0.0.2:7000: 2 open, 5.0k keys\n"), "{first}");
+    let second = look(2000, 4000, 110, 301_000, 50 << 20);
+    for told in [
+        "2 open, 4.0k keys, 500/s, 8 s to go, held up 3.0 ms a MIGRATE, 15.0% of its time",
+        "10.0.0.5:7000 is getting all its master's data, 50.0M to come, 20.0M/s, 2 s to go",
+        "10.0.0.3:7000 is silent, the masters have called it failed: 10.0.0.6:7000 can take its place",
+    ] {
+        assert!(second.contains(told), "no {told:?} in\n{second}");
     }
 }
 

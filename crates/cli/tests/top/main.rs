@@ -12,6 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::model::Slot;
+use redistrib_ops::model::sample::{Focus, SlotStats};
+use redistrib_ops::{Settings, Watch};
 use support::terminal::{User, only_child, send};
 use support::{addresses, program, trib};
 
@@ -55,6 +58,9 @@ fn one_picture_says_what_is_wrong() {
             let unknown = row(&well, &nodes[1]).iter().filter(|cell| **cell == "?").count();
             assert!(unknown <= 1, "{well}");
 
+            // Its replica would take its place before a slow machine has drawn it.
+            let stays = ["CONFIG", "SET", "cluster-replica-no-failover", "yes"];
+            trib(&[&["exec", &nodes[5]][..], &stays].concat()).expect(0);
             lab.kill(2);
             let whole = ["top", &nodes[0], "--once", "--size", "80x24"];
             let ill = picture_with("whose owner does not answer", &whole);
@@ -66,6 +72,63 @@ fn one_picture_says_what_is_wrong() {
         })
     });
     pictures.into_iter().for_each(|it| it.join().unwrap());
+}
+
+/// Looks until a node tells this of a slot.
+#[track_caller]
+fn until_told(watch: &Watch, what: impl Fn(&SlotStats) -> bool) {
+    let since = Instant::now();
+    loop {
+        let sample = watch.sample();
+        let mut told = sample.nodes.iter().flat_map(|it| &it.detail.slots);
+        if told.any(&what) {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "{:?}", sample.nodes);
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Keys all servers tell of, processor time and bytes those that are set to, once they are.
+#[test]
+fn what_slots_carry_is_asked_of_every_server() {
+    let looks = TestServer::NAMES.map(|server| {
+        thread::spawn(move || {
+            let (_lab, nodes) = cluster(server);
+            let set = |key| drop(trib(&["exec", "-c", &nodes[0], "SET", key, "v"]).expect(0));
+            ["{b}1", "{b}2"].into_iter().for_each(set);
+            let slot = Slot::try_from(3300).unwrap();
+            let every = Duration::from_millis(100);
+            let seed = nodes[0].parse().unwrap();
+            let watch = Watch::start(&seed, &Settings::default(), every).unwrap();
+            watch.look_at(Focus { slot: Some(slot), all_slots: true, ..Focus::default() });
+            until_told(&watch, |it| it.slot == slot && it.keys == 2);
+            until_told(&watch, |it| it.slot != slot && it.keys == 0);
+            let how = match server {
+                "redis-6.2" | "redis-7.0" => return,
+                // Memory cannot be measured from now on.
+                "redis-8.6" => "cpu net",
+                _ => "yes",
+            };
+            until_told(&watch, |it| it.slot == slot && it.cpu_us.is_none() && it.net_in.is_none());
+            trib(&["exec", &nodes[0], "CONFIG", "SET", "cluster-slot-stats-enabled", how])
+                .expect(0);
+            trib(&["exec", &nodes[0], "GET", "{b}1"]).expect(0);
+            let is_told = |it: &SlotStats| it.cpu_us > Some(0) && it.net_out > Some(0);
+            until_told(&watch, |it| it.slot == slot && is_told(it));
+        })
+    });
+    looks.into_iter().for_each(|it| it.join().unwrap());
+}
+
+#[test]
+fn the_hottest_slot_is_named() {
+    let (_lab, nodes) = cluster("redis-8.6");
+    trib(&["exec", "-c", &nodes[0], "SET", "b", "v"]).expect(0);
+    let map = ["top", &nodes[0], "--once", "--every", "0.1", "--map", "keys"];
+    trib(&map).expect(0).shows(&["slots by keys", "the hottest: 3300 A 1"]);
+    let wrong = trib(&["top", &nodes[0], "--once", "--map", "x"]).expect(2);
+    assert!(wrong.stderr.contains("it can show owners, keys, cpu, network"), "{}", wrong.stderr);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::SlotStats;
 use crate::Slot;
 
 /// What somebody looks at, so that it is asked about, too.
@@ -11,6 +12,8 @@ pub struct Focus {
     pub node: Option<crate::NodeId>,
     /// A slot.
     pub slot: Option<Slot>,
+    /// What all slots carry: some of them at a time are asked about.
+    pub all_slots: bool,
 }
 
 /// What a node told in detail.
@@ -23,9 +26,12 @@ pub struct Detail {
     /// The events that held it up last, as its latency monitor noticed them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub latency: Vec<LatencyPeak>,
-    /// The slot that was asked about, and the keys in it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub keys_in_slot: Option<(Slot, u64)>,
+    /// What it told of slots: of the one that is looked at, and of some of all, in turns.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slots: Vec<SlotStats>,
+    /// How many keys are left in slots that it is giving away; of very many, in some of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<(Slot, u64)>,
 }
 
 /// A command that took long.

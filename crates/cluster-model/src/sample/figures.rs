@@ -68,6 +68,15 @@ pub struct Figures {
     /// The bytes that are to come before a replica has all its master's data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync_left: Option<u64>,
+    /// How many MIGRATEs it has carried out since its start; told while it gives slots away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migrates: Option<u64>,
+    /// How many microseconds these took: it did nothing else meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migrate_us: Option<u64>,
+    /// Bytes that servers' own migrations of slots have brought to it, or taken from it, since its start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_bytes: Option<u64>,
     /// How long a PING took, there and back, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ping_us: Option<u64>,
@@ -130,6 +139,9 @@ impl Figures {
             fork_us: info.number("latest_fork_usec"),
             unsaved: info.number("rdb_changes_since_last_save"),
             sync_left: info.number("master_sync_left_bytes"),
+            migrates: in_stat(info, "calls"),
+            migrate_us: in_stat(info, "usec"),
+            job_bytes: job_bytes(info),
             ..Self::default()
         }
     }
@@ -139,6 +151,20 @@ impl Figures {
         let limit = self.max_memory.filter(|limit| *limit > 0)?;
         Some(self.memory?.saturating_mul(100) / limit)
     }
+}
+
+/// A number of MIGRATE's line in `INFO commandstats`, as in `cmdstat_migrate:calls=3,usec=90,usec_per_call=30.00`.
+fn in_stat(info: &ServerInfo, name: &str) -> Option<u64> {
+    let mut pairs = info.field("cmdstat_migrate")?.split(',');
+    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?.parse().ok()
+}
+
+/// Valkey counts what its exports send. Redis counts what imports receive as what comes from a master, which a master has
+/// none of but for these.
+fn job_bytes(info: &ServerInfo) -> Option<u64> {
+    let as_master = info.field("role") == Some("master");
+    let received = info.number("total_net_repl_input_bytes").filter(|_| as_master);
+    info.number("total_net_cluster_slot_export_bytes").or(received)
 }
 
 impl Busy {

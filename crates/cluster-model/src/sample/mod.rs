@@ -5,6 +5,8 @@ mod figures;
 mod load;
 mod news;
 mod owners;
+mod passage;
+mod slots;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,8 @@ pub use figures::{Busy, Figures};
 pub use load::{Heavy, Load};
 pub use news::{News, news};
 pub use owners::Owners;
+pub use passage::{Decline, Passage};
+pub use slots::{Measure, SlotLoad, SlotLoads, SlotStats};
 
 use crate::{Finding, Node, NodeId, Slot, SlotJob, SlotSet};
 

@@ -67,14 +67,6 @@ impl News {
             _ => false,
         }
     }
-
-    /// How many slots have moved from one node to another.
-    pub fn moved(&self) -> usize {
-        match self {
-            Self::Moved { slots, from: Some(_), .. } => slots.len(),
-            _ => 0,
-        }
-    }
 }
 
 /// What has happened between two samples of one cluster to its nodes; [`super::Owners`] tells of slots.

@@ -170,6 +170,9 @@ pub enum Event {
         pair: Pair,
         /// How many slots it moves in all.
         slots: usize,
+        /// Which; not told in JSON, where `slots-moved` does.
+        #[serde(skip)]
+        which: SlotSet,
         /// How.
         method: Method,
     },

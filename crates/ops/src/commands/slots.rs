@@ -47,6 +47,12 @@ pub(crate) fn count_keys(slot: Slot) -> Command {
     Command::new("CLUSTER").arg("COUNTKEYSINSLOT").arg(slot.get())
 }
 
+/// `CLUSTER SLOT-STATS SLOTSRANGE first last`: what the slots in this range carry that the server has.
+pub(crate) fn slot_stats(first: Slot, last: Slot) -> Command {
+    let command = Command::new("CLUSTER").arg("SLOT-STATS").arg("SLOTSRANGE");
+    command.arg(first.get()).arg(last.get())
+}
+
 /// `CLUSTER GETKEYSINSLOT slot count`.
 pub(crate) fn list_keys(slot: Slot, count: usize) -> Command {
     Command::new("CLUSTER").arg("GETKEYSINSLOT").arg(slot.get()).arg(count)

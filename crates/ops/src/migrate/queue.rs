@@ -89,8 +89,8 @@ fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
     shared.await_news(pair)?;
     fitness::refuse_unfit_now(&mut shared.cluster(), step)?;
     let method = atomic::choose(shared, pair)?;
-    let slots = step.slots.len();
-    shared.context.tell(Event::PairStarted { pair, slots, method });
+    let (slots, which) = (step.slots.len(), step.slots.clone());
+    shared.context.tell(Event::PairStarted { pair, slots, which, method });
     if method == Method::Migrate {
         let mut work = PairWork::begin(shared, pair)?;
         work.run(step.slots.clone())?;

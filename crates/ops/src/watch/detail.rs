@@ -1,45 +1,28 @@
 //! What is asked of a node that somebody looks at.
 
-use redistrib_cluster_model::Slot;
-use redistrib_cluster_model::sample::{Detail, LatencyPeak, SlowCommand};
+use redistrib_cluster_model::sample::{LatencyPeak, SlowCommand};
 use redistrib_resp::{Command, Reply, View};
-
-use crate::commands;
 
 /// How many slow commands are asked for.
 const MOST_SLOW: usize = 10;
 /// How much of a slow command is kept, in characters.
 const MOST_WORDS: usize = 80;
+/// How many events are kept.
+const MOST_LATENCY: usize = 64;
 
-/// What is to be asked of one node.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Questions {
-    /// For its slow commands, and its latency monitor.
-    pub(super) log: bool,
-    /// How many keys there are in this slot.
-    pub(super) slot: Option<Slot>,
+/// The questions for its slow commands, and its latency monitor.
+pub(super) fn questions() -> [Command; 2] {
+    let slow = Command::new("SLOWLOG").arg("GET").arg(MOST_SLOW);
+    [slow, Command::new("LATENCY").arg("LATEST")]
 }
 
-impl Questions {
-    pub(super) fn commands(self) -> Vec<Command> {
-        let slow = Command::new("SLOWLOG").arg("GET").arg(MOST_SLOW);
-        let log = [slow, Command::new("LATENCY").arg("LATEST")];
-        let mut all: Vec<Command> = log.into_iter().filter(|_| self.log).collect();
-        all.extend(self.slot.map(commands::count_keys));
-        all
-    }
-
-    /// The answers; what a server refuses to tell is left out.
-    pub(super) fn read(self, replies: &[Reply]) -> Detail {
-        let (log, rest) = replies.split_at(if self.log { 2.min(replies.len()) } else { 0 });
-        let entries = |place: usize| log.get(place).into_iter().flat_map(|it| it.view().elements());
-        let count = rest.first().and_then(|reply| number(reply.view()));
-        Detail {
-            slow: entries(0).filter_map(slow).take(MOST_SLOW).collect(),
-            latency: entries(1).filter_map(latency).take(64).collect(),
-            keys_in_slot: self.slot.zip(count),
-        }
-    }
+/// The answers to [`questions`]; what a server refuses to tell is left out.
+pub(super) fn read(replies: &[Reply]) -> (Vec<SlowCommand>, Vec<LatencyPeak>) {
+    let entries = |place: usize| replies.get(place).into_iter().flat_map(|it| it.view().elements());
+    (
+        entries(0).filter_map(slow).take(MOST_SLOW).collect(),
+        entries(1).filter_map(latency).take(MOST_LATENCY).collect(),
+    )
 }
 
 fn number(view: View<'_>) -> Option<u64> {

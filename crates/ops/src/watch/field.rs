@@ -8,9 +8,9 @@ use redistrib_cluster_model::{
     Node, NodeId, ServerInfo, SharedNodes, SharedTopology, Slot, SlotJob,
 };
 
-use super::detail::Questions;
 use super::pace::pause;
-use super::turn::{Link, Told};
+use super::slots::{SlotQuestions, next_slots};
+use super::turn::{Link, Questions, Told};
 use redistrib_resp::Reply;
 
 use crate::cluster::{parse_view, reachable_nodes};
@@ -20,6 +20,9 @@ use crate::{Endpoint, Settings, commands};
 
 /// Every so many turns of the node that is asked for it is looked who holds the lock.
 const TURNS_WITH_HOLDERS: u32 = 3;
+/// So many turns long a node counts as one that gives slots away after it was seen to: tools that move one slot at a time have
+/// none open in between.
+const TURNS_GIVING: u32 = 10;
 /// Where there are more clients, their list would take too long.
 const MOST_CLIENTS_LISTED: u64 = 2000;
 
@@ -47,6 +50,10 @@ struct Seat {
     turns: u32,
     failures: u32,
     answer: Option<Answer>,
+    /// The last slot that it was asked about when all are.
+    last_slot: Option<Slot>,
+    /// In so many turns it is still asked about MIGRATE.
+    giving: u32,
 }
 
 /// What came of a turn.
@@ -77,18 +84,46 @@ pub(super) struct Seen {
 pub(super) struct Task {
     pub(super) endpoint: Endpoint,
     pub(super) link: Option<Link>,
-    pub(super) with_holders: bool,
-    pub(super) details: Questions,
+    pub(super) questions: Questions,
     begun: Instant,
 }
 
 impl Seat {
     fn new(endpoint: Endpoint, id: NodeId, due: Instant) -> Self {
-        Self { endpoint, id, link: None, is_asked: false, due, turns: 0, failures: 0, answer: None }
+        Self {
+            endpoint,
+            id,
+            link: None,
+            is_asked: false,
+            due,
+            turns: 0,
+            failures: 0,
+            answer: None,
+            last_slot: None,
+            giving: 0,
+        }
     }
 
     fn view(&self) -> Option<&SharedTopology> {
         self.answer.as_ref()?.view.as_ref().ok()
+    }
+
+    /// What it is to be asked about the slots that it said last are its own.
+    fn slot_questions(&mut self, focus: Focus) -> SlotQuestions {
+        let own = self.answer.as_ref().and_then(|it| it.view.as_ref().ok()?.myself());
+        let (Some(own), Some(link)) = (own, &self.link) else { return SlotQuestions::default() };
+        let has_stats = link.has_stats();
+        let mut questions = SlotQuestions { has_stats, ..SlotQuestions::default() };
+        questions.one = focus.slot.filter(|slot| own.slots.contains(*slot));
+        questions.ask_open(own.migrating.iter().map(|(slot, _)| *slot));
+        self.giving =
+            if questions.open.is_empty() { self.giving.saturating_sub(1) } else { TURNS_GIVING };
+        questions.is_giving = self.giving > 0;
+        if focus.all_slots {
+            questions.some = next_slots(&own.slots, self.last_slot, has_stats);
+            self.last_slot = questions.some.iter().next_back();
+        }
+        questions
     }
 
     fn is_master(&self) -> bool {
@@ -130,15 +165,14 @@ impl Field {
         let free = self.seats.iter_mut().filter(|seat| !seat.is_asked && seat.due <= now);
         let seat = free.min_by_key(|seat| seat.due)?;
         seat.is_asked = true;
-        let owns = |slot: &Slot| {
-            seat.view().and_then(|view| view.myself()).is_some_and(|it| it.slots.contains(*slot))
+        let questions = Questions {
+            log: focus.node == Some(seat.id),
+            holders: Some(seat.id) == names_holder && seat.turns.is_multiple_of(TURNS_WITH_HOLDERS),
+            slots: seat.slot_questions(focus),
         };
-        let details = Questions { log: focus.node == Some(seat.id), slot: focus.slot.filter(owns) };
-        let with_holders =
-            Some(seat.id) == names_holder && seat.turns.is_multiple_of(TURNS_WITH_HOLDERS);
         seat.turns = seat.turns.wrapping_add(1);
         let (endpoint, link) = (seat.endpoint.clone(), seat.link.take());
-        Some(Task { endpoint, link, with_holders, details, begun: now })
+        Some(Task { endpoint, link, questions, begun: now })
     }
 
     /// The master on which every tool takes the lock first, unless it has too many clients to look through.

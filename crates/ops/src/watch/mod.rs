@@ -7,6 +7,7 @@ mod detail;
 mod doubt;
 mod field;
 mod pace;
+mod slots;
 mod summary;
 mod turn;
 
@@ -174,7 +175,7 @@ impl Shared {
             Some(link) => link,
             None => Link::open(&task.endpoint, &self.settings)?,
         };
-        let told = link.ask(task.with_holders, task.details, &self.disguise)?;
+        let told = link.ask(&task.questions, &self.disguise)?;
         task.link = Some(link);
         Ok(told)
     }

@@ -1,6 +1,7 @@
 //! One node asked once.
 
 use std::hash::RandomState;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::findings::SETTINGS;
@@ -8,8 +9,10 @@ use redistrib_cluster_model::sample::Detail;
 use redistrib_cluster_model::{ServerInfo, SlotJob};
 use redistrib_resp::{Command, Reply};
 
-use super::detail::Questions;
+use super::detail;
+use super::slots::{self, SlotQuestions};
 use crate::cluster::server_info;
+use crate::commands::replies::text_of;
 use crate::error::Result;
 use crate::lock::Listed;
 use crate::migrate::JobQuestions;
@@ -23,8 +26,20 @@ const TURNS_WITH_SETTINGS: u32 = 30;
 pub(super) struct Link {
     connection: Connection,
     jobs: JobQuestions,
+    has_stats: bool,
     settings: ServerInfo,
     turns: u32,
+}
+
+/// What is asked of a node beside what is asked of all.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    /// For its slow commands, and its latency monitor.
+    pub(super) log: bool,
+    /// Who holds the operation lock.
+    pub(super) holders: bool,
+    /// About its slots.
+    pub(super) slots: SlotQuestions,
 }
 
 /// What a node told in one turn.
@@ -52,49 +67,72 @@ impl Link {
     pub(super) fn open(endpoint: &Endpoint, settings: &Settings) -> Result<Self> {
         let mut connection = Connection::open(endpoint, settings)?;
         let jobs = JobQuestions::that_are_understood(&mut connection)?;
-        Ok(Self { connection, jobs, settings: ServerInfo::default(), turns: 0 })
+        let has_stats = slots::has_stats(&mut connection)?;
+        Ok(Self { connection, jobs, has_stats, settings: ServerInfo::default(), turns: 0 })
+    }
+
+    /// Whether the server tells what single slots carry.
+    pub(super) fn has_stats(&self) -> bool {
+        self.has_stats
     }
 
     /// Asks all that is to be known.
-    pub(super) fn ask(
-        &mut self,
-        with_holders: bool,
-        details: Questions,
-        disguise: &RandomState,
-    ) -> Result<Told> {
+    pub(super) fn ask(&mut self, about: &Questions, disguise: &RandomState) -> Result<Told> {
         let started = Instant::now();
         self.connection.request(&commands::ping())?;
         let ping = started.elapsed();
 
         let names: &[&str] =
             if self.turns.is_multiple_of(TURNS_WITH_SETTINGS) { &SETTINGS } else { &[] };
-        let mut questions = server_info::questions(names);
-        let about_server = questions.len();
-        questions.push(commands::cluster_nodes());
-        questions.extend(self.jobs.questions());
-        let about_detail = questions.len();
-        questions.extend(details.commands());
-        if with_holders {
-            questions.push(Command::new("CLIENT").arg("LIST"));
-        }
-        let asked = Instant::now();
-        let mut replies = self.connection.pipeline(&questions)?;
-        let asking = asked.elapsed().saturating_sub(ping);
         self.turns = self.turns.wrapping_add(1);
+        let mut parts = Parts::default();
+        let of_server = parts.add(server_info::questions(names));
+        let of_view = parts.add([commands::cluster_nodes()]);
+        let of_jobs = parts.add(self.jobs.questions());
+        let of_log = parts.add(detail::questions().into_iter().filter(|_| about.log));
+        let of_slots = parts.add(about.slots.commands());
+        let of_calls = parts.add(about.slots.is_giving.then(|| commands::info_of("commandstats")));
+        let clients = about.holders.then(|| Command::new("CLIENT").arg("LIST"));
+        let of_clients = parts.add(clients);
+        let asked = Instant::now();
+        let replies = self.connection.pipeline(&parts.0)?;
+        let asking = asked.elapsed().saturating_sub(ping);
 
-        let detail = details.read(replies.get(about_detail..).unwrap_or_default());
-        let rest = replies.split_off(about_server);
-        let mut info = server_info::read(&replies, disguise).unwrap_or_default();
+        let part = |which: Range<usize>| replies.get(which).unwrap_or_default();
+        let mut info = server_info::read(part(of_server), disguise).unwrap_or_default();
         if names.is_empty() {
             info.take_settings_of(&self.settings);
         } else {
             self.settings = info.clone();
         }
-        let holders = rest.last().filter(|_| with_holders).map(crate::lock::holders_in);
-        let jobs = self.jobs.read(rest.get(1..).unwrap_or_default());
-        let view = rest.into_iter().next();
+        // Where it may not tell, it tells nothing.
+        part(of_calls).iter().filter_map(text_of).for_each(|text| info.read(text));
+        let (slow, latency) = detail::read(part(of_log));
+        let (slots, open) = about.slots.read(part(of_slots));
+        let view = part(of_view).first().cloned();
         let view =
             view.ok_or_else(|| self.connection.unexpected(&commands::cluster_nodes(), "no reply"))?;
-        Ok(Told { view, info, jobs, detail, holders, ping, asking })
+        Ok(Told {
+            view,
+            info,
+            jobs: self.jobs.read(part(of_jobs)),
+            detail: Detail { slow, latency, slots, open },
+            holders: part(of_clients).first().map(crate::lock::holders_in),
+            ping,
+            asking,
+        })
+    }
+}
+
+/// Commands of several sorts that are sent as one.
+#[derive(Default)]
+struct Parts(Vec<Command>);
+
+impl Parts {
+    /// Adds some, and tells where the answers to them stand.
+    fn add(&mut self, commands: impl IntoIterator<Item = Command>) -> Range<usize> {
+        let first = self.0.len();
+        self.0.extend(commands);
+        first..self.0.len()
     }
 }

@@ -5,11 +5,12 @@ use redistrib_ops::model::sample::Sample;
 use redistrib_ops::model::{Finding, Node, NodeId, Slot, SlotRange, SlotSet};
 
 use super::Scene;
+use super::heat::{self, Heat};
 use super::paint::Canvas;
 use crate::style::Tone;
 use crate::top::history::History;
 use crate::top::rows::letter;
-use crate::top::view::Panel;
+use crate::top::view::{Panel, Shade};
 
 const SLOTS: usize = Slot::COUNT as usize;
 /// Room for the number of the first slot of a line.
@@ -58,13 +59,19 @@ struct Map {
     /// The number of the owner's shard.
     owners: Vec<Option<usize>>,
     marks: Vec<Mark>,
+    /// What they carry, where that is shown.
+    heat: Option<Heat>,
 }
 
 impl Map {
-    fn of(sample: &Sample, history: &History) -> Self {
+    fn of(sample: &Sample, history: &History, shade: Shade) -> Self {
         let number = |slot| history.owner(slot).and_then(|id| history.shards().get(&id)).copied();
         let owners = Slot::all().map(number).collect();
-        let mut map = Self { owners, marks: vec![Mark::None; SLOTS] };
+        let heat = match shade {
+            Shade::Owners => None,
+            Shade::Load(measure) => Some(Heat::of(history, measure)),
+        };
+        let mut map = Self { owners, marks: vec![Mark::None; SLOTS], heat };
         for master in sample.masters() {
             map.mark(open_slots(&master.node), Mark::Open);
         }
@@ -99,14 +106,15 @@ impl Map {
     /// The worst mark of some slots, and whose most of them are.
     fn cell(&self, slots: std::ops::Range<usize>) -> (Mark, Option<usize>) {
         let mark = self.marks[slots.clone()].iter().max().copied().unwrap_or(Mark::None);
-        // Few shards meet in a cell: counting by looking again is fine.
-        let owners = &self.owners[slots];
-        let most = owners
-            .iter()
-            .flatten()
-            .max_by_key(|owner| owners.iter().filter(|it| it.as_ref() == Some(owner)).count());
-        (mark, most.copied())
+        (mark, most_frequent(&self.owners[slots]))
     }
+}
+
+/// The shard that most of these slots are of.
+pub(crate) fn most_frequent(owners: &[Option<usize>]) -> Option<usize> {
+    // Few shards meet in a cell: counting by looking again is fine.
+    let count = |owner: &usize| owners.iter().filter(|it| it.as_ref() == Some(owner)).count();
+    owners.iter().flatten().max_by_key(|owner| count(owner)).copied()
 }
 
 fn open_slots(node: &Node) -> impl Iterator<Item = Slot> + '_ {
@@ -133,7 +141,8 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     if canvas.area.height < 3 {
         return;
     }
-    let (map, rows) = (Map::of(sample, scene.history), canvas.area.height - 2);
+    let map = Map::of(sample, scene.history, scene.view.shade);
+    let rows = canvas.area.height - 2;
     let (across, a_cell) = grid(canvas.area.width, rows);
     heading(canvas, &map, a_cell);
     let label = canvas.area.width - u16::try_from(across).unwrap_or(canvas.area.width);
@@ -158,17 +167,22 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
 }
 
 fn look(map: &Map, slots: std::ops::Range<usize>, canvas: &Canvas<'_>) -> (String, Style) {
-    match map.cell(slots) {
-        (Mark::None, Some(owner)) => (letter(owner).to_string(), canvas.theme.shard(owner)),
-        (Mark::None, None) => (Mark::Unowned.sign().into(), canvas.theme.mark(Tone::Bad)),
-        (mark, _) => (mark.sign().into(), canvas.theme.mark(mark.tone())),
+    match (map.cell(slots.clone()), &map.heat) {
+        ((Mark::None, Some(_)), Some(heat)) => {
+            let level = heat.level(slots);
+            (heat::sign(level), canvas.theme.heat(level))
+        }
+        ((Mark::None, Some(owner)), None) => (letter(owner).to_string(), canvas.theme.shard(owner)),
+        ((Mark::None, None), _) => (Mark::Unowned.sign().into(), canvas.theme.mark(Tone::Bad)),
+        ((mark, _), _) => (mark.sign().into(), canvas.theme.mark(mark.tone())),
     }
 }
 
 /// What the map is, and what stands out in it.
 fn heading(canvas: &mut Canvas<'_>, map: &Map, a_cell: usize) {
     let theme = canvas.theme;
-    let mut x = canvas.text(0, 0, &format!("slots, {a_cell} a cell "), theme.head());
+    let by = map.heat.as_ref().map(|heat| format!(" by {}", heat.word())).unwrap_or_default();
+    let mut x = canvas.text(0, 0, &format!("slots{by}, {a_cell} a cell "), theme.head());
     for mark in Mark::ALL {
         let count = map.count(mark);
         if count > 0 {
@@ -180,6 +194,10 @@ fn heading(canvas: &mut Canvas<'_>, map: &Map, a_cell: usize) {
                 theme.tone(mark.tone()),
             );
         }
+    }
+    if let Some(heat) = &map.heat {
+        let name = |slot: usize| map.owners[slot].map_or('-', letter);
+        canvas.text(x + 1, 0, &heat.words(name), theme.faint());
     }
 }
 
@@ -201,9 +219,9 @@ fn cursor(history: &History, sample: &Sample, map: &Map, a_cell: usize, slot: u1
     };
     let odd = if mark == Mark::None { String::new() } else { format!(" ({})", mark.words()) };
     let path = path(sample, slot).unwrap_or_default();
-    let told = owner.and_then(|node| node.detail.keys_in_slot).filter(|(it, _)| it.get() == slot);
-    let keys = told.map(|(_, keys)| format!(", {keys} keys in it")).unwrap_or_default();
-    format!("slot {at} of cell {first}-{last}: {whose}{keys}{odd}{path}")
+    let load = Slot::all().nth(at).and_then(|slot| history.load(slot));
+    let load = load.map(|load| format!(", {}", heat::all(load))).unwrap_or_default();
+    format!("slot {at} of cell {first}-{last}: {whose}{load}{odd}{path}")
 }
 
 /// The range that a slot lies in.

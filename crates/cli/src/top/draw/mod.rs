@@ -1,6 +1,7 @@
 //! The picture of a cluster: a pure function of what was seen, what the user looks at, and the size of the screen.
 
 mod header;
+mod heat;
 mod map;
 mod nodes;
 mod page;
@@ -13,9 +14,11 @@ use ratatui::layout::Rect;
 
 use super::history::History;
 use super::view::{Page, View};
+pub(crate) use map::most_frequent;
 pub use map::steps;
 use paint::Canvas;
 pub use paint::Theme;
+pub(crate) use paint::painted;
 
 /// All that a picture is made of.
 #[derive(Debug)]

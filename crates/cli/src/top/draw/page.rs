@@ -14,27 +14,41 @@ use crate::top::history::Series;
 use crate::top::rows::{Column, UNKNOWN};
 use crate::top::view::{Page, Panel};
 
+// No wider than the narrowest usual screen.
 const HELP: &str = "\
-The first lines tell how the whole is, and what is wrong, the worst first; after the arrow what to do about it.
+The first lines tell how the whole is, and what is wrong, the worst first;
+after the arrow what to do about it.
 
-The map has all 16384 slots. A letter, and its colour, is the shard that owns them; the table has the same letters, in
-small for replicas. Signs stand for slots that something is wrong with, or that are on their way:
+The map has all 16384 slots. A letter, and its colour, is the shard that owns
+them; the table has the same letters, in small for replicas. Signs stand for
+slots that something is wrong with, or that are on their way:
   !  without an owner: their keys cannot be reached
   #  disputed: nodes do not agree who owns them
   x  their owner does not answer
-  >  open: being moved from one node to another, or left so by an interrupted move
+  >  open: being moved from one node to another, or left so by a move that was
+     interrupted
 
-The table has a line for each node. ? is what a node does not tell, or has not told in time; behind the state stands
-how many seconds old the figures of a node are that is asked less often, since it takes long to answer. ▲ marks what a shard has
-half as much again of as the others, or more. The bars are commands a second of the last minutes, on one scale for all.
+With m the map shows what slots carry: 9 as much as the hottest, 3 a ninth of
+that, · nothing, ? what is not known yet. A cell is as hot as the hottest of
+its slots. Processor time and bytes tell Redis since 8.2 and Valkey since 8.1,
+where cluster-slot-stats-enabled is set.
+
+The table has a line for each node. ? is what a node does not tell, or has not
+told in time; behind the state stands how many seconds old the figures of a
+node are that is asked less often, since it takes long to answer. ▲ marks what
+a shard has half as much again of as the others, or more. The bars are commands
+a second of the last minutes, on one scale for all.
 
   tab          from the nodes to the slot map, and back
   arrows       another node; another slot
   enter        all about the node under the cursor, with its slow commands
+  m            the map by keys, processor time, network, and by owners again
   s, S         sort by the next column, by the one before
   r            turn the order round
-  /            show only nodes with these letters in address, state, role or id; esc shows all again
-  c            what could be done about the node and the cluster, with the command lines
+  /            show only nodes with these letters in address, state, role or
+               id; esc shows all again
+  c            what could be done about the node and the cluster, with the
+               command lines
   , .  < >     in a recording: one sample back or on, sixty back or on
   p, space     let the picture stand still, and go on
   ctrl-l       draw all anew
@@ -61,9 +75,9 @@ pub(super) fn keys(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     let text = match (view.page, view.panel) {
         _ if view.is_typing => "type what to look for; enter keeps it, esc shows all",
         (Page::Cluster, Panel::Nodes) => {
-            "q quit  ? help  tab slots  arrows node  enter detail  c commands  s sort  r reverse  / filter  p pause"
+            "q quit  ? help  tab slots  m map  enter detail  c commands  s sort  / filter  p pause"
         }
-        (Page::Cluster, Panel::Slots) => "q quit  ? help  tab nodes  arrows slot  p pause",
+        (Page::Cluster, Panel::Slots) => "q quit  ? help  tab nodes  m map  arrows slot  p pause",
         _ => "esc back  arrows scroll  q quit",
     };
     canvas.text(0, 0, text, canvas.theme.faint());

@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::prelude::IntoCrossterm;
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::escape::Escaped;
@@ -33,7 +34,26 @@ const SIXTEEN: [Color; 10] = [
 ];
 const MANY: [u8; 14] = [33, 71, 133, 37, 178, 68, 107, 175, 73, 137, 62, 29, 97, 144];
 
+/// From cold to hot, of xterm's cube; none is the red of what is wrong.
+const HEAT: [u8; 10] = [16, 17, 18, 54, 90, 126, 166, 208, 214, 227];
+
 impl Theme {
+    /// As many colours as the terminal says that it has.
+    pub fn of_terminal() -> Self {
+        let says = |name: &str, words: &[&str]| {
+            std::env::var(name).is_ok_and(|value| words.iter().any(|word| value.contains(word)))
+        };
+        if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || says("TERM", &["dumb"])
+        {
+            Self::Plain
+        } else if says("COLORTERM", &["truecolor", "24bit"]) || says("TERM", &["256", "direct"]) {
+            Self::Many
+        } else {
+            Self::Sixteen
+        }
+    }
+
     /// The style of what belongs to a shard: its colour as the ground.
     pub(super) fn shard(self, number: usize) -> Style {
         match self {
@@ -41,6 +61,24 @@ impl Theme {
             Self::Sixteen => Style::new().fg(Color::Black).bg(SIXTEEN[number % SIXTEEN.len()]),
             Self::Many => {
                 Style::new().fg(Color::Black).bg(Color::Indexed(MANY[number % MANY.len()]))
+            }
+        }
+    }
+
+    /// The style of a slot that carries so much, from 0 to 9; none where it is not known.
+    pub(super) fn heat(self, level: Option<usize>) -> Style {
+        let Some(level) = level.map(|level| level.min(HEAT.len() - 1)) else { return self.faint() };
+        match self {
+            Self::Plain => Style::new(),
+            Self::Sixteen => match level {
+                0 => self.faint(),
+                1..=3 => Style::new().fg(Color::Black).bg(Color::Blue),
+                4..=6 => Style::new().fg(Color::Black).bg(Color::Magenta),
+                _ => Style::new().fg(Color::Black).bg(Color::Yellow),
+            },
+            Self::Many => {
+                let ink = if level < 5 { Color::White } else { Color::Black };
+                Style::new().fg(ink).bg(Color::Indexed(HEAT[level]))
             }
         }
     }
@@ -89,6 +127,14 @@ impl Theme {
             _ => Style::new().fg(Color::DarkGray),
         }
     }
+}
+
+/// A text in a shard's colours, for a line that is not part of a screen.
+pub(crate) fn painted(text: &str, shard: usize, theme: Theme) -> String {
+    if theme == Theme::Plain {
+        return text.to_owned();
+    }
+    theme.shard(shard).into_crossterm().apply(text).to_string()
 }
 
 /// A part of the screen to write on.

@@ -1,20 +1,22 @@
 //! What is under way, and what has happened.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ratatui::style::Style;
-use redistrib_ops::model::NodeId;
-use redistrib_ops::model::sample::{LockHolder, NodeState, Sample};
+use redistrib_ops::model::sample::{Decline, LockHolder, NodeSample, NodeState, Sample};
+use redistrib_ops::model::{NodeId, SlotJob};
 
 use super::Scene;
 use super::paint::Canvas;
 use crate::style::Tone;
-use crate::top::amount::size;
+use crate::top::amount::{short, size};
+use crate::top::history::{Course, History, Route};
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     let Some(sample) = scene.history.last() else { return };
     let theme = canvas.theme;
-    let now = under_way(sample, scene.history.slots_per_second());
+    let now = under_way(sample, scene.history);
     let title = if now.is_empty() { "nothing is under way" } else { "under way" };
     canvas.text(0, 0, title, theme.head());
     let width = canvas.area.width;
@@ -39,51 +41,120 @@ pub(super) fn clock(at_ms: u64) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-fn under_way(sample: &Sample, slots_per_second: f64) -> Vec<String> {
-    let name = |id: NodeId| sample.node(id).map_or_else(|| id.to_string(), |it| it.address.clone());
+fn under_way(sample: &Sample, history: &History) -> Vec<String> {
     let mut told = Vec::new();
     if let Some(LockHolder { verb, host, pid, seconds }) = &sample.holder {
         told.push(format!(
             "{verb}, process {pid} on {host}, has been changing the cluster for {seconds} s"
         ));
     }
-    if slots_per_second > 0.0 {
-        told.push(format!("{slots_per_second:.1} slots a second change hands"));
-    }
-    for job in &sample.jobs {
-        let (count, from, to) = (job.slots.len(), name(job.from), name(job.to));
-        let again = if job.retries > 0 {
-            format!(", tried {} times again", job.retries)
-        } else {
-            String::new()
-        };
-        told.push(format!(
-            "the servers move {count} slots at once: {from} -> {to}, {}{again}",
-            job.state
-        ));
-    }
-    for ((from, to), count) in open_pairs(sample) {
-        told.push(format!("{count} slots are open: {} -> {}", name(from), name(to)));
-    }
-    for node in sample.nodes.iter().filter(|it| it.state == NodeState::Syncing) {
-        let left = node.figures.sync_left.map(|left| format!(", {} to come", size(left)));
-        let left = left.unwrap_or_default();
-        told.push(format!("{} is getting all its master's data{left}", node.address));
-    }
+    told.extend(pairs(sample, history));
+    told.extend(sample.jobs.iter().map(|job| of_job(job, sample, history)));
+    told.extend(sample.masters().filter_map(|master| failover(master, sample)));
+    let syncing = sample.nodes.iter().filter(|it| it.state == NodeState::Syncing);
+    told.extend(syncing.map(|node| {
+        let mut told = vec![format!("{} is getting all its master's data", node.address)];
+        told.extend(node.figures.sync_left.map(|left| format!("{} to come", size(left))));
+        let decline = history.decline(Course::Sync(node.node.id));
+        told.extend(decline.into_iter().flat_map(|it| pace(it, size)));
+        told.join(", ")
+    }));
     told
 }
 
-/// From where to where how many slots are open, as one of the two or both say.
-fn open_pairs(sample: &Sample) -> BTreeMap<(NodeId, NodeId), usize> {
-    let mut slots: BTreeMap<(NodeId, NodeId), std::collections::BTreeSet<_>> = BTreeMap::new();
-    for master in sample.masters() {
-        let own = master.node.id;
-        for (slot, to) in &master.node.migrating {
-            slots.entry((own, *to)).or_default().insert(*slot);
-        }
-        for (slot, from) in &master.node.importing {
-            slots.entry((*from, own)).or_default().insert(*slot);
-        }
+fn name(sample: &Sample, id: NodeId) -> String {
+    sample.node(id).map_or_else(|| id.to_string(), |it| it.address.clone())
+}
+
+/// The pairs of masters between which slots are open, or have gone over lately, whoever moves them.
+fn pairs(sample: &Sample, history: &History) -> Vec<String> {
+    let mut pairs: BTreeMap<Route, Vec<String>> = BTreeMap::new();
+    for (route, speed) in history.speeds() {
+        pairs.insert(route.clone(), vec![format!("{speed:.1} slots/s")]);
     }
-    slots.into_iter().map(|(pair, slots)| (pair, slots.len())).collect()
+    for passage in sample.passages() {
+        let route = (name(sample, passage.from), name(sample, passage.to));
+        let told = pairs.entry(route).or_default();
+        told.push(format!("{} open", passage.slots));
+        let keys = passage.keys.filter(|keys| *keys > 0);
+        told.extend(keys.map(|keys| format!("{} keys", short(keys))));
+        let decline = history.decline(Course::Slots(passage.from, passage.to));
+        told.extend(decline.into_iter().flat_map(|it| pace(it, short)));
+    }
+    let line = |((from, to), mut told): (Route, Vec<String>)| {
+        let source = sample.masters().find(|it| it.address == from);
+        told.extend(source.and_then(|it| hold_up(history, it.node.id)));
+        format!("{from} -> {to}: {}", told.join(", "))
+    };
+    pairs.into_iter().map(line).collect()
+}
+
+/// How fast something becomes less, and how long that will take.
+fn pace(decline: &Decline, show: fn(u64) -> String) -> impl Iterator<Item = String> {
+    let speed = decline
+        .per_second()
+        .filter(|it| *it >= 1.0)
+        .map(|it| format!("{}/s", show(it.round() as u64)));
+    let left = decline.time_left().map(|left| format!("{} to go", span(left)));
+    speed.into_iter().chain(left)
+}
+
+/// How long a master stands still for MIGRATE.
+fn hold_up(history: &History, from: NodeId) -> Option<String> {
+    let series = history.series(from)?;
+    let (each, part) = series.migrate_us.zip(series.migrating)?;
+    let (each, part) = (each as f64 / 1000.0, part as f64 / 10.0);
+    Some(format!("held up {each:.1} ms a MIGRATE, {part:.1}% of its time"))
+}
+
+fn span(time: Duration) -> String {
+    match time.as_secs() {
+        0 => "1 s".into(),
+        seconds @ 1..=99 => format!("{seconds} s"),
+        seconds @ 100..=5999 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3600),
+    }
+}
+
+/// A migration that the servers carry out by themselves. The speed is that of the server that counts its bytes.
+fn of_job(job: &SlotJob, sample: &Sample, history: &History) -> String {
+    let (from, to) = (name(sample, job.from), name(sample, job.to));
+    let mut line = format!(
+        "the servers move {} slots at once: {from} -> {to}, {}",
+        job.slots.len(),
+        job.state
+    );
+    let speed = |id| history.series(id)?.job_bytes.filter(|bytes| *bytes > 0);
+    if let Some(bytes) = speed(job.from).or_else(|| speed(job.to)) {
+        line.push_str(&format!(", {}/s", size(bytes)));
+    }
+    if let Some(left) = job.left.filter(|left| *left > 0) {
+        line.push_str(&format!(", {} of writes to come", size(left)));
+    }
+    if job.retries > 0 {
+        line.push_str(&format!(", tried {} times again", job.retries));
+    }
+    line
+}
+
+/// A master that does not answer, and the replica that can take its place.
+fn failover(master: &NodeSample, sample: &Sample) -> Option<String> {
+    let is_due = master.state == NodeState::Down && !master.node.slots.is_empty();
+    let replicas = sample.nodes.iter().filter(|it| it.node.master == Some(master.node.id));
+    let mut replicas = replicas.filter(|it| it.failure.is_none()).filter(|_| is_due);
+    let replica = replicas.next()?;
+    let more = replicas.count();
+    let whose = if more > 0 { format!(" or one of {more} more") } else { String::new() };
+    let flags = &master.node.flags;
+    let said = if flags.is_failed() {
+        "the masters have called it failed"
+    } else if flags.is_suspected() {
+        "the masters are about to call it failed"
+    } else {
+        "the nodes do not miss it yet"
+    };
+    Some(format!(
+        "{} is silent, {said}: {}{whose} can take its place",
+        master.address, replica.address
+    ))
 }

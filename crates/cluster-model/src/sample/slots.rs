@@ -1,0 +1,163 @@
+//! What single slots carry.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{NodeId, Slot};
+
+/// What a server tells of one of its slots, as `CLUSTER SLOT-STATS` does. Its counters begin when the server takes the slot,
+/// and anew at `CONFIG RESETSTAT`. Written as `[slot, keys, cpu_us, net_in, net_out]`: there are many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Row", into = "Row")]
+pub struct SlotStats {
+    /// Which.
+    pub slot: Slot,
+    /// The keys in it.
+    pub keys: u64,
+    /// Microseconds of processor time that its commands took.
+    pub cpu_us: Option<u64>,
+    /// Bytes that came in with its commands.
+    pub net_in: Option<u64>,
+    /// Bytes that went out with their answers.
+    pub net_out: Option<u64>,
+}
+
+type Row = (Slot, u64, Option<u64>, Option<u64>, Option<u64>);
+
+impl From<Row> for SlotStats {
+    fn from((slot, keys, cpu_us, net_in, net_out): Row) -> Self {
+        Self { slot, keys, cpu_us, net_in, net_out }
+    }
+}
+
+impl From<SlotStats> for Row {
+    fn from(SlotStats { slot, keys, cpu_us, net_in, net_out }: SlotStats) -> Self {
+        (slot, keys, cpu_us, net_in, net_out)
+    }
+}
+
+/// What a slot is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Its keys.
+    Keys,
+    /// Processor time.
+    Cpu,
+    /// Bytes in and out.
+    Network,
+}
+
+/// What a slot carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotLoad {
+    /// Who told.
+    pub by: NodeId,
+    /// How often it has; from the second time on loads are known, if it tells them at all.
+    pub looks: u32,
+    /// The keys in it.
+    pub keys: u64,
+    /// Microseconds of processor time a second.
+    pub cpu_us: Option<u64>,
+    /// Bytes a second that come in.
+    pub net_in: Option<u64>,
+    /// Bytes a second that go out.
+    pub net_out: Option<u64>,
+}
+
+impl SlotLoad {
+    /// How much it is by a measure; none where the server does not tell, or has told but once.
+    pub fn of(&self, measure: Measure) -> Option<u64> {
+        match measure {
+            Measure::Keys => Some(self.keys),
+            Measure::Cpu => self.cpu_us,
+            Measure::Network => Some(self.net_in?.saturating_add(self.net_out?)),
+        }
+    }
+}
+
+/// The loads of slots, followed through what servers tell of them now and then.
+#[derive(Clone, Debug, Default)]
+pub struct SlotLoads(Vec<Option<Seen>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    at: u64,
+    told: SlotStats,
+    load: SlotLoad,
+}
+
+/// Between looks that lie further apart, in milliseconds, nothing is measured: it would be of former times.
+const LONGEST: u64 = 5 * 60 * 1000;
+
+impl SlotLoads {
+    /// Takes in what a node has told at a time in milliseconds. What it had told before that changes nothing.
+    pub fn push(&mut self, by: NodeId, at: u64, told: &[SlotStats]) {
+        self.0.resize(usize::from(Slot::COUNT), None);
+        for told in told {
+            let place = &mut self.0[usize::from(told.slot.get())];
+            let before = place.filter(|seen| seen.load.by == by);
+            if before.is_none_or(|seen| at > seen.at) {
+                *place = Some(Seen { at, told: *told, load: load(by, at, told, before) });
+            }
+        }
+    }
+
+    /// What a slot carries, as its owner tells.
+    pub fn of(&self, slot: Slot, owner: NodeId) -> Option<&SlotLoad> {
+        let seen = self.0.get(usize::from(slot.get()))?.as_ref()?;
+        Some(&seen.load).filter(|load| load.by == owner)
+    }
+}
+
+fn load(by: NodeId, at: u64, told: &SlotStats, before: Option<Seen>) -> SlotLoad {
+    let rate = |of: fn(&SlotStats) -> Option<u64>| {
+        let before = before?;
+        let elapsed = at.checked_sub(before.at).filter(|it| (1..=LONGEST).contains(it))?;
+        // A counter that has become less has begun anew.
+        let grown = of(told)?.checked_sub(of(&before.told)?)?;
+        Some(grown.saturating_mul(1000) / elapsed)
+    };
+    SlotLoad {
+        by,
+        looks: before.map_or(0, |seen| seen.load.looks).saturating_add(1),
+        keys: told.keys,
+        cpu_us: rate(|it| it.cpu_us),
+        net_in: rate(|it| it.net_in),
+        net_out: rate(|it| it.net_out),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(keys: u64, cpu_us: Option<u64>) -> SlotStats {
+        SlotStats { slot: Slot::of_key(b"k"), keys, cpu_us, net_in: cpu_us, net_out: Some(0) }
+    }
+
+    #[test]
+    fn loads_are_what_counters_grow_by_in_a_second() {
+        let [a, b] = [1, 2].map(|n| NodeId::from_bytes([n; 20]));
+        let mut loads = SlotLoads::default();
+        let mut look = |by, at, stats: SlotStats| {
+            loads.push(by, at, &[stats]);
+            let load = loads.of(stats.slot, by);
+            load.map(|it| (it.keys, it.of(Measure::Cpu), it.of(Measure::Network)))
+        };
+        assert_eq!(look(a, 1000, told(5, Some(100))), Some((5, None, None)), "the first look");
+        assert_eq!(look(a, 3000, told(6, Some(700))), Some((6, Some(300), Some(300))));
+        assert_eq!(look(a, 3000, told(9, Some(900))), Some((6, Some(300), Some(300))), "old news");
+        assert_eq!(look(a, 4000, told(6, Some(10))), Some((6, None, None)), "reset");
+        assert_eq!(look(a, 5000, told(6, None)), Some((6, None, None)));
+        assert_eq!(look(b, 6000, told(7, Some(9))), Some((7, None, None)), "another counts anew");
+        assert_eq!(look(b, 6000 + 2 * LONGEST, told(7, Some(99))), Some((7, None, None)));
+        assert_eq!(loads.of(told(0, None).slot, a), None, "it is not its slot any more");
+    }
+
+    #[test]
+    fn stats_are_short_rows() {
+        let row = serde_json::to_string(&told(5, None)).unwrap();
+        assert_eq!(row, "[7629,5,null,null,0]");
+        assert_eq!(serde_json::from_str::<SlotStats>(&row).unwrap(), told(5, None));
+        assert!(serde_json::from_str::<SlotStats>("[16384,5,null,null,0]").is_err());
+    }
+}
