@@ -12,7 +12,7 @@ NO_COLOR              anything: no colours
 TERM                  dumb: no colours";
 
 /// Lines to try, by the verb.
-const EXAMPLES: [(&str, &[&str]); 32] = [
+const EXAMPLES: [(&str, &[&str]); 33] = [
     ("create", &["redis-trib create --replicas 1 127.0.0.1:7000 127.0.0.1:7001 … 127.0.0.1:7005"]),
     (
         "check",
