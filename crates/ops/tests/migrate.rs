@@ -280,6 +280,18 @@ on_each_test_server! {
 
 /// The source's epoch has just been raised, and the target has not heard: it claims the slots under a higher one
 /// all the same.
+/// A target that refuses to open slots may refuse to close them, too: the first is what has to be known.
+#[test]
+fn what_stopped_a_migration_is_told_first() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let mut cluster = discover(&lab);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    call(&mut connect(&lab, &cluster, b), "ACL SETUSER default -cluster|setslot");
+    let moves = [step(&cluster, a, b, "0-9")];
+    let error = move_slots(&mut cluster, &moves, &by_migrate()).unwrap_err().to_string();
+    assert!(error.contains("IMPORTING was refused: NOPERM"), "{error}");
+}
+
 #[test]
 fn slots_are_claimed_under_a_higher_epoch_than_they_were_owned() {
     let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
