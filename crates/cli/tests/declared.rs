@@ -201,6 +201,9 @@ fn all_nodes_get_the_declared_settings() {
     plan(&wish).expect(0);
     ground.exec(1, &["CONFIG", "SET", "maxmemory", "7"]);
     plan(&wish).expect(2).shows(&["on 1 node,", &ground.nodes()[1]]);
+    let uneven = trib(&["export", &ground.nodes()[0], "--setting", "maxmemory"]).expect(0);
+    assert!(!uneven.stdout.contains("settings"), "{}", uneven.stdout);
+    uneven.complains(&["[WARNING] The nodes do not have maxmemory alike: it is left out"]);
     assert!(ground.lab.kill(1));
     ground.lab.restart(1).unwrap();
     plan(&wish).expect(0).shows(&["Nothing to do"]);

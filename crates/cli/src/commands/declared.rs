@@ -1,11 +1,14 @@
 //! `export`, `plan` and `apply`: a cluster that a file declares.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use redistrib_ops::migrate::MigrateOptions;
-use redistrib_ops::model::declare::{Cost, Declared, Form, Plan, SavedPlan, export as write};
+use redistrib_ops::model::declare::{
+    Cost, Declared, Form, Plan, SavedPlan, common_settings, export as write,
+};
 use redistrib_ops::{Error, Site, apply_declared, observe, plan_declared, write_whole};
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +55,14 @@ struct AppliedDocument {
 pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_report(&args.report)?;
     let mut cluster = session.discover(&args.seed.node)?;
-    let text = write(&observe(&mut cluster, &args.setting)?)?;
+    let observed = observe(&mut cluster, &args.setting)?;
+    let names: BTreeSet<&String> = common_settings(&observed).map(|(name, _)| name).collect();
+    for name in args.setting.iter().filter(|name| !names.contains(name)) {
+        session
+            .output
+            .complain(format_args!("[WARNING] The nodes do not have {name} alike: it is left out"));
+    }
+    let text = write(&observed)?;
     match session.output.is_json() {
         true => session.output.document(&text.parse::<Declared>()?),
         false => print_bytes(text.as_bytes())?,
@@ -155,7 +165,7 @@ pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {
         if !recover(&session, "apply", cluster, &args.migration)? {
             return Ok(Outcome::Failed);
         }
-        site = Site::survey(&wish.declared, &session.settings)?;
+        site.look_again(&wish.declared)?;
     }
     let plan = match &wish.saved {
         None => plan_declared(&wish.declared, &mut site)?,
@@ -176,7 +186,7 @@ pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {
     if !session.may(|prompt| prompt.accepts(&question))? {
         return Ok(Outcome::Failed);
     }
-    let steps = carry_out(&session, &wish, &site, plan, &args.migration.options())?;
+    let steps = carry_out(&session, &wish, site, plan, &args.migration.options())?;
     session.output.line(format_args!("[OK] The cluster is as declared; steps taken: {steps}."));
     session.output.document(&AppliedDocument { event: "applied", steps });
     Ok(Outcome::Done)
@@ -187,30 +197,31 @@ pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {
 fn carry_out(
     session: &Session,
     wish: &Wish,
-    site: &Site,
+    mut site: Site,
     mut plan: Plan,
     options: &MigrateOptions,
 ) -> anyhow::Result<usize> {
-    let (declared, settings) = (&wish.declared, &session.settings);
+    let declared = &wish.declared;
     let names = site.observed().nodes.iter().map(|seen| (seen.id, seen.at.clone()));
     let reporter = Reporter::calling(&session.output, names);
     session.act(&reporter, |context| {
         let _held = session.lock.then(|| site.lock("apply", context)).transpose()?;
-        let mut now = Site::survey(declared, settings)?;
-        if let Some(change) = now.observed().change_since(site.observed()) {
+        let before = site.observed().clone();
+        site.look_again(declared)?;
+        if let Some(change) = site.observed().change_since(&before) {
             if wish.saved.is_some() || !session.yes {
                 let what =
                     format!("the cluster has changed since the plan was made: {change}; plan anew");
                 return Err(Error::Precondition(what));
             }
             // What an interrupted run has begun comes to its end by itself. Whoever agrees beforehand agrees to that, too.
-            plan = plan_declared(declared, &mut now)?;
-            show(session, &now, &plan);
+            plan = plan_declared(declared, &mut site)?;
+            show(session, &site, &plan);
         }
         let mut steps = 0;
         for _ in 0..MOST_ROUNDS {
-            steps += apply_declared(declared, &plan, &mut now, options, context)?;
-            plan = plan_declared(declared, &mut now)?;
+            steps += apply_declared(declared, &plan, &mut site, options, context)?;
+            plan = plan_declared(declared, &mut site)?;
             if plan.steps.is_empty() {
                 return Ok(steps);
             }

@@ -48,8 +48,8 @@ fn write(observed: &Observed, weighed: bool) -> String {
     text
 }
 
-/// The settings that all members have alike.
-fn common_settings(observed: &Observed) -> impl Iterator<Item = (&String, &String)> {
+/// The settings that all members have alike, with their values.
+pub fn common_settings(observed: &Observed) -> impl Iterator<Item = (&String, &String)> {
     let first = observed.members().next().into_iter().flat_map(|seen| &seen.settings);
     let is_common = |(name, value): &(&String, &String)| {
         observed.members().all(|seen| seen.settings.get(*name) == Some(value))

@@ -1,6 +1,6 @@
 //! The topology file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
 
 use serde::de::{Deserializer, Error as _, IgnoredAny};
@@ -299,6 +299,7 @@ fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wron
     let mut told: Vec<_> = told.into_iter().collect();
     told.sort_by_key(|(address, _)| address.span().start);
     let mut nodes: Vec<Wanted> = Vec::with_capacity(told.len());
+    let mut taken: HashSet<String> = HashSet::new();
     let mut masters: HashMap<String, String> = HashMap::new();
     for (address, table) in told {
         let at = address.span().start;
@@ -322,7 +323,7 @@ fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wron
             role: table.role,
             shard: table.shard,
         };
-        if nodes.iter().any(|other| other.at == node.at) {
+        if !taken.insert(node.at.clone()) {
             return Err((at, format!("node {} is declared twice", node.at)));
         }
         if let (Some(WantedRole::Master), Some(shard)) = (node.role, &node.shard)
@@ -341,16 +342,16 @@ fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wron
 
 /// The nodes that are on none of these machines and in none of these zones.
 fn undrained(nodes: Vec<Wanted>, drained: &[Spanned<String>]) -> Result<Vec<Wanted>, Wrong> {
-    let is_on = |node: &Wanted, name: &str| {
-        node.domain(Apart::Host) == Some(name) || node.zone.as_deref() == Some(name)
+    let places = |node: &'_ Wanted| {
+        [node.domain(Apart::Host).map(str::to_owned), node.zone.clone()].into_iter().flatten()
     };
-    for name in drained {
-        if !nodes.iter().any(|node| is_on(node, name.get_ref())) {
-            let what = format!("{:?} is neither a host nor a zone of a node", name.get_ref());
-            return Err((name.span().start, what));
-        }
+    let known: HashSet<String> = nodes.iter().flat_map(places).collect();
+    if let Some(name) = drained.iter().find(|name| !known.contains(name.get_ref())) {
+        let what = format!("{:?} is neither a host nor a zone of a node", name.get_ref());
+        return Err((name.span().start, what));
     }
-    let is_drained = |node: &Wanted| drained.iter().any(|name| is_on(node, name.get_ref()));
+    let drained_ones: HashSet<&String> = drained.iter().map(Spanned::get_ref).collect();
+    let is_drained = |node: &Wanted| places(node).any(|place| drained_ones.contains(&place));
     let left: Vec<Wanted> = nodes.into_iter().filter(|node| !is_drained(node)).collect();
     match (left.is_empty(), drained.first()) {
         (true, Some(first)) => Err((first.span().start, "all nodes are drained".into())),

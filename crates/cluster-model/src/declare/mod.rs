@@ -20,7 +20,7 @@ mod tests;
 
 pub use cost::{Cost, Figures, Held, Pace};
 pub use error::DeclareError;
-pub use export::export;
+pub use export::{common_settings, export};
 pub use file::{Apart, Balance, Credentials, Declared, Wanted, WantedRole};
 pub use observed::{Observed, Seen, is_same};
 pub use saved::{Form, SavedPlan};

@@ -30,6 +30,11 @@ impl Site {
     /// Those of [`Candidates::survey`]: each declared node has to answer; [`Error::Precondition`] for a declared setting that a
     /// node does not have, and for nodes of more than one cluster; [`Error::NotEmpty`] for one with keys that belongs to none.
     pub fn survey(declared: &Declared, settings: &Settings) -> Result<Self> {
+        Self::look(declared, settings, false)
+    }
+
+    /// The same where it may be known already that there is a cluster: to find out takes the plan of a new one.
+    fn look(declared: &Declared, settings: &Settings, is_living: bool) -> Result<Self> {
         let endpoints = declared.nodes.iter().map(|node| node.at.parse::<Endpoint>());
         let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let mut candidates = Candidates::survey(&endpoints, settings)?;
@@ -42,7 +47,7 @@ impl Site {
         let strangers = strangers
             .map(|((node, id), settings)| Seen { settings, ..Seen::stranger(&node.at, *id) });
         let mut observed = Observed { nodes: strangers.collect() };
-        let cluster = match is_new(declared, &observed, &candidates) {
+        let cluster = match !is_living && is_new(declared, &observed, &candidates) {
             true => None,
             false => {
                 let cluster = cluster_of(&candidates, settings)?;
@@ -59,7 +64,7 @@ impl Site {
     /// # Errors
     /// Those of [`Site::survey`].
     pub fn look_again(&mut self, declared: &Declared) -> Result<()> {
-        *self = Self::survey(declared, &self.settings)?;
+        *self = Self::look(declared, &self.settings, self.cluster.is_some())?;
         Ok(())
     }
 
