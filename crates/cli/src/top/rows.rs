@@ -164,7 +164,7 @@ impl Column {
         )
     }
 
-    /// What stands in it for a node; [`UNKNOWN`] for what the node does not tell.
+    /// What stands in it for a node; `UNKNOWN` for what the node does not tell.
     pub fn cell(self, node: &NodeSample, history: &History) -> String {
         let figures = &node.figures;
         let series = history.series(node.node.id);

@@ -291,7 +291,7 @@ impl Lab {
     /// left alone. Returns the ports of the servers that were ended.
     ///
     /// # Errors
-    /// Those of [`Connection::open`] where a server does not let us in, [`Failure::StillRunning`].
+    /// Those of [`Connection::open`](crate::Connection::open) where a server does not let us in, [`Failure::StillRunning`].
     pub fn down(&self) -> Result<Vec<u16>, Failure> {
         // All at once: a master that ends waits for replicas that are alive but behind.
         let ended = in_parallel(&self.nodes, |node| node.shut_down(&self.settings));

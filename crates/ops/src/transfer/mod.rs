@@ -92,7 +92,7 @@ impl Transfer {
     ///
     /// # Errors
     /// What prevents its beginning: those of connecting to all the servers, and
-    /// [`Error::Copy`](crate::Error::Copy) for servers between which it cannot be.
+    /// [`Error::Copy`] for servers between which it cannot be.
     pub fn run(&self, options: &TransferOptions, context: Context<'_>) -> Result<TransferReport> {
         let ends = self.ends(options)?;
         context.tell(Event::TransferStarted { keys: ends.keys() });
