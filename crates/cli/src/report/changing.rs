@@ -80,12 +80,12 @@ mod tests {
         changing.learn([(b, slot(9000)), (a, slot(0))].into_iter());
         changing.begin(pair, &"9000-9099".parse().unwrap());
         let cells = |letters: &str| format!("  slots 9000 {letters} 9099");
-        assert_eq!(changing.line(27, Theme::Plain), cells("BBBBBBBBBB"));
+        assert_eq!(changing.line(28, Theme::Plain), cells("BBBBBBBBBB"));
         changing.arrive(pair, &"9000-9044,1".parse().unwrap());
-        assert_eq!(changing.line(27, Theme::Plain), cells("AAAABBBBBB"));
+        assert_eq!(changing.line(28, Theme::Plain), cells("AAAABBBBBB"));
         changing.arrive(pair, &"9045-9099".parse().unwrap());
-        assert_eq!(changing.line(27, Theme::Plain), cells("AAAAAAAAAA"));
-        let coloured = changing.line(27, Theme::Many);
+        assert_eq!(changing.line(28, Theme::Plain), cells("AAAAAAAAAA"));
+        let coloured = changing.line(28, Theme::Many);
         assert!(coloured.contains("AAAAAAAAAA") && coloured.contains("\x1b["), "{coloured:?}");
         assert!((0..40).all(|wide| changing.line(wide, Theme::Plain).len() <= wide));
     }

@@ -133,9 +133,9 @@ mod tests {
         let owned: SlotSet = "0-299,1000-1299".parse().unwrap();
         let slot = |number: u16| Some(Slot::try_from(number).unwrap());
         let next = |last, has_stats| next_slots(&owned, last, has_stats).to_string();
-        assert_eq!(next(None, true), "0-299,1000-1211");
+        assert_eq!(next(None, true), "0-299 1000-1211");
         assert_eq!(next(slot(1211), true), "1212-1299");
-        assert_eq!(next(slot(1299), true), "0-299,1000-1211", "from the first one again");
+        assert_eq!(next(slot(1299), true), "0-299 1000-1211", "from the first one again");
         assert_eq!(next(slot(500), false), "1000-1255", "it may have given away the last one");
         assert_eq!(next_slots(&SlotSet::new(), slot(7), true), SlotSet::new());
     }
