@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use redistrib_cluster_model::{Move, NodeId};
 
 use super::atomic;
-use super::large::Source;
 use super::link::Link;
 use super::shared::Shared;
+use super::source::Source;
 use crate::cluster::in_parallel;
 use crate::error::Result;
 use crate::limits;

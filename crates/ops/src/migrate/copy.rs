@@ -15,7 +15,7 @@ use redistrib_resp::Reply;
 
 use super::burst::{Burst, Item, Sent};
 use super::commands;
-use super::large::{Alone, Large};
+use super::keys::{Alone, Failed, Large};
 use super::pair::PairWork;
 use super::trouble::Trouble;
 use crate::error::Result;
@@ -38,18 +38,6 @@ const MOST_IDLE_LISTS: u32 = 100;
 struct Listed {
     slot: Slot,
     keys: VecDeque<Bytes>,
-}
-
-/// A MIGRATE that failed.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) slot: Slot,
-    pub(super) keys: Vec<Bytes>,
-    pub(super) trouble: Trouble,
-    /// The error text.
-    pub(super) reply: String,
-    /// How often its keys were tried with a timeout that fits them.
-    pub(super) tries: u32,
 }
 
 /// The state of a batch while it is copied.

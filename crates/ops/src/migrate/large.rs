@@ -4,14 +4,11 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use redistrib_cluster_model::Slot;
 use redistrib_cluster_model::plan::large as plan;
 use redistrib_resp::{Command, Reply};
 
 use super::commands::{self, key_name};
-use super::copy::Failed;
-use super::counts;
-use super::link::Link;
+use super::keys::{Alone, Failed, Large};
 use super::pair::PairWork;
 use super::trouble::Trouble;
 use crate::error::Result;
@@ -19,41 +16,6 @@ use crate::{Context, Event, Pair};
 
 /// How often it is told that a large key is still on its way.
 const BETWEEN_NEWS: Duration = Duration::from_secs(1);
-
-/// What a source has said of itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Source {
-    /// The round trip between the tool and it, without any work.
-    pub(super) round_trip: Duration,
-    /// Whether it holds enough for one key to be large.
-    pub(super) may_have_large_keys: bool,
-}
-
-impl Source {
-    pub(super) fn ask(link: &mut Link<'_>) -> Result<Self> {
-        let memory = counts::info(link, "memory")?;
-        let dataset = memory.number("used_memory_dataset").or(memory.number("used_memory"));
-        let may_have_large_keys = plan::may_be_at(dataset);
-        Ok(Self { round_trip: link.round_trip()?, may_have_large_keys })
-    }
-}
-
-/// A key that is sent alone.
-#[derive(Clone, Debug)]
-pub(super) struct Alone {
-    pub(super) key: Bytes,
-    /// What it takes in the source's memory, where that is known.
-    pub(super) bytes: Option<u64>,
-    /// How often it was tried with a timeout that fits.
-    pub(super) tries: u32,
-}
-
-/// A large key that was found before it was sent.
-#[derive(Debug)]
-pub(super) struct Large {
-    pub(super) slot: Slot,
-    pub(super) key: Alone,
-}
 
 impl PairWork<'_> {
     /// Moves a key that was found to be large.

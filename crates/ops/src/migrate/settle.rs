@@ -14,8 +14,7 @@ use redistrib_cluster_model::plan::large;
 use redistrib_resp::{Command, Reply};
 
 use super::commands::{self, key_name};
-use super::copy::Failed;
-use super::large::Alone;
+use super::keys::{Alone, Failed};
 use super::link::Link;
 use super::pair::PairWork;
 use super::trouble::Trouble;

@@ -40,7 +40,7 @@ impl PairWork<'_> {
 mod tests {
     use redistrib_cluster_model::{Slot, SlotSet};
 
-    use super::super::copy::Failed;
+    use super::super::keys::Failed;
     use super::super::shared::Shared;
     use super::super::trouble::Trouble;
     use super::*;
