@@ -24,7 +24,8 @@ pub(crate) const NODES: &str = "nodes.json";
 /// The files are each of one moment, not all of the same: writes go on in between. Slots must not move meanwhile.
 ///
 /// # Errors
-/// [`Error::Move`] for a master that cannot be reached, before anything is written; [`Error::File`]; those of
+/// [`Error::Move`](crate::Error::Move) for a master that cannot be reached, before anything is written;
+/// [`Error::File`](crate::Error::File); those of
 /// [`crate::Connection::dump`]; [`BackupError::SlotsMoved`]. What an earlier backup has left is there then as it was.
 pub fn backup(
     cluster: &mut Cluster,
@@ -178,7 +179,7 @@ fn file_name(server: &str, endpoint: &Endpoint, id: NodeId) -> String {
 /// the end.
 ///
 /// # Errors
-/// [`Error::File`], and those of `fill`.
+/// [`Error::File`](crate::Error::File), and those of `fill`.
 pub fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
