@@ -112,7 +112,7 @@ fn a_plan_that_is_not_as_it_was_saved_is_refused_before_anything_is_asked() {
         ("slots.plan", sealed(&odd_slots), "99999"),
         ("form.plan", sealed(&other_form), "the plan is of form 2, and only 1 is known"),
         ("deep.plan", sealed(&deep), "recursion limit"),
-        ("bytes.plan", vec![b'{', 0xff, 0xfe], "UTF-8"),
+        ("bytes.plan", vec![b'{', 0xff, 0xfe], "utf-8"),
     ] {
         let file = ground.write(name, &text);
         trib(&["apply", &file, "--yes"]).expect(1).complains(&[name, told]);

@@ -308,7 +308,7 @@ fn wrong_use_is_told_before_anything_is_asked() {
         ("redis-trib reshard h:1 --from ,", "at least one node"),
         ("redis-trib reshard h:1 --timeout 0", "positive number of milliseconds"),
         ("redis-trib rebalance h:1 --weight a", "write NODE=WEIGHT"),
-        ("redis-trib rebalance h:1 --weight a=-1", "not negative"),
+        ("redis-trib rebalance h:1 --weight a=-1", "a number from 0 to"),
         ("redis-trib rebalance h:1 --threshold nan", "percent"),
         ("redis-trib migrate-slots h:1 h:2", "SLOTS"),
         ("redis-trib migrate-slots h:1 h:2 7-4", "7-4"),

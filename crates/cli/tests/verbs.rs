@@ -161,7 +161,7 @@ fn wrong_use_is_one_line_and_changes_nothing() {
         (vec!["add-node", &plain[0], seed], &[&plain[0], "not in cluster mode"]),
         (vec!["add-node", &bare[0], seed, "--replica", "--master-id", nobody], &[nobody]),
         (vec!["del-node", seed, nobody], &[nobody, "redis-trib list"]),
-        (vec!["backup", seed, "/no/such/folder"], &["/no/such/folder"]),
+        (vec!["backup", seed, "/proc/no/such/folder"], &["/proc/no/such/folder"]),
         (vec!["lab", "status", "--dir", "/no/such/folder"], &["no lab in /no/such/folder"]),
     ] {
         let told = trib(&line);

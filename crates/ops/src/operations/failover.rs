@@ -155,7 +155,8 @@ impl Failover {
     }
 
     fn carry_out(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
-        if self.mode == FailoverMode::Agreed {
+        // A takeover needs no votes.
+        if self.mode != FailoverMode::TakeOver {
             votes::await_expiry(cluster, self.replica.id, context)?;
         }
         let probe = self.probe(cluster)?;
