@@ -13,8 +13,8 @@ use redistrib_resp::Command;
 
 use crate::tool::Task;
 
-/// Bytes of each value.
-const VALUE: usize = 64;
+/// Bytes of each value, unless told otherwise.
+pub(crate) const VALUE: usize = 64;
 
 /// What is done, to how many keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) struct Job {
     pub(crate) what: String,
     pub(crate) kind: Kind,
     pub(crate) keys: usize,
+    /// Bytes of each value.
+    pub(crate) value: usize,
     pub(crate) server: &'static str,
     /// Round trip between admin and nodes.
     pub(crate) rtt: Duration,
@@ -77,18 +79,18 @@ impl Job {
         let mut origin = None;
         let task = match self.kind {
             Kind::Reshard => {
-                fill::plain(stage.port(0), &slots(0..=4096), self.keys, VALUE)?;
+                fill::plain(stage.port(0), &slots(0..=4096), self.keys, self.value)?;
                 Task::Reshard { from: stage.id(0), to: stage.id(2), slots: SLOTS }
             }
             Kind::Rebalance => {
-                fill::plain(stage.port(0), &SlotSet::full(), self.keys, VALUE)?;
+                fill::plain(stage.port(0), &SlotSet::full(), self.keys, self.value)?;
                 Task::Rebalance
             }
             Kind::Import => {
                 let lab = TempLab::plain(&server, 1)?;
                 let endpoint = lab.endpoints().first().cloned();
                 let from = endpoint.map(|node| node.to_string()).unwrap_or_default();
-                fill_one(&from, self.keys)?;
+                fill_one(&from, self.keys, self.value)?;
                 origin = Some(lab);
                 Task::Import { from }
             }
@@ -150,10 +152,10 @@ fn slots(numbers: RangeInclusive<u16>) -> SlotSet {
 }
 
 /// Fills a server that is in no cluster.
-fn fill_one(address: &str, keys: usize) -> Result<()> {
+fn fill_one(address: &str, keys: usize, size: usize) -> Result<()> {
     let endpoint: Endpoint = address.parse()?;
     let mut connection = Connection::open(&endpoint, &Settings::default())?;
-    let value = "v".repeat(VALUE);
+    let value = "v".repeat(size);
     let names: Vec<usize> = (0..keys).collect();
     for batch in names.chunks(1000) {
         let set = |number| Command::new("SET").arg(format!("key:{number}")).arg(&value);

@@ -5,12 +5,13 @@ mod job;
 mod report;
 mod tool;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
 use redistrib_benches::run::run;
+use redistrib_ops::lab::TestServer;
 
 use job::{Job, Kind};
 use report::{Row, Run};
@@ -37,6 +38,15 @@ struct Options {
     /// Our program
     #[arg(long, value_name = "PATH", default_value = "target/release/redis-trib")]
     program: PathBuf,
+    /// Another build of our program, to be measured beside it
+    #[arg(long, value_name = "PATH")]
+    beside: Option<PathBuf>,
+    /// Servers of this version for the jobs without atomic migration, with the redis-cli that came with them
+    #[arg(long, value_name = "NAME", value_parser = server_name)]
+    server: Option<&'static str>,
+    /// Bytes of each value
+    #[arg(long, value_name = "BYTES", default_value_t = job::VALUE)]
+    value: usize,
     /// Where the figures go
     #[arg(long, value_name = "FILE", default_value = "target/bench/migration.json")]
     out: PathBuf,
@@ -44,10 +54,9 @@ struct Options {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let program = options.program.canonicalize().with_context(|| {
-        format!("{}: build it with cargo build --release", options.program.display())
-    })?;
-    let mut peers = Tool::peers();
+    let program = found(&options.program)?;
+    let beside = options.beside.as_deref().map(found).transpose()?;
+    let mut peers = Tool::peers(options.server);
     if options.no_valkey_cli {
         peers.retain(|peer| !peer.name.starts_with("valkey"));
     }
@@ -57,14 +66,34 @@ fn main() -> anyhow::Result<()> {
         if !options.only.is_empty() && !options.only.iter().any(|name| name == job.name) {
             continue;
         }
-        let ours = Tool::ours(&program, job.ours);
         let others = if job.atomic { Tool::bare().into_iter().collect() } else { peers.clone() };
-        let tools: Vec<Tool> = others.into_iter().chain([ours]).collect();
+        let words = words(&job, &options);
+        let beside =
+            beside.as_ref().map(|other| Tool::ours(other, &words).named("the other build"));
+        let ours = Tool::ours(&program, &words);
+        let tools: Vec<Tool> = others.into_iter().chain(beside).chain([ours]).collect();
         let row = compare(&job, &tools, options.rounds)?;
         row.print();
         rows.push(row);
     }
     report::write(&options.out, &rows)
+}
+
+fn found(program: &Path) -> anyhow::Result<PathBuf> {
+    let missing = || format!("{}: build it with cargo build --release", program.display());
+    program.canonicalize().with_context(missing)
+}
+
+fn server_name(name: &str) -> Result<&'static str, String> {
+    let known = TestServer::NAMES.iter().find(|known| **known == name);
+    known.copied().ok_or_else(|| format!("one of {}", TestServer::NAMES.join(", ")))
+}
+
+/// Options of ours for a job. Where a version of the servers is asked for, it is how they do with MIGRATE.
+fn words(job: &Job, options: &Options) -> Vec<&'static str> {
+    let by_migrate = options.server.is_some() && !job.atomic && job.kind != Kind::Import;
+    let more: &[&str] = if by_migrate { &["--atomic", "never"] } else { &[] };
+    [job.ours, more].concat()
 }
 
 fn jobs(options: &Options) -> Vec<Job> {
@@ -75,7 +104,8 @@ fn jobs(options: &Options) -> Vec<Job> {
         what: String::new(),
         kind,
         keys: keys / scale,
-        server: "redis-7.0",
+        value: options.value,
+        server: options.server.unwrap_or("redis-7.0"),
         rtt: Duration::ZERO,
         ours,
         watched: false,
@@ -112,7 +142,15 @@ fn describe(job: &Job) -> String {
         Kind::Rebalance => format!("3 masters to 6, {keys} keys"),
         Kind::Import => format!("{keys} keys into 3 masters"),
     };
-    let what = if job.atomic { format!("{what}, atomic, Valkey 9.1") } else { what };
+    let what = match job.value {
+        job::VALUE => what,
+        bytes => format!("{what} of {bytes} bytes"),
+    };
+    let what = match (job.atomic, job.server) {
+        (true, _) => format!("{what}, atomic, Valkey 9.1"),
+        (false, "redis-7.0") => what,
+        (false, server) => format!("{what}, {server}"),
+    };
     match job.rtt.is_zero() {
         true => what,
         false => format!("{what}, admin {} ms away", job.rtt.as_secs_f64() * 1000.0),

@@ -36,9 +36,14 @@ pub(crate) enum Task {
 }
 
 impl Tool {
-    /// The peers that are here: of the PATH, else those that came with the test servers.
-    pub(crate) fn peers() -> Vec<Self> {
-        let known = [("redis-cli", "redis-7.0"), ("valkey-cli", "valkey-8.1")];
+    /// The peers that are here: those that came with the test servers, else of the PATH. Beside a server of a version of
+    /// one's choice it is redis-cli of 8.6, or of 7.0 where that is the version.
+    pub(crate) fn peers(server: Option<&str>) -> Vec<Self> {
+        let known = match server {
+            None => vec![("redis-cli", "redis-7.0"), ("valkey-cli", "valkey-8.1")],
+            Some("redis-7.0") => vec![("redis-cli", "redis-7.0")],
+            Some(_) => vec![("redis-cli", "redis-8.6")],
+        };
         let found = known.iter().filter_map(|(program, server)| {
             let test_server = TestServer::named(server).ok();
             let own = test_server.and_then(|server| server.tool(program));
@@ -61,6 +66,11 @@ impl Tool {
         let name = [&["redis-trib"], extra].concat().join(" ");
         let extra = extra.iter().map(|word| (*word).to_owned()).collect();
         Self { name, dialect: Dialect::Ours(program.to_owned()), extra }
+    }
+
+    /// The same under another name.
+    pub(crate) fn named(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
     }
 
     pub(crate) fn is_ours(&self) -> bool {

@@ -95,8 +95,10 @@ impl Default for Options<'_> {
 ///
 /// If all masters are within the threshold, nothing is moved. Otherwise all are balanced. By slots,
 /// each master ends with its exact part rounded up or down, and no plan that does so moves fewer
-/// slots. By load, slots with most load are moved first, so that few have to move, and the parts come
-/// out as near as the load of single slots allows. A master of weight 0 is emptied in either case.
+/// slots. By load, each ends within half of the threshold of its part, or as near as the load of single
+/// slots allows; slots with most load go, so that few have to: where none holds more than a tenth of any
+/// part, at most half as many again as must, and one for each master. A master of weight 0 is emptied in
+/// either case.
 ///
 /// The threshold has redis-cli's meaning: a master is over it if what it should have differs from what it
 /// has by more than so many percent of what it has; an empty one is over it if it should have more than

@@ -1,22 +1,42 @@
 //! Balance by what slots hold.
 //!
-//! To share out loads exactly is as hard as packing bins. Taking the heaviest slots that fit, giver by
-//! giver and taker by taker, leaves each within the load of a slot of its part, and moves few slots.
+//! To share out loads exactly is as hard as packing bins, so each master ends near its part. What has to go over is
+//! reckoned first: masters above their part by more than the tolerance have to give, those below it have to get, and as much
+//! goes over as the larger of the two sums. Then each giver takes its heaviest slots that fit, and as the last the one that
+//! fits best.
+//!
+//! No plan in which masters above their part only give, and the others only get, moves fewer slots than the givers' heaviest
+//! that fit bring them within the tolerance, or than it takes of all givers' heaviest to bring the others there
+//! (`tests::fewest`). Where no slot holds more than a tenth of any part, this one stays within one and a half times that, and a
+//! slot for each master.
 
 use super::{Share, Weighed};
 use crate::{Move, Slot, SlotSet};
 
-/// A master with more than its part: its place, what it has too much, and its slots, heaviest last.
-struct Giver {
-    place: usize,
-    surplus: f64,
+/// How often what is left is reckoned again: slots that fit nobody leave something over.
+const ROUNDS: usize = 3;
+/// Less than this is nothing: sums of fractions are not exact.
+const EPSILON: f64 = 1e-6;
+
+/// A master on its way to its part.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) place: usize,
+    /// By how much it is above its part, or below if it gets.
+    pub(super) off: f64,
+    /// How near is near enough.
+    pub(super) tolerance: f64,
+    /// How much of `off` is to go over in this round.
+    mark: f64,
+    /// A giver's slots that hold something, the lightest first.
     slots: Vec<(u64, Slot)>,
 }
 
-/// A master with less than its part: its place, and what it lacks.
-struct Taker {
-    place: usize,
-    lack: f64,
+/// Who gives and who gets.
+#[derive(Debug)]
+pub(super) struct Sides {
+    pub(super) givers: Vec<End>,
+    pub(super) takers: Vec<End>,
 }
 
 /// Moves after which no master is much further off its part than `tolerance` percent.
@@ -26,79 +46,165 @@ pub(super) fn moves(
     load: &[u64],
     tolerance: f64,
 ) -> Vec<Move> {
-    let near = |share: &Share| share.expected * tolerance.max(0.0) / 100.0;
-    let of = |slot: Slot| load.get(slot.index()).copied().unwrap_or_default();
-    let mut givers = Vec::new();
-    let mut takers = Vec::new();
-    for (place, share) in shares.iter().enumerate() {
-        let surplus = share.has as f64 - share.expected;
-        if surplus > 0.0 || share.weight == 0.0 {
-            let mut slots: Vec<_> = masters[place].slots.iter().map(|s| (of(s), s)).collect();
-            slots.sort_unstable();
-            givers.push(Giver { place, surplus, slots });
-        } else {
-            takers.push(Taker { place, lack: -surplus });
+    let Sides { mut givers, mut takers } = sides(masters, shares, load, tolerance);
+    let mut given = vec![vec![SlotSet::new(); masters.len()]; masters.len()];
+    for _ in 0..ROUNDS {
+        if !mark(&mut givers, &mut takers) {
+            break;
+        }
+        givers.sort_by(|a, b| b.mark.total_cmp(&a.mark));
+        let mut some = false;
+        for giver in &mut givers {
+            takers.sort_by(|a, b| b.mark.total_cmp(&a.mark));
+            for taker in &mut takers {
+                let slots = give(giver, taker);
+                some |= !slots.is_empty();
+                given[giver.place][taker.place].extend(slots.ranges());
+            }
+        }
+        if !some {
+            break;
         }
     }
-    givers.sort_by(|a, b| b.surplus.total_cmp(&a.surplus));
-    let mut moves = Vec::new();
-    let mut step = |from: usize, to: usize, slots: SlotSet| {
-        if !slots.is_empty() {
-            moves.push(Move { from: masters[from].id, to: masters[to].id, slots });
-        }
-    };
     for giver in &mut givers {
-        let emptied = shares[giver.place].weight == 0.0;
-        takers.sort_by(|a, b| b.lack.total_cmp(&a.lack));
-        let given: Vec<SlotSet> =
-            takers.iter_mut().map(|taker| give(giver, taker, near(&shares[taker.place]))).collect();
-        let rest = if emptied { deal(giver, &mut takers) } else { vec![] };
-        let rest = rest.into_iter().chain(std::iter::repeat(SlotSet::new()));
-        for ((taker, given), rest) in takers.iter().zip(given).zip(rest) {
-            step(giver.place, taker.place, given.union(&rest));
+        for taker in &mut takers {
+            given[giver.place][taker.place].extend(improve(giver, taker).ranges());
         }
     }
-    moves
+    for giver in givers.iter().filter(|giver| shares[giver.place].weight == 0.0) {
+        let gone = given[giver.place].iter().fold(SlotSet::new(), |all, some| all.union(some));
+        let left = masters[giver.place].slots.difference(&gone);
+        deal(&left, load, &mut takers, &mut given[giver.place]);
+    }
+    let step = |from: usize, to: usize, slots: SlotSet| Move {
+        from: masters[from].id,
+        to: masters[to].id,
+        slots,
+    };
+    let given = given.into_iter().enumerate();
+    let moves = given.flat_map(|(from, row)| {
+        let row = row.into_iter().enumerate().filter(|(_, slots)| !slots.is_empty());
+        row.map(move |(to, slots)| step(from, to, slots))
+    });
+    moves.collect()
 }
 
-/// Takes the heaviest slots that fit (`near` the mark is near enough), then perhaps one more if
-/// that comes nearer to it. Slots that hold nothing are left where they are.
-fn give(giver: &mut Giver, taker: &mut Taker, near: f64) -> SlotSet {
-    let mut given = SlotSet::new();
-    let mut take = |giver: &mut Giver, taker: &mut Taker, at: usize| {
-        let (load, slot) = giver.slots.remove(at);
-        given.insert(slot);
-        giver.surplus -= load as f64;
-        taker.lack -= load as f64;
+/// Who is above its part, and who is not. Nobody is brought nearer to it than half of what a slot holds in the mean.
+pub(super) fn sides(masters: &[&Weighed], shares: &[Share], load: &[u64], tolerance: f64) -> Sides {
+    let of = |slot: Slot| load.get(slot.index()).copied().unwrap_or_default();
+    let held = |master: &&Weighed| -> Vec<(u64, Slot)> {
+        let held = master.slots.iter().map(|slot| (of(slot), slot));
+        held.filter(|(load, _)| *load > 0).collect()
     };
-    for at in (0..giver.slots.len()).rev() {
-        let (load, wanted) = (giver.slots[at].0, taker.lack.min(giver.surplus));
-        if wanted > near && load > 0 && load as f64 <= wanted + near {
-            take(giver, taker, at);
+    let held: Vec<Vec<(u64, Slot)>> = masters.iter().map(held).collect();
+    let whole: f64 = shares.iter().map(|share| share.has as f64).sum();
+    let mean = whole / held.iter().map(Vec::len).sum::<usize>().max(1) as f64;
+    let ends = shares.iter().zip(held).enumerate().map(|(place, (share, mut slots))| {
+        slots.sort_unstable();
+        let near = share.expected * tolerance.max(0.0) / 100.0;
+        // Who is emptied keeps nothing.
+        let tolerance = if share.weight == 0.0 { 0.0 } else { near.max(mean / 2.0) };
+        End { place, off: share.has as f64 - share.expected, tolerance, mark: 0.0, slots }
+    });
+    let (givers, mut takers): (Vec<End>, Vec<End>) =
+        ends.partition(|end| end.off > 0.0 || shares[end.place].weight == 0.0);
+    takers.iter_mut().for_each(|taker| taker.off = -taker.off);
+    Sides { givers, takers }
+}
+
+/// Decides how much goes over on either side: as little as brings all within their tolerance. Whether anything has to.
+fn mark(givers: &mut [End], takers: &mut [End]) -> bool {
+    let must = |ends: &[End]| sum(ends, -1.0);
+    let wanted = must(givers).max(must(takers));
+    for ends in [givers, takers] {
+        let level = level(ends, wanted);
+        for end in ends {
+            end.mark = end.at(level);
         }
     }
-    // With all that fits gone, the lightest that is left overshoots least. What both are off the
-    // mark, squared, becomes less by it exactly if it is lighter than both together.
-    let (wanted, both) = (taker.lack.min(giver.surplus), taker.lack + giver.surplus);
-    let lightest = giver.slots.iter().position(|(load, _)| *load > 0);
-    let helps = |at: &usize| wanted > near && (giver.slots[*at].0 as f64) < both;
-    if let Some(at) = lightest.filter(helps) {
-        take(giver, taker, at);
+    wanted > EPSILON
+}
+
+/// The level from -1 (all go to the edge of their tolerance) to 0 (all go to their part) at which so much goes over.
+fn level(ends: &[End], wanted: f64) -> f64 {
+    let (mut low, mut high) = (-1.0, 0.0);
+    if sum(ends, low) >= wanted {
+        return low;
     }
-    given
+    for _ in 0..50 {
+        let middle = (low + high) / 2.0;
+        if sum(ends, middle) >= wanted {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    high
+}
+
+fn sum(ends: &[End], level: f64) -> f64 {
+    ends.iter().map(|end| end.at(level)).sum()
+}
+
+impl End {
+    fn at(&self, level: f64) -> f64 {
+        (self.off + level * self.tolerance).max(0.0)
+    }
+
+    fn went(&mut self, load: u64) {
+        self.off -= load as f64;
+        self.mark -= load as f64;
+    }
+}
+
+/// Takes the heaviest slots that fit, and as the last one the lightest that is enough.
+fn give(giver: &mut End, taker: &mut End) -> SlotSet {
+    let mut given = SlotSet::new();
+    loop {
+        let wanted = giver.mark.min(taker.mark);
+        let most = (giver.off + giver.tolerance).min(taker.off + taker.tolerance) + EPSILON;
+        let fitting = giver.slots.partition_point(|(load, _)| *load as f64 <= most);
+        if wanted <= EPSILON || fitting == 0 {
+            return given;
+        }
+        let enough = giver.slots.partition_point(|(load, _)| (*load as f64) < wanted);
+        let (load, slot) = giver.slots.remove(enough.min(fitting - 1));
+        given.insert(slot);
+        giver.went(load);
+        taker.went(load);
+    }
+}
+
+/// Where no slot fits any more, and one of the two is still far off: slots by which both together come nearer. What they
+/// are off, squared, becomes less by a slot that is lighter than both together, and least by one half as heavy.
+fn improve(giver: &mut End, taker: &mut End) -> SlotSet {
+    let mut given = SlotSet::new();
+    loop {
+        let both = giver.off + taker.off;
+        let is_far = giver.off > giver.tolerance + EPSILON || taker.off > taker.tolerance + EPSILON;
+        let distance = |(load, _): &&(u64, Slot)| (*load as f64 - both / 2.0).abs();
+        let nearest = giver.slots.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let helps = nearest.filter(|(load, _)| is_far && (*load as f64) < both - EPSILON).copied();
+        let Some((load, slot)) = helps else { return given };
+        giver.slots.retain(|(_, other)| *other != slot);
+        given.insert(slot);
+        giver.went(load);
+        taker.went(load);
+    }
 }
 
 /// All slots that are left to a master that is emptied, the heaviest first, each to the one who
 /// lacks most; those that hold nothing in turn, so that they are shared as well.
-fn deal(giver: &mut Giver, takers: &mut [Taker]) -> Vec<SlotSet> {
-    let mut dealt = vec![SlotSet::new(); takers.len()];
-    for (turn, (load, slot)) in giver.slots.drain(..).rev().enumerate() {
-        let most = |(_, a): &(usize, &Taker), (_, b): &(usize, &Taker)| a.lack.total_cmp(&b.lack);
+fn deal(left: &SlotSet, load: &[u64], takers: &mut [End], dealt: &mut [SlotSet]) {
+    let of = |slot: &Slot| load.get(slot.index()).copied().unwrap_or_default();
+    let mut left: Vec<(u64, Slot)> = left.iter().map(|slot| (of(&slot), slot)).collect();
+    left.sort_unstable();
+    for (turn, (load, slot)) in left.into_iter().rev().enumerate() {
+        let most = |(_, a): &(usize, &End), (_, b): &(usize, &End)| a.off.total_cmp(&b.off);
         let neediest = takers.iter().enumerate().max_by(most).map(|(at, _)| at);
         let Some(neediest) = neediest else { break };
-        let at = if load > 0 { neediest } else { turn % takers.len() };
-        takers[at].lack -= load as f64;
-        dealt[at].insert(slot);
+        let taker = if load > 0 { neediest } else { turn % takers.len() };
+        takers[taker].went(load);
+        dealt[takers[taker].place].insert(slot);
     }
-    dealt
 }

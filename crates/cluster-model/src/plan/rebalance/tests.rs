@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::by_load::{End, Sides};
 use super::*;
 use crate::Slot;
 use crate::testing::{id, slots};
@@ -104,6 +105,88 @@ fn one_heavy_slot_is_not_passed_around() {
     assert!(plan_rebalance(&masters, &options).unwrap().moves.is_empty());
 }
 
+/// The new master of fifty-one gets its part but for half a slot, from all, though each of the others gives little.
+#[test]
+fn by_load_a_newcomer_is_filled_by_many() {
+    let load: Vec<u64> = (0..10_000).map(|slot| 40 + slot * 7919 % 41).collect();
+    let old = |n: u8| master(n, "", 1.0).with(u16::from(n - 1) * 200);
+    let masters: Vec<Weighed> = (1..=50).map(old).chain([master(51, "", 1.0)]).collect();
+    let measure = Measure::Load(&load);
+    let options = Options { measure, use_empty_masters: true, ..Options::default() };
+    let plan = plan_rebalance(&masters, &options).unwrap();
+    let owned = apply(&masters, &plan.moves);
+    for (share, owned) in plan.shares.iter().zip(&owned) {
+        let off = (measure.of(owned) as f64 - share.expected).abs();
+        assert!(off <= share.expected / 100.0 + 40.0, "{share:?}: {off}");
+    }
+    let moved: usize = plan.moves.iter().map(|step| step.slots.len()).sum();
+    assert!(moved <= 170, "{moved}: 158 of the heaviest hold what it needs");
+}
+
+impl Weighed {
+    /// With 200 slots from this one on instead.
+    fn with(self, first: u16) -> Self {
+        let slots = (first..first + 200).map(|slot| Slot::new(slot).unwrap()).collect();
+        Self { slots, ..self }
+    }
+}
+
+/// No plan in which masters above their part only give, and the others only get, moves fewer slots: each giver's heaviest
+/// that fit until it is within the tolerance, or the heaviest of all givers until the others can be.
+fn fewest(masters: &[Weighed], plan: &Rebalance, load: &[u64], tolerance: f64) -> usize {
+    let masters: Vec<&Weighed> = masters.iter().collect();
+    let Sides { givers, takers } = by_load::sides(&masters, &plan.shares, load, tolerance);
+    let heaviest = |mut slots: Vec<u64>, mut wanted: f64| {
+        slots.sort_unstable();
+        let needed = slots.into_iter().rev().take_while(|load| {
+            let more = wanted > 1e-6;
+            wanted -= *load as f64;
+            more
+        });
+        needed.count()
+    };
+    let fit = |giver: &End| {
+        let most = giver.off + giver.tolerance;
+        let loads = masters[giver.place].slots.iter().map(|slot| load[slot.index()]);
+        loads.filter(|load| *load as f64 <= most).collect::<Vec<u64>>()
+    };
+    let given = givers.iter().map(|giver| heaviest(fit(giver), giver.off - giver.tolerance));
+    let lacking = takers.iter().map(|taker| (taker.off - taker.tolerance).max(0.0)).sum();
+    let taken = heaviest(givers.iter().flat_map(fit).collect(), lacking);
+    given.sum::<usize>().max(taken)
+}
+
+/// Masters of which the last may be new, and loads of slots of one kind: alike, from nothing to twice the mean, or most of
+/// them small.
+fn loaded() -> impl Strategy<Value = (Vec<Weighed>, Vec<u64>)> {
+    let load = prop_oneof![
+        prop::collection::vec(90u64..110, 1200),
+        prop::collection::vec(0u64..200, 1200),
+        prop::collection::vec((1e-6f64..1.0).prop_map(|it| (-it.ln() * 50.0) as u64), 1200),
+        prop::collection::vec(prop_oneof![3 => Just(0u64), 3 => 0u64..100, 1 => 0u64..1000], 1200),
+    ];
+    let weights = prop::collection::vec(prop_oneof![Just(1.0), 0.5f64..2.0], 2..9);
+    let owners = prop::collection::vec(any::<prop::sample::Index>(), 1200);
+    (load, weights, owners, 0..3).prop_map(|(load, weights, owners, shape)| {
+        let count = weights.len();
+        let owner = |slot: usize| match shape {
+            0 => slot * count / 1200,
+            1 => slot * (count - 1) / 1200,
+            _ => owners[slot].index(count),
+        };
+        let owned = |place: usize| {
+            let owned = (0..1200usize).filter(|slot| owner(*slot) == place);
+            owned.map(|slot| Slot::new(slot as u16).unwrap()).collect()
+        };
+        let master = |(place, weight): (usize, &f64)| Weighed {
+            id: id(place as u8),
+            slots: owned(place),
+            weight: *weight,
+        };
+        (weights.iter().enumerate().map(master).collect(), load)
+    })
+}
+
 fn masters() -> impl Strategy<Value = Vec<Weighed>> {
     let owners = prop::collection::vec(0u8..6, 300);
     let weights = prop::collection::vec(prop_oneof![Just(0.0), Just(1.0), 0.1f64..9.0], 6);
@@ -184,5 +267,29 @@ proptest! {
         let before: f64 = plan.shares.iter().map(|s| off(s, s.has as f64).powi(2)).sum();
         let after: f64 = plan.shares.iter().zip(&owned).map(square).sum();
         prop_assert!(after <= before * (1.0 + 1e-9) + heaviest * heaviest * 6.0);
+    }
+
+    #[test]
+    fn by_load_little_more_moves_than_must(
+        (masters, load) in loaded(),
+        threshold in prop_oneof![Just(0.0), Just(2.0), Just(5.0)],
+    ) {
+        let measure = Measure::Load(&load);
+        let options = Options { measure, threshold, use_empty_masters: true };
+        let plan = plan_rebalance(&masters, &options).unwrap();
+        let heaviest = load.iter().max().copied().unwrap_or_default() as f64;
+        let smallest = plan.shares.iter().map(|share| share.expected).fold(f64::MAX, f64::min);
+        prop_assume!(heaviest * 10.0 <= smallest && !plan.moves.is_empty());
+        let owned = apply(&masters, &plan.moves);
+        for (share, owned) in plan.shares.iter().zip(&owned) {
+            let off = (measure.of(owned) as f64 - share.expected).abs();
+            let near = (share.expected * threshold / 200.0).max(heaviest);
+            prop_assert!(off <= near + 1e-6, "{share:?}: {off}");
+        }
+        let moved: usize = plan.moves.iter().map(|step| step.slots.len()).sum();
+        let fewest = fewest(&masters, &plan, &load, threshold / 2.0);
+        // Each master shares a slot or so more with another than it would have to if slots could be cut.
+        let most = fewest + fewest / 2 + masters.len();
+        prop_assert!(moved <= most, "{moved} slots, {fewest} at least");
     }
 }
