@@ -2,10 +2,11 @@
 
 use std::io;
 
+use redistrib_ops::model::declare::DeclareError;
 use redistrib_ops::model::plan::roll::RollPlanError;
 use redistrib_ops::{
-    BackupError, CopyError, Error, MembershipError, MoveError, Refusal, RollError, StreamError,
-    TlsSetupError,
+    ApplyError, BackupError, CopyError, Error, MembershipError, MoveError, Refusal, RollError,
+    StreamError, TlsSetupError,
 };
 
 /// What to do next, where there is something.
@@ -31,7 +32,8 @@ pub fn remedy(error: &Error) -> Option<String> {
         }
         Error::Move(error) => return for_moves(error),
         Error::Membership(error) => return for_members(error),
-        Error::Roll(error) => for_rolls(error)?,
+        Error::Roll(error) => return for_rolls(error),
+        Error::Apply(error) => for_declared(error)?,
         Error::Copy(error) => for_copies(error)?,
         Error::Backup(error) => for_backups(error)?,
         Error::Stream(StreamError::Stateful(_)) => "or send it to one node without -c",
@@ -63,14 +65,32 @@ pub fn remedy(error: &Error) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn for_rolls(error: &RollError) -> Option<&'static str> {
-    let RollError::Plan(error) = error else { return None };
-    Some(match error {
+fn for_rolls(error: &RollError) -> Option<String> {
+    let plan = match error {
+        RollError::Unwell { seed, .. } => {
+            return Some(format!("see `redis-trib check {seed}` first"));
+        }
+        RollError::Plan(plan) => plan,
+        _ => return None,
+    };
+    let text = match plan {
         RollPlanError::NoDeputy(_) | RollPlanError::HoldsWrites(_) => {
             "add a replica, or give --allow-downtime"
         }
         RollPlanError::OutOfStep(_) => "mend it first, or name it in --only, too",
         RollPlanError::SilentMaster { .. } => "start it, or let a replica take its place first",
+    };
+    Some(text.to_owned())
+}
+
+fn for_declared(error: &ApplyError) -> Option<&'static str> {
+    Some(match error {
+        ApplyError::Plan(DeclareError::Silent(_)) => {
+            "bring it back, let a replica take its place (`redis-trib failover --force`), or take it out of the file"
+        }
+        ApplyError::Plan(DeclareError::Uncovered(_)) => "`redis-trib fix` first",
+        ApplyError::Unfinished { .. } => "see `redis-trib plan`",
+        _ => return None,
     })
 }
 

@@ -27,8 +27,8 @@ mod watch;
 pub use base::cancel::{Cancel, Stop};
 pub use base::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 pub use base::error::{
-    BackupError, CopyError, Error, MembershipError, MoveError, Result, RollError, StreamError,
-    TlsSetupError,
+    ApplyError, BackupError, CopyError, Error, MembershipError, MoveError, Result, RollError,
+    StreamError, TlsSetupError,
 };
 pub use base::limits;
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
@@ -49,7 +49,7 @@ pub use operations::add_node::{NewRole, add_node};
 pub use operations::backup::{backup, write_whole};
 pub use operations::configure::configure;
 pub use operations::create::{Candidates, Create};
-pub use operations::declared::{Site, apply_declared, observe, plan_declared};
+pub use operations::declared::{Apply, Site, observe};
 pub use operations::del_node::{DelNode, Removal};
 pub use operations::departure::Departure;
 pub use operations::everywhere::{
@@ -76,7 +76,7 @@ pub use operations::redis_trib_py::{
 pub use operations::replace::{Replace, Replaced, Replacement};
 pub use operations::rescue::Rescue;
 pub use operations::reshard::{Reshard, ReshardPlan};
-pub use operations::roll::{RollOptions, Rolled, plan_cluster_roll, roll};
+pub use operations::roll::{Roll, RollOptions, Rolled};
 pub use operations::runner::{Ended, carry_out, recover, run};
 pub use operations::shutdown::Shutdown;
 use operations::{add_node, functions, holders, mend, repair};

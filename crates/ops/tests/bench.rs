@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use redistrib_cluster_model::Slot;
-use redistrib_ops::bench::{BenchOptions, bench, fill, plan};
+use redistrib_cluster_model::{NodeId, NodeName, Slot};
+use redistrib_ops::bench::{Bench, fill};
 use redistrib_ops::lab::{TempLab, TestServer};
-use redistrib_ops::{Cancel, Cluster, Context, Error, Settings, Silent};
+use redistrib_ops::{Cluster, Context, Error, Operation, Settings, carry_out};
 
 fn lab() -> (TempLab, Cluster) {
     let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
@@ -22,15 +22,14 @@ fn owners(cluster: &mut Cluster) -> Vec<(String, String)> {
 
 #[test]
 fn slots_go_there_and_back_and_everything_is_measured() {
-    let (_lab, mut cluster) = lab();
+    let (lab, mut cluster) = lab();
     fill(&mut cluster, (0..3000).map(|number| format!("k{number}").into_bytes()), 64).unwrap();
     let before = owners(&mut cluster);
-    let cancel = Cancel::new();
-    let options = BenchOptions { slots: 500, ..BenchOptions::default() };
-    let moved = plan(&cluster, &options).unwrap().slots;
+    let request = Bench { seed: lab.endpoints()[0].clone(), slots: 500, ..Bench::default() };
+    let moved = request.plan(&mut cluster, Context::default()).unwrap().slots;
     let inside = |number: &usize| moved.contains(Slot::of_key(format!("k{number}").as_bytes()));
     let keys = (0..3000).filter(inside).count();
-    let report = bench(&mut cluster, &options, Context::new(&Silent, &cancel)).unwrap();
+    let report = carry_out(request, &Settings::default(), Context::default()).unwrap();
     assert_eq!(owners(&mut cluster), before);
     for leg in [&report.there, &report.back] {
         assert_eq!((leg.slots, leg.keys), (500, keys as u64));
@@ -46,11 +45,12 @@ fn slots_go_there_and_back_and_everything_is_measured() {
 
 #[test]
 fn a_master_keeps_a_slot() {
-    let (_lab, cluster) = lab();
+    let (_lab, mut cluster) = lab();
     let ids: Vec<_> = cluster.masters().map(|member| member.id()).collect();
-    let refused = |slots, from, to| {
-        let options = BenchOptions { slots, from, to, ..BenchOptions::default() };
-        matches!(plan(&cluster, &options), Err(Error::Move(_)))
+    let mut refused = |slots, from: Option<NodeId>, to: Option<NodeId>| {
+        let (from, to) = (from.map(NodeName::from), to.map(NodeName::from));
+        let request = Bench { slots, from, to, ..Bench::default() };
+        matches!(request.plan(&mut cluster, Context::default()), Err(Error::Move(_)))
     };
     assert!(refused(5461, Some(ids[0]), None));
     assert!(refused(0, None, None));

@@ -1,13 +1,14 @@
 //! `bench`.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use redistrib_ops::bench::{
-    BenchOptions, BenchReport, HoldUp, HoldUps, Leg, bench as measure, fill, plan,
-};
+use redistrib_ops::bench::{Bench, BenchReport, HoldUp, HoldUps, Leg, fill};
 use redistrib_ops::lab::{Options, TempLab};
-use redistrib_ops::{Cluster, Endpoint};
+use redistrib_ops::model::Move;
+use redistrib_ops::{Cluster, Endpoint, Member};
 
+use super::host::go_on;
 use super::{Outcome, Session, moves};
 use crate::args::BenchArgs;
 use crate::plot;
@@ -22,15 +23,14 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Outcome> {
     args.plot.as_deref().map_or(Ok(()), plot::check)?;
     let session = Session::for_change(&args.change)?;
     match &args.node {
-        Some(seed) => on_cluster(args, &session, session.discover(seed)?, !session.yes),
+        Some(seed) => on_cluster(args, &session, seed.clone(), !session.yes),
         None => {
             let lab = lab(args, &session)?;
             let seed = lab.endpoints().first().cloned();
             let seed = seed.unwrap_or_else(|| Endpoint::tcp("127.0.0.1", 0));
-            let mut cluster = session.discover(&seed)?;
             let names = (0..args.keys).map(|number| format!("key:{number}").into_bytes());
-            fill(&mut cluster, names, args.size)?;
-            on_cluster(args, &session, cluster, false)
+            fill(&mut session.discover(&seed)?, names, args.size)?;
+            on_cluster(args, &session, seed, false)
         }
     }
 }
@@ -48,34 +48,37 @@ fn lab(args: &BenchArgs, session: &Session) -> anyhow::Result<TempLab> {
 fn on_cluster(
     args: &BenchArgs,
     session: &Session,
-    mut cluster: Cluster,
+    seed: Endpoint,
     ask: bool,
 ) -> anyhow::Result<Outcome> {
-    let options = BenchOptions {
+    let output = &session.output;
+    let request = Bench {
+        seed,
         slots: usize::from(args.slots),
-        from: args.from.as_ref().map(|name| cluster.find_master(name)).transpose()?,
-        to: args.to.as_ref().map(|name| cluster.find_master(name)).transpose()?,
-        migrate: args.migration.options(),
+        from: args.from.clone(),
+        to: args.to.clone(),
+        migration: args.migration.options(),
     };
-    let step = plan(&cluster, &options)?;
-    let (from, to) = (cluster.member(step.from)?.endpoint(), cluster.member(step.to)?.endpoint());
-    let what = format!("Moving {} slots from {from} to {to} and back", step.slots.len());
-    session.output.line(format_args!(">>> {what}"));
-    if session.dry_run {
-        return Ok(moves::show(session, &mut cluster, &[step]));
-    }
-    if ask && !session.may(Prompt::proceeds)? {
-        return Ok(Outcome::Failed);
-    }
-    let report = session
-        .change("bench", &mut cluster, |cluster, context| measure(cluster, &options, context))?;
-    session.output.lines(table(&report));
-    session.output.document(&report);
-    if let Some(path) = &args.plot {
-        plot::draw(&report, path)?;
-        session.output.line(format_args!("[OK] Plot written to {}", path.display()));
-    }
-    Ok(Outcome::Done)
+    let approves = |step: &Move, cluster: &mut Cluster| {
+        let endpoint = |id| cluster.member(id).map(Member::endpoint);
+        let (from, to) = (endpoint(step.from)?, endpoint(step.to)?);
+        let count = step.slots.len();
+        output.line(format_args!(">>> Moving {count} slots from {from} to {to} and back"));
+        if session.dry_run {
+            let outcome = moves::show(session, cluster, std::slice::from_ref(step));
+            return Ok(ControlFlow::Break(outcome));
+        }
+        Ok(go_on(!ask || session.may(Prompt::proceeds)?))
+    };
+    session.carry_out(request, approves, |report| {
+        output.lines(table(&report));
+        output.document(&report);
+        if let Some(path) = &args.plot {
+            plot::draw(&report, path)?;
+            output.line(format_args!("[OK] Plot written to {}", path.display()));
+        }
+        Ok(Outcome::Done)
+    })
 }
 
 fn table(report: &BenchReport) -> Vec<String> {

@@ -2,28 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
-use redistrib_ops::migrate::MigrateOptions;
+use anyhow::{Context as _, ensure};
 use redistrib_ops::model::declare::{
     Cost, Declared, Form, Plan, SavedPlan, common_settings, export as write,
 };
-use redistrib_ops::{Error, Site, apply_declared, observe, plan_declared, read_text, write_whole};
+use redistrib_ops::{
+    Apply, ApplyError, Error, Host, Operation, Site, Subject, observe, read_text, write_whole,
+};
 use serde::{Deserialize, Serialize};
 
-use super::fix::{recover, tell_open};
+use super::fix::tell_open;
+use super::host::go_on;
 use super::{Outcome, Session};
 use crate::args::{ApplyArgs, ExportArgs, PlanArgs};
 use crate::output::print_bytes;
 use crate::render;
-use crate::report::Reporter;
 use crate::secrets;
 
 /// No file that declares a cluster is larger.
 const LARGEST_FILE: u64 = 16 << 20;
-/// How often is planned anew when the steps are done: servers may have changed something by themselves meanwhile.
-const MOST_ROUNDS: usize = 3;
 
 /// The plan as a document.
 #[derive(Serialize)]
@@ -62,7 +62,7 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Outcome> {
             .output
             .complain(format_args!("[WARNING] The nodes do not have {name} alike: it is left out"));
     }
-    let text = write(&observed)?;
+    let text = write(&observed).map_err(ApplyError::from).map_err(Error::from)?;
     match session.output.is_json() {
         true => session.output.document(&text.parse::<Declared>()?),
         false => print_bytes(text.as_bytes())?,
@@ -116,15 +116,16 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Outcome> {
     session.dry_run = true;
     let wish = Wish { declared: read(&args.file)?, saved: None };
     wish.log_in(&mut session)?;
-    let mut site = Site::survey(&wish.declared, &session.settings)?;
+    let request = Apply::new(wish.declared);
+    let mut site = request.discover(&session.settings)?;
     if let Some(cluster) = site.cluster() {
         tell_open(&session, cluster);
     }
-    let plan = plan_declared(&wish.declared, &mut site)?;
+    let plan = request.plan(&mut site, session.context())?;
     show(&session, &site, &plan);
     let is_done = plan.steps.is_empty();
     if let Some(path) = &args.out {
-        let (declared, observed) = (wish.declared, site.observed().clone());
+        let (declared, observed) = (request.declared, site.observed().clone());
         save(path, &SavedPlan { form: Form, declared, observed, plan })?;
         session.output.line(format_args!("[OK] The plan is saved in {}", path.display()));
     }
@@ -160,78 +161,20 @@ pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {
     let mut session = Session::for_change(&args.change)?;
     let wish = Wish::read(&args.file)?;
     wish.log_in(&mut session)?;
-    let mut site = Site::survey(&wish.declared, &session.settings)?;
-    if let Some(cluster) = site.cluster() {
-        if !recover(&session, "apply", cluster, &args.migration)? {
-            return Ok(Outcome::Failed);
+    let output = &session.output;
+    let migration = args.migration.options();
+    let request = Apply { declared: wish.declared, saved: wish.saved, migration };
+    let approves = |plan: &Plan, site: &mut Site| {
+        show(&session, site, plan);
+        if session.dry_run || plan.steps.is_empty() {
+            return Ok(ControlFlow::Break(Outcome::Done));
         }
-        site.look_again(&wish.declared)?;
-    }
-    let plan = match &wish.saved {
-        None => plan_declared(&wish.declared, &mut site)?,
-        Some(saved) => match site.observed().change_since(&saved.observed) {
-            None => saved.plan.clone(),
-            Some(change) => bail!(
-                "the cluster is not what the plan was made for (state {}, and now {}): {change}; plan anew",
-                saved.observed.fingerprint(),
-                site.observed().fingerprint()
-            ),
-        },
+        let question = format!("Carry these {} steps out?", plan.steps.len());
+        Ok(go_on(session.may(|prompt| prompt.accepts(&question))?))
     };
-    show(&session, &site, &plan);
-    if session.dry_run || plan.steps.is_empty() {
-        return Ok(Outcome::Done);
-    }
-    let question = format!("Carry these {} steps out?", plan.steps.len());
-    if !session.may(|prompt| prompt.accepts(&question))? {
-        return Ok(Outcome::Failed);
-    }
-    let steps = carry_out(&session, &wish, site, plan, &args.migration.options())?;
-    session.output.line(format_args!("[OK] The cluster is as declared; steps taken: {steps}."));
-    session.output.document(&AppliedDocument { event: "applied", steps });
-    Ok(Outcome::Done)
-}
-
-/// Keeps others away, makes sure that nothing has changed since the plan was shown, and carries it out. Servers may have
-/// done something by themselves meanwhile: what is still missing of a file is planned anew, a saved plan is what it is.
-fn carry_out(
-    session: &Session,
-    wish: &Wish,
-    mut site: Site,
-    mut plan: Plan,
-    options: &MigrateOptions,
-) -> anyhow::Result<usize> {
-    let declared = &wish.declared;
-    let names = site.observed().nodes.iter().map(|seen| (seen.id, seen.at.clone()));
-    let reporter = Reporter::calling(&session.output, names);
-    session.act(&reporter, |context| {
-        let _held = session.lock.then(|| site.lock("apply", context)).transpose()?;
-        let before = site.observed().clone();
-        site.look_again(declared)?;
-        if let Some(change) = site.observed().change_since(&before) {
-            if wish.saved.is_some() || !session.yes {
-                let what =
-                    format!("the cluster has changed since the plan was made: {change}; plan anew");
-                return Err(Error::Precondition(what));
-            }
-            // What an interrupted run has begun comes to its end by itself. Whoever agrees beforehand agrees to that, too.
-            plan = plan_declared(declared, &mut site)?;
-            show(session, &site, &plan);
-        }
-        let mut steps = 0;
-        for _ in 0..MOST_ROUNDS {
-            steps += apply_declared(declared, &plan, &mut site, options, context)?;
-            plan = plan_declared(declared, &mut site)?;
-            if plan.steps.is_empty() {
-                return Ok(steps);
-            }
-            if wish.saved.is_some() {
-                break;
-            }
-        }
-        let count = plan.steps.len();
-        let what =
-            format!("{steps} steps were taken, and {count} more are needed; see `redis-trib plan`");
-        Err(Error::Precondition(what))
+    session.carry_out(request, approves, |steps| {
+        output.line(format_args!("[OK] The cluster is as declared; steps taken: {steps}."));
+        output.document(&AppliedDocument { event: "applied", steps });
+        Ok(Outcome::Done)
     })
 }

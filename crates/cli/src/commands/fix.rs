@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use redistrib_ops::model::Finding;
 use redistrib_ops::model::plan::fix::Reason;
-use redistrib_ops::{Answer, Cluster, Dialogue, Fix, FixPlan, Fixed, Recovery, inspect};
+use redistrib_ops::{Answer, Cluster, Dialogue, Fix, FixPlan, Fixed, inspect};
 
 use super::{Outcome, Session};
-use crate::args::{FixArgs, MigrationArgs};
+use crate::args::FixArgs;
 use crate::render;
 use crate::render::json::is_healthy;
 use crate::voice;
@@ -87,17 +87,6 @@ fn tell(session: &Session, args: &FixArgs, fixed: &Fixed) -> anyhow::Result<Outc
         true => Outcome::Done,
         false => session.fail("*** The cluster is not well yet: see above, and redis-trib check"),
     })
-}
-
-/// Finishes what an interrupted migration has left open, if the user agrees. Tells whether to go on.
-pub(super) fn recover(
-    session: &Session,
-    verb: &str,
-    cluster: &mut Cluster,
-    migration: &MigrationArgs,
-) -> anyhow::Result<bool> {
-    let recovery = Recovery::Mend(&migration.options());
-    Ok(redistrib_ops::recover(cluster, verb, recovery, session)?.is_continue())
 }
 
 /// Whether an interrupted migration has left slots open, which is told.

@@ -39,6 +39,11 @@ impl Session {
     }
 }
 
+/// What follows from a yes or a no.
+pub(super) fn go_on(agreed: bool) -> ControlFlow<Outcome> {
+    if agreed { ControlFlow::Continue(()) } else { ControlFlow::Break(Outcome::Failed) }
+}
+
 /// A dialogue that is about the plan alone.
 struct Approval<F>(F);
 

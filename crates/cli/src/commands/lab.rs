@@ -2,10 +2,9 @@
 
 use anyhow::ensure;
 use redistrib_ops::lab::{Failure, Lab, Layout, NodeState, NodeStatus, Options};
-use redistrib_ops::migrate::MigrateOptions;
 use redistrib_ops::model::Address;
 use redistrib_ops::model::declare::Declared;
-use redistrib_ops::{Context, Site, apply_declared, plan_declared};
+use redistrib_ops::{Apply, Context, carry_out};
 
 use super::{Outcome, Session, declared};
 use crate::args::{LabAddArgs, LabDirArgs, LabNodesArgs, LabUpArgs, LabVerb};
@@ -50,10 +49,7 @@ fn up(args: &LabUpArgs) -> anyhow::Result<Outcome> {
     let lab = session.act(&reporter, |context| {
         let lab = Lab::up(&args.dir, &options, &session.settings, context)?;
         if let Some(declared) = &declared {
-            let mut site = Site::survey(declared, lab.settings())?;
-            let plan = plan_declared(declared, &mut site)?;
-            let migration = MigrateOptions::default();
-            apply_declared(declared, &plan, &mut site, &migration, context)?;
+            carry_out(Apply::new(declared.clone()), lab.settings(), context)?;
         }
         Ok::<Lab, Failure>(lab)
     })?;

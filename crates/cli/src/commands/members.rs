@@ -12,6 +12,7 @@ use redistrib_ops::{
 };
 use serde::Serialize;
 
+use super::host::go_on;
 use super::inspect::check_before;
 use super::{Outcome, Session, chosen, moves};
 use crate::args::{AddNodeArgs, DelNodeArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs};
@@ -212,10 +213,7 @@ impl Dialogue<DelNode, Session> for DelNodeDialogue {
         let question = format!(
             "Take node {id} ({place}) out of the cluster, {slots} slots moved away first, and reset it?"
         );
-        Ok(match session.may_at_terminal(&lines, &question)? {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(Outcome::Failed),
-        })
+        Ok(go_on(session.may_at_terminal(&lines, &question)?))
     }
 }
 

@@ -32,9 +32,8 @@ mod transfer;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use redistrib_ops::lock::Lock;
 use redistrib_ops::model::{Finding, NodeId, NodeName};
-use redistrib_ops::{Cluster, Context, Endpoint, Host, Settings, Subject};
+use redistrib_ops::{Cluster, Context, Endpoint, Settings};
 
 use crate::args::{ChangeArgs, MigrationArgs, ReportArgs, UsageError, Verb, WorkArgs};
 use crate::escape::Escaped;
@@ -259,35 +258,6 @@ impl Session {
         }
         self.output.lines(plan.iter().cloned());
         self.may(|prompt| prompt.accepts(question))
-    }
-
-    /// Runs the part of a verb that changes a cluster: others are kept away from it, and Ctrl-C has its two steps.
-    fn change<T>(
-        &self,
-        verb: &str,
-        cluster: &mut Cluster,
-        work: impl FnOnce(&mut Cluster, Context<'_>) -> redistrib_ops::Result<T>,
-    ) -> anyhow::Result<T> {
-        self.locked(verb, cluster, |cluster, _, context| {
-            if self.lock {
-                // Others may have changed it before we had it to ourselves.
-                cluster.refresh();
-            }
-            work(cluster, context)
-        })
-    }
-
-    /// The same for work under which masters come and go, on which the lock is to be taken, too.
-    fn locked<T>(
-        &self,
-        verb: &str,
-        cluster: &mut Cluster,
-        work: impl FnOnce(&mut Cluster, Option<&Lock>, Context<'_>) -> redistrib_ops::Result<T>,
-    ) -> anyhow::Result<T> {
-        Ok(self.work(verb, cluster.nodes(), |context| {
-            let held = self.lock.then(|| cluster.lock(verb, context)).transpose()?;
-            work(cluster, held.as_ref(), context)
-        })??)
     }
 
     /// Runs work with a reporter, in which Ctrl-C has its two steps.

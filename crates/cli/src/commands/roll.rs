@@ -1,12 +1,13 @@
 //! `roll`.
 
-use redistrib_ops::model::plan::roll::{RollPlan, RollWish, Turn, TurnRole};
-use redistrib_ops::model::{Member, NodeId, NodeName};
-use redistrib_ops::{
-    Cluster, Endpoint, Error, RollError, RollOptions, plan_cluster_roll, roll as run,
-};
+use std::ops::ControlFlow;
+
+use redistrib_ops::model::Member;
+use redistrib_ops::model::plan::roll::{RollPlan, Turn, TurnRole};
+use redistrib_ops::{Cluster, Endpoint, Error, Roll, RollError, RollOptions};
 use serde::Serialize;
 
+use super::host::go_on;
 use super::{Outcome, Session};
 use crate::args::RollArgs;
 
@@ -40,54 +41,38 @@ struct StoppedDocument<'a> {
 pub(super) fn roll(args: &RollArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let output = &session.output;
-    let mut cluster = session.discover(&args.seed.node)?;
-    let wish = RollWish {
-        only: found(&cluster, &args.only)?,
-        back: found(&cluster, &args.back)?,
+    let request = Roll {
+        seed: args.seed.node.clone(),
+        only: args.only.clone(),
+        back: args.back.clone(),
         no_failback: args.no_failback,
         allow_downtime: args.allow_downtime,
+        options: RollOptions {
+            command: args.exec.clone(),
+            command_deadline: args.exec_timeout,
+            must_restart: !args.no_restart,
+            patience: args.timeout,
+        },
     };
-    let plan = plan_cluster_roll(&mut cluster, &wish)?;
-    output.lines(described(&plan));
-    output.document(&PlanDocument { event: "plan", plan: &plan });
-    if session.dry_run {
-        return Ok(Outcome::Done);
-    }
-    let question = format!("Run the command for these {} nodes, one by one?", plan.turns.len());
-    if !session.may(|prompt| prompt.accepts(&question))? {
-        return Ok(Outcome::Failed);
-    }
-    let options = RollOptions {
-        command: args.exec.clone(),
-        command_deadline: args.exec_timeout,
-        must_restart: !args.no_restart,
-        patience: args.timeout,
-    };
-    let rolled = session.locked("roll", &mut cluster, |cluster, lock, context| {
-        let now = plan_cluster_roll(cluster, &wish)?;
-        if now.turns.iter().map(role).ne(plan.turns.iter().map(role)) {
-            let what = "the cluster has changed since the plan was made; plan anew";
-            return Err(Error::Precondition(what.into()));
+    let approves = |plan: &RollPlan, _: &mut Cluster| {
+        output.lines(described(plan));
+        output.document(&PlanDocument { event: "plan", plan });
+        if session.dry_run {
+            return Ok(ControlFlow::Break(Outcome::Done));
         }
-        run(cluster, &now, &options, lock, context)
+        let question = format!("Run the command for these {} nodes, one by one?", plan.turns.len());
+        Ok(go_on(session.may(|prompt| prompt.accepts(&question))?))
+    };
+    let rolled = session.carry_out(request, approves, |rolled| {
+        let pause = rolled.held_up.map_or_else(String::new, |time| {
+            format!("; writes were held up for {:.1} ms at most", time.as_secs_f64() * 1e3)
+        });
+        output.line(format_args!("[OK] {} nodes are done{pause}.", rolled.done.len()));
+        let held_up_us = rolled.held_up.and_then(|time| u64::try_from(time.as_micros()).ok());
+        output.document(&RolledDocument { event: "rolled", done: &rolled.done, held_up_us });
+        Ok(Outcome::Done)
     });
-    let rolled = rolled.map_err(|error| tell_stopped(args, &session, error))?;
-    let pause = rolled.held_up.map_or_else(String::new, |time| {
-        format!("; writes were held up for {:.1} ms at most", time.as_secs_f64() * 1e3)
-    });
-    output.line(format_args!("[OK] {} nodes are done{pause}.", rolled.done.len()));
-    let held_up_us = rolled.held_up.and_then(|time| u64::try_from(time.as_micros()).ok());
-    output.document(&RolledDocument { event: "rolled", done: &rolled.done, held_up_us });
-    Ok(Outcome::Done)
-}
-
-fn found(cluster: &Cluster, names: &[NodeName]) -> redistrib_ops::Result<Vec<NodeId>> {
-    names.iter().map(|name| cluster.find(name)).collect()
-}
-
-/// What the user has agreed to: who has a turn, and as what.
-fn role(turn: &Turn) -> (NodeId, std::mem::Discriminant<TurnRole>) {
-    (turn.node.id, std::mem::discriminant(&turn.role))
+    rolled.map_err(|error| tell_stopped(args, &session, error))
 }
 
 /// The plan, a line for each node.

@@ -1,5 +1,7 @@
 //! Why a declared cluster cannot be.
 
+use crate::SlotSet;
+
 /// What is wrong with a file, or stands between it and a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeclareError {
@@ -14,7 +16,10 @@ pub enum DeclareError {
     /// The nodes that are declared do not suffice for what is declared of them.
     #[error("{0}")]
     Layout(String),
-    /// The cluster is in no state to be changed.
-    #[error("{0}")]
-    Cluster(String),
+    /// A node that is declared or owns slots, and that does not answer.
+    #[error("{0} does not answer")]
+    Silent(String),
+    /// Slots that nobody owns, which have to be given to somebody first.
+    #[error("slots {0} have no owner")]
+    Uncovered(SlotSet),
 }

@@ -9,7 +9,7 @@ use crate::Address;
 /// these settings.
 ///
 /// # Errors
-/// [`DeclareError::Cluster`] for a cluster that cannot be declared: slots without an owner, nodes that do not answer.
+/// [`DeclareError::Silent`] and [`DeclareError::Uncovered`] for a cluster that cannot be declared.
 pub fn export(observed: &Observed) -> Result<String, DeclareError> {
     let even = write(observed, false);
     let is_even = plan(&even.parse()?, observed, &[])?.steps.is_empty();

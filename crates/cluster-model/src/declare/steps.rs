@@ -129,8 +129,8 @@ pub struct Transfer {
 /// balanced.
 ///
 /// # Errors
-/// [`DeclareError::Layout`] where the nodes do not suffice for what is declared; [`DeclareError::Cluster`] for a cluster that
-/// has to be mended first.
+/// [`DeclareError::Layout`] where the nodes do not suffice for what is declared; [`DeclareError::Silent`] and
+/// [`DeclareError::Uncovered`] for a cluster that has to be mended first.
 pub fn plan(declared: &Declared, observed: &Observed, load: &[u64]) -> Result<Plan, DeclareError> {
     let layout = lay_out(declared, observed)?;
     let mut draft = Draft::new(declared, observed, &layout);
@@ -155,19 +155,14 @@ pub fn plan(declared: &Declared, observed: &Observed, load: &[u64]) -> Result<Pl
 fn require_whole(declared: &Declared, observed: &Observed) -> Result<(), DeclareError> {
     let silent = |node: &&Seen| !node.is_up;
     let is_declared = |node: &&Seen| declared.nodes.iter().any(|it| it.at == node.at);
-    let refuse = |what: String| Err(DeclareError::Cluster(what));
     if let Some(node) =
         observed.nodes.iter().filter(silent).find(|it| is_declared(it) || it.is_owner())
     {
-        return refuse(format!(
-            "{} does not answer: bring it back, let a replica take its place (`redis-trib failover --force`), or take it \
-             out of the file",
-            node.at
-        ));
+        return Err(DeclareError::Silent(node.at.clone()));
     }
     match observed.covered().complement() {
         lost if lost.is_empty() => Ok(()),
-        lost => refuse(format!("slots {lost} have no owner: `redis-trib fix` first")),
+        lost => Err(DeclareError::Uncovered(lost)),
     }
 }
 

@@ -13,6 +13,7 @@ use redistrib_cluster_model::plan::reshard::ReshardError;
 use redistrib_cluster_model::{NodeId, NodeNameError, Slot, SlotSet};
 use redistrib_resp::DecodeError;
 
+mod applying;
 mod backup;
 mod keys;
 mod membership;
@@ -20,6 +21,7 @@ mod moving;
 mod rolling;
 mod tls;
 
+pub use applying::ApplyError;
 pub use backup::BackupError;
 pub use keys::{CopyError, StreamError};
 pub use membership::MembershipError;
@@ -182,9 +184,6 @@ pub enum Error {
     /// No cluster can be laid out of the nodes given.
     #[error(transparent)]
     Layout(#[from] CreateError),
-    /// What stands in the way and has no type of its own, in words.
-    #[error("{0}")]
-    Precondition(String),
     /// The slots asked for cannot be given.
     #[error(transparent)]
     Reshard(#[from] ReshardError),
@@ -212,6 +211,9 @@ pub enum Error {
     /// Nodes cannot be restarted one by one, or no more of them.
     #[error(transparent)]
     Roll(Box<RollError>),
+    /// A cluster cannot be made what is declared.
+    #[error(transparent)]
+    Apply(Box<ApplyError>),
     /// Keys cannot be copied between these servers.
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -328,6 +330,12 @@ pub enum Error {
 impl From<RollError> for Error {
     fn from(error: RollError) -> Self {
         Self::Roll(Box::new(error))
+    }
+}
+
+impl From<ApplyError> for Error {
+    fn from(error: ApplyError) -> Self {
+        Self::Apply(Box::new(error))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Measures the migration of slots: how fast they move, and how long servers are held up meanwhile.
 //!
-//! [`bench()`] moves slots from one master to another and back, with probes on both and on bystanders, and
+//! [`Bench`] moves slots from one master to another and back, with probes on both and on bystanders, and
 //! leaves the cluster as it found it.
 
 mod fill;
@@ -11,7 +11,7 @@ mod watch;
 
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Move, NodeId};
+use redistrib_cluster_model::{Move, NodeId, NodeName};
 
 pub use fill::fill;
 pub use probe::{HoldUp, Probe, Sample};
@@ -20,94 +20,102 @@ pub use timeline::{Progress, Timeline, Track};
 
 use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, migrate};
-use crate::{Cancel, Cluster, Context, MoveError, Pair, Stop};
+use crate::operations::operation::Operation;
+use crate::{Cancel, Cluster, Context, Endpoint, MoveError, Pair, Settings, Stop};
 use timeline::Recorder;
 use watch::Watched;
 
 /// How long the idle cluster is measured first.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// What is to be measured.
+/// The request to measure how slots move there and back.
 #[derive(Clone, Debug)]
-pub struct BenchOptions {
+pub struct Bench {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
     /// How many slots move. Default 1,000.
     pub slots: usize,
     /// The master that gives; by default the one with the most slots.
-    pub from: Option<NodeId>,
+    pub from: Option<NodeName>,
     /// The master that takes; by default the one with the fewest.
-    pub to: Option<NodeId>,
+    pub to: Option<NodeName>,
     /// How they move.
-    pub migrate: MigrateOptions,
+    pub migration: MigrateOptions,
 }
 
-impl Default for BenchOptions {
+impl Default for Bench {
     fn default() -> Self {
-        Self { slots: 1000, from: None, to: None, migrate: MigrateOptions::default() }
+        let (seed, migration) = (Endpoint::default(), MigrateOptions::default());
+        Self { seed, slots: 1000, from: None, to: None, migration }
     }
 }
 
-/// Chooses which slots go from where to where.
-///
-/// # Errors
-/// [`Error::NoSuchNode`]; [`Error::Move`] where there are no two masters, or the one that gives
-/// would be left without a slot (a server makes itself a replica then, and would not get them back).
-pub fn plan(cluster: &Cluster, options: &BenchOptions) -> Result<Move> {
-    for id in [options.from, options.to].into_iter().flatten() {
-        cluster.member(id)?;
-    }
-    let size = |id: &NodeId| cluster.member(*id).map_or(0, |member| member.node().slots.len());
-    let others = |other: Option<NodeId>| {
-        cluster.masters().map(|member| member.id()).filter(move |id| Some(*id) != other)
-    };
-    let from = options.from.or_else(|| others(options.to).max_by_key(size));
-    let to = options.to.or_else(|| others(from).min_by_key(size));
-    let pair = from.zip(to).filter(|(from, to)| from != to);
-    let too_few = || MoveError::OneMaster;
-    let (from, to) = pair.ok_or_else(too_few)?;
-    let mut owned = cluster.member(from)?.node().slots.clone();
-    if owned.len() <= options.slots || options.slots == 0 {
-        return Err(MoveError::TooMany { node: from, has: owned.len() }.into());
-    }
-    Ok(Move { from, to, slots: owned.take_first(options.slots) })
-}
+impl Operation for Bench {
+    const VERB: &'static str = "bench";
+    type Subject = Cluster;
+    /// The way there.
+    type Plan = Move;
+    type Report = BenchReport;
 
-/// Moves the slots there and back and tells how it went.
-///
-/// When the caller cancels once, what has moved by then goes back at once.
-///
-/// # Errors
-/// Those of [`plan`], [`migrate`] and [`Probe::start`].
-pub fn bench(
-    cluster: &mut Cluster,
-    options: &BenchOptions,
-    context: Context<'_>,
-) -> Result<BenchReport> {
-    let there = plan(cluster, options)?;
-    let pair = Pair { from: there.from, to: there.to };
-    let session = Session {
-        options,
-        recorder: Recorder::new(context.observer),
-        origin: Instant::now(),
-        watched: Watched::choose(cluster, pair),
-    };
-    let ((), idle) = session.watch(cluster, |_| {
-        std::thread::sleep(IDLE);
-        Ok(())
-    })?;
-    let first = session.leg(cluster, &there, context.cancel);
-    let stopped = match first {
-        Err(Error::Cancelled(_)) if context.cancel.wish() == Stop::Finish => true,
-        Err(error) => return Err(error),
-        Ok(_) => false,
-    };
-    // The caller's wish to finish is met by going back: that may not be cut short by the same wish.
-    let second = match way_back(cluster, &there) {
-        Some(back) => Some(session.leg(cluster, &back, &Cancel::new())?),
-        None => None,
-    };
-    match (first, second) {
-        (Ok(first), Some(second)) if !stopped => Ok(session.report(pair, idle, first, second)),
-        _ => Err(Error::Cancelled("all slots are back where they were".into())),
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
+    }
+
+    /// Chooses which slots go from where to where. The one that gives is not to be left without a slot: a server makes itself a
+    /// replica then, and would not get them back.
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Move> {
+        let named = |name: &Option<NodeName>| {
+            name.as_ref().map(|name| cluster.find_master(name)).transpose()
+        };
+        let (from, to) = (named(&self.from)?, named(&self.to)?);
+        let size = |id: &NodeId| cluster.member(*id).map_or(0, |member| member.node().slots.len());
+        let others = |other: Option<NodeId>| {
+            cluster.masters().map(|member| member.id()).filter(move |id| Some(*id) != other)
+        };
+        let from = from.or_else(|| others(to).max_by_key(size));
+        let to = to.or_else(|| others(from).min_by_key(size));
+        let pair = from.zip(to).filter(|(from, to)| from != to);
+        let (from, to) = pair.ok_or(MoveError::OneMaster)?;
+        let mut owned = cluster.member(from)?.node().slots.clone();
+        if owned.len() <= self.slots || self.slots == 0 {
+            return Err(MoveError::TooMany { node: from, has: owned.len() }.into());
+        }
+        Ok(Move { from, to, slots: owned.take_first(self.slots) })
+    }
+
+    /// When the caller cancels once, what has moved by then goes back at once.
+    fn apply(
+        &self,
+        there: Move,
+        cluster: &mut Cluster,
+        context: Context<'_>,
+    ) -> Result<BenchReport> {
+        let pair = Pair { from: there.from, to: there.to };
+        let session = Session {
+            migration: &self.migration,
+            recorder: Recorder::new(context.observer),
+            origin: Instant::now(),
+            watched: Watched::choose(cluster, pair),
+        };
+        let ((), idle) = session.watch(cluster, |_| {
+            std::thread::sleep(IDLE);
+            Ok(())
+        })?;
+        let first = session.leg(cluster, &there, context.cancel);
+        let stopped = match first {
+            Err(Error::Cancelled(_)) if context.cancel.wish() == Stop::Finish => true,
+            Err(error) => return Err(error),
+            Ok(_) => false,
+        };
+        // The caller's wish to finish is met by going back: that may not be cut short by the same wish.
+        let second = match way_back(cluster, &there) {
+            Some(back) => Some(session.leg(cluster, &back, &Cancel::new())?),
+            None => None,
+        };
+        match (first, second) {
+            (Ok(first), Some(second)) if !stopped => Ok(session.report(pair, idle, first, second)),
+            _ => Err(Error::Cancelled("all slots are back where they were".into())),
+        }
     }
 }
 
@@ -120,7 +128,7 @@ fn way_back(cluster: &mut Cluster, there: &Move) -> Option<Move> {
 
 /// What all parts of one bench have in common.
 struct Session<'a> {
-    options: &'a BenchOptions,
+    migration: &'a MigrateOptions,
     recorder: Recorder<'a>,
     origin: Instant,
     watched: Watched,
@@ -149,7 +157,7 @@ impl Session<'_> {
         let context = Context::new(&self.recorder, cancel);
         let begun = self.origin.elapsed();
         let (done, tracks) = self.watch(cluster, |cluster| {
-            migrate(cluster, std::slice::from_ref(step), &self.options.migrate, context)
+            migrate(cluster, std::slice::from_ref(step), self.migration, context)
         })?;
         Ok((Leg::new(step, begun, done, &tracks), tracks))
     }

@@ -7,16 +7,16 @@ use redistrib_resp::Command;
 
 use crate::cluster::in_parallel;
 use crate::commands::{rewrite_settings, set_setting};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::server_info::ask_one;
-use crate::{Connection, Endpoint, Settings};
+use crate::{ApplyError, Connection, Endpoint, Settings};
 
 /// Sets these on all the nodes side by side, with `rewrite` into their own files, too, and reads them back. Settings that were set
 /// before one was refused stay.
 ///
 /// # Errors
-/// Those of [`Connection::open`] and [`Connection::call`]; [`Error::Precondition`] for what a node tells otherwise than it was
-/// told.
+/// Those of [`Connection::open`] and [`Connection::call`]; [`ApplyError::OtherWords`] for what a node tells otherwise than it
+/// was told.
 pub fn configure(
     nodes: &[Endpoint],
     wanted: &BTreeMap<String, String>,
@@ -44,11 +44,9 @@ fn read_back(node: &mut Connection, wanted: &BTreeMap<String, String>) -> Result
     for (name, value) in wanted {
         let has = told.setting(name).unwrap_or_default();
         if !is_same(has, value) {
-            let node = node.endpoint();
-            let what = format!(
-                "{node} was told {name} {value:?} and has {has:?} now: declare it in these words"
-            );
-            return Err(Error::Precondition(what));
+            let (node, name) = (node.endpoint().clone(), name.clone());
+            let (told, has) = (value.clone(), has.to_owned());
+            return Err(ApplyError::OtherWords { node, name, told, has }.into());
         }
     }
     Ok(())

@@ -18,7 +18,7 @@ use crate::lock::Lock;
 use crate::served::await_new_cluster;
 use crate::server_info::ask_one;
 use crate::wait::until_settled;
-use crate::{Cancel, Cluster, Context, Endpoint, MembershipError, Settings, Step};
+use crate::{ApplyError, Cancel, Cluster, Context, Endpoint, MembershipError, Settings, Step};
 
 /// How long the nodes may take to know each other at least, and how much longer for each of them.
 const LEAST_JOIN_TIME: Duration = Duration::from_secs(20);
@@ -136,7 +136,7 @@ impl Candidates {
     /// What each node has for these settings.
     ///
     /// # Errors
-    /// [`Error::Precondition`] for a node that does not tell one of them.
+    /// [`ApplyError::NoSetting`] for a node that does not tell one of them.
     pub(crate) fn settings<'a>(
         &mut self,
         names: impl Iterator<Item = &'a String>,
@@ -150,9 +150,8 @@ impl Candidates {
             let pair = |name: &&str| match told.setting(name) {
                 Some(value) => Ok(((*name).to_owned(), value.to_owned())),
                 None => {
-                    let node = candidate.connection.endpoint();
-                    let what = format!("{node} has no setting {name:?}, or may not tell it");
-                    Err(Error::Precondition(what))
+                    let node = candidate.connection.endpoint().clone();
+                    Err(ApplyError::NoSetting { node, name: (*name).to_owned() }.into())
                 }
             };
             names.iter().map(pair).collect()

@@ -80,6 +80,20 @@ pub trait Operation: Sized {
         context: Context<'_>,
     ) -> Result<Self::Report>;
 
+    /// Carries the plan out under a lock, which is taken on masters that come meanwhile, too.
+    ///
+    /// # Errors
+    /// Those of [`Operation::apply`].
+    fn apply_locked(
+        &self,
+        plan: Self::Plan,
+        subject: &mut Self::Subject,
+        _lock: Option<&Lock>,
+        context: Context<'_>,
+    ) -> Result<Self::Report> {
+        self.apply(plan, subject, context)
+    }
+
     /// The same request where values of keys may be overwritten, for who agrees to that once two have been found for one key.
     fn overwriting(&self) -> Option<Self> {
         None

@@ -119,11 +119,11 @@ fn plan_and_apply<O: Operation, H: Host>(
             return Ok(ControlFlow::Break(end));
         }
         let outcome = host.work(verb, subject.nodes(), |context| {
-            let _held = host.locks().then(|| subject.lock(verb, context)).transpose()?;
+            let held = host.locks().then(|| subject.lock(verb, context)).transpose()?;
             if !request.still_fits(&plan, subject, context)? {
                 return Ok(None);
             }
-            request.apply(plan, subject, context).map(Some)
+            request.apply_locked(plan, subject, held.as_ref(), context).map(Some)
         })?;
         match (outcome, request.overwriting()) {
             (Ok(Some(report)), _) => return Ok(ControlFlow::Continue(report)),

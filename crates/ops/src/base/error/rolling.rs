@@ -15,6 +15,14 @@ pub enum RollError {
     /// Clients would not be served meanwhile.
     #[error(transparent)]
     Plan(#[from] RollPlanError),
+    /// The nodes that answer do not agree, or do not serve: none can be spared.
+    #[error("{what}")]
+    Unwell {
+        /// Which node lacks what.
+        what: String,
+        /// A node by which to find the cluster.
+        seed: Endpoint,
+    },
     /// The user's command has failed.
     #[error("{node}: the command {how}")]
     Command {

@@ -6,84 +6,144 @@ mod survey;
 
 use std::time::Duration;
 
-use redistrib_cluster_model::declare::{Change, Declared, Plan, plan};
+use redistrib_cluster_model::declare::{Change, Declared, Plan, SavedPlan, plan};
 
 pub use survey::{Site, observe};
 
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
+use crate::operations::operation::{Operation, Recovery, Subject};
 use crate::served::await_all_served;
 use crate::wait::until_settled;
-use crate::{Context, Step, Stop};
+use crate::{ApplyError, Context, Settings, Step, Stop};
 
 /// How long all nodes may take to see what a step has done.
 const NEWS_DEADLINE: Duration = Duration::from_secs(20);
+/// How often is planned anew when the steps are done: servers may have changed something by themselves meanwhile.
+const MOST_ROUNDS: usize = 3;
 
-/// Plans what makes a site what is declared, each step with its cost. Changes nothing.
+/// The request to make a cluster what is declared.
+///
+/// The plan has each step with its cost:
 ///
 /// ```no_run
-/// use redistrib_ops::model::declare::Declared;
-/// use redistrib_ops::{Settings, Site, plan_declared};
-/// let declared: Declared = "replicas = 1\n[nodes]\n\"10.0.0.1:7000\" = {}\n\"10.0.0.2:7000\" = {}".parse().unwrap();
-/// let mut site = Site::survey(&declared, &Settings::default())?;
-/// for step in plan_declared(&declared, &mut site)?.steps {
+/// use redistrib_ops::{Apply, Context, Operation, Settings};
+/// let declared = "replicas = 1\n[nodes]\n\"10.0.0.1:7000\" = {}\n\"10.0.0.2:7000\" = {}";
+/// let request = Apply::new(declared.parse().unwrap());
+/// let mut site = request.discover(&Settings::default())?;
+/// for step in request.plan(&mut site, Context::default())?.steps {
 ///     println!("{}", step.change);
 /// }
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
-///
-/// # Errors
-/// [`Error::Precondition`] for what cannot be had, and for a cluster that has to be mended first; where loads are balanced, those of
-/// [`crate::Connection::call`].
-pub fn plan_declared(declared: &Declared, site: &mut Site) -> Result<Plan> {
-    let load = site.load(declared.balance)?;
-    let mut plan = plan(declared, site.observed(), &load)
-        .map_err(|error| Error::Precondition(error.to_string()))?;
-    site.price(&mut plan)?;
-    Ok(plan)
+#[derive(Clone, Debug)]
+pub struct Apply {
+    /// What is declared.
+    pub declared: Declared,
+    /// The plan to carry out, made of this declaration before; nothing else is done then, and only to a cluster that is still
+    /// what it was made for.
+    pub saved: Option<SavedPlan>,
+    /// How slots move.
+    pub migration: MigrateOptions,
 }
 
-/// Carries the steps of a plan out, and returns how many when each has been seen to have come true. The caller has the
-/// site to itself, has just looked at it, and finds it as it is after the last step.
-///
-/// The first [`Cancel::press`](crate::Cancel::press) stops between two steps, and within one where that can. The same call
-/// with a new plan goes on from there.
-///
-/// # Errors
-/// Those of the operations; [`Error::Cancelled`]; [`Error::NotSettled`] for a step that has not come true.
-pub fn apply_declared(
-    declared: &Declared,
-    plan: &Plan,
-    site: &mut Site,
-    options: &MigrateOptions,
-    context: Context<'_>,
-) -> Result<usize> {
-    let count = plan.steps.len();
-    let mut is_joining = false;
-    for (done, step) in plan.steps.iter().enumerate() {
-        if context.cancel.wish() != Stop::No {
-            let what = format!(
-                "{done} of {count} steps are done; run the same command again for the rest"
-            );
-            return Err(Error::Cancelled(what));
+impl Apply {
+    /// Whatever it takes, slots moved by default options.
+    pub fn new(declared: Declared) -> Self {
+        Self { declared, saved: None, migration: MigrateOptions::default() }
+    }
+
+    fn plan_anew(&self, site: &mut Site) -> Result<Plan> {
+        let load = site.load(self.declared.balance)?;
+        let mut plan = plan(&self.declared, site.observed(), &load).map_err(ApplyError::from)?;
+        site.price(&mut plan)?;
+        Ok(plan)
+    }
+
+    /// Carries the steps of a plan out, and returns how many when each has been seen to have come true.
+    fn carry_out(&self, plan: &Plan, site: &mut Site, context: Context<'_>) -> Result<usize> {
+        let count = plan.steps.len();
+        let mut is_joining = false;
+        for (done, step) in plan.steps.iter().enumerate() {
+            if context.cancel.wish() != Stop::No {
+                let what = format!(
+                    "{done} of {count} steps are done; run the same command again for the rest"
+                );
+                return Err(Error::Cancelled(what));
+            }
+            let text = format!("Step {} of {count}: {}", done + 1, step.change);
+            context.step(Step::Other { text });
+            // Nodes that come one after the other get their data side by side.
+            let joins = matches!(step.change, Change::Join { .. });
+            if is_joining && !joins {
+                await_all_served(site.living()?, context)?;
+            }
+            is_joining = joins;
+            perform::perform(&step.change, site, &self.migration, context)?;
+            until_settled(NEWS_DEADLINE, context.cancel, || {
+                site.look_again()?;
+                let is_done = step.change.is_done(site.observed());
+                Ok((!is_done)
+                    .then(|| format!("it cannot be seen that this was done: {}", step.change)))
+            })?;
         }
-        let text = format!("Step {} of {count}: {}", done + 1, step.change);
-        context.step(Step::Other { text });
-        // Nodes that come one after the other get their data side by side.
-        let joins = matches!(step.change, Change::Join { .. });
-        if is_joining && !joins {
+        if is_joining {
             await_all_served(site.living()?, context)?;
         }
-        is_joining = joins;
-        perform::perform(&step.change, declared, site, options, context)?;
-        until_settled(NEWS_DEADLINE, context.cancel, || {
-            site.look_again(declared)?;
-            let is_done = step.change.is_done(site.observed());
-            Ok((!is_done).then(|| format!("it cannot be seen that this was done: {}", step.change)))
-        })?;
+        Ok(count)
     }
-    if is_joining {
-        await_all_served(site.living()?, context)?;
+}
+
+/// Each step is an operation of its own. The first [`Cancel::press`](crate::Cancel::press) stops between two steps, and within one
+/// where that can; the same request goes on from there.
+impl Operation for Apply {
+    const VERB: &'static str = "apply";
+    type Subject = Site;
+    type Plan = Plan;
+    /// How many steps were taken.
+    type Report = usize;
+
+    fn discover(&self, settings: &Settings) -> Result<Site> {
+        Site::survey(&self.declared, settings)
     }
-    Ok(count)
+
+    fn recovery(&self) -> Recovery<'_> {
+        Recovery::Mend(&self.migration)
+    }
+
+    fn plan(&self, site: &mut Site, _context: Context<'_>) -> Result<Plan> {
+        let Some(saved) = &self.saved else { return self.plan_anew(site) };
+        match site.observed().change_since(&saved.observed) {
+            None => Ok(saved.plan.clone()),
+            Some(change) => {
+                let was = saved.observed.fingerprint();
+                let now = site.observed().fingerprint();
+                Err(ApplyError::Changed { was, now, change }.into())
+            }
+        }
+    }
+
+    /// What steps cost changes all the time; what they are follows from the site.
+    fn still_fits(&self, _plan: &Plan, site: &mut Site, _context: Context<'_>) -> Result<bool> {
+        let before = site.observed().clone();
+        site.look_again()?;
+        Ok(site.observed().change_since(&before).is_none())
+    }
+
+    /// Servers may have done something by themselves meanwhile: what is still missing of a declaration is planned anew, a saved
+    /// plan is what it is.
+    fn apply(&self, mut plan: Plan, site: &mut Site, context: Context<'_>) -> Result<usize> {
+        let mut taken = 0;
+        for _ in 0..MOST_ROUNDS {
+            taken += self.carry_out(&plan, site, context)?;
+            plan = self.plan_anew(site)?;
+            if plan.steps.is_empty() {
+                return Ok(taken);
+            }
+            if self.saved.is_some() {
+                break;
+            }
+        }
+        Err(ApplyError::Unfinished { taken, needed: plan.steps.len() }.into())
+    }
 }

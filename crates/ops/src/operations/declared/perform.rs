@@ -1,11 +1,11 @@
 //! One step, by the operation that does it.
 
 use redistrib_cluster_model::Move;
-use redistrib_cluster_model::declare::{Change, Declared, Transfer};
+use redistrib_cluster_model::declare::{Change, Transfer};
 
 use super::survey::{Site, create_plan};
 use crate::add_node::{NewRole, add_node, add_owner};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::migrate::{MigrateOptions, migrate};
 use crate::operations::configure::configure;
 use crate::operations::create::Candidates;
@@ -13,7 +13,7 @@ use crate::operations::departure::Departure;
 use crate::operations::failover::{Failover, FailoverMode};
 use crate::operations::follow::follow;
 use crate::served::await_new_cluster;
-use crate::{Cluster, Context, Endpoint};
+use crate::{ApplyError, Cluster, Context, Endpoint};
 
 /// Carries one step out.
 ///
@@ -21,13 +21,12 @@ use crate::{Cluster, Context, Endpoint};
 /// Those of the operation.
 pub(super) fn perform(
     change: &Change,
-    declared: &Declared,
     site: &mut Site,
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<()> {
     match change {
-        Change::Create { .. } => create(change, declared, site, context),
+        Change::Create { .. } => create(change, site, context),
         Change::Configure { nodes, settings, rewrite } => {
             let nodes: Vec<Endpoint> =
                 nodes.iter().map(|at| at.parse()).collect::<Result<_, _>>()?;
@@ -57,14 +56,12 @@ pub(super) fn perform(
     }
 }
 
-fn create(change: &Change, declared: &Declared, site: &Site, context: Context<'_>) -> Result<()> {
-    let plan = create_plan(change, declared)
-        .ok_or_else(|| Error::Precondition("the plan is of another file".into()))?;
+fn create(change: &Change, site: &Site, context: Context<'_>) -> Result<()> {
+    let plan = create_plan(change, site.declared()).ok_or(ApplyError::OtherFile)?;
     let endpoints: Vec<Endpoint> = site.endpoints().cloned().collect();
     let mut candidates = Candidates::survey(&endpoints, site.settings())?;
     candidates.create(&plan, context)?;
-    let seed =
-        endpoints.first().ok_or_else(|| Error::Precondition("no node is declared".into()))?;
+    let seed = endpoints.first().ok_or(ApplyError::OtherFile)?;
     await_new_cluster(&mut Cluster::discover(seed, site.settings())?, context)
 }
 

@@ -8,15 +8,17 @@ use redistrib_cluster_model::{Beginning, Node, NodeId, Standing};
 
 use super::figures;
 use crate::candidate::Candidate;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::lock::Lock;
 use crate::operations::create::Candidates;
+use crate::operations::operation::Subject;
 use crate::operations::rebalance::{By, measure};
-use crate::{Cluster, Context, Endpoint, Settings, server_info};
+use crate::{ApplyError, Cluster, Context, Endpoint, Settings, server_info};
 
 /// The declared nodes and the cluster that some of them belong to.
 #[derive(Debug)]
 pub struct Site {
+    declared: Declared,
     cluster: Option<Cluster>,
     candidates: Vec<(NodeId, Endpoint)>,
     observed: Observed,
@@ -27,8 +29,8 @@ impl Site {
     /// Asks all declared nodes who they are, and the other nodes of their cluster. Changes nothing.
     ///
     /// # Errors
-    /// Those of [`Candidates::survey`]: each declared node has to answer; [`Error::Precondition`] for a declared setting that a
-    /// node does not have, and for nodes of more than one cluster; [`Error::NotEmpty`] for one with keys that belongs to none.
+    /// Those of [`Candidates::survey`]: each declared node has to answer; [`ApplyError`] for a declared setting that a
+    /// node does not have, and for nodes of more than one cluster; [`Error::NotEmpty`](crate::Error::NotEmpty) for one with keys that belongs to none.
     pub fn survey(declared: &Declared, settings: &Settings) -> Result<Self> {
         Self::look(declared, settings, false)
     }
@@ -56,16 +58,8 @@ impl Site {
             }
         };
         let candidates = ids.into_iter().zip(endpoints).collect();
-        Ok(Self { cluster, candidates, observed, settings: settings.clone() })
-    }
-
-    /// Looks once more.
-    ///
-    /// # Errors
-    /// Those of [`Site::survey`].
-    pub fn look_again(&mut self, declared: &Declared) -> Result<()> {
-        *self = Self::look(declared, &self.settings, self.cluster.is_some())?;
-        Ok(())
+        let (declared, settings) = (declared.clone(), settings.clone());
+        Ok(Self { declared, cluster, candidates, observed, settings })
     }
 
     /// Writes to the steps what they cost.
@@ -81,20 +75,9 @@ impl Site {
         &self.observed
     }
 
-    /// The cluster, where there is one.
-    pub fn cluster(&mut self) -> Option<&mut Cluster> {
-        self.cluster.as_mut()
-    }
-
-    /// Keeps others away from the cluster, or from the nodes that are to be one.
-    ///
-    /// # Errors
-    /// Those of [`Lock::take`].
-    pub fn lock(&self, verb: &str, context: Context<'_>) -> Result<Lock> {
-        match &self.cluster {
-            Some(cluster) => Lock::take(cluster, verb, context),
-            None => Lock::take_on(self.candidates.clone(), &self.settings, verb, context),
-        }
+    /// What is declared of it.
+    pub(super) fn declared(&self) -> &Declared {
+        &self.declared
     }
 
     /// How it is connected to.
@@ -121,13 +104,36 @@ impl Site {
     /// The id of the node of this address.
     pub(super) fn id(&self, at: &str) -> Result<NodeId> {
         let seen = self.observed.node(at);
-        seen.map(|seen| seen.id).ok_or_else(|| Error::Precondition(format!("{at} is not there")))
+        Ok(seen.map(|seen| seen.id).ok_or_else(|| ApplyError::NotThere(at.to_owned()))?)
     }
 
     /// The cluster.
     pub(super) fn living(&mut self) -> Result<&mut Cluster> {
-        let missing = || Error::Precondition("the nodes are no cluster yet".into());
-        self.cluster.as_mut().ok_or_else(missing)
+        Ok(self.cluster.as_mut().ok_or(ApplyError::NoCluster)?)
+    }
+}
+
+impl Subject for Site {
+    fn nodes(&self) -> Vec<(NodeId, Endpoint)> {
+        let members = self.cluster.iter().flat_map(Subject::nodes);
+        let is_other = |(id, _): &(NodeId, Endpoint)| self.candidates.iter().all(|it| it.0 != *id);
+        self.candidates.iter().cloned().chain(members.filter(is_other)).collect()
+    }
+
+    fn lock(&self, verb: &str, context: Context<'_>) -> Result<Lock> {
+        match &self.cluster {
+            Some(cluster) => Lock::take(cluster, verb, context),
+            None => Lock::take_on(self.candidates.clone(), &self.settings, verb, context),
+        }
+    }
+
+    fn look_again(&mut self) -> Result<()> {
+        *self = Self::look(&self.declared, &self.settings, self.cluster.is_some())?;
+        Ok(())
+    }
+
+    fn cluster(&mut self) -> Option<&mut Cluster> {
+        self.cluster.as_mut()
     }
 }
 
@@ -154,10 +160,7 @@ fn require_files(candidates: &Candidates) -> Result<()> {
     let has_none = |node: &&Candidate| node.info.field("config_file") == Some("");
     match candidates.nodes().iter().find(has_none) {
         None => Ok(()),
-        Some(node) => Err(Error::Precondition(format!(
-            "{} was started without a file of settings, so that it cannot write any (rewrite)",
-            node.connection.endpoint()
-        ))),
+        Some(node) => Err(ApplyError::NoConfigFile(node.connection.endpoint().clone()).into()),
     }
 }
 
@@ -199,7 +202,7 @@ fn cluster_of(candidates: &Candidates, settings: &Settings) -> Result<Cluster> {
         let odd = candidates.nodes().iter().find(|node| node.require_empty().is_err());
         return Err(match odd {
             Some(node) => node.not_empty(),
-            None => Error::Precondition("the declared nodes are in no cluster".into()),
+            None => ApplyError::NoCluster.into(),
         });
     };
     Cluster::discover(seed.connection.endpoint(), settings)
@@ -218,11 +221,8 @@ fn see_members(observed: &mut Observed, cluster: &Cluster, nodes: &[Candidate]) 
             Standing::Stranger if node.info.keys() > 0 => return Err(node.not_empty()),
             Standing::Stranger => false,
             Standing::Foreigner { others } => {
-                return Err(Error::Precondition(format!(
-                    "{} is a member of another cluster, of {others} other nodes, than {}",
-                    seen.at,
-                    cluster.seed()
-                )));
+                let (node, seed) = (seen.at.clone(), cluster.seed().clone());
+                return Err(ApplyError::OtherCluster { node, others, seed }.into());
             }
         };
     }

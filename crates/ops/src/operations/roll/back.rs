@@ -23,7 +23,7 @@ pub(super) struct Before {
 }
 
 /// A node that is back.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Back {
     pub(super) restarted: bool,
     pub(super) version: Option<String>,
@@ -88,12 +88,12 @@ pub(super) fn await_back(
     patience: Duration,
     context: Context<'_>,
 ) -> Result<Back> {
-    let mut back = None;
+    let mut back = Back::default();
     let mut progress = Progress { since: Instant::now(), run: None, most: 0 };
     until_settled(LONGEST, context.cancel, || {
         let missing = match look(cluster, node, before, must_restart)? {
             Ok(found) => {
-                back = Some(found);
+                back = found;
                 return Ok(None);
             }
             Err(missing) => missing,
@@ -115,7 +115,7 @@ pub(super) fn await_back(
     })?;
     look_again(cluster, node.id)?;
     await_rest(cluster, patience, context)?;
-    back.ok_or_else(|| Error::Precondition(format!("{node} was not seen")))
+    Ok(back)
 }
 
 /// Waits until all that answer serve, replicas are in step, and nobody holds another for failed.

@@ -11,15 +11,16 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::plan::roll::{
     RollNode, RollPlan, RollPlanError, RollWish, Turn, TurnRole, deputy, plan_roll,
 };
-use redistrib_cluster_model::{Member as Named, NodeId, ServerInfo, Waits};
+use redistrib_cluster_model::{Member as Named, NodeId, NodeName, ServerInfo, Waits};
 
 use crate::error::{Error, Result};
 use crate::lock::Lock;
+use crate::operations::operation::Operation;
 use crate::served::{missing_copy, unready};
 use crate::wait::until_settled;
 use crate::{
-    Cluster, Context, Event, Failover, FailoverMode, Member, MoveError, RollError, Step, Stop,
-    agreement, server_info,
+    Cluster, Context, Endpoint, Event, Failover, FailoverMode, Member, MoveError, RollError,
+    Settings, Step, Stop, agreement, server_info,
 };
 use back::{Before, await_back, await_rest};
 
@@ -29,13 +30,24 @@ pub struct RollOptions {
     /// What is run by `sh -c` for each node, with `REDIS_TRIB_HOST`, `REDIS_TRIB_PORT`, `REDIS_TRIB_ID` and `REDIS_TRIB_ROLE`
     /// (`master` or `replica`) in its environment.
     pub command: String,
-    /// How long it may take.
+    /// How long it may take. Default 10 minutes.
     pub command_deadline: Duration,
-    /// Whether a node is back only once it has restarted.
+    /// Whether a node is back only once it has restarted. Default true.
     pub must_restart: bool,
     /// How long a node may be away, or make no progress in loading and copying; by default what the nodes' settings ask for
     /// ([`Waits`]).
     pub patience: Option<Duration>,
+}
+
+impl Default for RollOptions {
+    fn default() -> Self {
+        Self {
+            command: String::new(),
+            command_deadline: Duration::from_secs(600),
+            must_restart: true,
+            patience: None,
+        }
+    }
 }
 
 /// What a roll has done.
@@ -47,51 +59,93 @@ pub struct Rolled {
     pub held_up: Option<Duration>,
 }
 
-/// Plans the turns of a cluster's nodes. Changes nothing.
-///
-/// # Errors
-/// [`RollError::Plan`]; [`Error::Move`] for slots that an interrupted migration has left open; [`Error::Precondition`] where the nodes that
-/// answer do not agree, or do not serve.
-pub fn plan_cluster_roll(cluster: &mut Cluster, wish: &RollWish) -> Result<RollPlan> {
-    refuse_ill(cluster)?;
-    Ok(plan_roll(&survey(cluster), wish).map_err(RollError::from)?)
-}
-
-/// Carries a plan out: each node is seen to be well before the next one has its turn. The lock is taken on new masters, too.
+/// The request to run a command for each node in turn.
 ///
 /// ```no_run
-/// use std::time::Duration;
-/// use redistrib_ops::model::plan::roll::RollWish;
-/// use redistrib_ops::{Cluster, Context, RollOptions, Settings, plan_cluster_roll, roll};
-/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
-/// let plan = plan_cluster_roll(&mut cluster, &RollWish::default())?;
-/// let options = RollOptions {
-///     command: "ssh $REDIS_TRIB_HOST systemctl restart redis@$REDIS_TRIB_PORT".into(),
-///     command_deadline: Duration::from_secs(600),
-///     must_restart: true,
-///     patience: None,
-/// };
-/// roll(&mut cluster, &plan, &options, None, Context::default())?;
+/// use redistrib_ops::{Context, Roll, RollOptions, Settings, carry_out};
+/// let command = "ssh $REDIS_TRIB_HOST systemctl restart redis@$REDIS_TRIB_PORT".into();
+/// let options = RollOptions { command, ..RollOptions::default() };
+/// let request = Roll { seed: "127.0.0.1:7000".parse()?, options, ..Roll::default() };
+/// println!("{} nodes are done", carry_out(request, &Settings::default(), Context::default())?.done.len());
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
-///
-/// # Errors
-/// [`RollError::Stopped`], with what is left and why.
-pub fn roll(
-    cluster: &mut Cluster,
-    plan: &RollPlan,
-    options: &RollOptions,
-    lock: Option<&Lock>,
-    context: Context<'_>,
-) -> Result<Rolled> {
-    let told = server_info::ask(cluster, &Waits::SETTINGS);
-    let patience = options.patience.unwrap_or(Waits::of(told.iter().flatten()).returning());
-    let (back, rolled) = (plan.back.clone(), Rolled::default());
-    let mut run = Run { cluster, options, patience, lock, context, back, rolled };
-    match run.all(plan) {
-        Ok(()) => Ok(run.rolled),
-        Err(error) => Err(run.stopped(plan, error)),
+#[derive(Clone, Debug, Default)]
+pub struct Roll {
+    /// Any node of the cluster.
+    pub seed: Endpoint,
+    /// These nodes alone; empty for all.
+    pub only: Vec<NodeName>,
+    /// Nodes that are to be masters at the end, as they were before a run that has stopped.
+    pub back: Vec<NodeName>,
+    /// Masters stay what they have become meanwhile.
+    pub no_failback: bool,
+    /// Slots may be without service while their master restarts.
+    pub allow_downtime: bool,
+    /// How to go about it.
+    pub options: RollOptions,
+}
+
+/// Each node is seen to be well before the next one has its turn. A run that stops fails with [`RollError::Stopped`], which has
+/// what is left and why.
+impl Operation for Roll {
+    const VERB: &'static str = "roll";
+    type Subject = Cluster;
+    type Plan = RollPlan;
+    type Report = Rolled;
+
+    fn discover(&self, settings: &Settings) -> Result<Cluster> {
+        Cluster::discover(&self.seed, settings)
     }
+
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<RollPlan> {
+        let wish = RollWish {
+            only: found(cluster, &self.only)?,
+            back: found(cluster, &self.back)?,
+            no_failback: self.no_failback,
+            allow_downtime: self.allow_downtime,
+        };
+        refuse_ill(cluster)?;
+        Ok(plan_roll(&survey(cluster), &wish).map_err(RollError::from)?)
+    }
+
+    /// Who has a turn, and as what, is what was agreed to: which replica takes a master's place is chosen when it is its turn.
+    fn still_fits(
+        &self,
+        plan: &RollPlan,
+        cluster: &mut Cluster,
+        context: Context<'_>,
+    ) -> Result<bool> {
+        let turn = |turn: &Turn| (turn.node.id, std::mem::discriminant(&turn.role));
+        cluster.refresh();
+        let now = self.plan(cluster, context)?;
+        Ok(now.turns.iter().map(turn).eq(plan.turns.iter().map(turn)))
+    }
+
+    fn apply(&self, plan: RollPlan, cluster: &mut Cluster, context: Context<'_>) -> Result<Rolled> {
+        self.apply_locked(plan, cluster, None, context)
+    }
+
+    fn apply_locked(
+        &self,
+        plan: RollPlan,
+        cluster: &mut Cluster,
+        lock: Option<&Lock>,
+        context: Context<'_>,
+    ) -> Result<Rolled> {
+        let told = server_info::ask(cluster, &Waits::SETTINGS);
+        let options = &self.options;
+        let patience = options.patience.unwrap_or(Waits::of(told.iter().flatten()).returning());
+        let (back, rolled) = (plan.back.clone(), Rolled::default());
+        let mut run = Run { cluster, options, patience, lock, context, back, rolled };
+        match run.all(&plan) {
+            Ok(()) => Ok(run.rolled),
+            Err(error) => Err(run.stopped(&plan, error)),
+        }
+    }
+}
+
+fn found(cluster: &Cluster, names: &[NodeName]) -> Result<Vec<NodeId>> {
+    names.iter().map(|name| cluster.find(name)).collect()
 }
 
 /// A roll under way.
@@ -244,10 +298,8 @@ fn refuse_ill(cluster: &mut Cluster) -> Result<()> {
         }
     }
     let amiss = agreement::disagreement(cluster, |_| true).or_else(|| unready(cluster));
-    amiss.map_or(Ok(()), |what| {
-        let seed = cluster.seed();
-        Err(Error::Precondition(format!("{what}: see `redis-trib check {seed}` first")))
-    })
+    amiss
+        .map_or(Ok(()), |what| Err(RollError::Unwell { what, seed: cluster.seed().clone() }.into()))
 }
 
 /// All nodes as they stand, in the order of their addresses.
