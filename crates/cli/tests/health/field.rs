@@ -27,11 +27,20 @@ impl Field {
         replicas: usize,
         config: &[&str],
     ) -> Self {
+        Self::of(&TestServer::named(server).unwrap(), masters, replicas, config)
+    }
+
+    pub(crate) fn of(
+        server: &TestServer,
+        masters: usize,
+        replicas: usize,
+        config: &[&str],
+    ) -> Self {
         let lab = TempLab::up(Options {
             nodes: Some(masters * (replicas + 1)),
             replicas: Some(replicas),
             layout: Some(Layout::Cluster),
-            server: Some(TestServer::named(server).unwrap().program),
+            server: Some(server.program.clone()),
             config: config.iter().map(|line| (*line).to_owned()).collect(),
             ..Options::default()
         });

@@ -8,6 +8,7 @@ mod support;
 
 mod bus;
 mod field;
+mod hidden;
 mod members;
 mod servers;
 mod states;

@@ -1,5 +1,6 @@
 //! Slots and members: who is there, and who knows whom.
 
+use redistrib_ops::lab::{TempLab, TestServer};
 use serde_json::Value;
 
 use crate::field::{Field, advises, find};
@@ -108,4 +109,34 @@ fn slots_and_members_that_are_amiss_are_named() {
     field.lab.restart(2).unwrap();
     field.is_rid_of("cluster-down");
     field.check().expect(0);
+}
+
+/// A replica that follows a node which has been met and does not come, and then nobody.
+#[test]
+fn a_replica_of_nobody_is_named() {
+    for server in ["redis-7.0", "redis-8.6", "valkey-9.1"] {
+        let lab = TempLab::nodes(&TestServer::named(server).unwrap(), 2).unwrap();
+        let nodes: Vec<String> = lab.endpoints().iter().map(ToString::to_string).collect();
+        trib(&["start", &nodes[0], "--yes"]).expect(0);
+        trib(&["add-node", &nodes[1], &nodes[0]]).expect(0);
+        let field = Field { lab, nodes, options: Vec::new() };
+        field.tell(1, "CLUSTER MEET 127.0.0.1 1");
+        let known = field.tell(1, "CLUSTER NODES");
+        let met = known.lines().find(|line| line.contains("handshake")).unwrap();
+        let met = met.split(' ').next().unwrap();
+        field.tell(1, &format!("CLUSTER REPLICATE {met}"));
+        let unknown = field.finds("replica-of-unknown");
+        assert_eq!((&unknown["master"], &unknown["replica"]["address"]), (&met.into(), &field.nodes[1].as_str().into()));
+        let step = format!("`redis-trib exec {} CLUSTER REPLICATE ID`", field.nodes[1]);
+        advises(&unknown, "error", &step);
+        let nobody = field.finds("replica-without-master");
+        assert_eq!(nobody["replica"]["address"], field.nodes[1].as_str(), "{nobody}");
+        advises(&nobody, "error", &step);
+        field.check().expect(1).shows(&["[ERR] replica ", " follows no master"]);
+        trib(&["exec", &field.nodes[1], "CLUSTER", "REPLICATE", &field.id(0)]).expect(0);
+        field.is_rid_of("replica-without-master");
+        field.is_rid_of("replica-link-down");
+        field.is_rid_of("replica-syncing");
+        field.check().expect(0);
+    }
 }

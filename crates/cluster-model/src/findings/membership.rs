@@ -1,9 +1,9 @@
 //! Findings about nodes: whether they answer, know each other, and are followed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{Backlog, Finding, Member, Survey};
-use crate::{Flags, Node, NodeId, SlotJob, Snapshot};
+use crate::{Address, Flags, Node, NodeId, SlotJob, Snapshot};
 
 /// What may wait for a node on the bus without a word: a message is some kilobytes, with what clients publish it may be more.
 const BACKLOG: u64 = 1 << 20;
@@ -21,19 +21,32 @@ pub(super) fn unreachable(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
     }));
 }
 
-/// One id at several addresses.
-pub(super) fn same_id(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
+/// Ids by which another server answers than the member.
+pub(super) fn same_id(
+    snapshot: &Snapshot,
+    twins: &[(NodeId, Address)],
+    findings: &mut Vec<Finding>,
+) {
     let mut addresses: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
-    for view in snapshot.views.iter().filter(|view| view.answer.is_ok()) {
-        let Some(id) = view.id else { continue };
-        let known = addresses.entry(id).or_default();
-        let address = view.asked.to_string();
-        if !known.contains(&address) {
-            known.push(address);
-        }
+    for (id, twin) in twins {
+        let asked = || snapshot.view(*id).map(|view| view.asked.to_string()).into_iter().collect();
+        addresses.entry(*id).or_insert_with(asked).push(twin.to_string());
     }
-    addresses.retain(|_, addresses| addresses.len() > 1);
     findings.extend(addresses.into_iter().map(|(id, addresses)| Finding::SameId { id, addresses }));
+}
+
+/// Addresses under which nodes know another than it knows itself, of those that answer. It is so while news of a change
+/// spreads, and again and again where two servers have one id: each tells the others where it is.
+pub(super) fn elsewhere(survey: &Survey<'_>) -> Vec<(NodeId, Address)> {
+    let place = |address: &Address| (address.host.clone(), address.port);
+    let is_moved = |node: &Node| {
+        let own = survey.node(node.id).filter(|_| survey.answers(node.id));
+        own.is_some_and(|own| place(&own.address) != place(&node.address))
+    };
+    let seen = survey.seen(|node| !node.flags.is_handshake() && is_moved(node));
+    let places: BTreeSet<_> = seen.iter().map(|(_, node)| (node.id, place(&node.address))).collect();
+    let places = places.into_iter().filter(|(_, (host, port))| !host.is_empty() && *port != 0);
+    places.map(|(id, (host, port))| (id, Address::new(host, port))).collect()
 }
 
 /// One address of several ids.

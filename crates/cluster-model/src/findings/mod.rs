@@ -17,7 +17,7 @@ pub use open_slots::{OpenKind, OpenSlots, OpenState, Way};
 pub use servers::{Lag, SETTINGS, replication_lag};
 pub(crate) use survey::Survey;
 
-use crate::{NodeId, ServerInfo, SlotJob, SlotSet, Snapshot};
+use crate::{Address, NodeId, ServerInfo, SlotJob, SlotSet, Snapshot};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -106,7 +106,8 @@ pub enum Finding {
         /// Why there is no answer.
         reason: String,
     },
-    /// One id answers at several addresses: a data folder was copied, or one node has many names.
+    /// Several servers answer by one id: one of them began with a copy of another's `nodes.conf`, and takes writes for the same
+    /// slots.
     SameId {
         /// The id.
         id: NodeId,
@@ -406,6 +407,8 @@ pub struct Told<'a> {
     pub backlogs: &'a [Backlog],
     /// The atomic migrations that they are at.
     pub jobs: &'a [SlotJob],
+    /// Servers that answer by the id of a member and are another than that, with where they do.
+    pub twins: &'a [(NodeId, Address)],
 }
 
 /// What a node has to send to another on the cluster bus (`CLUSTER LINKS`).
@@ -470,7 +473,6 @@ impl Snapshot {
         let survey = Survey::new(self);
         let mut findings = Vec::new();
         membership::unreachable(self, &mut findings);
-        membership::same_id(self, &mut findings);
         membership::same_address(&survey, &mut findings);
         membership::ill(&survey, &mut findings);
         membership::bus_links(&survey, &mut findings);
@@ -483,10 +485,18 @@ impl Snapshot {
         membership::replication(&survey, &mut findings);
         findings
     }
+
+    /// Addresses under which some node knows one that answers elsewhere and says so, each once. Another server may answer
+    /// there by the same id: see [`Told::twins`].
+    pub fn elsewhere(&self) -> Vec<(NodeId, Address)> {
+        membership::elsewhere(&Survey::new(self))
+    }
+
     /// [`Snapshot::findings`], and what the servers tell of themselves.
     pub fn diagnosis(&self, told: Told<'_>) -> Vec<Finding> {
         let mut findings = self.findings();
         let survey = Survey::new(self);
+        membership::same_id(self, told.twins, &mut findings);
         servers::Servers::new(self, &survey, told.servers).findings(&mut findings);
         membership::backlogs(&survey, told.backlogs, &mut findings);
         membership::jobs(&survey, told.jobs, &mut findings);

@@ -116,11 +116,23 @@ fn shared_addresses_and_ids_are_named() {
         words(&snapshot(&nodes)),
         [format!("nodes {}, {} announce the same address h:7001", id(1), id(3))]
     );
+}
+
+#[test]
+fn an_id_that_answers_elsewhere_too_is_named() {
     let mut twice = snapshot(&three_masters());
-    let mut copy = twice.views[0].clone();
-    copy.asked = "other:7001".parse().unwrap();
-    twice.views.push(copy);
-    assert_eq!(words(&twice), [format!("nodes h:7001, other:7001 share the id {}", id(1))]);
+    assert_eq!(twice.elsewhere(), []);
+    // The own line of each decides, and what is told of a node that does not answer does not count.
+    seen(&mut twice, 1, 0).address = "other:7001".parse().unwrap();
+    seen(&mut twice, 2, 0).address = "other:7001".parse().unwrap();
+    seen(&mut twice, 0, 2).address.port = 7009;
+    silence(&mut twice, 2);
+    let twins = twice.elsewhere();
+    assert_eq!(twins, [(id(1), "other:7001".parse().unwrap())]);
+    let told = Told { twins: &twins, ..Told::default() };
+    let found: Vec<String> = twice.diagnosis(told).iter().map(ToString::to_string).collect();
+    let shared = format!("nodes h:7001, other:7001 share the id {}", id(1));
+    assert!(found.contains(&shared), "{found:?}");
 }
 
 #[test]

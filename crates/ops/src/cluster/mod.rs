@@ -10,6 +10,7 @@ mod parallel;
 pub(crate) mod served;
 pub mod server_info;
 mod sync_delay;
+pub(crate) mod twins;
 
 use std::sync::Arc;
 

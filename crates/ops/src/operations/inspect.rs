@@ -6,7 +6,7 @@ use redistrib_cluster_model::findings::{SETTINGS, tell_black_listed};
 use redistrib_cluster_model::{Finding, Node, NodeId, ServerInfo, SlotJob, Told};
 use serde::Serialize;
 
-use crate::cluster::{black_list, bus};
+use crate::cluster::{black_list, bus, twins};
 use crate::migrate::jobs;
 use crate::{Cluster, Endpoint, server_info};
 
@@ -74,7 +74,8 @@ impl Report {
 pub fn inspect(cluster: &mut Cluster) -> Report {
     let told = server_info::ask(cluster, &SETTINGS);
     let (backlogs, jobs) = (bus::backlogs(cluster, &told), jobs(cluster));
-    let told_all = Told { servers: &told, backlogs: &backlogs, jobs: &jobs };
+    let twins = twins::twins(cluster, &told);
+    let told_all = Told { servers: &told, backlogs: &backlogs, jobs: &jobs, twins: &twins };
     let findings = cluster.snapshot().diagnosis(told_all);
     let listed = black_list::black_lists(cluster, &findings);
     let findings = tell_black_listed(findings, &listed);

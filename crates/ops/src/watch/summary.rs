@@ -25,7 +25,7 @@ pub(super) fn sample(
     let infos: Vec<Option<ServerInfo>> =
         seen.iter().map(|seat| seat.answer.as_ref()?.info.clone()).collect();
     let jobs = jobs(&seen);
-    let told = Told { servers: &infos, backlogs: &[], jobs: &jobs };
+    let told = Told { servers: &infos, jobs: &jobs, ..Told::default() };
     let asked = seen.iter().filter_map(|seat| seat.answer.as_ref()).filter(|it| it.view.is_ok());
     let (oldest, newest) = asked.fold((None, None), |(old, new): (Option<Instant>, _), it| {
         let old = old.map_or(it.begun, |old| old.min(it.begun));

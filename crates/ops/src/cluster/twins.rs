@@ -1,0 +1,32 @@
+//! Servers that share an id, since one of them began with a copy of the other's `nodes.conf`.
+
+use redistrib_cluster_model::{Address, NodeId, ServerInfo};
+
+use super::candidate::Candidate;
+use super::in_parallel;
+use crate::{Cluster, Endpoint, Member};
+
+/// Where more nodes have other addresses than this, all have moved, and nobody is asked.
+const MOST: usize = 16;
+
+/// Servers that answer by a member's id where some node knows it, and are another than the one that was asked. `told` is what the
+/// members tell, in their order.
+pub(crate) fn twins(cluster: &Cluster, told: &[Option<ServerInfo>]) -> Vec<(NodeId, Address)> {
+    let mut places = cluster.snapshot().elsewhere();
+    if places.is_empty() || places.len() > MOST {
+        return Vec::new();
+    }
+    let asked = |id: NodeId| {
+        let mut members = cluster.members().iter().map(Member::id).zip(told);
+        members.find(|(member, _)| *member == id)?.1.as_ref()?.field("run_id")
+    };
+    let answers = in_parallel(&places, |(id, at)| {
+        let found = Candidate::look(&Endpoint::tcp(at.host.as_str(), at.port), cluster.settings()).ok()?;
+        // One server may have several addresses.
+        let run = found.info.field("run_id")?;
+        Some(found.node.id == *id && asked(*id).is_some_and(|own| own != run))
+    });
+    let mut answers = answers.into_iter();
+    places.retain(|_| answers.next().flatten() == Some(true));
+    places
+}
