@@ -11,7 +11,8 @@ use std::process::Stdio;
 use redistrib_cli::args::command;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Finding;
-use support::{program, trib_with};
+use serde_json::Value;
+use support::{addresses, program, trib, trib_with};
 
 const JSON_MD: &str = include_str!("../../../docs/json.md");
 
@@ -103,5 +104,74 @@ fn what_cannot_be_written_is_a_failure_and_what_is_not_read_is_none() {
         let told = program().args(args).stdout(out).stderr(Stdio::piped()).output().unwrap();
         let complaint = String::from_utf8_lossy(&told.stderr).into_owned();
         assert_eq!((told.status.code(), &*complaint), (Some(0), ""), "{args:?}");
+    }
+}
+
+/// Names of fields are a contract: each that is printed stands in docs/json.md, so that none gets another name unawares.
+#[test]
+fn every_field_that_is_printed_is_documented() {
+    let server = TestServer::named("valkey-9.1").unwrap();
+    let (lab, spare) =
+        (TempLab::cluster(&server, 3, 1).unwrap(), TempLab::nodes(&server, 2).unwrap());
+    let server = TempLab::plain(&server, 1).unwrap();
+    let plain = addresses(&server);
+    let (nodes, spares) = (addresses(&lab), addresses(&spare));
+    let (seed, folder) = (nodes[0].as_str(), tempfile::tempdir().unwrap());
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (file, saved) = (path("cluster.toml"), path("saved"));
+    let exported = trib(&["export", seed]).expect(0).stdout;
+    std::fs::write(&file, exported.replacen(" = {", " = { weight = 2.0,", 1)).unwrap();
+    trib(&["exec", "-c", seed, "SET", "key", "value"]).expect(0);
+    let verbs: [&[&str]; 21] = [
+        &["check", seed],
+        &["info", seed],
+        &["list", seed],
+        &["status", seed],
+        &["export", seed],
+        &["plan", &file],
+        &["apply", &file, "--yes"],
+        &["reshard", seed, "--from", "all", "--to", seed, "--slots", "20", "--dry-run"],
+        &[
+            "reshard", seed, "--from", "all", "--to", seed, "--slots", "20", "--atomic", "never",
+            "--yes",
+        ],
+        &["rebalance", seed, "--threshold", "1"],
+        &["fix", seed],
+        &["bench", seed, "--slots", "10", "--yes"],
+        &["roll", seed, "--exec", "true", "--no-restart", "--yes"],
+        &["backup", seed, &saved],
+        &["copy", seed, &plain[0], "--dry-run"],
+        &["import", seed, "--from", &spares[1], "--copy"],
+        &["add-node", &spares[0], seed, "--replica"],
+        &["failover", &spares[0], "--dry-run"],
+        &["del-node", seed, &spares[0], "--yes"],
+        &["forget-failed", seed],
+        &["set-timeout", seed, "15000"],
+    ];
+    for verb in verbs {
+        let told = trib(&[verb, &["--json"]].concat()).expect(0);
+        let mut names = BTreeSet::new();
+        for line in told.stdout.lines() {
+            fields(&serde_json::from_str(line).unwrap(), &mut names);
+        }
+        let is_told = |name: &&String| {
+            JSON_MD.contains(&format!("`{name}`")) || JSON_MD.contains(&format!("\"{name}\":"))
+        };
+        let (told, untold): (Vec<_>, Vec<_>) = names.iter().partition(is_told);
+        assert!(untold.is_empty() && !told.is_empty(), "{verb:?}: {untold:?}, and {told:?}");
+    }
+}
+
+/// The names of a document's fields.
+fn fields(document: &Value, names: &mut BTreeSet<String>) {
+    match document {
+        Value::Array(parts) => parts.iter().for_each(|part| fields(part, names)),
+        Value::Object(parts) => {
+            for (name, part) in parts {
+                names.insert(name.clone());
+                fields(part, names);
+            }
+        }
+        _ => {}
     }
 }

@@ -1,6 +1,7 @@
 //! The nodes of a cluster, and what they are to each other.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use redistrib_cluster_model::NodeId;
 use redistrib_resp::Command;
@@ -18,6 +19,9 @@ pub(crate) fn cluster_nodes() -> Command {
 pub(crate) fn cluster_info() -> Command {
     cluster("INFO")
 }
+
+/// How long an introduction by `CLUSTER MEET` is given to take effect before it is made again: servers drop handshakes that cross.
+pub(crate) const REPEAT_INTRODUCTION: Duration = Duration::from_millis(400);
 
 /// `CLUSTER MEET ip port [bus port]`. Servers take no names. They take a bus port since 4.0, so it is named only where it
 /// is not the usual one.

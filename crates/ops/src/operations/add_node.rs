@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Node, NodeId, SharedTopology, Standing};
+use redistrib_cluster_model::{Node, NodeId, SharedTopology, Standing, Waits};
 use redistrib_resp::{Command, Reply};
 
 use crate::candidate::Candidate;
 use crate::cluster::bus::await_links;
 use crate::commands::replies::info_in;
-use crate::commands::{self, Reset};
+use crate::commands::{self, REPEAT_INTRODUCTION, Reset};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{
@@ -17,14 +17,10 @@ use crate::{
 
 /// How long the nodes may take to know a new one.
 const JOIN_DEADLINE: Duration = Duration::from_secs(20);
-/// How long an introduction is given to take effect before it is made again.
-const REPEAT_INTRODUCTION: Duration = Duration::from_millis(400);
 /// How long a handshake may take from one side's end of it to the other's.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(2);
 /// How long servers keep the ids of nodes that they were told to forget (`CLUSTER_BLACKLIST_TTL`).
 const FORGOTTEN_FOR: Duration = Duration::from_secs(60);
-/// What servers have for `cluster-node-timeout` unless told otherwise.
-const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What a new node is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -356,7 +352,7 @@ fn keep_known(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) 
 /// How long news may take to reach every node: each hears of each other within half a node timeout.
 fn gossip_round(cluster: &mut Cluster) -> Duration {
     let timeout = longest(cluster, "cluster-node-timeout", Duration::from_millis);
-    timeout.unwrap_or(DEFAULT_NODE_TIMEOUT) / 2 + Duration::from_secs(2)
+    timeout.unwrap_or(Waits::default().node_timeout) / 2 + Duration::from_secs(2)
 }
 
 /// How long the nodes keep the ids of those that they were told to forget. Newer servers have a setting for it.

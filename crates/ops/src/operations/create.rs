@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::create::{CreatePlan, plan_create};
-use redistrib_cluster_model::{Address, Beginning, Intended, Named, NodeId, SlotRange};
+use redistrib_cluster_model::{Address, Beginning, Intended, Named, NodeId, SlotRange, Waits};
 use redistrib_resp::Command;
 
 use super::operation::{Operation, Subject};
 use crate::candidate::Candidate;
 use crate::cluster::{in_parallel, read_topology};
-use crate::commands::{self, Reset};
+use crate::commands::{self, REPEAT_INTRODUCTION, Reset};
 use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::served::await_new_cluster;
@@ -23,12 +23,6 @@ use crate::{ApplyError, Cancel, Cluster, Context, Endpoint, MembershipError, Set
 /// How long the nodes may take to know each other at least, and how much longer for each of them.
 const LEAST_JOIN_TIME: Duration = Duration::from_secs(20);
 const JOIN_TIME_PER_NODE: Duration = Duration::from_millis(500);
-
-/// What servers have for `cluster-node-timeout` unless told otherwise.
-const DEFAULT_NODE_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// How long an introduction is given to take effect before it is made again.
-const REPEAT_INTRODUCTION: Duration = Duration::from_millis(400);
 
 /// How long nodes may take to be alone after a reset.
 const RESET_DEADLINE: Duration = Duration::from_secs(5);
@@ -302,7 +296,7 @@ impl Candidates {
             Ok(value.and_then(|millis| millis.parse().ok()))
         })?;
         let longest = told.into_iter().flatten().map(Duration::from_millis).max();
-        let settling = 2 * longest.unwrap_or(DEFAULT_NODE_TIMEOUT);
+        let settling = 2 * longest.unwrap_or(Waits::default().node_timeout);
         let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         Ok(LEAST_JOIN_TIME.max(settling) + JOIN_TIME_PER_NODE.saturating_mul(nodes))
     }

@@ -11,6 +11,7 @@ use super::operation::{Operation, Subject};
 use crate::agreement::agree;
 use crate::candidate::Candidate;
 use crate::cluster::in_parallel;
+use crate::commands::REPEAT_INTRODUCTION;
 use crate::error::Result;
 use crate::lock::Lock;
 use crate::served::await_all_served;
@@ -20,8 +21,6 @@ use crate::{Cluster, Context, Endpoint, Settings, Step};
 /// How long nodes may take to hear from each other: a few rounds of their 100 ms clock, and where two had a connection
 /// all the time, half of their node timeout.
 const MEET_DEADLINE: Duration = Duration::from_secs(30);
-/// How long an introduction is given to take effect before it is made again: servers drop handshakes that cross.
-const REPEAT_INTRODUCTION: Duration = Duration::from_millis(400);
 /// To how many others a node is introduced. Gossip spreads the addresses of the rest.
 const MOST_PARTNERS: usize = 64;
 
