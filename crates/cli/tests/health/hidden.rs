@@ -35,7 +35,10 @@ fn a_copied_node_is_named() {
     let mut told: Vec<&str> =
         same["addresses"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
     told.sort_unstable_by_key(|address| *address != addresses[0]);
-    assert_eq!((told.as_slice(), &same["id"]), (&addresses.each_ref().map(String::as_str)[..], &field.id(1).into()));
+    assert_eq!(
+        (told.as_slice(), &same["id"]),
+        (&addresses.each_ref().map(String::as_str)[..], &field.id(1).into())
+    );
     advises(&same, "error", "a nodes.conf of its own");
     copy.kill(0);
     fs::remove_file(own).unwrap();
@@ -151,10 +154,8 @@ int gettimeofday(struct timeval *at, void *zone) {
 fn with_a_clock(server: &TestServer, dir: &Path) -> TestServer {
     let (source, library) = (dir.join("clock.c"), dir.join("clock.so"));
     fs::write(&source, CLOCK).unwrap();
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .args([&library, &source])
-        .status();
+    let compiled =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
     assert!(compiled.unwrap().success());
     let program = dir.join("server");
     let script = format!(

@@ -126,7 +126,10 @@ fn a_replica_of_nobody_is_named() {
         let met = met.split(' ').next().unwrap();
         field.tell(1, &format!("CLUSTER REPLICATE {met}"));
         let unknown = field.finds("replica-of-unknown");
-        assert_eq!((&unknown["master"], &unknown["replica"]["address"]), (&met.into(), &field.nodes[1].as_str().into()));
+        assert_eq!(
+            (&unknown["master"], &unknown["replica"]["address"]),
+            (&met.into(), &field.nodes[1].as_str().into())
+        );
         let step = format!("`redis-trib exec {} CLUSTER REPLICATE ID`", field.nodes[1]);
         advises(&unknown, "error", &step);
         let nobody = field.finds("replica-without-master");

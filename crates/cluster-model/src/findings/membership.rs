@@ -44,7 +44,8 @@ pub(super) fn elsewhere(survey: &Survey<'_>) -> Vec<(NodeId, Address)> {
         own.is_some_and(|own| place(&own.address) != place(&node.address))
     };
     let seen = survey.seen(|node| !node.flags.is_handshake() && is_moved(node));
-    let places: BTreeSet<_> = seen.iter().map(|(_, node)| (node.id, place(&node.address))).collect();
+    let places: BTreeSet<_> =
+        seen.iter().map(|(_, node)| (node.id, place(&node.address))).collect();
     let places = places.into_iter().filter(|(_, (host, port))| !host.is_empty() && *port != 0);
     places.map(|(id, (host, port))| (id, Address::new(host, port))).collect()
 }

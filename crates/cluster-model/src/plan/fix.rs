@@ -228,7 +228,7 @@ pub fn slots_to_count(snapshot: &Snapshot) -> SlotSet {
 /// - Slots of a master that does not answer are left alone unless the options say otherwise. Then the replica of
 ///   the highest [replication offset](crate::NodeView::replication_offset) takes over, or if none answers, its slots
 ///   are treated as having no owner.
-/// - Owners that not all masters have heard of are announced.
+/// - Owners that not all masters have heard of are announced; a replica hears of them by way of its master.
 /// - A flag that only a replica has is taken off by way of its master.
 ///
 /// A cluster that is healing by itself looks ill for a moment, so the snapshot should be one that
@@ -263,6 +263,7 @@ pub fn plan_fix(snapshot: &Snapshot, keys: &KeyCounts, options: FixOptions) -> F
     ownership::silent(&ground, &settled, &mut outcome);
     ownership::uncovered(&ground, &settled, &mut outcome);
     ownership::unheard(&ground, &settled, &mut outcome);
+    ownership::misled(&ground, &settled, &mut outcome);
     ownership::forgotten(&ground, &settled, &mut outcome);
     outcome.into_plan()
 }

@@ -21,7 +21,8 @@ pub(crate) fn twins(cluster: &Cluster, told: &[Option<ServerInfo>]) -> Vec<(Node
         members.find(|(member, _)| *member == id)?.1.as_ref()?.field("run_id")
     };
     let answers = in_parallel(&places, |(id, at)| {
-        let found = Candidate::look(&Endpoint::tcp(at.host.as_str(), at.port), cluster.settings()).ok()?;
+        let found =
+            Candidate::look(&Endpoint::tcp(at.host.as_str(), at.port), cluster.settings()).ok()?;
         // One server may have several addresses.
         let run = found.info.field("run_id")?;
         Some(found.node.id == *id && asked(*id).is_some_and(|own| own != run))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::decide::Case;
 use super::{Action, Blocked, Decision, Ground, Outcome, Reason};
 use crate::plan::spread::spread;
-use crate::{NodeId, SlotSet};
+use crate::{NodeId, SharedTopology, SlotSet};
 
 static NOTHING: SlotSet = SlotSet::new();
 
@@ -73,26 +73,63 @@ fn give_away(ground: &Ground<'_>, slots: &SlotSet, reason: Reason, outcome: &mut
 /// Slots of one owner of whom some other master has not heard.
 pub(super) fn unheard(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
     let survey = &ground.survey;
-    let left_out = settled.union(survey.contested());
     let claims: BTreeMap<NodeId, &SlotSet> = survey.claims().iter().copied().collect();
     let mut unheard: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
     for (_, topology) in survey.views.iter().filter(|(viewer, _)| claims.contains_key(viewer)) {
-        let seen: BTreeMap<NodeId, &SlotSet> = topology.ownership().into_iter().collect();
-        for (owner, claimed) in &claims {
-            let seen = seen.get(owner).copied().unwrap_or(&NOTHING);
-            if seen == *claimed {
-                continue;
-            }
-            let missed = claimed.difference(seen).difference(&left_out);
-            unheard.entry(*owner).or_default().extend(missed.ranges());
+        for (owner, missed) in missed(ground, settled, topology) {
+            unheard.entry(owner).or_default().extend(missed.ranges());
         }
     }
-    unheard.retain(|_, slots| !slots.is_empty());
     for (owner, slots) in unheard {
         let owner = survey.member(owner);
         let actions = vec![Action::BumpEpoch { node: owner.clone() }, Action::Announce { owner }];
         let decision = Decision { reason: Reason::Unheard, may_conflict: false, actions };
         outcome.add(slots, Ok(decision));
+    }
+}
+
+/// The slots of one owner that a view gives to somebody else, or to nobody.
+fn missed(
+    ground: &Ground<'_>,
+    settled: &SlotSet,
+    view: &SharedTopology,
+) -> BTreeMap<NodeId, SlotSet> {
+    let left_out = settled.union(ground.survey.contested());
+    let seen: BTreeMap<NodeId, &SlotSet> = view.ownership().into_iter().collect();
+    let claims = ground.survey.claims().iter();
+    let missed = claims.filter_map(|(owner, claimed)| {
+        let seen = seen.get(owner).copied().unwrap_or(&NOTHING);
+        if seen == *claimed {
+            return None;
+        }
+        let missed = claimed.difference(seen).difference(&left_out);
+        (!missed.is_empty()).then_some((*owner, missed))
+    });
+    missed.collect()
+}
+
+/// Owners of whom a replica has not heard though its master has. A master of Valkey hands each SETSLOT on to its replicas: one that
+/// named a node which had just been replaced by its replica gives the slots back to that node in their eyes, under the epoch of the
+/// new owner, so that no message of that takes them away again. Telling the master once more reaches them.
+pub(super) fn misled(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+    let survey = &ground.survey;
+    let views: BTreeMap<NodeId, &SharedTopology> = survey.views.iter().copied().collect();
+    for replica in survey.nodes.iter().filter(|node| node.is_replica()) {
+        let master = ground.masters.iter().find(|it| Some(it.id) == replica.master);
+        let Some(master) = master else { continue };
+        let Some((view, masters)) = views.get(&replica.id).zip(views.get(&master.id)) else {
+            continue;
+        };
+        for (owner, slots) in missed(ground, settled, view) {
+            let heard = masters.node(owner).map_or(&NOTHING, |node| &node.slots);
+            let slots = slots.intersection(heard);
+            if !slots.is_empty() {
+                let actions =
+                    vec![Action::Assign { node: master.clone(), owner: survey.member(owner) }];
+                let reason = Reason::Unheard;
+                outcome.add(slots, Ok(Decision { reason, may_conflict: false, actions }));
+            }
+        }
     }
 }
 

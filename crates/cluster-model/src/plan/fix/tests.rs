@@ -338,6 +338,28 @@ fn an_owner_of_whom_some_have_not_heard_is_announced() {
     assert_eq!(mended(unheard), (0, vec![Reason::Unheard]));
 }
 
+/// Node 4 was replaced by node 2 when node 3 was told that it owns slot 5, and handed that on to node 5.
+#[test]
+fn an_owner_of_whom_only_a_replica_has_not_heard_is_told_to_its_master() {
+    let mut nodes = three_masters();
+    nodes.extend([replica(4, 2), replica(5, 3)]);
+    let owner = nodes.iter().position(|node| node.slots.contains(slot(SLOT))).unwrap();
+    let mut misled = snapshot(&nodes);
+    assert_eq!(plan_fix(&misled, &KeyCounts::new(), FixOptions::default()).repairs, []);
+    seen(&mut misled, 4, owner).slots.remove(slot(SLOT));
+    seen(&mut misled, 4, 3).slots.insert(slot(SLOT));
+    let plan = plan_fix(&misled, &KeyCounts::new(), FixOptions::default());
+    let [repair] = &plan.repairs[..] else { panic!("{plan:?}") };
+    assert_eq!((repair.slots.to_string(), repair.reason), ("5".to_owned(), Reason::Unheard));
+    let [Action::Assign { node, owner: told }] = &repair.actions[..] else { panic!("{repair}") };
+    assert_eq!((node.id, told.id), (id(3), nodes[owner].id));
+    // Its master has not heard either: all masters are told.
+    seen(&mut misled, 2, owner).slots.remove(slot(SLOT));
+    let plan = plan_fix(&misled, &KeyCounts::new(), FixOptions::default());
+    let [repair] = &plan.repairs[..] else { panic!("{plan:?}") };
+    assert!(matches!(repair.actions[..], [Action::BumpEpoch { .. }, Action::Announce { .. }]));
+}
+
 #[test]
 fn slots_of_a_silent_master_are_left_alone_unless_allowed() {
     let mut nodes = three_masters();
