@@ -77,7 +77,7 @@ pub use operations::replace::{Replace, Replaced, Replacement};
 pub use operations::rescue::Rescue;
 pub use operations::reshard::{Reshard, ReshardPlan};
 pub use operations::roll::{Roll, RollOptions, Rolled};
-pub use operations::runner::{Ended, carry_out, recover, run};
+pub use operations::runner::{Ended, carry_out, run};
 pub use operations::shutdown::Shutdown;
 use operations::{add_node, functions, holders, mend, repair};
 pub use redistrib_cluster_model as model;

@@ -160,7 +160,7 @@ fn recover_for<O: Operation, H: Host>(
 ///
 /// # Errors
 /// Those of [`run`].
-pub fn recover<H: Host>(
+fn recover<H: Host>(
     cluster: &mut Cluster,
     verb: &str,
     recovery: Recovery<'_>,
