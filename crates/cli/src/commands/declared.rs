@@ -140,7 +140,7 @@ fn save(path: &Path, plan: &SavedPlan) -> anyhow::Result<()> {
     let text = serde_json::to_string(plan)?;
     let seal = serde_json::to_string(&Seal { seal: SavedPlan::seal(text.as_bytes()) })?;
     let text = format!("{text}\n{seal}\n");
-    let failed = |source| Error::File { path: path.display().to_string(), source };
+    let failed = |source| Error::file(path, source);
     Ok(write_whole(path, |sink| sink.write_all(text.as_bytes()).map_err(failed))?)
 }
 

@@ -88,8 +88,7 @@ pub(super) fn reshard_fleet(args: &ReshardFleetArgs) -> anyhow::Result<Outcome> 
     let target = Target::Fleet(fleet.servers(&session.settings));
     let mut transfer = Transfer::new(from.source, target);
     if let Some(path) = &args.tags {
-        let text = std::fs::read(path)
-            .map_err(|source| Error::File { path: path.display().to_string(), source })?;
+        let text = std::fs::read(path).map_err(|source| Error::file(path, source))?;
         transfer = transfer.with_tags(Tags::parse(&text));
     }
     run(&session, &transfer, &args.transfer.options(!args.copy))

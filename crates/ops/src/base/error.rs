@@ -1,6 +1,7 @@
 //! What can go wrong between the tool and a cluster.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -340,6 +341,11 @@ impl From<ApplyError> for Error {
 }
 
 impl Error {
+    /// A failure with a file.
+    pub fn file(path: &Path, source: io::Error) -> Self {
+        Self::File { path: path.display().to_string(), source }
+    }
+
     /// The error text of a server's refusal, if this is one.
     pub fn refusal(&self) -> Option<&str> {
         match self {

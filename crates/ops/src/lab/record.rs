@@ -88,7 +88,7 @@ impl Record {
 
 /// A failure with a file.
 pub(super) fn file_error(path: &Path, source: io::Error) -> Failure {
-    Error::File { path: path.display().to_string(), source }.into()
+    Error::file(path, source).into()
 }
 
 #[cfg(test)]

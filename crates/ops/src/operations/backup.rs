@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use redistrib_cluster_model::{NodeId, Severity, Slot, SlotRange, SlotSet};
 use serde::Serialize;
 
-use super::manifest::{Digesting, MANIFEST, Manifest, Saved, file_error};
-use crate::error::Result;
+use super::manifest::{Digesting, MANIFEST, Manifest, Saved};
+use crate::error::{Error, Result};
 use crate::{BackupError, Cluster, Context, Endpoint, Member, MoveError, Step, server_info};
 
 /// redis-cli's account of the cluster's shape.
@@ -109,9 +109,9 @@ fn write_nodes(cluster: &Cluster, path: &Path, context: Context<'_>) -> Result<(
 
 fn write_json(path: &Path, content: &impl Serialize) -> Result<()> {
     let text =
-        serde_json::to_string_pretty(content).map_err(|error| file_error(path, error.into()))?;
+        serde_json::to_string_pretty(content).map_err(|error| Error::file(path, error.into()))?;
     write_whole(path, |sink| {
-        sink.write_all(text.as_bytes()).map_err(|source| file_error(path, source))
+        sink.write_all(text.as_bytes()).map_err(|source| Error::file(path, source))
     })
 }
 
@@ -198,7 +198,7 @@ struct Partial {
 
 impl Partial {
     fn create(path: &Path) -> Result<Self> {
-        let file = create_private(&beside(path)).map_err(|source| file_error(path, source))?;
+        let file = create_private(&beside(path)).map_err(|source| Error::file(path, source))?;
         Ok(Self { path: path.to_owned(), sink: BufWriter::new(file), kept: false })
     }
 
@@ -208,7 +208,7 @@ impl Partial {
         let placed = self.sink.flush().and_then(|()| self.sink.get_ref().sync_all());
         placed
             .and_then(|()| fs::rename(beside(&self.path), &self.path))
-            .map_err(|source| file_error(&self.path, source))
+            .map_err(|source| Error::file(&self.path, source))
     }
 }
 
@@ -230,7 +230,7 @@ fn make_folder(path: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| file_error(path, source))
+    builder.create(path).map_err(|source| Error::file(path, source))
 }
 
 /// A new file that only its owner may read: what it gets is all that the cluster knows. One that an interrupted backup
@@ -245,7 +245,7 @@ fn create_private(path: &Path) -> io::Result<File> {
 }
 
 fn remove(path: &Path) -> Result<()> {
-    remove_file(path).map_err(|source| file_error(path, source))
+    remove_file(path).map_err(|source| Error::file(path, source))
 }
 
 /// Removes a file, if it is there.

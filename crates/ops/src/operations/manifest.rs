@@ -69,7 +69,7 @@ impl Manifest {
         let path = folder.join(MANIFEST);
         let text = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| file_error(&path, source))?,
+            text => text.map_err(|source| Error::file(&path, source))?,
         };
         let bad = |why: String| BackupError::BadManifest { path: path.clone(), why };
         let manifest: Self =
@@ -130,7 +130,7 @@ impl<W: Write> Write for Digesting<W> {
 /// # Errors
 /// [`Error::File`]; [`Error::Cancelled`].
 pub(crate) fn digest_of(path: &Path, cancel: &Cancel) -> Result<(u64, String)> {
-    let failed = |source| file_error(path, source);
+    let failed = |source| Error::file(path, source);
     let mut file = File::open(path).map_err(failed)?;
     let mut digesting = Digesting::new(io::sink());
     let mut buffer = vec![0; CHUNK];
@@ -143,11 +143,6 @@ pub(crate) fn digest_of(path: &Path, cancel: &Cancel) -> Result<(u64, String)> {
             read => digesting.write_all(&buffer[..read]).map_err(failed)?,
         }
     }
-}
-
-/// A failure with a file.
-pub(crate) fn file_error(path: &Path, source: io::Error) -> Error {
-    Error::File { path: path.display().to_string(), source }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use redistrib_cluster_model::NodeId;
 use serde::Deserialize;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::operations::backup::NODES;
-use crate::operations::manifest::{Manifest, digest_of, file_error};
+use crate::operations::manifest::{Manifest, digest_of};
 use crate::{BackupError, Cancel};
 
 /// What `backup` has written into a folder, or redis-cli's `--cluster backup`, which tells no checksums.
@@ -48,7 +48,7 @@ impl Archive {
     /// [`BackupError`]; [`Error::File`](crate::Error::File).
     pub fn open(folder: &Path) -> Result<Self> {
         if let Err(source) = fs::read_dir(folder) {
-            return Err(file_error(folder, source));
+            return Err(Error::file(folder, source));
         }
         let Some(manifest) = Manifest::read(folder)? else {
             let named = named_by_nodes(folder)?.into_iter();
@@ -106,7 +106,7 @@ impl ArchivedFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(BackupError::Missing(path).into())
             }
-            Err(source) => Err(file_error(&path, source)),
+            Err(source) => Err(Error::file(&path, source)),
             Ok(meta) => {
                 Ok(Self { path, bytes: meta.len(), sha256: sha256.map(str::to_owned), server })
             }
@@ -140,7 +140,7 @@ fn named_by_nodes(folder: &Path) -> Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(BackupError::Unfinished(folder.to_owned()).into());
         }
-        text => text.map_err(|source| file_error(&path, source))?,
+        text => text.map_err(|source| Error::file(&path, source))?,
     };
     let bad = |why: String| BackupError::BadManifest { path: path.clone(), why };
     let nodes: Vec<Node> = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
@@ -157,15 +157,14 @@ fn named_by_nodes(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn names_in(folder: &Path) -> Result<Vec<String>> {
-    let entries = fs::read_dir(folder).map_err(|source| file_error(folder, source))?;
+    let entries = fs::read_dir(folder).map_err(|source| Error::file(folder, source))?;
     let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-    names.collect::<io::Result<_>>().map_err(|source| file_error(folder, source))
+    names.collect::<io::Result<_>>().map_err(|source| Error::file(folder, source))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Error;
 
     const ID: &str = "0123456789012345678901234567890123456789";
 

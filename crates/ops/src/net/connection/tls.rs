@@ -152,7 +152,7 @@ fn parse_server_name(name: &str) -> Result<ServerName<'static>> {
 fn authorities(options: &TlsOptions) -> Result<Authorities> {
     let mut files: Vec<PathBuf> = options.cacert.iter().cloned().collect();
     if let Some(folder) = &options.cacertdir {
-        let entries = std::fs::read_dir(folder).map_err(|source| file_error(folder, source))?;
+        let entries = std::fs::read_dir(folder).map_err(|source| Error::file(folder, source))?;
         files.extend(
             entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()),
         );
@@ -184,21 +184,17 @@ fn identity(provider: &CryptoProvider, cert: &Path, key: &Path) -> Result<Certif
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let pem = std::fs::read(path).map_err(|source| file_error(path, source))?;
+    let pem = std::fs::read(path).map_err(|source| Error::file(path, source))?;
     CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
         .map_err(|error| wrong_content(path, error))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
-    let pem = std::fs::read(path).map_err(|source| file_error(path, source))?;
+    let pem = std::fs::read(path).map_err(|source| Error::file(path, source))?;
     PrivateKeyDer::from_pem_slice(&pem).map_err(|error| wrong_content(path, error))
 }
 
 fn wrong_content(path: &Path, why: impl ToString) -> Error {
     TlsSetupError::Content { path: path.display().to_string(), why: why.to_string() }.into()
-}
-
-fn file_error(path: &Path, source: io::Error) -> Error {
-    Error::File { path: path.display().to_string(), source }
 }
