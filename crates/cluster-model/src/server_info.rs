@@ -101,6 +101,11 @@ impl ServerInfo {
     pub fn keys(&self) -> u64 {
         self.databases().values().copied().fold(0, u64::saturating_add)
     }
+
+    /// The memory that its keys take, in bytes: `used_memory_dataset`, which is more than 0 without a key, too.
+    pub fn memory_of_keys(&self) -> u64 {
+        self.number("used_memory_dataset").filter(|_| self.keys() > 0).unwrap_or(0)
+    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use redistrib_ops::Endpoint;
-use redistrib_ops::migrate::Rate;
 use redistrib_ops::transfer::TransferOptions;
 
 use super::common::{SeedArgs, WorkArgs};
-use super::values::{endpoint, rate};
+use super::transfer::KeysArgs;
+use super::values::endpoint;
 
 /// Arguments of `backup`.
 #[derive(Clone, Debug, Args)]
@@ -36,15 +36,9 @@ pub struct RestoreArgs {
     /// Overwrite keys and functions that are there with another value
     #[arg(long)]
     pub replace: bool,
-    /// Only keys that match this pattern
-    #[arg(long = "match", value_name = "PATTERN")]
-    pub matching: Option<String>,
-    /// Read each key back and compare it
-    #[arg(long)]
-    pub verify: bool,
-    /// The most that is copied a second: a number of keys, or of bytes as in 500KB, 20MB, 1GB
-    #[arg(long, value_name = "KEYS|BYTES", value_parser = rate)]
-    pub rate: Option<Rate>,
+    /// Which keys, and how fast.
+    #[command(flatten)]
+    pub keys: KeysArgs,
     /// The server program that loads the files, one that is no older than those that wrote them [default: REDIS_TRIB_SERVER,
     /// else valkey-server or redis-server on PATH]
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
@@ -57,12 +51,6 @@ pub struct RestoreArgs {
 impl RestoreArgs {
     /// Which keys are copied, and how.
     pub fn options(&self) -> TransferOptions {
-        TransferOptions {
-            matching: self.matching.as_ref().map(|pattern| pattern.clone().into_bytes()),
-            replace: self.replace,
-            verify: self.verify,
-            rate: self.rate,
-            ..TransferOptions::default()
-        }
+        TransferOptions { replace: self.replace, ..self.keys.options() }
     }
 }

@@ -67,13 +67,9 @@ pub struct SourceArgs {
     pub from_askpass: bool,
 }
 
-/// Which keys are copied, and how.
+/// What copying and restoring have in common.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Transfer")]
-pub struct TransferArgs {
-    /// Overwrite keys that the target has with another value
-    #[arg(long)]
-    pub replace: bool,
+pub struct KeysArgs {
     /// Only keys that match this pattern
     #[arg(long = "match", value_name = "PATTERN")]
     pub matching: Option<String>,
@@ -83,6 +79,30 @@ pub struct TransferArgs {
     /// The most that is copied a second: a number of keys, or of bytes as in 500KB, 20MB, 1GB
     #[arg(long, value_name = "KEYS|BYTES", value_parser = rate)]
     pub rate: Option<Rate>,
+}
+
+impl KeysArgs {
+    /// The same for the operation.
+    pub fn options(&self) -> TransferOptions {
+        TransferOptions {
+            matching: self.matching.as_ref().map(|pattern| pattern.clone().into_bytes()),
+            verify: self.verify,
+            rate: self.rate,
+            ..TransferOptions::default()
+        }
+    }
+}
+
+/// Which keys are copied, and how.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Transfer")]
+pub struct TransferArgs {
+    /// Overwrite keys that the target has with another value
+    #[arg(long)]
+    pub replace: bool,
+    /// Which keys, and how fast.
+    #[command(flatten)]
+    pub keys: KeysArgs,
     /// Connections to each source
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub connections: u16,
@@ -98,13 +118,10 @@ impl TransferArgs {
     /// The same for the operation; `remove` takes keys from the source once they have arrived.
     pub fn options(&self, remove: bool) -> TransferOptions {
         TransferOptions {
-            matching: self.matching.as_ref().map(|pattern| pattern.clone().into_bytes()),
             replace: self.replace,
             remove,
-            verify: self.verify,
-            rate: self.rate,
             connections: usize::from(self.connections),
-            ..TransferOptions::default()
+            ..self.keys.options()
         }
     }
 }

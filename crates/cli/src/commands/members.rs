@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::host::go_on;
 use super::inspect::check_before;
-use super::{Outcome, Session, chosen, moves};
+use super::{Outcome, Session, moves};
 use crate::args::{AddNodeArgs, DelNodeArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs};
 use crate::output::Output;
 use crate::render::json::ObstacleDocument;
@@ -178,7 +178,7 @@ impl Dialogue<DelNode, Session> for DelNodeDialogue {
             session.output.line(text);
         };
         // Some nodes may have forgotten it already.
-        let id = chosen(cluster, request.which.as_ref()).inspect_err(|_| {
+        let id = cluster.find_or_myself(request.which.as_ref()).inspect_err(|_| {
             if let (Some(name), Some(_)) = (&request.which, voice::peer()) {
                 tell_removal(name);
             }

@@ -32,7 +32,7 @@ mod transfer;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use redistrib_ops::model::{Finding, NodeId, NodeName};
+use redistrib_ops::model::Finding;
 use redistrib_ops::{Cluster, Context, Endpoint, Settings};
 
 use crate::args::{ChangeArgs, MigrationArgs, ReportArgs, UsageError, Verb, WorkArgs};
@@ -144,11 +144,6 @@ pub fn run(verb: Verb) -> Outcome {
             None => outcome,
         },
     }
-}
-
-/// The node of this name, or the one that was asked.
-fn chosen(cluster: &Cluster, name: Option<&NodeName>) -> redistrib_ops::Result<NodeId> {
-    name.map_or_else(|| Ok(cluster.myself().id()), |name| cluster.find(name))
 }
 
 /// What every verb with a cluster needs.

@@ -1,4 +1,4 @@
-//! Files that people write.
+//! Files of text that may be anybody's.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,4 +24,15 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// The same; `None` where there is no such file.
+///
+/// # Errors
+/// Those of [`read_text`], but for a missing file.
+pub(crate) fn read_text_if_there(path: &Path, most: u64) -> io::Result<Option<String>> {
+    match read_text(path, most) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => text.map(Some),
+    }
 }

@@ -264,6 +264,14 @@ impl Cluster {
         self.find_among(name, self.members.iter().map(Member::place).chain(others))
     }
 
+    /// The node of this name, or without one the node that was asked.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::find`].
+    pub fn find_or_myself(&self, name: Option<&NodeName>) -> Result<NodeId> {
+        name.map_or_else(|| Ok(self.myself().id()), |name| self.find(name))
+    }
+
     /// The master of this name: a replica that could be called so is not meant.
     ///
     /// # Errors

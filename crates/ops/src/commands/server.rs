@@ -78,6 +78,21 @@ pub(crate) fn dump_functions() -> Command {
     Command::new("FUNCTION").arg("DUMP")
 }
 
+/// `FUNCTION RESTORE payload REPLACE`.
+pub(crate) fn restore_functions(payload: &[u8]) -> Command {
+    Command::new("FUNCTION").arg("RESTORE").arg(payload).arg("REPLACE")
+}
+
+/// `FUNCTION LIST WITHCODE`: the names and the code of its libraries.
+pub(crate) fn list_functions() -> Command {
+    Command::new("FUNCTION").arg("LIST").arg("WITHCODE")
+}
+
+/// `FUNCTION LOAD REPLACE code`.
+pub(crate) fn load_functions(code: &[u8]) -> Command {
+    Command::new("FUNCTION").arg("LOAD").arg("REPLACE").arg(code)
+}
+
 /// `EVAL` of a script that executes other commands one after the other and returns their replies in one array: a server
 /// that is out of memory takes no transaction. Servers of Valkey that have replicas crash over a SETSLOT in it.
 pub(crate) fn at_once(steps: &[Command]) -> Command {

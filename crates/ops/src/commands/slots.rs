@@ -125,6 +125,11 @@ pub(crate) fn dump(key: &[u8]) -> Command {
     Command::new("DUMP").arg(key)
 }
 
+/// RESTORE of a value whose time was over long ago: the server says whether it would take it, and keeps nothing.
+pub(crate) fn try_restore(key: &str, payload: &[u8]) -> Command {
+    Command::new("RESTORE").arg(key).arg(1).arg(payload).arg("ABSTTL")
+}
+
 /// `DEL key`.
 pub(crate) fn delete(key: &[u8]) -> Command {
     Command::new("DEL").arg(key)

@@ -15,6 +15,7 @@ use redistrib_resp::Command;
 use super::config;
 use super::failure::Failure;
 use super::record::file_error;
+use crate::base::child::withhold_passwords;
 use crate::{Connection, Context, Endpoint, Error, Settings, Stop};
 
 /// How long a server may take to be ready. A server that loads its data answers, and is waited for.
@@ -119,10 +120,7 @@ impl Node {
             .stdout(log);
         // A locale that the machine lacks is a reason for some servers not to start.
         command.env("LC_ALL", "C");
-        // Passwords meant for us are nothing to a server that outlives us.
-        for secret in ["REDISCLI_AUTH", "VALKEYCLI_AUTH", "REDIS_TRIB_FROM_AUTH"] {
-            command.env_remove(secret);
-        }
+        withhold_passwords(&mut command);
         if detached {
             command.process_group(0);
         }

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::{Failure, HIGHEST_PORT};
 use crate::Error;
+use crate::base::text_file::read_text_if_there;
 
 const FILE: &str = "lab.json";
+/// The most bytes of it.
+const LARGEST_RECORD: u64 = 1 << 20;
 
 /// What the servers of a lab are to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +49,9 @@ impl Record {
     /// The record in the folder, if there is one.
     pub(super) fn read(dir: &Path) -> Result<Option<Self>, Failure> {
         let path = dir.join(FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(file_error(&path, source)),
+        let text = read_text_if_there(&path, LARGEST_RECORD);
+        let Some(text) = text.map_err(|source| file_error(&path, source))? else {
+            return Ok(None);
         };
         let record: Self = serde_json::from_str(&text)
             .map_err(|error| Failure::Record { path: path.clone(), reason: error.to_string() })?;

@@ -144,7 +144,7 @@ fn connection(cluster: &mut Cluster, id: NodeId) -> Option<&mut Connection> {
 pub(crate) fn dump_some_key(source: &mut Connection) -> Option<Reply> {
     let keys = source.pipeline(&[(); KEYS_LOOKED_AT].map(|()| Command::new("RANDOMKEY"))).ok()?;
     let keys: Vec<&[u8]> = keys.iter().filter_map(|key| key.view().as_bytes()).collect();
-    let weigh = |key: &&[u8]| Command::new("MEMORY").arg("USAGE").arg(*key);
+    let weigh = |key: &&[u8]| crate::commands::memory_usage(key);
     let sizes = source.pipeline(&keys.iter().map(weigh).collect::<Vec<_>>()).ok()?;
     let sizes = sizes.iter().map(|size| size.view().as_int());
     let weighed = keys.iter().zip(sizes).filter_map(|(key, size)| Some((size?, key)));
@@ -163,8 +163,7 @@ fn try_on_target(
     let slot = cluster.member(to).ok()?.node().slots.first();
     match slot {
         Some(slot) => {
-            let key = key_in(slot);
-            let restore = Command::new("RESTORE").arg(key).arg(1).arg(payload).arg("ABSTTL");
+            let restore = crate::commands::try_restore(&key_in(slot), payload);
             let reply = connection(cluster, to)?.request(&restore).ok()?;
             let refusal = String::from_utf8_lossy(reply.view().as_error()?).into_owned();
             judge_refusal(source, &refusal)

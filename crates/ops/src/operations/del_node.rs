@@ -5,7 +5,7 @@ use redistrib_cluster_model::{Move, Node, NodeId, NodeName};
 use serde::Serialize;
 
 use super::departure::Departure;
-use super::moves::{carry_out, named};
+use super::moves::carry_out;
 use super::operation::{Operation, Recovery};
 use crate::error::Result;
 use crate::migrate::MigrateOptions;
@@ -59,7 +59,7 @@ impl Operation for DelNode {
     /// # Errors
     /// Those of [`Cluster::find`] and [`Departure::plan`]; [`Error::Membership`](crate::Error::Membership) for the last master.
     fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Removal> {
-        let node = named(cluster, self.which.as_ref())?;
+        let node = cluster.find_or_myself(self.which.as_ref())?;
         let moves = if self.drain { plan_drain(cluster, node)? } else { Vec::new() };
         let reassigned = match moves.is_empty() {
             true => Departure::plan(cluster, node)?.reassigned,

@@ -9,7 +9,6 @@ use redistrib_cluster_model::{Member as Named, NodeId, NodeName, Slot, SlotSet};
 use redistrib_resp::Command;
 use serde::Serialize;
 
-use super::moves::named;
 use super::operation::Operation;
 use crate::cluster::bus::LINK_DEADLINE;
 use crate::commands::{self, Without};
@@ -88,7 +87,7 @@ impl Operation for Promote {
     }
 
     fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Failover> {
-        Failover::plan(cluster, named(cluster, self.which.as_ref())?, self.mode)
+        Failover::plan(cluster, cluster.find_or_myself(self.which.as_ref())?, self.mode)
     }
 
     fn apply(

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use redistrib_resp::Command;
-
 use crate::commands;
 use crate::error::Result;
 use crate::{Cluster, Connection, Context, Step};
@@ -36,24 +34,31 @@ pub(crate) fn carry(
     let payload = source.call(&commands::dump_functions())?;
     let Some(payload) = payload.view().as_bytes() else { return Ok(()) };
     context.step(Step::Other { text: format!("Send FUNCTION RESTORE to {}", new.endpoint()) });
-    let restore = Command::new("FUNCTION").arg("RESTORE").arg(payload).arg("REPLACE");
-    new.call(&restore).map(drop).map_err(|error| match error.refused() {
-        Some(Refusal::UnknownCommand) => {
-            MembershipError::TooOldForFunctions(new.endpoint().clone()).into()
+    new.call(&commands::restore_functions(payload)).map(drop).map_err(|error| {
+        match error.refused() {
+            Some(Refusal::UnknownCommand) => {
+                MembershipError::TooOldForFunctions(new.endpoint().clone()).into()
+            }
+            _ => error,
         }
-        _ => error,
     })
 }
 
 /// The libraries of a node; servers before Redis 7 have none.
 pub(crate) fn libraries(node: &mut Connection) -> Result<Libraries> {
-    let told = match node.call(&Command::new("FUNCTION").arg("LIST").arg("WITHCODE")) {
-        Err(error) if error.refusal().is_some() => return Ok(Libraries::new()),
+    Ok(libraries_if_known(node)?.unwrap_or_default())
+}
+
+/// The libraries of a node; `None` where it is too old to know any.
+pub(crate) fn libraries_if_known(node: &mut Connection) -> Result<Option<Libraries>> {
+    let told = match node.call(&commands::list_functions()) {
+        Err(error) if error.refused() == Some(Refusal::UnknownCommand) => return Ok(None),
+        Err(error) if error.refusal().is_some() => return Ok(Some(Libraries::new())),
         told => told?,
     };
     let libraries = told.view().elements().filter_map(|library| {
         let text = |name: &str| Some(library.get(name)?.as_bytes()?.to_vec());
         Some((text("library_name")?, text("library_code")?))
     });
-    Ok(libraries.collect())
+    Ok(Some(libraries.collect()))
 }

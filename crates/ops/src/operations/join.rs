@@ -5,7 +5,7 @@ use redistrib_cluster_model::{Node, NodeId, NodeName};
 use serde::Serialize;
 
 use super::add_node::{NewRole, add_node, add_owner};
-use super::moves::{carry_out, named};
+use super::moves::carry_out;
 use super::operation::{Operation, Recovery};
 use crate::error::Result;
 use crate::migrate::{MigrateOptions, Migrated};
@@ -80,7 +80,9 @@ impl Operation for AddNode {
         let role = match &self.role {
             AskedRole::Master => NewRole::Master,
             AskedRole::Replica => NewRole::Replica,
-            AskedRole::ReplicaOf(name) => NewRole::ReplicaOf(named(cluster, name.as_ref())?),
+            AskedRole::ReplicaOf(name) => {
+                NewRole::ReplicaOf(cluster.find_or_myself(name.as_ref())?)
+            }
         };
         Ok(Addition { role, master: role.master(cluster)? })
     }

@@ -1,7 +1,7 @@
 //! What a backup's folder says of itself: `manifest.json`, which is written last, so that without it nothing is finished.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,6 +10,7 @@ use redistrib_cluster_model::{NodeId, SlotSet};
 use ring::digest::{Context as Digest, SHA256};
 use serde::{Deserialize, Serialize};
 
+use crate::base::text_file::read_text_if_there;
 use crate::error::{Error, Result};
 use crate::{BackupError, Cancel, Stop};
 
@@ -17,6 +18,8 @@ use crate::{BackupError, Cancel, Stop};
 pub(crate) const MANIFEST: &str = "manifest.json";
 /// The number that is raised when an older program could not restore what a newer one has saved.
 const FORMAT: u32 = 1;
+/// The most bytes of a file that tells of a backup: a thousand masters need half of a million.
+pub(crate) const LARGEST_MANIFEST: u64 = 16 << 20;
 /// How much of a file is read at a time.
 const CHUNK: usize = 256 * 1024;
 
@@ -67,13 +70,12 @@ impl Manifest {
     /// [`Error::File`]; [`BackupError::BadManifest`].
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(MANIFEST);
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|source| Error::file(&path, source))?,
+        let text = read_text_if_there(&path, LARGEST_MANIFEST);
+        let Some(text) = text.map_err(|source| Error::file(&path, source))? else {
+            return Ok(None);
         };
         let bad = |why: String| BackupError::BadManifest { path: path.clone(), why };
-        let manifest: Self =
-            serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        let manifest: Self = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         if manifest.format > FORMAT {
             return Err(bad(format!("a newer program has written it ({})", manifest.tool)).into());
         }
@@ -147,6 +149,8 @@ pub(crate) fn digest_of(path: &Path, cancel: &Cancel) -> Result<(u64, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn saved(file: &str) -> Saved {

@@ -2,7 +2,7 @@
 
 use redistrib_cluster_model::{Move, NodeId, NodeName, SlotSet};
 
-use super::moves::{carry_out, named, still_owned};
+use super::moves::{carry_out, still_owned};
 use super::operation::{Operation, Recovery};
 use crate::cluster::read_topology;
 use crate::error::{Error, Result};
@@ -77,7 +77,7 @@ impl Operation for MigrateSlots {
 
 /// The member of this name, or that answers at this address.
 fn end(cluster: &Cluster, name: Option<&NodeName>) -> Result<NodeId> {
-    match (named(cluster, name), name) {
+    match (cluster.find_or_myself(name), name) {
         (Err(unknown @ Error::NoSuchNode { .. }), Some(name)) => {
             name.as_str().parse().map_or(Err(unknown), |endpoint| at(cluster, &endpoint))
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use redistrib_cluster_model::{Move, NodeId, NodeName};
+use redistrib_cluster_model::{Move, NodeId};
 
 use crate::error::Result;
 use crate::migrate::{MigrateOptions, Migrated, migrate};
@@ -34,12 +34,4 @@ pub(crate) fn carry_out(
         return Ok(Migrated::default());
     }
     migrate(cluster, moves, options, context)
-}
-
-/// The node of this name, or the seed.
-///
-/// # Errors
-/// Those of [`Cluster::find`].
-pub(crate) fn named(cluster: &Cluster, name: Option<&NodeName>) -> Result<NodeId> {
-    name.map_or_else(|| Ok(cluster.myself().id()), |name| cluster.find(name))
 }

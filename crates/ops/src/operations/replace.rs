@@ -5,7 +5,6 @@ use std::time::Duration;
 use redistrib_cluster_model::fitness::{Obstacle, Unfit};
 use redistrib_cluster_model::{Member as Named, NodeId, NodeName, SlotSet};
 
-use super::moves::named;
 use super::operation::Operation;
 use crate::add_node::add_node;
 use crate::candidate::Candidate;
@@ -73,7 +72,7 @@ impl Operation for Replace {
     }
 
     fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Replacement> {
-        let old = named(cluster, self.which.as_ref())?;
+        let old = cluster.find_or_myself(self.which.as_ref())?;
         Replacement::plan(cluster, old, &self.new, self.keep)
     }
 

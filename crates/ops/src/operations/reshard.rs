@@ -4,7 +4,7 @@ use redistrib_cluster_model::plan::reshard::plan_reshard;
 use redistrib_cluster_model::{Move, NodeId, NodeName, SlotSet};
 use serde::Serialize;
 
-use super::moves::{carry_out, named, still_owned};
+use super::moves::{carry_out, still_owned};
 use super::operation::{Operation, Recovery};
 use crate::error::Result;
 use crate::migrate::{MigrateOptions, Migrated};
@@ -95,7 +95,7 @@ impl Operation for Reshard {
     /// [`Error::NoSuchNode`](crate::Error::NoSuchNode); [`Error::Move`](crate::Error::Move) and [`Error::Reshard`](crate::Error::Reshard) for a node
     /// that is no master, for a target that is also a source, and for sources that own no slots.
     fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<ReshardPlan> {
-        let target = named(cluster, self.to.as_ref())?;
+        let target = cluster.find_or_myself(self.to.as_ref())?;
         master(cluster, target)?;
         let sources = self.sources(cluster, target)?;
         let is_ours = |step: &&Move| {

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use redistrib_cluster_model::NodeId;
 use serde::Deserialize;
 
+use crate::base::text_file::read_text_if_there;
 use crate::error::{Error, Result};
 use crate::operations::backup::NODES;
-use crate::operations::manifest::{Manifest, digest_of};
+use crate::operations::manifest::{LARGEST_MANIFEST, Manifest, digest_of};
 use crate::{BackupError, Cancel};
 
 /// What `backup` has written into a folder, or redis-cli's `--cluster backup`, which tells no checksums.
@@ -136,14 +137,11 @@ struct Node {
 /// The files of a folder without a manifest: redis-cli saves each master that stands in its `nodes.json`, which it writes last.
 fn named_by_nodes(folder: &Path) -> Result<Vec<PathBuf>> {
     let path = folder.join(NODES);
-    let text = match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(BackupError::Unfinished(folder.to_owned()).into());
-        }
-        text => text.map_err(|source| Error::file(&path, source))?,
-    };
+    let text = read_text_if_there(&path, LARGEST_MANIFEST);
+    let text = text.map_err(|source| Error::file(&path, source))?;
+    let text = text.ok_or_else(|| BackupError::Unfinished(folder.to_owned()))?;
     let bad = |why: String| BackupError::BadManifest { path: path.clone(), why };
-    let nodes: Vec<Node> = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+    let nodes: Vec<Node> = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
     let names = names_in(folder)?;
     let masters = nodes.iter().filter(|node| node.replicate.is_none());
     let file = |node: &Node| {

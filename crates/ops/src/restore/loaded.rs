@@ -69,7 +69,7 @@ impl Loaded {
         }
         Ok(Content {
             keys: info.keys(),
-            memory: info.number("used_memory_dataset").filter(|_| info.keys() > 0).unwrap_or(0),
+            memory: info.memory_of_keys(),
             functions: libraries(&mut connection)?,
             sample: dump_some_key(&mut connection),
         })

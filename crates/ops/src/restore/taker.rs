@@ -1,11 +1,11 @@
 //! What is to take the keys: a cluster or one server, and whether it is fit for them.
 
 use redistrib_cluster_model::fitness::{SETTINGS, Unfit, judge_taker};
-use redistrib_cluster_model::{ServerInfo, Slot, SlotSet};
-use redistrib_resp::Command;
+use redistrib_cluster_model::{Slot, SlotSet};
 
+use crate::commands;
 use crate::error::Result;
-use crate::functions::{Libraries, libraries};
+use crate::functions::{Libraries, libraries, libraries_if_known};
 use crate::migrate::fitness::key_in;
 use crate::transfer::{Server, Target};
 use crate::{BackupError, Cluster, Refusal, server_info};
@@ -70,7 +70,9 @@ impl Taker {
             }
             let part = u128::from(memory) * slots.len() as u128 / u128::from(Slot::COUNT);
             let part = u64::try_from(part).unwrap_or(u64::MAX);
-            if let Some(what) = judge_taker(&info, part.saturating_sub(held(&info))).first() {
+            if let Some(what) =
+                judge_taker(&info, part.saturating_sub(info.memory_of_keys())).first()
+            {
                 return Err(unfit(server, in_words(what)));
             }
         }
@@ -85,8 +87,8 @@ impl Taker {
     pub(super) fn require_reads(&self, sample: &[u8]) -> Result<()> {
         for Master { server, slots } in &self.masters {
             let Some(slot) = slots.first() else { continue };
-            let restore = Command::new("RESTORE").arg(key_in(slot)).arg(1).arg(sample);
-            let reply = server.connect()?.request(&restore.arg("ABSTTL"))?;
+            let restore = commands::try_restore(&key_in(slot), sample);
+            let reply = server.connect()?.request(&restore)?;
             let Some(refusal) = reply.view().as_error() else { continue };
             let told = String::from_utf8_lossy(refusal);
             match Refusal::of(refusal) {
@@ -119,11 +121,12 @@ impl Taker {
         let mut lacking = Libraries::new();
         for Master { server, .. } in &self.masters {
             let mut connection = server.connect()?;
-            if !wanted.is_empty() && !knows_functions(&mut connection)? {
+            let there = libraries_if_known(&mut connection)?;
+            if there.is_none() && !wanted.is_empty() {
                 let why = "is too old for functions (FUNCTION), and the backup has some";
                 return Err(unfit(server, why.into()));
             }
-            let there = libraries(&mut connection)?;
+            let there = there.unwrap_or_default();
             let differs =
                 |name: &[u8], code: &Vec<u8>| there.get(name).is_some_and(|it| it != code);
             let other = wanted.iter().filter(|(name, code)| differs(name, code));
@@ -147,27 +150,15 @@ impl Taker {
             let mut connection = server.connect()?;
             let there = libraries(&mut connection)?;
             for (_, code) in wanted.iter().filter(|(name, code)| there.get(*name) != Some(code)) {
-                let load = Command::new("FUNCTION").arg("LOAD").arg("REPLACE").arg(code);
-                connection.call(&load)?;
+                connection.call(&commands::load_functions(code))?;
             }
         }
         Ok(())
     }
 }
 
-fn knows_functions(connection: &mut crate::Connection) -> Result<bool> {
-    let reply = connection.request(&Command::new("FUNCTION").arg("LIST"))?;
-    let refusal = reply.view().as_error().map(Refusal::of);
-    Ok(refusal != Some(Refusal::UnknownCommand))
-}
-
 fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
-}
-
-/// How many bytes of memory a server's keys take.
-fn held(info: &ServerInfo) -> u64 {
-    info.number("used_memory_dataset").filter(|_| info.keys() > 0).unwrap_or(0)
 }
 
 fn unfit(server: &Server, why: String) -> crate::Error {

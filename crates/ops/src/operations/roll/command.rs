@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use redistrib_cluster_model::Member;
 
+use crate::base::child::withhold_passwords;
 use crate::error::{Error, Result};
 use crate::{Context, Endpoint, Event, RollError, Stop, limits};
 
@@ -24,9 +25,6 @@ const GRACE: Duration = Duration::from_secs(2);
 const LINE: u64 = 4096;
 /// How many lines may wait to be told.
 const WAITING: usize = 64;
-
-/// Passwords that were given to this program may stand in its environment, and are nobody else's.
-const SECRETS: [&str; 3] = ["REDISCLI_AUTH", "VALKEYCLI_AUTH", "REDIS_TRIB_FROM_AUTH"];
 
 /// Runs `command` by `sh -c`, tells what it prints, and returns when it has ended well. It is in a process group of its own, out of
 /// a Ctrl-C's way: only the second one ends it, and all that it has started there.
@@ -45,9 +43,7 @@ pub(super) fn run(
     shell.env("REDIS_TRIB_HOST", endpoint.host());
     shell.env("REDIS_TRIB_PORT", endpoint.port().unwrap_or_default().to_string());
     shell.env("REDIS_TRIB_ID", node.id.to_string()).env("REDIS_TRIB_ROLE", role);
-    for secret in SECRETS {
-        shell.env_remove(secret);
-    }
+    withhold_passwords(&mut shell);
     let no_shell = |source| Error::File { path: "sh".into(), source };
     let mut child = shell.spawn().map_err(no_shell)?;
     let lines = match listen(&mut child) {
