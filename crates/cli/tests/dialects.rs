@@ -404,7 +404,7 @@ fn values_reach_the_model() {
 fn valkey_clis_flag_asks_for_atomic_migration() {
     let line = "valkey-cli --cluster reshard h:1 --cluster-use-atomic-slot-migration";
     let Verb::Reshard(args) = parsed(line).verb else { panic!("{line}") };
-    assert_eq!(args.migration.options().atomic, Atomic::Always);
+    assert_eq!(args.migration.options().atomic, Atomic::WhereSafe);
 }
 
 #[test]

@@ -157,16 +157,16 @@ fn settled(view: &SharedTopology) -> impl Iterator<Item = &Node> {
 mod tests {
     use super::*;
     use crate::Topology;
-    use crate::plan::create::plan_create;
+    use crate::plan::create::{Dealing, plan_create};
 
     /// Nodes `a`, `b` (masters) and `c` (replica of `a`) at ports 1 to 3.
     fn reached(views: [&str; 3], keys: [u64; 3]) -> Result<Beginning, usize> {
         let ports = 1..=3;
         let nodes: Vec<Address> = ports.clone().map(|port| Address::new("h", port)).collect();
-        let mut plan = plan_create(&nodes, 0, 1).unwrap();
-        let half = plan_create(&nodes[..2], 0, 1).unwrap();
+        let mut plan = plan_create(&nodes, 0, 1, Dealing::InTurn).unwrap();
+        let half = plan_create(&nodes[..2], 0, 1, Dealing::InTurn).unwrap();
         plan.masters = half.masters;
-        plan.replicas = plan_create(&nodes, 1, 1).unwrap().replicas;
+        plan.replicas = plan_create(&nodes, 1, 1, Dealing::InTurn).unwrap().replicas;
         plan.replicas.truncate(1);
         (plan.replicas[0].node, plan.replicas[0].master) = (2, 0);
         let ids: Vec<NodeId> =

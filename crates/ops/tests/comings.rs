@@ -7,6 +7,7 @@ mod support;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::model::plan::create::Dealing;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
     Cancel, Candidates, Cluster, Connection, Context, Endpoint, NewRole, Silent, add_node, inspect,
@@ -169,7 +170,9 @@ fn a_member_of_another_cluster_is_never_told_to_be_reset() {
 fn a_cluster_that_has_keys_is_never_told_to_be_reset() {
     let lab = TempLab::cluster(&TestServer::named("redis-8.2").unwrap(), 3, 0).unwrap();
     let nodes = lab.endpoints();
-    let plan = |nodes: &[Endpoint]| Candidates::survey(nodes, lab.settings()).unwrap().plan(0, 1);
+    let plan = |nodes: &[Endpoint]| {
+        Candidates::survey(nodes, lab.settings()).unwrap().plan(0, 1, Dealing::InTurn)
+    };
     plan(&nodes).unwrap();
     fill(&mut discover(&lab), [Command::new("SET").arg("key").arg(1)]);
     let keys = |node: &Endpoint| {

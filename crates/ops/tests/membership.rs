@@ -5,7 +5,7 @@
 mod support;
 
 use redistrib_ops::lab::{TempLab, TestServer};
-use redistrib_ops::model::{NodeId, plan::create::CreateError};
+use redistrib_ops::model::{NodeId, plan::create::CreateError, plan::create::Dealing};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
     Cancel, Candidates, Connection, Context, Departure, Error, Failover, FailoverMode, FixOptions,
@@ -28,7 +28,7 @@ redistrib_ops::on_each_test_server! {
     fn nodes_become_a_cluster_that_every_node_sees_alike(server) {
         let lab = TempLab::nodes(server, 7).unwrap();
         let mut candidates = Candidates::survey(&lab.endpoints(), lab.settings()).unwrap();
-        let plan = candidates.plan(1, 3).unwrap();
+        let plan = candidates.plan(1, 3, Dealing::InTurn).unwrap();
         with_context(|context| candidates.create(&plan, context)).unwrap();
 
         let report = inspect(&mut discover(&lab));
@@ -66,12 +66,12 @@ redistrib_ops::on_each_test_server! {
             "{foreign}"
         );
 
-        let few = survey(&nodes[..2]).unwrap().plan(0, 3).unwrap_err();
+        let few = survey(&nodes[..2]).unwrap().plan(0, 3, Dealing::InTurn).unwrap_err();
         assert!(matches!(few, Error::Layout(CreateError::TooFewNodes { needed: 3, .. })), "{few}");
 
         let mut first = Connection::open(&nodes[0], lab.settings()).unwrap();
         first.call(&Command::new("CLUSTER").arg("ADDSLOTS").arg(0)).unwrap();
-        let owner = survey(&nodes).unwrap().plan(0, 1).unwrap_err().to_string();
+        let owner = survey(&nodes).unwrap().plan(0, 1, Dealing::InTurn).unwrap_err().to_string();
         assert!(owner.contains(&nodes[0].to_string()) && owner.contains("is not empty"), "{owner}");
 
         let untouched = Connection::open(&nodes[1], lab.settings())

@@ -60,7 +60,7 @@ pub struct MigrationArgs {
     /// As redis-cli does: stop where slots are open, instead of asking whether to mend them first
     #[arg(long, hide = true)]
     pub no_mend: bool,
-    /// As valkey-cli has it: the same as --atomic always
+    /// As valkey-cli has it: --atomic always, but MIGRATE where that loses what clients write
     #[arg(long, hide = true, conflicts_with = "atomic")]
     pub use_atomic_slot_migration: bool,
 }
@@ -75,7 +75,7 @@ impl MigrationArgs {
             replace: self.replace,
             max_pause: (!pause.is_zero()).then_some(pause),
             rate: self.rate,
-            atomic: if self.use_atomic_slot_migration { Atomic::Always } else { self.atomic },
+            atomic: if self.use_atomic_slot_migration { Atomic::WhereSafe } else { self.atomic },
             ..MigrateOptions::default()
         }
     }

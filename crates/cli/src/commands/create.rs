@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use redistrib_ops::model::plan::create::CreatePlan;
+use redistrib_ops::model::plan::create::{CreatePlan, Dealing};
 use redistrib_ops::{Candidates, Create, Subject, each_once, inspect};
 
 use super::{Outcome, Session};
@@ -23,7 +23,8 @@ const FEW_PRIMARIES: &str =
 pub(super) fn create(args: &CreateArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let (nodes, replicas) = (args.nodes.clone(), args.replicas);
-    form(&session, Create { nodes, replicas, no_wait: args.wait.no_wait })
+    let dealing = if voice::peer().is_some() { Dealing::Rotated } else { Dealing::InTurn };
+    form(&session, Create { nodes, replicas, dealing, no_wait: args.wait.no_wait })
 }
 
 /// `start` and `start-multi`: as in redis-trib.py nobody is asked, and a node that is named again is one node.
@@ -31,18 +32,21 @@ pub(super) fn start(args: &StartArgs) -> anyhow::Result<Outcome> {
     let mut session = Session::for_change(&args.change)?.called("start");
     session.yes = true;
     let nodes = each_once(&args.nodes);
-    form(&session, Create { nodes, replicas: 0, no_wait: args.wait.no_wait })
+    form(&session, Create { nodes, no_wait: args.wait.no_wait, ..Create::default() })
 }
 
 fn form(session: &Session, request: Create) -> anyhow::Result<Outcome> {
-    let no_wait = request.no_wait;
+    let (no_wait, replicas) = (request.no_wait, request.replicas);
     let approves = |plan: &CreatePlan, nodes: &mut Candidates| {
+        if !session.dry_run && !accepts_few(session, plan, replicas)? {
+            return Ok(ControlFlow::Break(Outcome::Failed));
+        }
         session.output.lines(render::create(plan, &nodes.nodes()));
         if session.dry_run {
             session.output.document(plan);
             return Ok(ControlFlow::Break(Outcome::Done));
         }
-        if agrees(session, plan)? {
+        if session.may(|prompt| prompt.accepts("Can I set the above configuration?"))? {
             return Ok(ControlFlow::Continue(()));
         }
         // Theirs ends well where the user did not want it.
@@ -61,10 +65,17 @@ fn form(session: &Session, request: Create) -> anyhow::Result<Outcome> {
     })
 }
 
-fn agrees(session: &Session, plan: &CreatePlan) -> anyhow::Result<bool> {
-    let few_words =
-        if voice::peer() == Some(Peer::ValkeyCli) { FEW_PRIMARIES } else { FEW_MASTERS };
-    let few = plan.masters.len() < SAFE_MASTERS;
-    Ok((!few || session.may(|prompt| prompt.accepts(few_words))?)
-        && session.may(|prompt| prompt.accepts("Can I set the above configuration?"))?)
+/// Whether to go on where there are too few masters to survive the loss of one.
+fn accepts_few(session: &Session, plan: &CreatePlan, replicas: usize) -> anyhow::Result<bool> {
+    let masters = plan.masters.len();
+    if masters >= SAFE_MASTERS {
+        return Ok(true);
+    }
+    let is_valkeys = voice::peer() == Some(Peer::ValkeyCli);
+    if is_valkeys {
+        session.output.line(format_args!(
+            "Requested to create a cluster with {masters} primaries and {replicas} replicas per primary."
+        ));
+    }
+    session.may(|prompt| prompt.accepts(if is_valkeys { FEW_PRIMARIES } else { FEW_MASTERS }))
 }

@@ -16,11 +16,15 @@ pub fn create(plan: &CreatePlan, nodes: &[(NodeId, Endpoint)]) -> Vec<String> {
         lines.push(format!("Master[{position}] -> Slots {} - {}", master.first, master.last));
     }
     let address = |place: usize| nodes.get(place).map(|(_, endpoint)| endpoint.to_string());
+    let mut is_extra = false;
     for replica in &plan.replicas {
         let (node, master) = (address(replica.node), address(replica.first_choice));
-        let extra = if replica.extra { "extra " } else { "" };
+        if replica.extra && !is_extra {
+            lines.push("Adding extra replicas...".into());
+            is_extra = true;
+        }
         lines.push(format!(
-            "Adding {extra}replica {} to {}",
+            "Adding replica {} to {}",
             node.unwrap_or_default(),
             master.unwrap_or_default()
         ));

@@ -7,6 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::affinity;
 use crate::{Address, Slot, SlotRange};
 
+/// In which order replicas are handed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dealing {
+    /// As they were named, the hosts in turn: redis-trib.rb.
+    #[default]
+    InTurn,
+    /// The same with the first of them at the end: redis-cli and valkey-cli.
+    Rotated,
+}
+
 /// What to create. Nodes are named by their place in the list that was given to [`plan_create`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatePlan {
@@ -89,7 +99,7 @@ impl NewMaster {
     }
 }
 
-/// Lays out a cluster of these nodes as redis-trib.rb and redis-cli do.
+/// Lays out a cluster of these nodes as redis-trib.rb and redis-cli do, which differ in the `dealing` of replicas.
 ///
 /// Masters are taken from the hosts in turn, and share the slots in equal parts that differ by at most
 /// one. Each master gets `replicas` replicas, first of all from other hosts; nodes that are left over
@@ -104,10 +114,10 @@ impl NewMaster {
 /// [`CreateError`]; no nodes at all are too few as well.
 ///
 /// ```
-/// use redistrib_cluster_model::{Address, plan::create::plan_create};
+/// use redistrib_cluster_model::{Address, plan::create::{Dealing, plan_create}};
 ///
 /// let nodes: Vec<Address> = (7000..7006).map(|port| Address::new("127.0.0.1", port)).collect();
-/// let plan = plan_create(&nodes, 1, 3)?;
+/// let plan = plan_create(&nodes, 1, 3, Dealing::InTurn)?;
 /// let slots: Vec<String> = plan.masters.iter().map(|m| m.slots().to_string()).collect();
 /// assert_eq!(slots, ["0-5460", "5461-10922", "10923-16383"]);
 /// assert_eq!((plan.replicas[0].node, plan.replicas[0].master), (3, 0));
@@ -117,12 +127,17 @@ pub fn plan_create(
     nodes: &[Address],
     replicas: usize,
     min_masters: usize,
+    dealing: Dealing,
 ) -> Result<CreatePlan, CreateError> {
     let masters = count_masters(nodes, replicas, min_masters)?;
     let hosts = number_hosts(nodes);
     let order = interleave(&hosts);
     let (chosen, rest) = order.split_at(masters);
-    let mut replicas = hand_out(chosen, rest.to_vec(), &hosts, replicas);
+    let mut rest = rest.to_vec();
+    if dealing == Dealing::Rotated && !rest.is_empty() {
+        rest.rotate_left(1);
+    }
+    let mut replicas = hand_out(chosen, rest, &hosts, replicas);
     let affinity = affinity::optimise(&mut replicas, &hosts);
     Ok(CreatePlan { masters: share_slots(chosen), replicas, affinity })
 }
@@ -229,32 +244,48 @@ mod tests {
 
     #[test]
     fn six_nodes_on_one_host_are_as_in_the_transcripts() {
-        let plan = plan_create(&nodes(&[1; 6]), 1, 3).unwrap();
+        let plan = plan_create(&nodes(&[1; 6]), 1, 3, Dealing::InTurn).unwrap();
         assert_eq!(pairs(&plan), [(3, 0), (4, 1), (5, 2)]);
         assert_eq!(plan.affinity, Affinity::WithMaster);
     }
 
     #[test]
+    fn peers_rotate_the_replicas() {
+        for (hosts, replicas, expected) in [
+            (&[1; 6][..], 1, &[(4, 0), (5, 1), (3, 2)][..]),
+            (&[1; 9], 2, &[(4, 0), (5, 0), (6, 1), (7, 1), (8, 2), (3, 2)]),
+            (&[1; 7], 1, &[(4, 0), (5, 1), (6, 2), (3, 0)]),
+            (&[1, 1, 1, 2, 2, 2], 1, &[(5, 0), (2, 3), (4, 1)]),
+        ] {
+            let plan = plan_create(&nodes(hosts), replicas, 3, Dealing::Rotated).unwrap();
+            let first: Vec<_> = plan.replicas.iter().map(|r| (r.node, r.first_choice)).collect();
+            assert_eq!(first, expected, "{hosts:?}");
+        }
+        let alone = plan_create(&nodes(&[1; 3]), 0, 3, Dealing::Rotated).unwrap();
+        assert!(alone.replicas.is_empty());
+    }
+
+    #[test]
     fn hosts_are_kept_apart() {
         // Two nodes on each of three hosts.
-        let plan = plan_create(&nodes(&[1, 1, 2, 2, 3, 3]), 1, 3).unwrap();
+        let plan = plan_create(&nodes(&[1, 1, 2, 2, 3, 3]), 1, 3, Dealing::InTurn).unwrap();
         assert_eq!(plan.masters.iter().map(|m| m.node).collect::<Vec<_>>(), [0, 2, 4]);
         assert_eq!(plan.affinity, Affinity::Apart);
         // Masters and replicas for whom the first choice cannot stay.
-        let plan = plan_create(&nodes(&[1, 2, 3, 3]), 0, 3).unwrap();
+        let plan = plan_create(&nodes(&[1, 2, 3, 3]), 0, 3, Dealing::InTurn).unwrap();
         assert_eq!(plan.affinity, Affinity::Apart);
         assert!(plan.replicas.is_empty());
-        let plan = plan_create(&nodes(&[1, 1, 1, 2, 2, 2]), 1, 3).unwrap();
+        let plan = plan_create(&nodes(&[1, 1, 1, 2, 2, 2]), 1, 3, Dealing::InTurn).unwrap();
         assert_eq!(plan.affinity, Affinity::Apart);
     }
 
     #[test]
     fn nodes_left_over_become_replicas_of_the_first_masters() {
-        let plan = plan_create(&nodes(&[1; 8]), 1, 3).unwrap();
+        let plan = plan_create(&nodes(&[1; 8]), 1, 3, Dealing::InTurn).unwrap();
         assert_eq!(plan.masters.len(), 4);
-        let plan = plan_create(&nodes(&[1; 5]), 0, 5).unwrap();
+        let plan = plan_create(&nodes(&[1; 5]), 0, 5, Dealing::InTurn).unwrap();
         assert!(plan.replicas.is_empty());
-        let plan = plan_create(&nodes(&[1; 11]), 2, 3).unwrap();
+        let plan = plan_create(&nodes(&[1; 11]), 2, 3, Dealing::InTurn).unwrap();
         let extra: Vec<_> =
             plan.replicas.iter().filter(|r| r.extra).map(|r| (r.node, r.master)).collect();
         assert_eq!(extra, [(9, 0), (10, 1)]);
@@ -262,19 +293,25 @@ mod tests {
 
     #[test]
     fn too_few_nodes_are_refused_with_the_number_that_would_do() {
-        let error = plan_create(&nodes(&[1; 5]), 1, 3).unwrap_err();
+        let error = plan_create(&nodes(&[1; 5]), 1, 3, Dealing::InTurn).unwrap_err();
         let wanted = CreateError::TooFewNodes { nodes: 5, replicas: 1, masters: 3, needed: 6 };
         assert_eq!(error, wanted);
-        assert!(plan_create(&[], 0, 0).is_err());
-        assert!(plan_create(&nodes(&[1]), usize::MAX, 1).is_err());
-        assert_eq!(plan_create(&nodes(&[1]), 0, 1).unwrap().masters[0].slots().len(), 16384);
+        assert!(plan_create(&[], 0, 0, Dealing::InTurn).is_err());
+        assert!(plan_create(&nodes(&[1]), usize::MAX, 1, Dealing::InTurn).is_err());
+        assert_eq!(
+            plan_create(&nodes(&[1]), 0, 1, Dealing::InTurn).unwrap().masters[0].slots().len(),
+            16384
+        );
     }
 
     #[test]
     fn a_node_given_twice_is_refused() {
         let mut twice = nodes(&[1; 3]);
         twice.push(twice[1].clone());
-        assert_eq!(plan_create(&twice, 0, 3), Err(CreateError::SameNode(twice[1].clone())));
+        assert_eq!(
+            plan_create(&twice, 0, 3, Dealing::InTurn),
+            Err(CreateError::SameNode(twice[1].clone()))
+        );
     }
 
     proptest! {
@@ -282,8 +319,10 @@ mod tests {
         fn every_node_has_its_place_and_every_slot_its_owner(
             hosts in prop::collection::vec(0u8..6, 1..40),
             replicas in 0usize..4,
+            rotated in any::<bool>(),
         ) {
-            let Ok(plan) = plan_create(&nodes(&hosts), replicas, 1) else {
+            let dealing = if rotated { Dealing::Rotated } else { Dealing::InTurn };
+            let Ok(plan) = plan_create(&nodes(&hosts), replicas, 1, dealing) else {
                 prop_assert!(hosts.len() <= replicas);
                 return Ok(());
             };

@@ -29,6 +29,8 @@ pub use record::Layout;
 pub use status::{NodeState, NodeStatus};
 pub use temporary::TempLab;
 
+use redistrib_cluster_model::plan::create::Dealing;
+
 use crate::cluster::in_parallel;
 use crate::served::{self, Amiss};
 use crate::wait::until_settled;
@@ -253,7 +255,7 @@ impl Lab {
         let founders = &self.nodes[..self.nodes.len() - self.record.added];
         let founders: Vec<_> = founders.iter().map(Node::endpoint).collect();
         let mut candidates = Candidates::survey(&founders, &self.settings)?;
-        match candidates.plan(self.record.replicas, options::LEAST_MASTERS) {
+        match candidates.plan(self.record.replicas, options::LEAST_MASTERS, Dealing::InTurn) {
             Ok(plan) => candidates.create(&plan, context)?,
             // They are a cluster from an earlier run, with keys or other roles.
             Err(Error::NotEmpty { .. }) => {}

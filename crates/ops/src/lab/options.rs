@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use redistrib_cluster_model::Address;
-use redistrib_cluster_model::plan::create::plan_create;
+use redistrib_cluster_model::plan::create::{Dealing, plan_create};
 
 use super::failure::Failure;
 use super::record::{Layout, Record};
@@ -95,7 +95,7 @@ impl Options {
 /// Fails where no cluster can be made of servers on these ports.
 fn require_cluster(ports: &[u16], replicas: usize) -> Result<(), Failure> {
     let nodes: Vec<_> = ports.iter().map(|&port| Address::new("127.0.0.1", port)).collect();
-    plan_create(&nodes, replicas, LEAST_MASTERS).map_err(Error::from)?;
+    plan_create(&nodes, replicas, LEAST_MASTERS, Dealing::InTurn).map_err(Error::from)?;
     Ok(())
 }
 

@@ -64,6 +64,15 @@ pub enum Atomic {
     Auto,
     /// An error where a pair cannot.
     Always,
+    /// The same, but MIGRATE and a warning where servers that can would lose what clients write meanwhile.
+    WhereSafe,
     /// MIGRATE everywhere.
     Never,
+}
+
+impl Atomic {
+    /// Whether a pair of servers that cannot is an error.
+    pub(crate) fn is_demanded(self) -> bool {
+        matches!(self, Self::Always | Self::WhereSafe)
+    }
 }

@@ -8,7 +8,6 @@ use redistrib_cluster_model::plan::schedule::Schedule;
 
 use super::atomic::{self, Outcome};
 use super::fitness;
-use super::options::Atomic;
 use super::pair::PairWork;
 use super::shared::Shared;
 use crate::error::{Error, Result};
@@ -120,7 +119,7 @@ fn move_atomically<'a>(
     if left.is_empty() {
         return Ok(());
     }
-    if shared.options.atomic == Atomic::Always {
+    if shared.options.atomic.is_demanded() {
         return Err(error);
     }
     shared.context.warn(format!("{error}; going on with MIGRATE"));

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::plan::create::{CreatePlan, plan_create};
+use redistrib_cluster_model::plan::create::{CreatePlan, Dealing, plan_create};
 use redistrib_cluster_model::{Address, Beginning, Intended, Named, NodeId, SlotRange, Waits};
 use redistrib_resp::Command;
 
@@ -42,6 +42,8 @@ pub struct Create {
     pub nodes: Vec<Endpoint>,
     /// How many replicas each master gets at least.
     pub replicas: usize,
+    /// In which order replicas are handed out.
+    pub dealing: Dealing,
     /// Whether not to wait until the nodes serve clients, and replicas have their masters' data.
     pub no_wait: bool,
 }
@@ -57,7 +59,7 @@ impl Operation for Create {
     }
 
     fn plan(&self, nodes: &mut Candidates, _context: Context<'_>) -> Result<CreatePlan> {
-        nodes.plan(self.replicas, 1)
+        nodes.plan(self.replicas, 1, self.dealing)
     }
 
     /// # Errors
@@ -81,10 +83,11 @@ impl Operation for Create {
 /// Nodes in cluster mode that may become a cluster.
 ///
 /// ```no_run
+/// use redistrib_ops::model::plan::create::Dealing;
 /// use redistrib_ops::{Cancel, Candidates, Context, Endpoint, Settings, Silent};
 /// let nodes: Vec<Endpoint> = (7000..7006).map(|port| Endpoint::tcp("127.0.0.1", port)).collect();
 /// let mut candidates = Candidates::survey(&nodes, &Settings::default())?;
-/// let plan = candidates.plan(1, 3)?;
+/// let plan = candidates.plan(1, 3, Dealing::InTurn)?;
 /// let cancel = Cancel::new();
 /// candidates.create(&plan, Context::new(&Silent, &cancel))?;
 /// # Ok::<(), redistrib_ops::Error>(())
@@ -167,11 +170,16 @@ impl Candidates {
     /// # Errors
     /// [`Error::Layout`] where there are too few nodes; [`Error::NotEmpty`] for a node that has keys, slots of its own or
     /// knows nodes that are not among these.
-    pub fn plan(&self, replicas: usize, min_masters: usize) -> Result<CreatePlan> {
+    pub fn plan(
+        &self,
+        replicas: usize,
+        min_masters: usize,
+        dealing: Dealing,
+    ) -> Result<CreatePlan> {
         let endpoints = self.nodes.iter().map(|candidate| candidate.connection.endpoint());
         let addresses: Vec<Address> =
             endpoints.map(|it| Address::new(it.host(), it.port().unwrap_or_default())).collect();
-        let plan = plan_create(&addresses, replicas, min_masters)?;
+        let plan = plan_create(&addresses, replicas, min_masters, dealing)?;
         self.reached(&plan)?;
         Ok(plan)
     }

@@ -57,7 +57,7 @@ fn stat(node: &mut Link<'_>, field: &str) -> Option<u64> {
 /// [`Error::Move`] where atomic migration was demanded and a node has none, or a rate with it, or keys in a
 /// numbered database.
 pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
-    let demanded = shared.options.atomic == Atomic::Always;
+    let demanded = shared.options.atomic.is_demanded();
     if shared.options.rate.is_some() && demanded {
         return Err(MoveError::NoRate.into());
     }
@@ -71,8 +71,7 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
     let method = ways.into_iter().find(|(_, (one, two))| *one && *two).map(|((_, way), _)| *way);
     if let Some(method) = method {
         return match numbered_database(&mut source)? {
-            Some(database) if demanded => Err(numbered_database_refused(&source, database)),
-            Some(_) => Ok(Method::Migrate),
+            Some(database) => by_migrate(shared, numbered_database_refused(&source, database)),
             None => {
                 shared.idle.keep(pair.from, source);
                 shared.idle.keep(pair.to, target);
@@ -87,6 +86,16 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
     }
     let (from, to) = (source.endpoint().clone(), target.endpoint().clone());
     Err(MoveError::NotAtomic { from, to }.into())
+}
+
+/// MIGRATE for servers that could move slots atomically and had better not, if the caller leaves it to us.
+fn by_migrate(shared: &Shared<'_>, why_not: Error) -> Result<Method> {
+    match shared.options.atomic {
+        Atomic::Always => return Err(why_not),
+        Atomic::WhereSafe => shared.context.warn(format!("{why_not}; going on with MIGRATE")),
+        Atomic::Auto | Atomic::Never => {}
+    }
+    Ok(Method::Migrate)
 }
 
 fn is_ruled_out(shared: &Shared<'_>) -> bool {
