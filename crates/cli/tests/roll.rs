@@ -274,7 +274,7 @@ fn what_would_do_harm_is_refused() {
     assert!(told.stdout.contains(&format!("{seed} | \\x1b[2Jx\n")), "{}", told.stdout);
     told.complains(&["the command failed (exit status: 3)", "no node is done", "--continue"]);
     let told = roll(&[&["--exec", "sleep 600", "--exec-timeout", "100"], &away[..]].concat());
-    told.expect(1).complains(&["did not end within", "was ended"]);
+    told.expect(1).complains(&["did not end within", "was ended", " --exec-timeout 100 "]);
 
     // One that restarts nothing, and what is in its environment.
     let told = roll(&[&["--exec", "true", "--timeout", "200"], &away[..]].concat()).expect(1);

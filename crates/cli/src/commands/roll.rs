@@ -136,6 +136,7 @@ fn next_command(args: &RollArgs, left: &[Member], back: &[Member], seed: &Endpoi
     ];
     words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
     words.extend(args.timeout.map(|time| format!("--timeout {}", time.as_millis())));
+    words.push(format!("--exec-timeout {}", args.exec_timeout.as_millis()));
     words.push(format!("--continue {}", listed(left)));
     words.extend((!back.is_empty()).then(|| format!("--back {}", listed(back))));
     words.join(" ")

@@ -134,20 +134,21 @@ pub fn run(
 }
 
 /// The keys that are pressed within this time. Of a terminal that is gone crossterm would read nothing for ever, so it is
-/// looked whether there is something to read first.
+/// looked whether there is something to read first. Crossterm is asked in any case: where a resize and a key wait for it at the same
+/// time, it reads the resize alone, and the key with the next one.
 fn next_keys(wait: Duration) -> io::Result<Vec<KeyEvent>> {
     let keyboard = io::stdin();
     let mut watched = [PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)];
     let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
-    match poll(&mut watched, wait) {
-        Err(Errno::EINTR) | Ok(0) => return Ok(Vec::new()),
-        other => other?,
+    let is_quiet = match poll(&mut watched, wait) {
+        Err(Errno::EINTR) | Ok(0) => true,
+        other => other.map(|_| false)?,
     };
     let seen = watched[0].revents().unwrap_or(PollFlags::POLLERR);
-    if !seen.contains(PollFlags::POLLIN) || seen.contains(PollFlags::POLLHUP) {
+    if !is_quiet && (!seen.contains(PollFlags::POLLIN) || seen.contains(PollFlags::POLLHUP)) {
         return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the terminal is gone"));
     }
-    let (mut keys, mut wait) = (Vec::new(), LOOK);
+    let (mut keys, mut wait) = (Vec::new(), if is_quiet { Duration::ZERO } else { LOOK });
     while event::poll(wait)? {
         if let Event::Key(key) = event::read()? {
             keys.push(key);

@@ -8,6 +8,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,6 +73,27 @@ fn one_picture_says_what_is_wrong() {
         })
     });
     pictures.into_iter().for_each(|it| it.join().unwrap());
+}
+
+/// Where no node answers any more none has left, and no slot is served.
+#[test]
+fn nobody_who_answers_is_not_nobody_there() {
+    let (lab, nodes) = cluster("redis-8.6");
+    let seed = nodes[0].parse().unwrap();
+    let watch = Watch::start(&seed, &Settings::default(), Duration::from_millis(100)).unwrap();
+    watch.await_all(Duration::from_secs(20));
+    let before = watch.sample();
+    assert!(before.nodes.len() == 6 && before.unserved().is_empty(), "{before:?}");
+    (0..6).for_each(|node| assert!(lab.kill(node)));
+    let since = Instant::now();
+    let mut now = watch.sample();
+    while now.nodes.iter().any(|it| it.failure.is_none()) {
+        assert!(since.elapsed() < Duration::from_secs(20), "{now:?}");
+        thread::sleep(Duration::from_millis(20));
+        now = watch.sample();
+    }
+    assert_eq!(now.nodes.len(), 6);
+    assert_eq!(now.unserved().len(), usize::from(Slot::COUNT));
 }
 
 /// Looks until a node tells this of a slot.
@@ -178,6 +200,12 @@ fn a_user_at_the_screen() {
     user.looks_at(&format!("{} does not answer", nodes[1]));
     lab.restart(1).unwrap();
     user.looks_at(&format!("{} answers again", nodes[1]));
+    // A key after a resize is heeded, too.
+    let program = only_child(&user.child.id().to_string());
+    let terminal = format!("/proc/{program}/fd/0");
+    let resized = Command::new("stty").args(["-F", &terminal, "rows", "36"]).status().unwrap();
+    assert!(resized.success());
+    user.sees("\x1b[36;");
     user.types("q");
     user.sees(GIVEN_BACK);
     assert!(user.leaves());

@@ -129,8 +129,11 @@ impl Sample {
         owners.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// The slots without an owner that answers.
+    /// The slots without an owner that answers. Where no node does, nobody tells who owns what, and no slot has one.
     pub fn unserved(&self) -> SlotSet {
+        if self.nodes.iter().all(|it| it.failure.is_some()) {
+            return SlotSet::full();
+        }
         let missing = self.findings.iter().filter_map(|finding| match finding {
             Finding::Uncovered { slots } | Finding::Unserved { slots, .. } => Some(slots),
             _ => None,

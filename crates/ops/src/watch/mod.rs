@@ -20,8 +20,8 @@ use redistrib_cluster_model::sample::{Focus, Sample};
 
 use crate::error::Result;
 use crate::{Cluster, Endpoint, Settings};
-use doubt::Doubts;
 use field::{Field, Task};
+use summary::Memory;
 use turn::{Link, Told};
 
 /// How many nodes are asked at the same time.
@@ -44,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Watch {
     shared: Arc<Shared>,
-    doubts: Mutex<Doubts>,
+    memory: Mutex<Memory>,
 }
 
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Watch {
             began: Instant::now(),
         });
         Shared::hire(&shared);
-        Ok(Self { shared, doubts: Mutex::default() })
+        Ok(Self { shared, memory: Mutex::default() })
     }
 
     /// Waits until every node has answered or failed to, but no longer than `most`.
@@ -107,12 +107,12 @@ impl Watch {
         let is_larger = field.follow(&self.shared.settings);
         let seen = field.seen();
         drop(field);
-        let mut doubts = self.doubts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         if is_larger {
             Shared::hire(&self.shared);
             self.shared.changed.notify_all();
         }
-        summary::sample(seen, self.shared.began, &mut doubts)
+        summary::sample(seen, self.shared.began, &mut memory)
     }
 }
 

@@ -16,10 +16,18 @@ use crate::Endpoint;
 /// How long nodes may disagree while a tool moves slots.
 const PATIENCE_AT_WORK: Duration = Duration::from_secs(5);
 
+/// What is known from the samples before.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    doubts: Doubts,
+    /// The nodes: where none answers any more, they have not left.
+    nodes: Vec<Node>,
+}
+
 pub(super) fn sample(
     (seed, seen): (Endpoint, Vec<Seen>),
     began: Instant,
-    doubts: &mut Doubts,
+    memory: &mut Memory,
 ) -> Sample {
     let snapshot = Snapshot { views: seen.iter().map(view).collect() };
     let infos: Vec<Option<ServerInfo>> =
@@ -37,13 +45,17 @@ pub(super) fn sample(
     // While a tool is at work, nodes hear of its moves one after the other.
     let patience = if holder.is_some() { PATIENCE_AT_WORK } else { Duration::ZERO };
     let since = oldest.checked_sub(patience).unwrap_or(began);
-    let mut findings = doubts.settle(snapshot.diagnosis(told), since, spread);
+    let mut findings = memory.doubts.settle(snapshot.diagnosis(told), since, spread);
     if holder.is_some() {
         // What a tool is at is no ill; slots that it leaves open are told when it is gone.
         findings.retain(|finding| !matches!(finding, Finding::OpenSlots(_)));
     }
     let seats: HashMap<NodeId, &Seen> = seen.iter().map(|seat| (seat.id, seat)).collect();
-    let nodes = snapshot.nodes().into_iter().map(|node| node_sample(node, &seats, &findings));
+    let told = snapshot.nodes();
+    if !told.is_empty() {
+        memory.nodes = told.into_iter().cloned().collect();
+    }
+    let nodes = memory.nodes.iter().map(|node| node_sample(node, &seats, &findings));
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Sample {
         at_ms: millis(since_1970),
