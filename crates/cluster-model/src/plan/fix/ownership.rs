@@ -1,11 +1,12 @@
 //! Repairs of slots that are not open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Case;
 use super::{Action, Blocked, Decision, Ground, Outcome, Reason};
+use crate::findings::{Member, Survey};
 use crate::plan::spread::spread;
-use crate::{NodeId, SharedTopology, SlotSet};
+use crate::{Node, NodeId, SharedTopology, SlotSet};
 
 static NOTHING: SlotSet = SlotSet::new();
 
@@ -73,10 +74,11 @@ fn give_away(ground: &Ground<'_>, slots: &SlotSet, reason: Reason, outcome: &mut
 /// Slots of one owner of whom some other master has not heard.
 pub(super) fn unheard(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
     let survey = &ground.survey;
-    let claims: BTreeMap<NodeId, &SlotSet> = survey.claims().iter().copied().collect();
+    let left_out = settled.union(survey.contested());
+    let claimants: BTreeSet<NodeId> = survey.claims().iter().map(|(owner, _)| *owner).collect();
     let mut unheard: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
-    for (_, topology) in survey.views.iter().filter(|(viewer, _)| claims.contains_key(viewer)) {
-        for (owner, missed) in missed(ground, settled, topology) {
+    for (_, topology) in survey.views.iter().filter(|(viewer, _)| claimants.contains(viewer)) {
+        for (owner, missed) in missed(survey, &left_out, topology) {
             unheard.entry(owner).or_default().extend(missed.ranges());
         }
     }
@@ -88,21 +90,19 @@ pub(super) fn unheard(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outc
     }
 }
 
-/// The slots of one owner that a view gives to somebody else, or to nobody.
+/// The slots of one owner that a view gives to somebody else, or to nobody; but for those left out.
 fn missed(
-    ground: &Ground<'_>,
-    settled: &SlotSet,
+    survey: &Survey<'_>,
+    left_out: &SlotSet,
     view: &SharedTopology,
 ) -> BTreeMap<NodeId, SlotSet> {
-    let left_out = settled.union(ground.survey.contested());
     let seen: BTreeMap<NodeId, &SlotSet> = view.ownership().into_iter().collect();
-    let claims = ground.survey.claims().iter();
-    let missed = claims.filter_map(|(owner, claimed)| {
+    let missed = survey.claims().iter().filter_map(|(owner, claimed)| {
         let seen = seen.get(owner).copied().unwrap_or(&NOTHING);
         if seen == *claimed {
             return None;
         }
-        let missed = claimed.difference(seen).difference(&left_out);
+        let missed = claimed.difference(seen).difference(left_out);
         (!missed.is_empty()).then_some((*owner, missed))
     });
     missed.collect()
@@ -113,14 +113,13 @@ fn missed(
 /// new owner, so that no message of that takes them away again. Telling the master once more reaches them.
 pub(super) fn misled(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
     let survey = &ground.survey;
+    let left_out = settled.union(survey.contested());
     let views: BTreeMap<NodeId, &SharedTopology> = survey.views.iter().copied().collect();
-    for replica in survey.nodes.iter().filter(|node| node.is_replica()) {
-        let master = ground.masters.iter().find(|it| Some(it.id) == replica.master);
-        let Some(master) = master else { continue };
+    for (replica, master) in replicas(ground) {
         let Some((view, masters)) = views.get(&replica.id).zip(views.get(&master.id)) else {
             continue;
         };
-        for (owner, slots) in missed(ground, settled, view) {
+        for (owner, slots) in missed(survey, &left_out, view) {
             let heard = masters.node(owner).map_or(&NOTHING, |node| &node.slots);
             let slots = slots.intersection(heard);
             if !slots.is_empty() {
@@ -133,12 +132,19 @@ pub(super) fn misled(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outco
     }
 }
 
+/// The replicas of masters that answer, each with its master.
+fn replicas<'a>(ground: &'a Ground<'_>) -> impl Iterator<Item = (&'a Node, &'a Member)> {
+    let nodes = ground.survey.nodes.iter().copied();
+    nodes.filter(|node| node.is_replica()).filter_map(|replica| {
+        let master = ground.masters.iter().find(|it| Some(it.id) == replica.master)?;
+        Some((replica, master))
+    })
+}
+
 /// Flags that a replica has kept and its master has not. A master of Valkey hands each SETSLOT on to its replicas, so
 /// closing the slot there once more reaches them.
 pub(super) fn forgotten(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
-    for replica in ground.survey.nodes.iter().filter(|node| node.is_replica()) {
-        let master = ground.masters.iter().find(|it| Some(it.id) == replica.master);
-        let Some(master) = master else { continue };
+    for (replica, master) in replicas(ground) {
         let flags = replica.migrating.iter().chain(&replica.importing);
         let flagged: SlotSet = flags.map(|(slot, _)| *slot).collect();
         let left = flagged.difference(settled);
