@@ -1,6 +1,6 @@
 //! Servers that share an id, since one of them began with a copy of the other's `nodes.conf`.
 
-use redistrib_cluster_model::{Address, NodeId, ServerInfo};
+use redistrib_cluster_model::{Address, NodeId, ServerInfo, Snapshot};
 
 use super::candidate::Candidate;
 use super::in_parallel;
@@ -11,8 +11,12 @@ const MOST: usize = 16;
 
 /// Servers that answer by a member's id where some node knows it, and are another than the one that was asked. `told` is what the
 /// members tell, in their order.
-pub(crate) fn twins(cluster: &Cluster, told: &[Option<ServerInfo>]) -> Vec<(NodeId, Address)> {
-    let mut places = cluster.snapshot().elsewhere();
+pub(crate) fn twins(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    told: &[Option<ServerInfo>],
+) -> Vec<(NodeId, Address)> {
+    let places = snapshot.elsewhere();
     if places.is_empty() || places.len() > MOST {
         return Vec::new();
     }
@@ -27,7 +31,6 @@ pub(crate) fn twins(cluster: &Cluster, told: &[Option<ServerInfo>]) -> Vec<(Node
         let run = found.info.field("run_id")?;
         Some(found.node.id == *id && asked(*id).is_some_and(|own| own != run))
     });
-    let mut answers = answers.into_iter();
-    places.retain(|_| answers.next().flatten() == Some(true));
-    places
+    let answers = places.into_iter().zip(answers);
+    answers.filter(|(_, is_twin)| *is_twin == Some(true)).map(|(place, _)| place).collect()
 }

@@ -74,9 +74,10 @@ impl Report {
 pub fn inspect(cluster: &mut Cluster) -> Report {
     let told = server_info::ask(cluster, &SETTINGS);
     let (backlogs, jobs) = (bus::backlogs(cluster, &told), jobs(cluster));
-    let twins = twins::twins(cluster, &told);
+    let snapshot = cluster.snapshot();
+    let twins = twins::twins(cluster, &snapshot, &told);
     let told_all = Told { servers: &told, backlogs: &backlogs, jobs: &jobs, twins: &twins };
-    let findings = cluster.snapshot().diagnosis(told_all);
+    let findings = snapshot.diagnosis(told_all);
     let listed = black_list::black_lists(cluster, &findings);
     let findings = tell_black_listed(findings, &listed);
     Report { jobs, ..report(cluster, told, findings) }

@@ -53,11 +53,10 @@ impl Apply {
         Self { declared, saved: None, migration: MigrateOptions::default() }
     }
 
+    /// What there is to do; what it costs is not asked.
     fn plan_anew(&self, site: &mut Site) -> Result<Plan> {
         let load = site.load(self.declared.balance)?;
-        let mut plan = plan(&self.declared, site.observed(), &load).map_err(ApplyError::from)?;
-        site.price(&mut plan)?;
-        Ok(plan)
+        Ok(plan(&self.declared, site.observed(), &load).map_err(ApplyError::from)?)
     }
 
     /// Carries the steps of a plan out, and returns how many when each has been seen to have come true.
@@ -112,7 +111,11 @@ impl Operation for Apply {
     }
 
     fn plan(&self, site: &mut Site, _context: Context<'_>) -> Result<Plan> {
-        let Some(saved) = &self.saved else { return self.plan_anew(site) };
+        let Some(saved) = &self.saved else {
+            let mut plan = self.plan_anew(site)?;
+            site.price(&mut plan)?;
+            return Ok(plan);
+        };
         match site.observed().change_since(&saved.observed) {
             None => Ok(saved.plan.clone()),
             Some(change) => {
