@@ -8,6 +8,7 @@ use redistrib_ops::{Cluster, Replace, Replacement};
 use serde::Serialize;
 
 use super::failover::pause;
+use super::host::go_on;
 use super::{Outcome, Session};
 use crate::args::ReplaceArgs;
 
@@ -48,10 +49,7 @@ pub(super) fn replace(args: &ReplaceArgs) -> anyhow::Result<Outcome> {
             return Ok(ControlFlow::Break(Outcome::Done));
         }
         let question = format!("Let {new} take the place of {old}?");
-        Ok(match session.may_at_terminal(&[], &question)? {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(Outcome::Failed),
-        })
+        Ok(go_on(session.may_at_terminal(&[], &question)?))
     };
     session.carry_out(request, approves, |done| {
         let (plan, held_up) = (&done.replacement, done.held_up);

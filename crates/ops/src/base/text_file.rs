@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::error::{Error, Result};
+
 /// Reads a file of text. One that does not end, as a device or a pipe may be, is refused once more than `most` bytes have come.
 ///
 /// # Errors
@@ -29,10 +31,10 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
 /// The same; `None` where there is no such file.
 ///
 /// # Errors
-/// Those of [`read_text`], but for a missing file.
-pub(crate) fn read_text_if_there(path: &Path, most: u64) -> io::Result<Option<String>> {
+/// [`Error::File`] for those of [`read_text`], but for a missing file.
+pub(crate) fn read_text_if_there(path: &Path, most: u64) -> Result<Option<String>> {
     match read_text(path, most) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        text => text.map(Some),
+        text => text.map(Some).map_err(|source| Error::file(path, source)),
     }
 }

@@ -49,10 +49,7 @@ impl Record {
     /// The record in the folder, if there is one.
     pub(super) fn read(dir: &Path) -> Result<Option<Self>, Failure> {
         let path = dir.join(FILE);
-        let text = read_text_if_there(&path, LARGEST_RECORD);
-        let Some(text) = text.map_err(|source| file_error(&path, source))? else {
-            return Ok(None);
-        };
+        let Some(text) = read_text_if_there(&path, LARGEST_RECORD)? else { return Ok(None) };
         let record: Self = serde_json::from_str(&text)
             .map_err(|error| Failure::Record { path: path.clone(), reason: error.to_string() })?;
         if record.added > record.ports.len() {

@@ -70,10 +70,7 @@ impl Manifest {
     /// [`Error::File`]; [`BackupError::BadManifest`].
     pub fn read(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(MANIFEST);
-        let text = read_text_if_there(&path, LARGEST_MANIFEST);
-        let Some(text) = text.map_err(|source| Error::file(&path, source))? else {
-            return Ok(None);
-        };
+        let Some(text) = read_text_if_there(&path, LARGEST_MANIFEST)? else { return Ok(None) };
         let bad = |why: String| BackupError::BadManifest { path: path.clone(), why };
         let manifest: Self = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
         if manifest.format > FORMAT {

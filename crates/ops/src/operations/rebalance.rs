@@ -193,7 +193,7 @@ fn estimate_memory(connection: &mut Connection, slots: &[Slot]) -> Result<Vec<u6
     let mut usage = Vec::new();
     for names in &samples {
         let names = names.view().elements().filter_map(|name| name.as_bytes());
-        usage.extend(names.map(|name| Command::new("MEMORY").arg("USAGE").arg(name)));
+        usage.extend(names.map(commands::memory_usage));
     }
     let sizes = connection.call_all(&usage)?;
     let mut sizes = sizes.iter().map(number);

@@ -137,8 +137,7 @@ struct Node {
 /// The files of a folder without a manifest: redis-cli saves each master that stands in its `nodes.json`, which it writes last.
 fn named_by_nodes(folder: &Path) -> Result<Vec<PathBuf>> {
     let path = folder.join(NODES);
-    let text = read_text_if_there(&path, LARGEST_MANIFEST);
-    let text = text.map_err(|source| Error::file(&path, source))?;
+    let text = read_text_if_there(&path, LARGEST_MANIFEST)?;
     let text = text.ok_or_else(|| BackupError::Unfinished(folder.to_owned()))?;
     let bad = |why: String| BackupError::BadManifest { path: path.clone(), why };
     let nodes: Vec<Node> = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
