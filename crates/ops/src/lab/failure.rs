@@ -124,8 +124,8 @@ pub enum Failure {
         /// The last lines it logged.
         log: String,
     },
-    /// A server did not end in time.
-    #[error("the server on port {port} (process {process}) did not end within {seconds} s")]
+    /// A server did not end, or stand still, in time.
+    #[error("the server on port {port} (process {process}) still runs after {seconds} s")]
     StillRunning {
         /// The server's port.
         port: u16,

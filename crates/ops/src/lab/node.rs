@@ -242,10 +242,13 @@ impl Node {
         self.wait_gone(process)
     }
 
-    /// Stops the server in its tracks. Tells whether it ran.
+    /// Stops the server in its tracks, and waits until it stands still. Tells whether it ran.
     pub(super) fn pause(&self) -> Result<bool, Failure> {
-        let process = self.own_process();
-        process.map_or(Ok(false), |process| self.send("STOP", process).map(|()| true))
+        let Some(process) = self.own_process() else { return Ok(false) };
+        self.send("STOP", process)?;
+        // The signal is only noted when it has been sent: a busy machine stops the process later.
+        self.wait_until(process, || Ok(is_stopped(process) || !works_in(process, &self.folder)))?;
+        Ok(true)
     }
 
     /// Lets a paused server go on. Tells whether it was one.
@@ -259,18 +262,27 @@ impl Node {
     }
 
     fn wait_gone(&self, process: u32) -> Result<(), Failure> {
-        let until = Instant::now() + STOP_DEADLINE;
-        loop {
+        self.wait_until(process, || {
             self.ended()?;
-            if !works_in(process, &self.folder) && super::ports::is_free(self.port) {
-                return Ok(());
-            }
+            Ok(!works_in(process, &self.folder) && super::ports::is_free(self.port))
+        })
+    }
+
+    /// Waits until `done` says that a process no longer runs.
+    fn wait_until(
+        &self,
+        process: u32,
+        done: impl Fn() -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        let until = Instant::now() + STOP_DEADLINE;
+        while !done()? {
             if Instant::now() > until {
                 let seconds = STOP_DEADLINE.as_secs();
                 return Err(Failure::StillRunning { port: self.port, process, seconds });
             }
             thread::sleep(POLL);
         }
+        Ok(())
     }
 
     /// Ends the process that we started, at once, without saving anything. Tells whether there was one.

@@ -117,7 +117,7 @@ impl Lab {
     /// Stops a server in its tracks: connections to it open, and nothing answers. Tells whether it ran.
     ///
     /// # Errors
-    /// [`Error::File`].
+    /// [`Error::File`]; [`Failure::StillRunning`].
     pub fn pause(&self, place: usize) -> Result<bool, Failure> {
         self.nodes[place].pause()
     }
