@@ -17,7 +17,7 @@ use replay::{options, redis_cli, run};
 use support::terminal::{only_child, send};
 
 /// How long a program may take to ask its server.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that answers each connection's first words with `answer` and closes then.
 fn serve(answer: &'static [u8]) -> Vec<String> {

@@ -219,7 +219,7 @@ fn a_stream_for_one_server_passes_as_it_is() {
     input.extend(b"SET only-one-word\r\nGET key:7");
     let mut texts = Vec::new();
     let mut refused = |text: &[u8]| texts.push(text.to_vec());
-    let patience = Duration::from_secs(20);
+    let patience = Duration::from_secs(60);
     let mut tally = Tally::new(&mut refused);
     pass_on(&mut &input[..], &mut link, patience, &Cancel::new(), &mut tally).unwrap();
     let tally = tally.counts();

@@ -33,12 +33,13 @@ fn answer(answer: &'static [u8]) -> impl FnOnce(TcpStream) + Send {
     }
 }
 
+/// For servers that do not answer: where one does, a busy machine may need longer.
 fn hasty() -> Settings {
     Settings { timeout: Duration::from_millis(200), ..Settings::default() }
 }
 
-fn ping(endpoint: &Endpoint) -> Error {
-    let mut connection = Connection::open(endpoint, &hasty()).unwrap();
+fn ping(endpoint: &Endpoint, settings: &Settings) -> Error {
+    let mut connection = Connection::open(endpoint, settings).unwrap();
     connection.call(&Command::new("PING")).unwrap_err()
 }
 
@@ -61,15 +62,15 @@ fn an_answer_that_drips_for_ever_ends_at_the_deadline() {
             thread::sleep(Duration::from_millis(5));
         }
     });
-    let error = ping(&endpoint);
+    let error = ping(&endpoint, &hasty());
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
-    assert!(end.recv_timeout(Duration::from_secs(20)).is_ok(), "the connection was kept open");
+    assert!(end.recv_timeout(Duration::from_secs(60)).is_ok(), "the connection was kept open");
 }
 
 #[test]
 fn a_connection_that_ends_inside_an_answer_is_named() {
     let (endpoint, _end) = serve(answer(b"*2\r\n$3\r\nfoo\r\n$3\r\nb"));
-    let error = ping(&endpoint);
+    let error = ping(&endpoint, &Settings::default());
     assert!(matches!(error, Error::Closed { .. }), "{error}");
     assert!(error.to_string().contains("PING"), "{error}");
 }
@@ -77,7 +78,7 @@ fn a_connection_that_ends_inside_an_answer_is_named() {
 #[test]
 fn what_is_not_the_protocol_is_told_so() {
     let (endpoint, _end) = serve(answer(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
-    let error = ping(&endpoint);
+    let error = ping(&endpoint, &Settings::default());
     assert!(matches!(error, Error::Protocol { may_want_tls: true, .. }), "{error}");
 }
 
@@ -90,7 +91,7 @@ fn only_a_server_that_has_not_said_a_word_may_want_tls() {
             let _ = stream.write_all(word);
             let _ = stream.read(&mut [0; 1]);
         });
-        let mut node = Connection::open(&endpoint, &hasty()).unwrap();
+        let mut node = Connection::open(&endpoint, &Settings::default()).unwrap();
         let ping = Command::new("PING");
         let error = node.call(&ping).and_then(|_| node.receive(&ping)).unwrap_err();
         match error {
@@ -103,7 +104,7 @@ fn only_a_server_that_has_not_said_a_word_may_want_tls() {
 #[test]
 fn an_enormous_promise_costs_nothing() {
     let (endpoint, _end) = serve(answer(b"*2147483647\r\n:1\r\n"));
-    let error = ping(&endpoint);
+    let error = ping(&endpoint, &Settings::default());
     assert!(matches!(error, Error::Closed { .. } | Error::Protocol { .. }), "{error}");
 }
 
@@ -117,7 +118,7 @@ fn cluster_nodes_of_a_hostile_server_is_refused_without_harm() {
     ];
     for text in hostile {
         let (endpoint, _end) = serve(answer(text));
-        let error = Cluster::discover(&endpoint, &hasty()).unwrap_err();
+        let error = Cluster::discover(&endpoint, &Settings::default()).unwrap_err();
         let shown = String::from_utf8_lossy(text);
         assert!(
             matches!(error, Error::Unexpected { .. } | Error::Protocol { .. }),
@@ -138,7 +139,7 @@ fn who_else_answers_at_the_address_of_a_node_is_no_member() {
     let port = other.port().unwrap();
     let told = line(&seed, 2, "myself,master") + &line(&gone, port, "master");
     let (endpoint, _end) = serve(answer(nodes(told).leak()));
-    let cluster = Cluster::discover(&endpoint, &hasty()).unwrap();
+    let cluster = Cluster::discover(&endpoint, &Settings::default()).unwrap();
     let member = cluster.member(gone.parse().unwrap()).unwrap();
     let failure = member.failure().unwrap().to_string();
     assert!(failure.contains(&gone) && failure.contains(&stranger), "{failure}");
@@ -150,7 +151,7 @@ fn nobody_at_the_port_is_told_with_the_address() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = Endpoint::tcp("127.0.0.1", listener.local_addr().unwrap().port());
     drop(listener);
-    let error = Connection::open(&endpoint, &hasty()).unwrap_err();
+    let error = Connection::open(&endpoint, &Settings::default()).unwrap_err();
     assert!(error.is_unreachable() && error.to_string().contains(&endpoint.to_string()), "{error}");
 }
 
@@ -162,7 +163,7 @@ fn a_password_is_in_no_error() {
         [&b"-WRONGPASS invalid username-password pair\r\n"[..], b"+", b"HTTP\r\n", b":1\r\n"]
     {
         let (endpoint, _end) = serve(answer(text));
-        let settings = Settings { credentials: Some(credentials.clone()), ..hasty() };
+        let settings = Settings { credentials: Some(credentials.clone()), ..Settings::default() };
         if let Err(error) = Connection::open(&endpoint, &settings) {
             let told = format!("{error} {error:?}");
             assert!(!told.contains("s3cret"), "{told}");

@@ -68,7 +68,7 @@ pub(crate) fn trib_with(answers: &str, args: &[&str]) -> Run {
 /// Waits until `check` finds no error, as nodes that have just come together need a moment for.
 #[track_caller]
 pub(crate) fn becomes_well(seed: &str) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     loop {
         let told = trib(&["check", seed]);
         if told.code == 0 {

@@ -85,7 +85,7 @@ impl User {
                 self.read += at + text.len();
                 return;
             }
-            assert!(since.elapsed() < Duration::from_secs(20), "no {text:?} in {screen:?}");
+            assert!(since.elapsed() < Duration::from_secs(60), "no {text:?} in {screen:?}");
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -101,7 +101,7 @@ impl User {
                 return lines;
             }
             let shown = lines.join("\n");
-            assert!(since.elapsed() < Duration::from_secs(20), "no {text:?} in\n{shown}");
+            assert!(since.elapsed() < Duration::from_secs(60), "no {text:?} in\n{shown}");
             thread::sleep(Duration::from_millis(20));
         }
     }

@@ -40,7 +40,7 @@ fn picture_with(text: &str, line: &[&str]) -> String {
         if picture.contains(text) {
             return picture;
         }
-        assert!(since.elapsed() < Duration::from_secs(20), "no {text:?} in\n{picture}");
+        assert!(since.elapsed() < Duration::from_secs(60), "no {text:?} in\n{picture}");
     }
 }
 
@@ -81,14 +81,14 @@ fn nobody_who_answers_is_not_nobody_there() {
     let (lab, nodes) = cluster("redis-8.6");
     let seed = nodes[0].parse().unwrap();
     let watch = Watch::start(&seed, &Settings::default(), Duration::from_millis(100)).unwrap();
-    watch.await_all(Duration::from_secs(20));
+    watch.await_all(Duration::from_secs(60));
     let before = watch.sample();
     assert!(before.nodes.len() == 6 && before.unserved().is_empty(), "{before:?}");
     (0..6).for_each(|node| assert!(lab.kill(node)));
     let since = Instant::now();
     let mut now = watch.sample();
     while now.nodes.iter().any(|it| it.failure.is_none()) {
-        assert!(since.elapsed() < Duration::from_secs(20), "{now:?}");
+        assert!(since.elapsed() < Duration::from_secs(60), "{now:?}");
         thread::sleep(Duration::from_millis(20));
         now = watch.sample();
     }
@@ -226,7 +226,7 @@ fn a_user_at_the_screen() {
     user.child.kill().unwrap();
     let since = Instant::now();
     while Path::new(&format!("/proc/{program}")).exists() {
-        assert!(since.elapsed() < Duration::from_secs(10), "{program} goes on without a terminal");
+        assert!(since.elapsed() < Duration::from_secs(60), "{program} goes on without a terminal");
         thread::sleep(Duration::from_millis(20));
     }
 }

@@ -59,7 +59,7 @@ pub fn fill(cluster: &mut Cluster, commands: impl IntoIterator<Item = Command>) 
 
 /// Waits for a condition, but not for ever.
 pub fn poll(what: &str, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < until, "in vain waited until {what}");
         std::thread::sleep(Duration::from_millis(10));
