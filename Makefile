@@ -37,6 +37,7 @@ lint: ## Check formatting, clippy, rustdoc and that no files use each other in c
 	    RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --manifest-path $$manifest; \
 	    { set +x; } 2>/dev/null; \
 	done
+	cargo clippy --package redistrib-ops --no-default-features -- -D warnings
 
 servers: ## Fetch the test servers into target/servers (SERVERS="valkey-9.1 …" for some)
 	@scripts/servers.sh $(SERVERS)

@@ -7,7 +7,7 @@ use redistrib_benches::fill;
 use redistrib_benches::proxy::Line;
 use redistrib_benches::stage::{Plan, Stage};
 use redistrib_cluster_model::{Slot, SlotSet};
-use redistrib_ops::lab::{Failure, TempLab, TestServer};
+use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::{Connection, Endpoint, Error, Result, Settings};
 use redistrib_resp::Command;
 
@@ -64,7 +64,7 @@ pub(crate) struct Setting {
 
 impl Job {
     /// Makes a fresh cluster.
-    pub(crate) fn set(&self) -> Result<Setting, Failure> {
+    pub(crate) fn set(&self) -> anyhow::Result<Setting> {
         let server = TestServer::named(self.server)?;
         let plan = match self.kind {
             // One slot stays: a master that loses its last slot would turn into a replica.

@@ -3,6 +3,9 @@
 //! Everything here acts: what to do is decided by the pure functions of `redistrib_cluster_model`. An
 //! operation tells what it does through an [`Observer`], stops when its [`Cancel`] asks for it, and
 //! returns typed [`Error`]s; it never prints.
+//!
+//! Features: `tls` (on unless told otherwise), for connections by TLS; `testing`, for tests that start the servers which
+//! `make servers` fetches.
 
 /// The examples of the README, run as tests.
 #[cfg(doctest)]
@@ -41,8 +44,10 @@ pub use cluster::{Cluster, Member};
 use cluster::{agreement, candidate, lost, served};
 pub use commands::refusal::Refusal;
 use net::connection as conn;
+#[cfg(feature = "tls")]
+pub use net::connection::TlsOptions;
 pub use net::connection::{
-    Connection, Credentials, Payload, Secret, Settings, Synchronisation, TlsOptions, TlsSettings,
+    Connection, Credentials, Payload, Secret, Settings, Synchronisation, TlsSettings,
     without_secrets,
 };
 pub use operations::add_node::{NewRole, add_node};

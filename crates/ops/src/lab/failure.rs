@@ -134,12 +134,6 @@ pub enum Failure {
         /// How long was waited.
         seconds: u64,
     },
-    /// The test servers are not there.
-    #[error("{}: no such test server: run `make servers`", path.display())]
-    NoTestServer {
-        /// The program that was looked for.
-        path: PathBuf,
-    },
     /// A server, a file or the forming of the cluster failed.
     #[error(transparent)]
     Other(#[from] Error),

@@ -16,6 +16,8 @@ mod record;
 mod single;
 mod status;
 mod temporary;
+#[cfg(feature = "testing")]
+mod testing;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,10 +26,12 @@ use std::time::Duration;
 pub use failure::{BUS_OFFSET, Failure, HIGHEST_PORT, TakenPort};
 pub use options::{DEFAULT_NODES, DEFAULT_PORT, Options};
 pub use ports::free_ports;
-pub use program::{SERVER_VARIABLE, TEST_SERVERS_VARIABLE, TestServer, find_server};
+pub use program::{SERVER_VARIABLE, find_server};
 pub use record::Layout;
 pub use status::{NodeState, NodeStatus};
 pub use temporary::TempLab;
+#[cfg(feature = "testing")]
+pub use testing::{NoTestServer, TEST_SERVERS_VARIABLE, TestServer};
 
 use redistrib_cluster_model::plan::create::Dealing;
 

@@ -10,9 +10,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tempfile::TempDir;
 
 use super::failure::Failure;
-use super::node::Node;
 use super::record::file_error;
-use super::{Lab, Layout, Options, TestServer, free_ports};
+use super::{Lab, Layout, Options, free_ports};
 use crate::{Cancel, Context, Secret, Settings, Silent};
 
 /// How often other ports are tried when somebody else was faster.
@@ -29,11 +28,9 @@ const MANY_DATABASES: u32 = 10_000;
 /// does the death of this process, however it dies.
 ///
 /// ```no_run
-/// use redistrib_ops::lab::{TempLab, TestServer};
-/// let lab = TempLab::cluster(&TestServer::named("valkey-9.1")?, 3, 1)?;
-/// let nodes = lab.endpoints();
-/// assert_eq!(nodes.len(), 6);
-/// lab.kill(0);
+/// use redistrib_ops::lab::{Options, TempLab};
+/// let lab = TempLab::up(Options { nodes: Some(6), replicas: Some(1), ..Options::default() })?;
+/// assert_eq!(lab.endpoints().len(), 6);
 /// # Ok::<(), redistrib_ops::lab::Failure>(())
 /// ```
 #[derive(Debug)]
@@ -46,46 +43,6 @@ pub struct TempLab {
 }
 
 impl TempLab {
-    /// A cluster of `masters` masters with `replicas` replicas each.
-    ///
-    /// # Errors
-    /// Those of [`Lab::up`].
-    pub fn cluster(server: &TestServer, masters: usize, replicas: usize) -> Result<Self, Failure> {
-        Self::up(Options {
-            nodes: Some(masters * (replicas + 1)),
-            replicas: Some(replicas),
-            layout: Some(Layout::Cluster),
-            server: Some(server.program.clone()),
-            ..Options::default()
-        })
-    }
-
-    /// `count` servers in cluster mode that do not know each other.
-    ///
-    /// # Errors
-    /// Those of [`Lab::up`].
-    pub fn nodes(server: &TestServer, count: usize) -> Result<Self, Failure> {
-        Self::unrelated(server, count, Layout::Nodes)
-    }
-
-    /// `count` servers that are not in cluster mode.
-    ///
-    /// # Errors
-    /// Those of [`Lab::up`].
-    pub fn plain(server: &TestServer, count: usize) -> Result<Self, Failure> {
-        Self::unrelated(server, count, Layout::Plain)
-    }
-
-    fn unrelated(server: &TestServer, count: usize, layout: Layout) -> Result<Self, Failure> {
-        Self::up(Options {
-            nodes: Some(count),
-            replicas: Some(0),
-            layout: Some(layout),
-            server: Some(server.program.clone()),
-            ..Options::default()
-        })
-    }
-
     /// A lab as the options say, but on ports of its own choice, and without writing data to disk unless
     /// lines in `config` ask for it.
     ///
@@ -147,32 +104,6 @@ impl TempLab {
         // A Ctrl-C that is meant for us is not for them: we may have use for them until we are through.
         let lab = Lab::raise(&dir, options, settings, Context::new(&Silent, cancel), true)?;
         Ok(Self { watchdog, lab, _folder: folder })
-    }
-
-    fn node(&self, index: usize) -> &Node {
-        &self.lab.nodes[index]
-    }
-
-    /// Ends a server at once, as a crash would. Tells whether it ran.
-    ///
-    /// # Panics
-    /// Where there is no server with this index; as for all that take one.
-    pub fn kill(&self, index: usize) -> bool {
-        self.node(index).kill()
-    }
-
-    /// Starts a server that has ended, or lets a paused one go on, and waits until it is ready.
-    ///
-    /// # Errors
-    /// Those of [`Lab::start`].
-    pub fn restart(&self, index: usize) -> Result<(), Failure> {
-        let cancel = Cancel::new();
-        self.lab.start(index, Context::new(&Silent, &cancel)).map(drop)
-    }
-
-    /// The last lines of a server's log.
-    pub fn log_end(&self, index: usize) -> String {
-        self.node(index).log_end()
     }
 }
 

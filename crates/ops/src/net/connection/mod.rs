@@ -5,7 +5,9 @@ mod dump;
 mod secret;
 mod settings;
 mod stream;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 mod tls;
+#[cfg(feature = "tls")]
 mod trust;
 
 use std::io;
@@ -23,7 +25,9 @@ pub use dump::{Payload, Synchronisation};
 pub use secret::{Credentials, Secret};
 pub use settings::Settings;
 use stream::{Deadline, Stream};
-pub use tls::{TlsOptions, TlsSettings};
+#[cfg(feature = "tls")]
+pub use tls::TlsOptions;
+pub use tls::TlsSettings;
 
 /// The most bytes of one reply that are held: a value is 512 MiB at most, and a server that answers without end
 /// must not fill the memory.
