@@ -1,12 +1,21 @@
 //! What the user can do about an error, in the words of this command line: libraries know nothing of its options.
 
+mod finding;
+
+use std::fmt::Display;
 use std::io;
 
+pub use finding::next_step;
+use redistrib_ops::fleet::FleetError;
+use redistrib_ops::lab::Failure;
 use redistrib_ops::model::declare::DeclareError;
+use redistrib_ops::model::fitness::{Obstacle, Unfit};
+use redistrib_ops::model::plan::fix::Blocked;
+use redistrib_ops::model::plan::forget::Tie;
 use redistrib_ops::model::plan::roll::RollPlanError;
 use redistrib_ops::{
-    ApplyError, BackupError, CopyError, Error, MembershipError, MoveError, Refusal, RollError,
-    StreamError, TlsSetupError,
+    ApplyError, BackupError, Belongings, CopyError, Endpoint, Error, MembershipError, MoveError,
+    Refusal, RollError, StreamError, TlsSetupError,
 };
 
 /// What to do next, where there is something.
@@ -30,6 +39,8 @@ pub fn remedy(error: &Error) -> Option<String> {
         Error::NoSuchNode { seed, .. } => {
             return Some(format!("see `redis-trib list {seed}` for the ids it has"));
         }
+        Error::NotEmpty { node, has, .. } => return for_belongings(node, *has),
+        Error::Unfit(obstacles) => obstacles.iter().find_map(for_unfit)?,
         Error::Move(error) => return for_moves(error),
         Error::Membership(error) => return for_members(error),
         Error::Roll(error) => return for_rolls(error),
@@ -63,6 +74,70 @@ pub fn remedy(error: &Error) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// What to do about a failure of the lab.
+pub fn for_lab(failure: &Failure) -> Option<&'static str> {
+    Some(match failure {
+        Failure::NoServer => "name one with --server or REDIS_TRIB_SERVER",
+        Failure::NotALab { .. } => "`redis-trib lab up` makes one, --dir names another folder",
+        Failure::FolderExists { .. } => "choose another --dir or --port",
+        Failure::PortsTaken(_) => "choose others with --port",
+        Failure::OtherLab { .. } => "leave the option out, or `redis-trib lab destroy` it first",
+        _ => return None,
+    })
+}
+
+/// What to do about the description of a fleet.
+pub fn for_fleet(error: &FleetError) -> Option<&'static str> {
+    let is_empty = matches!(error, FleetError::Empty);
+    is_empty.then_some("name them with --node node_1=HOST:PORT, or under [nodes] in its file")
+}
+
+/// Which option has slots mended that cannot be as things are.
+pub fn blocked(why: &Blocked) -> Option<&'static str> {
+    matches!(why, Blocked::OwnerSilent { .. }).then_some("--fix-with-unreachable-masters")
+}
+
+/// Which verbs loosen what keeps a dead node in its cluster.
+pub fn tie(tie: &Tie) -> &'static str {
+    match tie {
+        Tie::Slots(_) => "`redis-trib fix` and `redis-trib rescue`",
+        Tie::Replica(_) => "`redis-trib del-node`",
+    }
+}
+
+/// An obstacle to moves in words, with what to do about it.
+pub fn told(obstacle: &Obstacle) -> String {
+    with(obstacle, for_unfit(obstacle))
+}
+
+/// An error in words, with what to do about it.
+pub fn with(error: impl Display, remedy: Option<impl Display>) -> String {
+    match remedy {
+        Some(remedy) => format!("{}; {remedy}", error.to_string().trim_end_matches('.')),
+        None => error.to_string(),
+    }
+}
+
+fn for_unfit(obstacle: &Obstacle) -> Option<&'static str> {
+    Some(match obstacle.what {
+        Unfit::TooFewReplicas { .. } => "`redis-trib add-node --replica` adds a replica",
+        Unfit::CannotRead { .. } => "`redis-trib import` copies keys so",
+        _ => return None,
+    })
+}
+
+fn for_belongings(node: &Endpoint, has: Belongings) -> Option<String> {
+    match has {
+        Belongings::Keys => None,
+        Belongings::Slots { .. } => {
+            Some(format!("`redis-trib shutdown {node}` ends it where it has no keys"))
+        }
+        Belongings::Peers { .. } => {
+            Some(format!("`redis-trib quit {node}` takes it out of that, its slots first"))
+        }
+    }
 }
 
 fn for_rolls(error: &RollError) -> Option<String> {
@@ -102,6 +177,7 @@ fn for_moves(error: &MoveError) -> Option<String> {
                 "see `redis-trib check {seed}`, and give the command again for the master that serves its slots now"
             ));
         }
+        MoveError::Stalled { .. } => "give a longer --timeout if the servers are but slow",
         MoveError::NotOwner { .. } => "`redis-trib list` shows who does",
         MoveError::NoRate => {
             "leave --rate out, or --atomic at auto, which moves them by MIGRATE then"

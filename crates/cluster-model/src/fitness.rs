@@ -294,7 +294,7 @@ impl fmt::Display for Unfit {
             Self::TooFewReplicas { good, needed } => write!(
                 f,
                 "takes no writes with {good} replicas in good state, where min-replicas-to-write is {needed}, and would drop \
-                 what is imported: give it replicas (add-node --replica), or CONFIG SET min-replicas-to-write 0 meanwhile"
+                 what is imported: give it replicas, or CONFIG SET min-replicas-to-write 0 meanwhile"
             ),
             Self::NoMemory { used, expected, most } => write!(
                 f,
@@ -321,7 +321,7 @@ impl fmt::Display for Unfit {
             Self::CannotRead { source } => write!(
                 f,
                 "cannot read values as {} writes them, since it is older or of another family: upgrade it, or copy the keys \
-                 with `redis-trib import`",
+                 as any client does",
                 source.address
             ),
             Self::RefusesKeys { reply } => write!(f, "takes no keys: {reply}"),

@@ -30,8 +30,8 @@ mod watch;
 pub use base::cancel::{Cancel, Stop};
 pub use base::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 pub use base::error::{
-    ApplyError, BackupError, CopyError, Error, MembershipError, MoveError, Result, RollError,
-    StreamError, TlsSetupError,
+    ApplyError, BackupError, Belongings, CopyError, Error, MembershipError, MoveError, Result,
+    RollError, StreamError, TlsSetupError,
 };
 pub use base::limits;
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};

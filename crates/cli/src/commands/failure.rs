@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::Outcome;
 use crate::escape::Escaped;
 use crate::output::{Output, complain, tell_error};
-use crate::remedy::remedy;
+use crate::remedy;
 use crate::shell::explain;
 use crate::style::Style;
 use crate::voice;
@@ -75,17 +75,19 @@ fn describe(error: &anyhow::Error) -> String {
     // Our own errors tell their causes themselves.
     let known = match error.downcast_ref() {
         Some(Failure::Other(known)) => Some(known),
-        Some(failure) => return failure.to_string(),
+        Some(failure) => return remedy::with(failure, remedy::for_lab(failure)),
         None => error.downcast_ref::<Error>(),
     };
-    let Some(known) = known else { return format!("{error:#}") };
+    let Some(known) = known else {
+        return remedy::with(
+            format!("{error:#}"),
+            error.downcast_ref().and_then(remedy::for_fleet),
+        );
+    };
     if let Some(words) = voice::peer().and_then(|_| in_peers_words(known)) {
         return words;
     }
-    match remedy(known) {
-        Some(remedy) => format!("{}; {remedy}", known.to_string().trim_end_matches('.')),
-        None => known.to_string(),
-    }
+    remedy::with(known, remedy::remedy(known))
 }
 
 fn in_peers_words(error: &Error) -> Option<String> {

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 
 use redistrib_ops::model::NodeId;
-use redistrib_ops::model::plan::forget::ForgetPlan;
+use redistrib_ops::model::plan::forget::{ForgetPlan, Tie};
 use redistrib_ops::{Cluster, ForgetFailed};
 use serde::Serialize;
 
 use super::{Outcome, Session};
 use crate::args::ClusterArgs;
+use crate::remedy;
 
 /// What `forget-failed` ends with under `--json`, and its plan under `--dry-run`.
 #[derive(Serialize)]
@@ -25,8 +26,9 @@ pub(super) fn forget_failed(args: &ClusterArgs) -> anyhow::Result<Outcome> {
     let approves = |plan: &ForgetPlan, cluster: &mut Cluster| {
         let name = |id: NodeId| name(cluster, id);
         output.lines(plan.leaving.iter().map(|id| format!("{} would be forgotten", name(*id))));
-        let stays =
-            |(id, reason): &(NodeId, String)| format!("[WARNING] {} stays: {reason}", name(*id));
+        let stays = |(id, tie): &(NodeId, Tie)| {
+            format!("[WARNING] {} stays: {tie}: see {}", name(*id), remedy::tie(tie))
+        };
         output.lines(plan.staying.iter().map(stays));
         if session.dry_run {
             output.document(&ForgottenDocument { event: "plan", plan });

@@ -4,6 +4,7 @@ use redistrib_ops::model::{Finding, NodeId, Severity, Slot, SlotSet};
 use redistrib_ops::{Endpoint, NodeReport, Report};
 
 use super::{finding, nodes};
+use crate::remedy::next_step;
 
 /// The lines of `check`, without those of `info` that come before. The marks and sentences that redis-cli prints are
 /// as it prints them; what it does not look for comes at the end.
@@ -22,7 +23,7 @@ pub fn check(report: &Report, seed: &Endpoint, search_multiple_owners: bool) -> 
 pub fn next_steps(report: &Report) -> Vec<String> {
     let told = report.findings.iter().filter(|finding| finding.severity() > Severity::Notice);
     let mut lines: Vec<String> = Vec::new();
-    for step in told.filter_map(Finding::next_step) {
+    for step in told.filter_map(next_step) {
         let line = format!("    {step}");
         if !lines.contains(&line) {
             lines.push(line);

@@ -1,6 +1,10 @@
 //! `fix`: what will be mended, and what cannot be.
 
 use redistrib_ops::FixPlan;
+use redistrib_ops::model::SlotSet;
+use redistrib_ops::model::plan::fix::Blocked;
+
+use crate::remedy;
 
 /// The repairs in lines. What cannot be mended is [`blocked`].
 pub fn fix(plan: &FixPlan) -> Vec<String> {
@@ -12,5 +16,9 @@ pub fn fix(plan: &FixPlan) -> Vec<String> {
 
 /// What cannot be mended, in lines.
 pub fn blocked(plan: &FixPlan) -> Vec<String> {
-    plan.blocked.iter().map(|(slots, why)| format!("[ERR] Slots {slots}: {why}")).collect()
+    let line = |(slots, why): &(SlotSet, Blocked)| match remedy::blocked(why) {
+        Some(option) => format!("[ERR] Slots {slots}: {why} ({option})"),
+        None => format!("[ERR] Slots {slots}: {why}"),
+    };
+    plan.blocked.iter().map(line).collect()
 }

@@ -6,6 +6,8 @@ use redistrib_ops::model::{Finding, Move, NodeId, Severity, SlotJob, SlotSet};
 use redistrib_ops::{NodeReport, Report};
 use serde::Serialize;
 
+use crate::remedy::{self, next_step};
+
 /// What `check`, `info` and `list` print.
 #[derive(Debug, Serialize)]
 pub struct ClusterDocument<'a> {
@@ -104,7 +106,7 @@ impl<'a> ObstacleDocument<'a> {
     pub fn all(obstacles: &'a [Obstacle]) -> Vec<Self> {
         let document = |obstacle: &'a Obstacle| Self {
             weight: obstacle.weight(),
-            text: obstacle.to_string(),
+            text: remedy::told(obstacle),
             obstacle,
         };
         obstacles.iter().map(document).collect()
@@ -191,7 +193,7 @@ impl<'a> NodeDocument<'a> {
 impl<'a> FindingDocument<'a> {
     fn new(finding: &'a Finding) -> Self {
         let (severity, text, next_step) =
-            (finding.severity(), finding.to_string(), finding.next_step());
+            (finding.severity(), finding.to_string(), next_step(finding));
         Self { severity, text, next_step, finding }
     }
 }

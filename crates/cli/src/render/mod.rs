@@ -34,6 +34,8 @@ use redistrib_ops::migrate::Migrated;
 use redistrib_ops::model::fitness::{Obstacle, Weight};
 use redistrib_ops::model::{Finding, Severity};
 
+use crate::remedy;
+
 /// What a migration did, in a line.
 pub fn migrated(done: &Migrated) -> String {
     let size = if done.bytes > 0 { format!(", {}", bytes(done.bytes)) } else { String::new() };
@@ -57,7 +59,7 @@ pub fn obstacle(obstacle: &Obstacle) -> String {
         Weight::Passing => "[WARNING]",
         Weight::Refusal => "[ERR]",
     };
-    format!("{mark} {obstacle}")
+    format!("{mark} {}", remedy::told(obstacle))
 }
 
 /// The atomic migrations that servers are at, as lines.

@@ -2,7 +2,6 @@
 
 mod display;
 mod membership;
-mod next_step;
 mod open_slots;
 mod ownership;
 mod servers;

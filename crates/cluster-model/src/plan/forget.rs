@@ -1,6 +1,8 @@
 //! Which dead nodes can leave a cluster.
 
-use serde::Serialize;
+use std::fmt::{self, Display, Formatter};
+
+use serde::{Serialize, Serializer};
 
 use crate::{Node, NodeId, NodeView, Snapshot};
 
@@ -9,8 +11,32 @@ use crate::{Node, NodeId, NodeView, Snapshot};
 pub struct ForgetPlan {
     /// Those that have nothing that would be missed.
     pub leaving: Vec<NodeId>,
-    /// Those that stay, each with the reason.
-    pub staying: Vec<(NodeId, String)>,
+    /// Those that stay, each with what keeps it.
+    pub staying: Vec<(NodeId, Tie)>,
+}
+
+/// What keeps a dead node in its cluster: displayed, and serialised, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tie {
+    /// Slots that it owns.
+    Slots(usize),
+    /// A living replica that follows it.
+    Replica(NodeId),
+}
+
+impl Display for Tie {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Tie::Slots(slots) => write!(f, "it owns {slots} slots"),
+            Tie::Replica(replica) => write!(f, "replica {replica} follows it"),
+        }
+    }
+}
+
+impl Serialize for Tie {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// Finds the nodes that do not answer and that every node that does takes for failed, or has no address of. One that owns
@@ -18,9 +44,9 @@ pub struct ForgetPlan {
 pub fn plan_forget_failed(snapshot: &Snapshot) -> ForgetPlan {
     let mut plan = ForgetPlan::default();
     for node in snapshot.nodes().into_iter().filter(|node| is_dead(snapshot, node)) {
-        match reason_to_stay(snapshot, node.id) {
+        match tie(snapshot, node.id) {
             None => plan.leaving.push(node.id),
-            Some(reason) => plan.staying.push((node.id, reason)),
+            Some(tie) => plan.staying.push((node.id, tie)),
         }
     }
     plan
@@ -33,16 +59,14 @@ fn is_dead(snapshot: &Snapshot, node: &Node) -> bool {
         && views.all(|view| view.node(node.id).is_none_or(gone))
 }
 
-fn reason_to_stay(snapshot: &Snapshot, id: NodeId) -> Option<String> {
+fn tie(snapshot: &Snapshot, id: NodeId) -> Option<Tie> {
     let views = snapshot.views.iter().filter_map(NodeView::topology);
     let slots = views.filter_map(|view| view.node(id)).map(|node| node.slots.len()).max();
     if let Some(slots @ 1..) = slots {
-        return Some(format!(
-            "it owns {slots} slots: see `redis-trib fix` and `redis-trib rescue`"
-        ));
+        return Some(Tie::Slots(slots));
     }
     let replica = snapshot.own_lines().find(|node| node.master == Some(id))?;
-    Some(format!("replica {} follows it: see `redis-trib del-node`", replica.id))
+    Some(Tie::Replica(replica.id))
 }
 
 #[cfg(test)]
@@ -85,8 +109,7 @@ mod tests {
             &[&[b][..], &others, &half[1..]].concat(),
         ]));
         assert_eq!(plan.leaving, ['c', 'e', 'f'].map(id));
-        let staying: Vec<NodeId> = plan.staying.iter().map(|(id, _)| *id).collect();
-        assert_eq!(staying, ['d', '9'].map(id));
-        assert!(plan.staying[0].1.contains("1 slots") && plan.staying[1].1.contains("replica"));
+        let replica = Tie::Replica(id('b'));
+        assert_eq!(plan.staying, [(id('d'), Tie::Slots(1)), (id('9'), replica)]);
     }
 }

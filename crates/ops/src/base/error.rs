@@ -25,7 +25,7 @@ mod tls;
 pub use applying::ApplyError;
 pub use backup::BackupError;
 pub use keys::{CopyError, StreamError};
-pub use membership::MembershipError;
+pub use membership::{Belongings, MembershipError};
 pub use moving::MoveError;
 pub use rolling::RollError;
 pub use tls::TlsSetupError;
@@ -164,13 +164,14 @@ pub enum Error {
     /// A node that is to join a cluster owns slots, knows other nodes or holds keys.
     #[error(
         "Node {node} is not empty. Either the node already knows other nodes (check with CLUSTER NODES) or contains \
-         some key in database 0: {reason}"
+         some key in database 0: {}",
+        has.describe(*keys)
     )]
     NotEmpty {
         /// The node.
         node: Endpoint,
-        /// What it has, and what to do about it.
-        reason: String,
+        /// What it has.
+        has: Belongings,
         /// How many keys it holds.
         keys: u64,
     },

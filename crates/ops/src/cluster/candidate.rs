@@ -7,7 +7,7 @@ use crate::cluster::read_topology;
 use crate::commands;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
-use crate::{Connection, Endpoint, MembershipError, Settings};
+use crate::{Belongings, Connection, Endpoint, MembershipError, Settings};
 
 /// Such a node.
 #[derive(Debug)]
@@ -65,18 +65,12 @@ impl Candidate {
     pub(crate) fn not_empty(&self) -> Error {
         let node = self.connection.endpoint();
         let (keys, slots) = (self.info.keys(), self.node.slots.len());
-        let reason = match (self.topology.len() - 1, slots, keys) {
-            (0, 0, keys) => format!("it holds {keys} keys: FLUSHALL if they are not needed"),
-            (0, slots, keys) => format!(
-                "it owns {slots} slots already and holds {keys} keys: it is a cluster by itself, which `redis-trib \
-                 shutdown {node}` ends where it has no keys"
-            ),
-            (others, ..) => format!(
-                "it knows {others} other nodes: it is a member of a cluster, which `redis-trib quit {node}` takes it out of, \
-                 its slots first"
-            ),
+        let has = match (self.topology.len() - 1, slots) {
+            (0, 0) => Belongings::Keys,
+            (0, slots) => Belongings::Slots { slots },
+            (others, _) => Belongings::Peers { others },
         };
-        Error::NotEmpty { node: node.clone(), reason, keys }
+        Error::NotEmpty { node: node.clone(), has, keys }
     }
 }
 

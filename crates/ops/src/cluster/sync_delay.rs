@@ -61,7 +61,7 @@ impl SyncDelays {
                 if let Some(Err(error)) = answer {
                     let node = member.endpoint();
                     context.warn(format!(
-                        "{error}: set it back yourself: `redis-trib exec {node} CONFIG SET {DELAY} {delay}`"
+                        "{error}: set it back yourself, by CONFIG SET {DELAY} {delay} at {node}"
                     ));
                 }
             }

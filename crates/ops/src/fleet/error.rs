@@ -19,7 +19,7 @@ pub enum FleetError {
         text: String,
     },
     /// No nodes at all.
-    #[error("a fleet needs at least one node: --node node_1=HOST:PORT, or [nodes] in its file")]
+    #[error("a fleet needs at least one node")]
     Empty,
     /// A name twice.
     #[error("{name} is there twice")]

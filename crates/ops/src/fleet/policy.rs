@@ -84,9 +84,10 @@ pub struct Rule {
     pub note: &'static str,
 }
 
-const ONE_SERVER: &str = "its state belongs to one connection to one server: use `redis-trib shell` at the server that is meant";
-const STREAMING: &str = "it never ends: use `redis-trib shell` at the server that is meant";
-const ADMIN: &str = "it concerns one server: use `redis-trib exec` at the server that is meant";
+const ONE_SERVER: &str =
+    "its state belongs to one connection to one server: send it to the server that is meant";
+const STREAMING: &str = "it never ends: send it to the server that is meant";
+const ADMIN: &str = "it concerns one server: send it to the server that is meant";
 
 /// The table. A command that is not in it goes to the server of its keys, if that is one server.
 pub const RULES: &[Rule] = &[
@@ -189,22 +190,8 @@ pub const RULES: &[Rule] = &[
         false,
         "",
     ),
-    rule(
-        &["SCAN"],
-        Policy::Refused(
-            "each server has a cursor of its own: use KEYS, or `redis-trib copy --dry-run --match`",
-        ),
-        false,
-        "",
-    ),
-    rule(
-        &["MOVE"],
-        Policy::Refused(
-            "the fleet's other databases are other fleets: use `redis-trib reshard-fleet`",
-        ),
-        false,
-        "",
-    ),
+    rule(&["SCAN"], Policy::Refused("each server has a cursor of its own: use KEYS"), false, ""),
+    rule(&["MOVE"], Policy::Refused("the fleet's other databases are other fleets"), false, ""),
 ];
 
 const READ_SETS: &str = "each set is read at its own moment";

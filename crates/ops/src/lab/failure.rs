@@ -18,10 +18,7 @@ pub const HIGHEST_PORT: u16 = u16::MAX - BUS_OFFSET;
 #[non_exhaustive]
 pub enum Failure {
     /// There is no server program to run.
-    #[error(
-        "no server program found: neither valkey-server nor redis-server is on PATH; name one with --server or \
-         REDIS_TRIB_SERVER"
-    )]
+    #[error("no server program found: neither valkey-server nor redis-server is on PATH")]
     NoServer,
     /// What was named as the server program cannot be run.
     #[error("{} is no program that can be run", path.display())]
@@ -61,7 +58,7 @@ pub enum Failure {
         line: String,
     },
     /// The folder holds no lab.
-    #[error("there is no lab in {}: `redis-trib lab up` makes one, --dir names another folder", dir.display())]
+    #[error("there is no lab in {}", dir.display())]
     NotALab {
         /// The folder.
         dir: PathBuf,
@@ -75,13 +72,13 @@ pub enum Failure {
         reason: String,
     },
     /// A folder that a new node needs is there already.
-    #[error("{} is there already and belongs to no lab: choose another --dir or --port", path.display())]
+    #[error("{} is there already and belongs to no lab", path.display())]
     FolderExists {
         /// The folder.
         path: PathBuf,
     },
     /// The lab in the folder is not the one that was asked for.
-    #[error("the lab in {} has {has}, not {asked}: leave the option out, or `redis-trib lab destroy` it first", dir.display())]
+    #[error("the lab in {} has {has}, not {asked}", dir.display())]
     OtherLab {
         /// The lab's folder.
         dir: PathBuf,
@@ -173,8 +170,5 @@ impl fmt::Display for TakenPort {
 fn describe_taken(taken: &[TakenPort]) -> String {
     let names: Vec<_> = taken.iter().map(ToString::to_string).collect();
     let (noun, verb) = if taken.len() == 1 { ("port", "is") } else { ("ports", "are") };
-    format!(
-        "{noun} {} {verb} taken: nothing was started; choose others with --port",
-        names.join(", ")
-    )
+    format!("{noun} {} {verb} taken: nothing was started", names.join(", "))
 }

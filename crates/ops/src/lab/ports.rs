@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(
             message,
             format!(
-                "ports {first}, {bus} (cluster bus port of {}) are taken: nothing was started; choose others with --port",
+                "ports {first}, {bus} (cluster bus port of {}) are taken: nothing was started",
                 first + 2
             )
         );

@@ -307,7 +307,7 @@ impl<'a> PairWork<'a> {
     pub(super) fn warn_of_large_key(&self, key: &[u8], size: u64, hold_up: Duration) {
         if size >= TELLING && self.is_over(hold_up) {
             self.shared.context.warn(format!(
-                "key {} of {size} bytes held both nodes up for {} ms, more than --max-pause allows",
+                "key {} of {size} bytes held both nodes up for {} ms, longer than the pause that is allowed",
                 key_name(key),
                 hold_up.as_millis(),
             ));

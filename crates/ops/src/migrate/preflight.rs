@@ -141,8 +141,7 @@ fn refuse_open_slots(cluster: &Cluster, moves: &[Move], context: Context<'_>) ->
             return Err(MoveError::Open { slot, node, seed }.into());
         }
         context.warn(format!(
-            "slot {first} of {node} is open, a migration was interrupted: other slots can move, and `redis-trib fix {seed}` \
-             tells what it needs"
+            "slot {first} of {node} is open, since a migration was interrupted; other slots can move before it is repaired"
         ));
     }
     Ok(())

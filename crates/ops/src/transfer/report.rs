@@ -191,7 +191,7 @@ impl fmt::Display for Reason {
             Self::Differs { target, what } => write!(f, "at {target} it differs in {what}"),
             Self::NoOwner => f.write_str("nobody serves its slot"),
             Self::Unconfirmed => f.write_str("it was under way when the transfer ended"),
-            Self::Stray => f.write_str("its name does not lead to where it is; see --tags"),
+            Self::Stray => f.write_str("its name does not lead to where it is"),
         }
     }
 }

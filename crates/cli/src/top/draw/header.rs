@@ -5,6 +5,7 @@ use redistrib_ops::model::{Finding, NodeId, Severity};
 
 use super::paint::{Canvas, lines_of};
 use super::{Scene, underway};
+use crate::remedy::next_step;
 use crate::style::Tone;
 use crate::top::amount::{short, size};
 use crate::top::history::History;
@@ -95,7 +96,7 @@ fn troubles(history: &History) -> Vec<(Tone, String)> {
 
 fn of_finding(finding: &Finding) -> (Tone, String) {
     let tone = if finding.severity() == Severity::Error { Tone::Bad } else { Tone::Odd };
-    let next = finding.next_step().map(|step| format!(" -> {step}")).unwrap_or_default();
+    let next = next_step(finding).map(|step| format!(" -> {step}")).unwrap_or_default();
     (tone, format!("{}{next}", crate::render::finding(finding)))
 }
 

@@ -72,7 +72,7 @@ impl Display for Blocked {
             Blocked::OwnerSilent { owner } => {
                 write!(
                     f,
-                    "their owner {owner} does not answer; start it, or give its slots to others (--fix-with-unreachable-masters)"
+                    "their owner {owner} does not answer; start it, or give its slots to others"
                 )
             }
             Blocked::TargetSilent { target } => write!(

@@ -5,6 +5,38 @@ use redistrib_cluster_model::{Address, NodeId};
 use super::{Error, listed};
 use crate::Endpoint;
 
+/// What a node has that keeps it from joining a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Belongings {
+    /// Nothing but keys.
+    Keys,
+    /// Slots: it is a cluster by itself.
+    Slots {
+        /// How many slots it owns.
+        slots: usize,
+    },
+    /// Other nodes: it is a member of a cluster.
+    Peers {
+        /// How many others it knows.
+        others: usize,
+    },
+}
+
+impl Belongings {
+    /// Returns it in words, with the number of keys.
+    pub(super) fn describe(self, keys: u64) -> String {
+        match self {
+            Self::Keys => format!("it holds {keys} keys: FLUSHALL if they are not needed"),
+            Self::Slots { slots } => format!(
+                "it owns {slots} slots already and holds {keys} keys: it is a cluster by itself"
+            ),
+            Self::Peers { others } => {
+                format!("it knows {others} other nodes: it is a member of a cluster")
+            }
+        }
+    }
+}
+
 /// Why a node cannot come, leave or change its role, or a cluster not begin or end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,5 +1,7 @@
 //! Slots that cannot move.
 
+use std::time::Duration;
+
 use redistrib_cluster_model::{NodeId, NodeName, Slot, SlotSet};
 
 use crate::Endpoint;
@@ -107,6 +109,18 @@ pub enum MoveError {
         /// The target.
         to: NodeId,
         /// What they said.
+        what: String,
+    },
+    /// An atomic migration of which nothing moved for so long, by which it was cancelled.
+    #[error("the atomic migration from {from} to {to} failed: no progress within {} ms, {what}", patience.as_millis())]
+    Stalled {
+        /// The source.
+        from: NodeId,
+        /// The target.
+        to: NodeId,
+        /// How long was waited.
+        patience: Duration,
+        /// What the servers said last.
         what: String,
     },
     /// A source or target that is not what it was.

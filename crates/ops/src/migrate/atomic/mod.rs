@@ -233,8 +233,8 @@ fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<Outcome> 
             return take_back(shared, pair, job, Outcome::Stopped);
         }
         if news.is_hopeless {
-            let what = hopeless(&seen, shared.options.timeout);
-            return take_back(shared, pair, job, Outcome::Impossible(failure(pair, &what)));
+            let error = stalled(pair, &seen, shared.options.timeout);
+            return take_back(shared, pair, job, Outcome::Impossible(error));
         }
         sent.tell(shared, pair, job);
         thread::sleep((started.elapsed() / PART_OF_WAIT).clamp(FIRST_LOOK, LAST_LOOK));
@@ -271,16 +271,16 @@ fn take_back(
     }
 }
 
-fn hopeless(job: &SlotJob, patience: Duration) -> String {
-    let mut what =
-        format!("no progress within {} ms (--timeout), state {}", patience.as_millis(), job.state);
+fn stalled(pair: Pair, job: &SlotJob, patience: Duration) -> Error {
+    let Pair { from, to } = pair;
+    let mut what = format!("state {}", job.state);
     if job.retries > 0 {
         what += &format!(", tried {} times again", job.retries);
     }
     if !job.error.is_empty() {
         what += &format!(": {}", job.error);
     }
-    what
+    MoveError::Stalled { from, to, patience, what }.into()
 }
 
 fn failure(pair: Pair, what: &str) -> Error {
