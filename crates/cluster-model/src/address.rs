@@ -54,16 +54,6 @@ impl Address {
         Address { host: host.into(), port, bus_port: None, hostname: None }
     }
 
-    /// The same address with `host` in place of an empty one: a fresh node prints no host, and
-    /// whoever asked it knows under which it was reached.
-    pub fn or_host(&self, host: &str) -> Address {
-        let mut address = self.clone();
-        if address.host.is_empty() {
-            address.host = host.into();
-        }
-        address
-    }
-
     /// The port of the cluster bus: as printed, or `port` + 10000, where every server opens it
     /// unless told otherwise. None if that is above 65535.
     pub fn bus_port(&self) -> Option<u16> {

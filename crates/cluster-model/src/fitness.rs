@@ -123,7 +123,7 @@ impl Obstacle {
 
 impl Unfit {
     /// Whether a node that is so may run MIGRATE, which is a write, and give away what it has.
-    pub fn lets_keys_go(&self) -> bool {
+    pub(crate) fn lets_keys_go(&self) -> bool {
         match self {
             Self::CannotSave | Self::CannotAppend | Self::TooFewReplicas { .. } => false,
             Self::RefusesKeys { reply } => reply.starts_with("OOM"),

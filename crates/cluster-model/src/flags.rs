@@ -111,13 +111,6 @@ impl Flags {
         }
     }
 
-    /// The same flags with this role.
-    pub fn with_role(mut self, role: Role) -> Flags {
-        self.known &= !(MASTER | REPLICA);
-        self.known |= if role == Role::Master { MASTER } else { REPLICA };
-        self
-    }
-
     /// The line is about the node that printed it.
     pub fn is_myself(&self) -> bool {
         self.has(MYSELF)

@@ -43,7 +43,7 @@ impl NodeId {
 
     /// The id written in these 40 digits of either case.
     #[inline(always)]
-    pub fn from_hex(digits: &[u8]) -> Result<NodeId, NodeIdError> {
+    pub(crate) fn from_hex(digits: &[u8]) -> Result<NodeId, NodeIdError> {
         // Whether all are digits is asked at the end: without a way out, and with a length of whole
         // vectors, the loops become a few vector instructions.
         let mut values = [b'0'; 48];

@@ -64,7 +64,7 @@ impl ServerInfo {
     }
 
     /// A figure of a command (`INFO commandstats`: `cmdstat_get:calls=3,usec=12,…`).
-    pub fn of_command(&self, command: &str, figure: &str) -> Option<u64> {
+    pub(crate) fn of_command(&self, command: &str, figure: &str) -> Option<u64> {
         let line = self.field(&format!("cmdstat_{command}"))?;
         let mut words = line.split(',').filter_map(|word| word.split_once('='));
         words.find(|(word, _)| *word == figure)?.1.parse().ok()

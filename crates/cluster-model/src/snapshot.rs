@@ -72,7 +72,7 @@ impl Snapshot {
     }
 
     /// Nodes as each describes itself; nodes that did not answer are missing.
-    pub fn own_lines(&self) -> impl Iterator<Item = &Node> {
+    pub(crate) fn own_lines(&self) -> impl Iterator<Item = &Node> {
         self.views.iter().filter_map(NodeView::myself)
     }
 

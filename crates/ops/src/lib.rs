@@ -38,7 +38,7 @@ pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
 pub use base::text_file::read_text;
 use base::{error, observer, wait};
 pub use client::words;
-pub use cluster::served::{await_all_served, await_new_cluster, await_served};
+pub use cluster::served::await_all_served;
 pub use cluster::server_info;
 pub use cluster::{Cluster, Member};
 use cluster::{agreement, candidate, lost, served};
@@ -56,10 +56,7 @@ pub use operations::configure::configure;
 pub use operations::create::{Candidates, Create};
 pub use operations::declared::{Apply, Site, observe};
 pub use operations::del_node::{DelNode, Removal};
-pub use operations::departure::Departure;
-pub use operations::everywhere::{
-    LEAST_NODE_TIMEOUT, SetTimeout, TimeoutPlan, Which, call, require_timeout,
-};
+pub use operations::everywhere::{SetTimeout, TimeoutPlan, Which, call, require_timeout};
 pub use operations::failover::{Failover, FailoverMode, Promote, Promoted};
 pub use operations::fix::{Fix, Fixed};
 pub use operations::follow::follow;
@@ -69,7 +66,6 @@ pub use operations::join::{AddNode, Added, Addition, AskedRole, Join, balanced_b
 pub use operations::list::{ClusterNode, list_masters, list_nodes};
 pub use operations::manifest::{Manifest, Saved};
 pub use operations::meet::{Meet, Reunion};
-pub use operations::mend::{fix, plan_cluster_fix};
 pub use operations::migrate_slots::MigrateSlots;
 pub use operations::operation::{Answer, Dialogue, Host, Operation, Recovery, Subject};
 pub use operations::rebalance::{By, Rebalance, RebalanceOptions, weighed_replicas};

@@ -10,14 +10,10 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::plan::create::Dealing;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Cancel, Candidates, Cluster, Connection, Context, Endpoint, NewRole, Silent, add_node, inspect,
-    join_cluster, quit_cluster,
+    Candidates, Cluster, Connection, Endpoint, NewRole, add_node, inspect, join_cluster,
+    quit_cluster,
 };
-use support::{discover, fill, fill_strings, poll};
-
-fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
-    work(Context::new(&Silent, &Cancel::new()))
-}
+use support::*;
 
 fn send(lab: &TempLab, node: &Endpoint, words: &[&str]) -> Result<(), redistrib_ops::Error> {
     Connection::open(node, lab.settings())?.call(&Command::from_args(words)).map(drop)

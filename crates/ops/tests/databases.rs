@@ -13,10 +13,7 @@ use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions, jobs};
 use redistrib_ops::model::{NodeId, Slot, SlotJob};
 use redistrib_ops::resp::Command;
-use redistrib_ops::{
-    Cancel, Cluster, Connection, Context, Event, FixOptions, Observer, Silent, fix,
-    plan_cluster_fix,
-};
+use redistrib_ops::{Cancel, Cluster, Connection, Context, Event, FixOptions, Observer, Silent};
 use support::*;
 
 /// Three masters of Valkey 9.1 with 16 databases each, and without the append-only file, since the server mixes databases up
@@ -235,7 +232,7 @@ fn keys_astray_in_another_database_go_back() {
     cluster.refresh();
     let (cancel, options) = (Cancel::new(), FixOptions::default());
     let context = Context::new(&Silent, &cancel);
-    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
+    let plan = plan_fix(&mut cluster, options, context).unwrap();
     fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
     assert_eq!(held(&lab).len(), 10);
     assert_eq!(call(&mut source, "DBSIZE").view().as_int(), Some(10));

@@ -13,8 +13,7 @@ use redistrib_ops::model::plan::fix::Reason;
 use redistrib_ops::model::{Finding, Move, NodeId, ServerInfo, Slot};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Silent, fix,
-    plan_cluster_fix,
+    Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Silent,
 };
 use support::*;
 
@@ -164,7 +163,7 @@ fn cannot_read(first: &'static str, second: &'static str, of_second: &str) {
     cluster.refresh();
     let cancel = Cancel::new();
     let (context, options) = (Context::new(&Silent, &cancel), FixOptions::default());
-    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
+    let plan = plan_fix(&mut cluster, options, context).unwrap();
     assert_eq!(plan.repairs[0].reason, Reason::TargetUnfit, "{plan:?}");
     let left = fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
     assert_eq!(left, FixPlan::default());

@@ -11,7 +11,7 @@ use redistrib_ops::model::{Finding, NodeId, Severity, Slot, SlotSet};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Endpoint, Error, FixOptions, FixPlan, Settings, Silent,
-    fix, fix_migrating, inspect, plan_cluster_fix, replicate, start_cluster,
+    fix_migrating, inspect, replicate, start_cluster,
 };
 
 const KEYS: usize = 12;
@@ -112,9 +112,9 @@ impl Field {
         let cancel = Cancel::new();
         let context = Context::new(&Silent, &cancel);
         let mut cluster = self.discover();
-        let plan = plan_cluster_fix(&mut cluster, options, context)?;
+        let plan = support::plan_fix(&mut cluster, options, context)?;
         let migration = MigrateOptions { replace, ..MigrateOptions::default() };
-        fix(&mut cluster, plan, options, &migration, context)
+        support::fix(&mut cluster, plan, options, &migration, context)
     }
 
     /// The cluster is well, one master owns the slot, and it alone has all keys.
@@ -236,7 +236,7 @@ redistrib_ops::on_each_test_server! {
         let before: Vec<Finding> = errors(&mut field.discover());
         let cancel = Cancel::new();
         let context = Context::new(&Silent, &cancel);
-        let plan = plan_cluster_fix(&mut field.discover(), FixOptions::default(), context).unwrap();
+        let plan = support::plan_fix(&mut field.discover(), FixOptions::default(), context).unwrap();
         assert_eq!(plan.repairs.len(), 1, "{}: {plan:?}", server.name);
         assert_eq!(errors(&mut field.discover()), before, "{}", server.name);
     }
@@ -360,8 +360,8 @@ redistrib_ops::on_each_test_server! {
         let endpoint = &nodes[replicas[0]];
         let mut cluster = Cluster::discover(endpoint, lab.settings()).unwrap();
         let taking = FixOptions { take_from_silent_masters: true };
-        let plan = plan_cluster_fix(&mut cluster, taking, context).unwrap();
-        fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
+        let plan = support::plan_fix(&mut cluster, taking, context).unwrap();
+        support::fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
         let heir = Cluster::discover(endpoint, lab.settings()).unwrap();
         let heir = heir.owner(Slot::MIN).unwrap().endpoint().clone();
         assert_eq!(place(&heir), replicas[1], "{}", server.name);
@@ -390,8 +390,8 @@ redistrib_ops::on_each_test_server! {
         let (lost, seed) = lose_a_master(&lab);
         let mut cluster = Cluster::discover(&seed, lab.settings()).unwrap();
         let taking = FixOptions { take_from_silent_masters: true };
-        let plan = plan_cluster_fix(&mut cluster, taking, context).unwrap();
-        fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
+        let plan = support::plan_fix(&mut cluster, taking, context).unwrap();
+        support::fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
         support::poll("another owns the slots of the lost master", || {
             is_replaced(&seed, &lost, lab.settings())
         });
@@ -414,14 +414,14 @@ redistrib_ops::on_each_test_server! {
         let (lost, seed) = lose_a_master(&lab);
         let mut cluster = Cluster::discover(&seed, lab.settings()).unwrap();
         let taking = FixOptions { take_from_silent_masters: true };
-        let plan = plan_cluster_fix(&mut cluster, taking, context).unwrap();
+        let plan = support::plan_fix(&mut cluster, taking, context).unwrap();
         assert_eq!(plan.repairs.len(), 1, "{}", server.name);
 
         allow_elections(true);
         support::poll("the cluster elects another master", || {
             is_replaced(&seed, &lost, lab.settings())
         });
-        fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
+        support::fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
         assert!(is_replaced(&seed, &lost, lab.settings()), "{}", server.name);
     }
 }
@@ -442,8 +442,8 @@ fn replicas_agree_at_the_end(server: &TestServer) {
     let cancel = Cancel::new();
     let context = Context::new(&Silent, &cancel);
     let options = FixOptions::default();
-    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
-    fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
+    let plan = support::plan_fix(&mut cluster, options, context).unwrap();
+    support::fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
     let errors = errors(&mut cluster);
     assert!(errors.is_empty(), "{}: {errors:?}", server.name);
     support::assert_settled(&lab);
@@ -502,8 +502,9 @@ fn an_heir_of_the_source_gets_the_keys_back(name: &'static str) {
     let cancel = Cancel::new();
     let context = Context::new(&Silent, &cancel);
     let (mut cluster, options) = (support::discover(&lab), FixOptions::default());
-    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
-    let left = fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
+    let plan = support::plan_fix(&mut cluster, options, context).unwrap();
+    let left =
+        support::fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
     assert!(left.repairs.is_empty() && left.blocked.is_empty(), "{name}: {left:?}");
     assert!(support::dumps(&lab) == before, "{name}");
     support::assert_settled(&lab);
@@ -548,9 +549,10 @@ fn a_replica_that_kept_a_flag_is_mended(name: &'static str) {
     let cancel = Cancel::new();
     let context = Context::new(&Silent, &cancel);
     let (mut cluster, options) = (support::discover(&lab), FixOptions::default());
-    let plan = plan_cluster_fix(&mut cluster, options, context).unwrap();
+    let plan = support::plan_fix(&mut cluster, options, context).unwrap();
     assert_eq!(plan.repairs.len(), 1, "{name}: {plan:?}");
-    let left = fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
+    let left =
+        support::fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
     assert!(left.repairs.is_empty() && !imports(&lab), "{name}: {left:?}");
 }
 

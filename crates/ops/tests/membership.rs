@@ -8,15 +8,10 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::{NodeId, plan::create::CreateError, plan::create::Dealing};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
-    Cancel, Candidates, Connection, Context, Departure, Error, Failover, FailoverMode, FixOptions,
-    NewRole, Settings, Silent, add_node, inspect, plan_cluster_fix, rescue_cluster,
-    shutdown_cluster, start_cluster,
+    Cancel, Candidates, Cluster, Connection, Context, Error, Failover, FailoverMode, FixOptions,
+    NewRole, Settings, add_node, inspect, rescue_cluster, shutdown_cluster, start_cluster,
 };
-use support::{Warnings, discover, poll};
-
-fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
-    work(Context::new(&Silent, &Cancel::new()))
-}
+use support::*;
 
 fn id_of(lab: &TempLab, index: usize) -> NodeId {
     let mut node = Connection::open(&lab.endpoints()[index], lab.settings()).unwrap();
@@ -133,11 +128,11 @@ redistrib_ops::on_each_test_server! {
             [leaving, add_node(&mut cluster, &fresh.endpoints()[1], role, context).unwrap()]
         });
         let mut cluster = discover(&lab);
-        let refused = Departure::plan(&cluster, id_of(&lab, 1)).unwrap_err().to_string();
+        let depart = |cluster: &mut Cluster, id| with_context(|context| del_node(cluster, id, context));
+        let refused = depart(&mut cluster, id_of(&lab, 1)).unwrap_err().to_string();
         assert!(refused.contains("is not empty") && refused.contains("Reshard"), "{refused}");
 
-        let departure = Departure::plan(&cluster, leaving).unwrap();
-        with_context(|context| departure.apply(&mut cluster, context)).unwrap();
+        depart(&mut cluster, leaving).unwrap();
         let cluster = discover(&lab);
         assert!(cluster.member(leaving).is_err(), "{}", server.name);
         let followed = cluster.member(follower).unwrap().node().master.unwrap();
@@ -158,8 +153,7 @@ redistrib_ops::on_each_test_server! {
         let report = inspect(&mut cluster);
         let named = report.findings.iter().any(|it| it.to_string().contains(&dead.to_string()));
         assert!(named, "{}: {:?}", server.name, report.findings);
-        let departure = Departure::plan(&cluster, id).unwrap();
-        with_context(|context| departure.apply(&mut cluster, context)).unwrap();
+        with_context(|context| del_node(&mut cluster, id, context)).unwrap();
         assert!(discover(&lab).member(id).is_err(), "{}", server.name);
     }
 }
@@ -172,9 +166,8 @@ redistrib_ops::on_each_test_server! {
         let (deaf, leaving) = (replicas.next().unwrap(), replicas.next().unwrap());
         assert!(lab.kill(lab.endpoints().iter().position(|it| it == deaf.endpoint()).unwrap()));
         let mut cluster = discover(&lab);
-        let departure = Departure::plan(&cluster, leaving.id()).unwrap();
-        let warnings = Warnings::default();
-        departure.apply(&mut cluster, Context::new(&warnings, &Cancel::new())).unwrap();
+        let (warnings, cancel) = (Warnings::default(), Cancel::new());
+        del_node(&mut cluster, leaving.id(), Context::new(&warnings, &cancel)).unwrap();
         let [warning] = &warnings.0.into_inner().unwrap()[..] else { panic!("one warning") };
         assert!(
             warning.contains(&deaf.endpoint().to_string())
@@ -237,7 +230,7 @@ redistrib_ops::on_each_test_server! {
         assert!(refused.contains("is alive") && refused.contains("NOAUTH"), "{refused}");
         let options = FixOptions { take_from_silent_masters: true };
         let mut cluster = discover(&lab);
-        let planned = with_context(|context| plan_cluster_fix(&mut cluster, options, context));
+        let planned = with_context(|context| plan_fix(&mut cluster, options, context));
         let refused = planned.unwrap_err().to_string();
         assert!(refused.contains("is alive"), "{refused}");
     }
@@ -274,14 +267,13 @@ redistrib_ops::on_each_test_server! {
             stray.call(&Command::from_args(words)).unwrap();
         }
         let mut cluster = discover(&lab);
-        let departure = Departure::plan(&cluster, id).unwrap();
-        let refused = with_context(|context| departure.apply(&mut cluster, context));
+        let refused = with_context(|context| del_node(&mut cluster, id, context));
         let refused = refused.unwrap_err().to_string();
         assert!(refused.contains("1 keys") && refused.contains("FLUSHALL"), "{refused}");
         assert!(discover(&lab).member(id).is_ok(), "nobody has forgotten it");
 
         stray.call(&Command::new("FLUSHALL")).unwrap();
-        with_context(|context| departure.apply(&mut cluster, context)).unwrap();
+        with_context(|context| del_node(&mut cluster, id, context)).unwrap();
         assert!(discover(&lab).member(id).is_err());
     }
 }

@@ -12,8 +12,8 @@ use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate};
 use redistrib_ops::model::Slot;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Cancel, Connection, Credentials, Error, Event, MoveError, Observer, Secret, Settings,
-    on_each_test_server,
+    Cancel, Connection, Context, Credentials, DelNode, Error, Event, MoveError, Observer,
+    Operation, Secret, Settings, on_each_test_server,
 };
 use support::*;
 
@@ -433,7 +433,8 @@ on_each_test_server! {
         assert!(dumps(&lab) == before);
         let emptied = cluster.member(a).unwrap();
         assert!(emptied.is_up() && emptied.node().slots.is_empty());
-        redistrib_ops::Departure::plan(&cluster, a).unwrap();
+        let leave = DelNode { which: Some(a.into()), ..DelNode::default() };
+        leave.plan(&mut cluster, Context::default()).unwrap();
         assert_settled(&lab);
     }
 }

@@ -18,7 +18,7 @@ use redistrib_ops::model::{Move, NodeId, Slot, SlotSet};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Operation,
-    Reshard, Silent, fix, on_each_test_server, plan_cluster_fix,
+    Reshard, Silent, on_each_test_server,
 };
 use support::*;
 
@@ -170,7 +170,7 @@ impl Field {
     fn fix(&self) -> FixPlan {
         let (mut cluster, cancel) = (discover(&self.lab), Cancel::new());
         let context = Context::new(&Silent, &cancel);
-        let plan = plan_cluster_fix(&mut cluster, FixOptions::default(), context).unwrap();
+        let plan = plan_fix(&mut cluster, FixOptions::default(), context).unwrap();
         fix(&mut cluster, plan, FixOptions::default(), &options(), context).unwrap()
     }
 

@@ -51,7 +51,7 @@ impl Seen {
     }
 
     /// Whether it has these settings.
-    pub fn has_settings(&self, settings: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn has_settings(&self, settings: &BTreeMap<String, String>) -> bool {
         let has = |(name, value): (&String, &String)| {
             self.settings.get(name).is_some_and(|has| is_same(has, value))
         };
@@ -80,7 +80,7 @@ impl Observed {
     }
 
     /// The members that follow this one and answer.
-    pub fn good_replicas(&self, master: &str) -> usize {
+    pub(crate) fn good_replicas(&self, master: &str) -> usize {
         let follows = |node: &&Seen| node.is_up && node.master.as_deref() == Some(master);
         self.members().filter(follows).count()
     }

@@ -38,7 +38,6 @@ fn reads_a_fresh_node() {
     let topology = fixture("redis-3.0-fresh.nodes");
     let node = topology.myself().unwrap();
     assert_eq!(node.address, Address::new("", 6379));
-    assert_eq!(node.address.or_host("10.0.0.1").to_string(), "10.0.0.1:6379");
     assert!(node.is_master() && node.slots.is_empty());
 }
 

@@ -31,7 +31,7 @@ pub fn raise_open_files() -> io::Result<()> {
 }
 
 /// How many files and connections this process may have open.
-pub fn open_files() -> usize {
+pub(crate) fn open_files() -> usize {
     let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(rlim_t::MAX, |(soft, _)| soft);
     usize::try_from(limit).unwrap_or(usize::MAX)
 }

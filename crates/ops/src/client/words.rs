@@ -45,7 +45,7 @@ pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
 ///
 /// # Errors
 /// [`Unbalanced`].
-pub fn split_words(line: &[u8]) -> Result<Vec<Word>, Unbalanced> {
+pub(crate) fn split_words(line: &[u8]) -> Result<Vec<Word>, Unbalanced> {
     let mut words = Vec::new();
     let mut at = 0;
     loop {

@@ -195,7 +195,7 @@ impl Cluster {
     }
 
     /// The same, for use of its connection.
-    pub fn myself_mut(&mut self) -> &mut Member {
+    pub(crate) fn myself_mut(&mut self) -> &mut Member {
         &mut self.members[0]
     }
 
@@ -210,7 +210,7 @@ impl Cluster {
     }
 
     /// All nodes, for use of their connections.
-    pub fn members_mut(&mut self) -> &mut [Member] {
+    pub(crate) fn members_mut(&mut self) -> &mut [Member] {
         &mut self.members
     }
 
@@ -276,7 +276,7 @@ impl Cluster {
     ///
     /// # Errors
     /// Those of [`Cluster::find`].
-    pub fn find_master(&self, name: &NodeName) -> Result<NodeId> {
+    pub(crate) fn find_master(&self, name: &NodeName) -> Result<NodeId> {
         self.find_among(name, self.masters().map(Member::place))
     }
 
@@ -301,7 +301,7 @@ impl Cluster {
     }
 
     /// The error for an id that no member has.
-    pub fn no_such_node(&self, id: &str) -> Error {
+    pub(crate) fn no_such_node(&self, id: &str) -> Error {
         Error::NoSuchNode { id: id.to_owned(), seed: self.seed.clone() }
     }
 
@@ -336,7 +336,7 @@ impl Cluster {
     }
 
     /// The same of some of the nodes.
-    pub fn refresh_of(&mut self, which: impl Fn(&Member) -> bool) {
+    pub(crate) fn refresh_of(&mut self, which: impl Fn(&Member) -> bool) {
         let _ = self.look(SharedNodes::default(), |member| member.link.is_ok() && which(member));
     }
 
@@ -388,7 +388,7 @@ impl Cluster {
     /// Sends the same commands to all members that `which` accepts, then collects the replies: one wait
     /// for all of them. The result stands in the members' order; `None` for those left out. Error replies
     /// are replies.
-    pub fn broadcast(
+    pub(crate) fn broadcast(
         &mut self,
         which: impl Fn(&Member) -> bool,
         commands: &[Command],

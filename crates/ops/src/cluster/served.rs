@@ -23,7 +23,7 @@ const LONGEST_COPY: Duration = Duration::from_secs(24 * 3600);
 /// # Errors
 /// [`Error::NotSettled`] for what is amiss after [`Waits::serving`], or after [`Waits::standstill`] in which no data came;
 /// [`Error::Cancelled`]; those of [`Connection::call`].
-pub fn await_served(
+pub(crate) fn await_served(
     seed: &Endpoint,
     endpoint: &Endpoint,
     settings: &Settings,
@@ -70,7 +70,7 @@ pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<(
 ///
 /// # Errors
 /// Those of [`await_all_served`].
-pub fn await_new_cluster(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+pub(crate) fn await_new_cluster(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
     let delays = SyncDelays::lift(cluster, |_| true, context);
     let served = await_all_served(cluster, context);
     delays.restore(cluster, context);

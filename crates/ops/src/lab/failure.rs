@@ -10,7 +10,7 @@ use crate::Error;
 pub const BUS_OFFSET: u16 = 10_000;
 
 /// The highest port a node can have, so that its bus port is a port too.
-pub const HIGHEST_PORT: u16 = u16::MAX - BUS_OFFSET;
+pub(crate) const HIGHEST_PORT: u16 = u16::MAX - BUS_OFFSET;
 
 /// A failure of the lab. Texts out of a server's log are kept as they are: whoever prints them on a
 /// terminal escapes them.

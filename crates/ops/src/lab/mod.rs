@@ -23,7 +23,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use failure::{BUS_OFFSET, Failure, HIGHEST_PORT, TakenPort};
+pub use failure::{BUS_OFFSET, Failure, TakenPort};
 pub use options::{DEFAULT_NODES, DEFAULT_PORT, Options};
 pub use ports::free_ports;
 pub use program::{SERVER_VARIABLE, find_server};

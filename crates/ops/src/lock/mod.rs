@@ -63,7 +63,7 @@ impl Lock {
     ///
     /// # Errors
     /// Those of [`Lock::take`].
-    pub fn take_on(
+    pub(crate) fn take_on(
         mut nodes: Vec<(NodeId, Endpoint)>,
         settings: &Settings,
         verb: &str,
@@ -90,7 +90,7 @@ impl Lock {
     ///
     /// # Errors
     /// Those of [`Lock::take`].
-    pub fn extend_to(
+    pub(crate) fn extend_to(
         &self,
         node: &Endpoint,
         settings: &Settings,

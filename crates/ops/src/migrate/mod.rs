@@ -44,8 +44,9 @@ use redistrib_cluster_model::{Move, NodeId};
 use serde::Serialize;
 
 pub(crate) use atomic::JobQuestions;
+pub(crate) use atomic::any_running;
 pub(crate) use atomic::finish_running_at;
-pub use atomic::{any_running, finish_running, jobs};
+pub use atomic::{finish_running, jobs};
 pub use fitness::obstacles;
 pub use options::{Atomic, MigrateOptions, Rate};
 

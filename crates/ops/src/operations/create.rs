@@ -63,7 +63,7 @@ impl Operation for Create {
     }
 
     /// # Errors
-    /// Those of [`Candidates::create`] and [`await_new_cluster`].
+    /// Those of [`Candidates::create`] and [`await_all_served`](crate::await_all_served).
     fn apply(
         &self,
         plan: CreatePlan,

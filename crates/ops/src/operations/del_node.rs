@@ -57,7 +57,8 @@ impl Operation for DelNode {
     }
 
     /// # Errors
-    /// Those of [`Cluster::find`] and [`Departure::plan`]; [`Error::Membership`](crate::Error::Membership) for the last master.
+    /// [`Error::NoSuchNode`](crate::Error::NoSuchNode) for a node that nobody knows; [`Error::Membership`](crate::Error::Membership) for a
+    /// master that still owns slots, the last master, and one whose replicas would have nobody to follow.
     fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Removal> {
         let node = cluster.find_or_myself(self.which.as_ref())?;
         let moves = if self.drain { plan_drain(cluster, node)? } else { Vec::new() };
@@ -69,7 +70,8 @@ impl Operation for DelNode {
     }
 
     /// # Errors
-    /// Those of [`migrate`](crate::migrate::migrate) and [`Departure::apply`].
+    /// Those of [`migrate`](crate::migrate::migrate); [`Error::NotSettled`](crate::Error::NotSettled) for a master that holds keys, or that
+    /// others take for the owner of slots; [`Error::Membership`](crate::Error::Membership) for nodes that would not forget it, when all else is done.
     fn apply(&self, plan: Removal, cluster: &mut Cluster, context: Context<'_>) -> Result<Removal> {
         if !plan.moves.is_empty() {
             carry_out(cluster, &plan.moves, &self.migration, context)?;

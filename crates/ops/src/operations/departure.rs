@@ -18,11 +18,11 @@ const DROP_DEADLINE: Duration = Duration::from_secs(3);
 
 /// What has to be done for a node to leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Departure {
+pub(crate) struct Departure {
     /// The node that leaves.
-    pub node: NodeId,
+    pub(crate) node: NodeId,
     /// Its replicas, each with the master it will follow.
-    pub reassigned: Vec<(NodeId, NodeId)>,
+    pub(crate) reassigned: Vec<(NodeId, NodeId)>,
 }
 
 impl Departure {
@@ -32,7 +32,7 @@ impl Departure {
     /// # Errors
     /// [`Error::NoSuchNode`] for one that nobody knows, and [`Error::Membership`](crate::Error::Membership) for a master that still owns slots, or whose
     /// replicas would have nobody to follow.
-    pub fn plan(cluster: &Cluster, id: NodeId) -> Result<Self> {
+    pub(crate) fn plan(cluster: &Cluster, id: NodeId) -> Result<Self> {
         let leaving = cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?;
         if !leaving.slots.is_empty() {
             let (node, slots) = (leaving.address.clone(), leaving.slots.len());
@@ -60,7 +60,7 @@ impl Departure {
     /// [`Error::NotSettled`] for a master that holds keys, or that others take for the owner of slots, before anything has
     /// changed; [`Error::Membership`](crate::Error::Membership) for nodes that would not forget it, when all else is done; those of
     /// [`crate::Connection::call`].
-    pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+    pub(crate) fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
         self.refuse_keys(cluster, context)?;
         self.refuse_owner(cluster, context)?;
         for (replica, master) in &self.reassigned {

@@ -65,12 +65,12 @@ pub fn call(
 }
 
 /// The shortest node timeout that is accepted, in milliseconds: below it nodes take each other for dead.
-pub const LEAST_NODE_TIMEOUT: u64 = 100;
+const LEAST_NODE_TIMEOUT: u64 = 100;
 
 /// Makes sure that a node timeout is not too short, and returns it in milliseconds.
 ///
 /// # Errors
-/// [`Error::Membership`] below [`LEAST_NODE_TIMEOUT`] milliseconds.
+/// [`Error::Membership`] below 100 milliseconds.
 pub fn require_timeout(timeout: Duration) -> Result<u64> {
     match u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX) {
         0..LEAST_NODE_TIMEOUT => {
@@ -85,7 +85,7 @@ pub fn require_timeout(timeout: Duration) -> Result<u64> {
 pub struct SetTimeout {
     /// Any node of the cluster.
     pub seed: Endpoint,
-    /// The timeout, at least [`LEAST_NODE_TIMEOUT`] milliseconds.
+    /// The timeout, at least 100 milliseconds.
     pub timeout: Duration,
 }
 

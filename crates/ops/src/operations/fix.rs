@@ -79,7 +79,7 @@ impl Operation for Fix {
     }
 
     fn plan(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<FixPlan> {
-        let plan = mend::plan_cluster_fix(cluster, self.options, context)?;
+        let plan = mend::plan_steady(cluster, self.options, context)?;
         Ok(self.only_wanted(plan, cluster))
     }
 

@@ -29,7 +29,7 @@ impl Operation for ForgetFailed {
     }
 
     /// # Errors
-    /// Those of [`Departure::plan`] and [`Departure::apply`].
+    /// Those of [`DelNode`](crate::DelNode).
     fn apply(
         &self,
         plan: ForgetPlan,

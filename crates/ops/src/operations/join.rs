@@ -88,7 +88,7 @@ impl Operation for AddNode {
     }
 
     /// # Errors
-    /// Those of [`add_node`] and [`await_served`].
+    /// Those of [`add_node`] and [`await_all_served`](crate::await_all_served).
     fn apply(&self, plan: Addition, cluster: &mut Cluster, context: Context<'_>) -> Result<Added> {
         let id = add_node(cluster, &self.new, plan.role, context)?;
         if !self.no_wait {

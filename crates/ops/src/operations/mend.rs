@@ -26,22 +26,11 @@ const MOST_ROUNDS: usize = 4;
 
 /// Plans what mends the cluster's slots, once it has stopped changing by itself. Changes nothing.
 ///
-/// ```no_run
-/// use redistrib_ops::{Cancel, Cluster, Context, FixOptions, Settings, Silent, plan_cluster_fix};
-/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
-/// let cancel = Cancel::new();
-/// let context = Context::new(&Silent, &cancel);
-/// for repair in plan_cluster_fix(&mut cluster, FixOptions::default(), context)?.repairs {
-///     println!("{repair}");
-/// }
-/// # Ok::<(), redistrib_ops::Error>(())
-/// ```
-///
 /// # Errors
 /// Those of [`crate::Connection::call`] for masters that answered before; [`Error::Cancelled`]. Where slots may be taken
 /// from silent masters, [`Error::Membership`] for one that answers with a refusal, and [`Error::NotSettled`] for one
 /// that other nodes see well.
-pub fn plan_cluster_fix(
+pub(crate) fn plan_steady(
     cluster: &mut Cluster,
     options: FixOptions,
     context: Context<'_>,
@@ -66,7 +55,7 @@ pub fn plan_cluster_fix(
 /// The same as it is at this moment.
 ///
 /// # Errors
-/// Those of [`plan_cluster_fix`].
+/// Those of [`plan_steady`].
 pub(crate) fn plan_at_once(
     cluster: &mut Cluster,
     options: FixOptions,
@@ -116,7 +105,7 @@ fn note_offsets(cluster: &mut Cluster, snapshot: &mut Snapshot) {
 /// # Errors
 /// Those of the migration engine and of [`crate::Connection::call`]; [`Error::NotSettled`];
 /// [`Error::Cancelled`] between two repairs.
-pub fn fix(
+pub(crate) fn fix(
     cluster: &mut Cluster,
     mut plan: FixPlan,
     options: FixOptions,

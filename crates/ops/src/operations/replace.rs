@@ -10,11 +10,11 @@ use crate::add_node::add_node;
 use crate::candidate::Candidate;
 use crate::error::{Error, Result};
 use crate::migrate::fitness::newcomer_obstacles;
+use crate::operations::departure::Departure;
 use crate::operations::follow::follow;
 use crate::served::await_copy;
 use crate::{
-    Cluster, Context, Departure, Endpoint, Failover, FailoverMode, Member, MembershipError,
-    NewRole, Settings,
+    Cluster, Context, Endpoint, Failover, FailoverMode, Member, MembershipError, NewRole, Settings,
 };
 
 /// A node that is to take the place of another.
@@ -119,7 +119,7 @@ impl Replacement {
     /// unless it is kept. Returns how long the writes of a probe were held up meanwhile, where there was a failover.
     ///
     /// # Errors
-    /// Those of [`add_node`], [`Failover::apply`] and [`Departure::apply`]; [`Error::NotSettled`] for a new node that does
+    /// Those of [`add_node`], [`Failover::apply`] and [`DelNode`](crate::DelNode); [`Error::NotSettled`] for a new node that does
     /// not get its data.
     fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
         let held_up = self.take_place(cluster, context)?;

@@ -120,7 +120,7 @@ impl ArchivedFile {
     }
 
     /// The server that has written it, as in `Valkey 9.1.0`, where that is known.
-    pub fn written_by(&self) -> Option<&str> {
+    pub(crate) fn written_by(&self) -> Option<&str> {
         Some(self.server.as_str()).filter(|server| !server.is_empty())
     }
 }

@@ -30,7 +30,7 @@ use std::thread::{self, Scope};
 
 pub use ends::{Source, Target};
 pub use options::TransferOptions;
-pub use report::{Left, LeftKey, MOST_NAMED, Reason, TransferReport};
+pub use report::{Left, LeftKey, Reason, TransferReport};
 pub use server::Server;
 pub use survey::{Place, Survey};
 pub use tags::Tags;

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::Error;
 
 /// How many of the keys that were left are named in a [`TransferReport`].
-pub const MOST_NAMED: usize = 1000;
+pub(crate) const MOST_NAMED: usize = 1000;
 
 /// What became of the keys, counted, and those that were left, named.
 #[derive(Debug, Default, Serialize)]
@@ -81,7 +81,7 @@ impl TransferReport {
     }
 }
 
-/// Keys, all counted, at most [`MOST_NAMED`] named.
+/// Keys, all counted, at most 1,000 named.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Left {
     /// How many.

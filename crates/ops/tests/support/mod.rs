@@ -10,7 +10,10 @@ use redistrib_ops::lab::TempLab;
 use redistrib_ops::migrate::{MigrateOptions, Migrated, migrate};
 use redistrib_ops::model::{Move, NodeId, Slot, SlotSet};
 use redistrib_ops::resp::{Command, Reply};
-use redistrib_ops::{Cancel, Cluster, Connection, Context, Error, Event, Observer, Silent};
+use redistrib_ops::{
+    Cancel, Cluster, Connection, Context, DelNode, Error, Event, Fix, FixOptions, FixPlan,
+    Observer, Operation, Silent,
+};
 
 /// Keeps what it is warned of.
 #[derive(Default)]
@@ -22,6 +25,11 @@ impl Observer for Warnings {
             self.0.lock().unwrap().push(text.clone());
         }
     }
+}
+
+/// Works for nobody who looks on, and without being interrupted.
+pub fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
+    work(Context::new(&Silent, &Cancel::new()))
 }
 
 pub fn discover(lab: &TempLab) -> Cluster {
@@ -110,6 +118,34 @@ pub fn move_slots_with(
     cancel: &Cancel,
 ) -> Result<Migrated, Error> {
     migrate(cluster, moves, options, Context::new(observer, cancel))
+}
+
+/// What `fix` would do.
+pub fn plan_fix(
+    cluster: &mut Cluster,
+    options: FixOptions,
+    context: Context<'_>,
+) -> Result<FixPlan, Error> {
+    Fix { options, ..Fix::default() }.plan(cluster, context)
+}
+
+/// Carries out what `fix` would do, and returns what is left.
+pub fn fix(
+    cluster: &mut Cluster,
+    plan: FixPlan,
+    options: FixOptions,
+    migration: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<FixPlan, Error> {
+    let request = Fix { options, migration: migration.clone(), no_wait: true, ..Fix::default() };
+    Ok(request.apply(plan, cluster, context)?.left)
+}
+
+/// Lets a node leave.
+pub fn del_node(cluster: &mut Cluster, id: NodeId, context: Context<'_>) -> Result<(), Error> {
+    let request = DelNode { which: Some(id.into()), ..DelNode::default() };
+    let plan = request.plan(cluster, context)?;
+    request.apply(plan, cluster, context).map(drop)
 }
 
 /// All nodes see the same owners, and no slot is open.

@@ -17,8 +17,9 @@ use redistrib_resp::View;
 
 use count::JobTally;
 pub(crate) use questions::JobQuestions;
+pub(crate) use running::any_running;
 pub(crate) use running::finish_running_at;
-pub use running::{any_running, finish_running, jobs};
+pub use running::{finish_running, jobs};
 
 use super::link::Link;
 use super::options::Atomic;

@@ -56,7 +56,7 @@ pub fn jobs(cluster: &mut Cluster) -> Vec<SlotJob> {
 ///
 /// # Errors
 /// Those of [`Connection::call`] for the first node.
-pub fn any_running(cluster: &mut Cluster) -> Result<bool> {
+pub(crate) fn any_running(cluster: &mut Cluster) -> Result<bool> {
     let known = JobQuestions::that_are_understood(cluster.myself_mut().connection()?)?;
     let questions: Vec<Command> = known.questions().collect();
     if questions.is_empty() {

@@ -149,7 +149,7 @@ impl Connection {
     }
 
     /// Whether the connection is of no more use.
-    pub fn is_broken(&self) -> bool {
+    pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }
 
@@ -249,7 +249,11 @@ impl Connection {
     ///
     /// # Errors
     /// Those of [`Connection::request`], but for the timeout.
-    pub fn receive_within(&mut self, command: &Command, wait: Duration) -> Result<Option<Reply>> {
+    pub(crate) fn receive_within(
+        &mut self,
+        command: &Command,
+        wait: Duration,
+    ) -> Result<Option<Reply>> {
         self.check_usable(command)?;
         let until = Instant::now() + wait;
         loop {
@@ -317,7 +321,7 @@ impl Connection {
     ///
     /// # Errors
     /// Those of [`Connection::send`].
-    pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
         let what = Command::new("(commands from a stream)");
         self.check_usable(&what)?;
         if self.is_resting() {
@@ -344,7 +348,7 @@ impl Connection {
 
     /// Whether the server still holds the connection, as far as can be told without asking it. Answers
     /// that nobody has received yet are kept.
-    pub fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         !self.broken && self.take_in().is_ok()
     }
 
