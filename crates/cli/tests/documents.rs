@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
+use std::path::Path;
 use std::process::Stdio;
 
 use redistrib_cli::args::command;
@@ -160,6 +161,66 @@ fn every_field_that_is_printed_is_documented() {
         let (told, untold): (Vec<_>, Vec<_>) = names.iter().partition(is_told);
         assert!(untold.is_empty() && !told.is_empty(), "{verb:?}: {untold:?}, and {told:?}");
     }
+}
+
+/// Whoever reads docs/json.md can rely on each name in its examples: a field that is renamed or removed is missed here.
+#[test]
+fn every_field_of_the_examples_is_still_printed() {
+    let mut told = BTreeSet::new();
+    for block in JSON_MD.split("```json\n").skip(1) {
+        let (examples, _) = block.split_once("```").unwrap();
+        for document in serde_json::Deserializer::from_str(examples).into_iter::<Value>() {
+            fields(&document.unwrap_or_else(|error| panic!("{error} in {examples}")), &mut told);
+        }
+    }
+    // Databases are numbered.
+    told.retain(|name| name.parse::<u32>().is_err());
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut known = BTreeSet::new();
+    for sources in ["cluster-model/src", "ops/src", "cli/src"] {
+        serialised(&crates.join(sources), &mut known);
+    }
+    let lost: Vec<_> = told.difference(&known).collect();
+    assert!(lost.is_empty(), "nothing prints {lost:?}");
+}
+
+/// The names of fields in the sources below a folder: those of types that derive `Serialize`, and of `json!`.
+fn serialised(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            serialised(&path, names);
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for derived in text.split("#[derive(").skip(1) {
+            let (traits, rest) = derived.split_once(')').unwrap();
+            if traits.split(", ").any(|name| name == "Serialize") {
+                let (item, _) = rest.split_once("\n}").unwrap_or((rest, ""));
+                names.extend(item.lines().filter_map(field).map(str::to_owned));
+                names.extend(renamed(item).map(str::to_owned));
+            }
+        }
+        names.extend(literals(&text).map(str::to_owned));
+    }
+}
+
+/// The field that a line of a type declares.
+fn field(line: &str) -> Option<&str> {
+    let (name, _) = line.trim_start().trim_start_matches("pub ").split_once(": ")?;
+    name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()).then_some(name)
+}
+
+/// What serde is told to call fields and tags.
+fn renamed(item: &str) -> impl Iterator<Item = &str> {
+    let told = ["tag = \"", "rename = \""].map(|mark| item.split(mark).skip(1));
+    told.into_iter().flatten().filter_map(|rest| rest.split('"').next())
+}
+
+/// The keys of `json!`: a literal with a colon behind it. Some documents are written by hand, with escaped quotes.
+fn literals(text: &str) -> impl Iterator<Item = &str> {
+    let ends = text.split("\":").map(|before| before.trim_end_matches('\\'));
+    ends.filter_map(|before| before.rsplit('"').next())
 }
 
 /// The names of a document's fields.

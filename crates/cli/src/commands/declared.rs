@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use redistrib_ops::model::declare::{
-    Cost, Declared, Form, Plan, SavedPlan, common_settings, export as write,
+    Change, Cost, Declared, Form, Plan, SavedPlan, common_settings, export as write,
 };
 use redistrib_ops::{
     Apply, ApplyError, Error, Host, Operation, Site, Subject, observe, read_text, write_whole,
@@ -164,13 +164,21 @@ pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {
     let output = &session.output;
     let migration = args.migration.options();
     let request = Apply { declared: wish.declared, saved: wish.saved, migration };
+    let mut agreed: Option<Vec<Change>> = None;
     let approves = |plan: &Plan, site: &mut Site| {
+        let steps: Vec<Change> = plan.steps.iter().map(|step| step.change.clone()).collect();
+        // Something has changed meanwhile, and the plan was made again: if its steps are the same, they are agreed to.
+        if agreed.as_ref() == Some(&steps) {
+            return Ok(ControlFlow::Continue(()));
+        }
         show(&session, site, plan);
         if session.dry_run || plan.steps.is_empty() {
             return Ok(ControlFlow::Break(Outcome::Done));
         }
         let question = format!("Carry these {} steps out?", plan.steps.len());
-        Ok(go_on(session.may(|prompt| prompt.accepts(&question))?))
+        let agrees = session.may(|prompt| prompt.accepts(&question))?;
+        agreed = Some(steps);
+        Ok(go_on(agrees))
     };
     session.carry_out(request, approves, |steps| {
         output.line(format_args!("[OK] The cluster is as declared; steps taken: {steps}."));
