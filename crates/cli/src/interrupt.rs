@@ -25,7 +25,7 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// The wish of the user for whatever works.
+    /// What the user has requested of the work under way.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
@@ -51,14 +51,14 @@ impl Interrupts {
                 process::exit(ENDED);
             }
             cancel.press();
-            if cancel.wish() == Stop::Finish {
+            if cancel.requested() == Stop::Finish {
                 tell_error("\nFinishing what is under way; press Ctrl-C again to stop at once.");
             }
         })
     }
 }
 
-/// A wish to stop that the first Ctrl-C presses, without a word; the second ends the program, and so does time: a server that
+/// A request to stop that the first Ctrl-C presses, without a word; the second ends the program, and so does time: a server that
 /// hangs holds nobody up who is told to end but once.
 ///
 /// # Errors
@@ -67,7 +67,7 @@ pub fn quietly() -> Result<Cancel, ctrlc::Error> {
     let cancel = Cancel::new();
     let pressed = cancel.clone();
     ctrlc::set_handler(move || {
-        if pressed.wish() != Stop::No {
+        if pressed.requested() != Stop::No {
             process::exit(ENDED);
         }
         pressed.press();

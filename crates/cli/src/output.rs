@@ -20,7 +20,7 @@ pub fn tell_error(line: impl Display) {
 static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
 /// Why something that was printed is not on standard output, if so: whoever keeps it has not all of it. A closed pipe is the
-/// reader's wish, and is not told.
+/// reader's decision, and is not reported.
 pub fn unwritten() -> Option<&'static io::Error> {
     UNWRITTEN.get()
 }

@@ -205,7 +205,7 @@ fn for_members(error: &MembershipError) -> Option<String> {
         MembershipError::SilentMaster { .. } => {
             "give --force to do without it, or --takeover where no majority of masters is left to vote"
         }
-        MembershipError::HasHeir { .. } => "`redis-trib fix` does so",
+        MembershipError::HasSuccessor { .. } => "`redis-trib fix` does so",
         _ => return None,
     };
     Some(text.to_owned())

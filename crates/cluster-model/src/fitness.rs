@@ -172,13 +172,13 @@ pub fn judge(ends: &[End], moves: &[Move]) -> Vec<Obstacle> {
 ///
 /// ```
 /// use redistrib_cluster_model::ServerInfo;
-/// use redistrib_cluster_model::fitness::{Unfit, judge_taker};
+/// use redistrib_cluster_model::fitness::{Unfit, judge_target};
 ///
 /// let info = ServerInfo::parse("used_memory:50\r\nmaxmemory:100\r\nmaxmemory_policy:noeviction\r\n");
-/// assert_eq!(judge_taker(&info, 50), []);
-/// assert_eq!(judge_taker(&info, 51), [Unfit::NoMemory { used: 50, expected: 51, most: 100 }]);
+/// assert_eq!(judge_target(&info, 50), []);
+/// assert_eq!(judge_target(&info, 51), [Unfit::NoMemory { used: 50, expected: 51, most: 100 }]);
 /// ```
-pub fn judge_taker(info: &ServerInfo, expected: u64) -> Vec<Unfit> {
+pub fn judge_target(info: &ServerInfo, expected: u64) -> Vec<Unfit> {
     let found = [passing(info), persistence(info), replicas(info), memory(info, expected)];
     found.into_iter().flatten().collect()
 }

@@ -430,10 +430,10 @@ fn a_source_that_is_failed_over_meanwhile_is_no_loss() {
         fill_strings(&mut cluster, 3000);
         let before = dumps(&lab);
         let [a, b, _] = masters(&cluster)[..] else { panic!() };
-        let heir = cluster.replicas_of(a).next().unwrap().id();
-        let mut heir = connect(&lab, &cluster, heir);
+        let successor = cluster.replicas_of(a).next().unwrap().id();
+        let mut successor = connect(&lab, &cluster, successor);
         poll("the replica is in sync", || {
-            call(&mut heir, "INFO replication")
+            call(&mut successor, "INFO replication")
                 .view()
                 .as_str()
                 .unwrap()
@@ -446,7 +446,7 @@ fn a_source_that_is_failed_over_meanwhile_is_no_loss() {
             let run = || move_slots(&mut cluster, &moves, &MigrateOptions::default());
             let run = scope.spawn(run);
             await_job(&mut watcher, "it is under way", SlotJob::is_open);
-            call(&mut heir, "CLUSTER FAILOVER");
+            call(&mut successor, "CLUSTER FAILOVER");
             run.join().unwrap()
         });
         if let Err(error) = ended {
@@ -467,14 +467,14 @@ fn a_failover_waits_for_the_jobs_of_its_master() {
         fill_strings(&mut cluster, 3000);
         let before = dumps(&lab);
         let [a, b, _] = masters(&cluster)[..] else { panic!() };
-        let heir = cluster.replicas_of(a).next().unwrap().id();
+        let successor = cluster.replicas_of(a).next().unwrap().id();
         slow_down(&mut connect(&lab, &cluster, a), 500);
         begin_job(&lab, &cluster, [a, b], "0-5000");
         let (warnings, cancel) = (Warnings::default(), Cancel::new());
         let context = redistrib_ops::Context::new(&warnings, &cancel);
-        let plan = Failover::plan(&cluster, heir, FailoverMode::Agreed).unwrap();
+        let plan = Failover::plan(&cluster, successor, FailoverMode::Agreed).unwrap();
         plan.apply(&mut cluster, context).unwrap();
-        assert!(cluster.member(heir).unwrap().is_master(), "{server}");
+        assert!(cluster.member(successor).unwrap().is_master(), "{server}");
         let moved = "0-5000".parse::<SlotSet>().unwrap();
         let left = moved.difference(&cluster_slots(&lab, b));
         let warnings = warnings.0.into_inner().unwrap();

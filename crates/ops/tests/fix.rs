@@ -362,9 +362,9 @@ redistrib_ops::on_each_test_server! {
         let taking = FixOptions { take_from_silent_masters: true };
         let plan = support::plan_fix(&mut cluster, taking, context).unwrap();
         support::fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
-        let heir = Cluster::discover(endpoint, lab.settings()).unwrap();
-        let heir = heir.owner(Slot::MIN).unwrap().endpoint().clone();
-        assert_eq!(place(&heir), replicas[1], "{}", server.name);
+        let successor = Cluster::discover(endpoint, lab.settings()).unwrap();
+        let successor = successor.owner(Slot::MIN).unwrap().endpoint().clone();
+        assert_eq!(place(&successor), replicas[1], "{}", server.name);
     }
 }
 
@@ -480,8 +480,8 @@ fn an_heir_of_the_source_gets_the_keys_back(name: &'static str) {
     let before = support::dumps(&lab);
     let [a, b, _] = support::masters(&cluster)[..] else { panic!() };
     let [mut source, mut target] = [a, b].map(|id| support::connect(&lab, &cluster, id));
-    let heir = cluster.replicas_of(a).next().unwrap().id();
-    let mut heir = support::connect(&lab, &cluster, heir);
+    let successor = cluster.replicas_of(a).next().unwrap().id();
+    let mut successor = support::connect(&lab, &cluster, successor);
     let port = target.endpoint().port().unwrap();
     for slot in 0..100 {
         support::call(&mut target, &format!("CLUSTER SETSLOT {slot} IMPORTING {a}"));
@@ -493,9 +493,9 @@ fn an_heir_of_the_source_gets_the_keys_back(name: &'static str) {
         }
     }
     support::poll("the replica has its data", || {
-        text(&call(&mut heir, &["INFO", "replication"])).contains("master_link_status:up")
+        text(&call(&mut successor, &["INFO", "replication"])).contains("master_link_status:up")
     });
-    support::call(&mut heir, "CLUSTER FAILOVER");
+    support::call(&mut successor, "CLUSTER FAILOVER");
     support::poll("the old master follows", || {
         text(&call(&mut source, &["INFO", "replication"])).contains("master_link_status:up")
     });
@@ -515,7 +515,7 @@ fn an_heir_of_the_source_gets_the_keys_back_on_redis() {
     an_heir_of_the_source_gets_the_keys_back("redis-7.0");
 }
 
-/// Here the heir has its master's flags.
+/// Here the successor has its master's flags.
 #[test]
 fn an_heir_of_the_source_gets_the_keys_back_on_valkey() {
     an_heir_of_the_source_gets_the_keys_back("valkey-9.1");

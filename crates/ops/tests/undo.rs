@@ -268,8 +268,8 @@ fn goes_on_at_the_new_master(name: &'static str) {
     let field = Field::new(&TestServer::named(name).unwrap(), 1);
     field.while_written(|| {
         let cluster = discover(&field.lab);
-        let heir = cluster.replicas_of(field.to).next().unwrap().id();
-        let mut node = field.connect(heir);
+        let successor = cluster.replicas_of(field.to).next().unwrap().id();
+        let mut node = field.connect(successor);
         poll("the replica has its data", || {
             call(&mut node, "INFO replication").view().as_str().unwrap().contains("link_status:up")
         });
@@ -277,7 +277,7 @@ fn goes_on_at_the_new_master(name: &'static str) {
         // On a busy machine the failover may come too late, or be given up by the servers.
         if let Some(Error::LeftOpen { .. }) = error {
             poll("the replica is the master", || {
-                discover(&field.lab).member(heir).unwrap().node().is_master()
+                discover(&field.lab).member(successor).unwrap().node().is_master()
             });
         }
         assert_eq!(field.fix(), FixPlan::default(), "{name}");

@@ -71,13 +71,13 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Outcome> {
 }
 
 /// What is to be carried out.
-struct Wish {
+struct Input {
     declared: Declared,
     /// The plan that was saved, if that is what was named.
     saved: Option<SavedPlan>,
 }
 
-impl Wish {
+impl Input {
     fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.display();
         let text = read_text(path, LARGEST_FILE).with_context(|| name.to_string())?;
@@ -102,21 +102,21 @@ impl Wish {
 
 /// Reads a file that declares a cluster.
 pub(super) fn read(path: &Path) -> anyhow::Result<Declared> {
-    let wish = Wish::read(path)?;
+    let input = Input::read(path)?;
     ensure!(
-        wish.saved.is_none(),
+        input.saved.is_none(),
         "{}: is a plan: name the file that it was made of",
         path.display()
     );
-    Ok(wish.declared)
+    Ok(input.declared)
 }
 
 pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Outcome> {
     let mut session = Session::for_report(&args.report)?;
     session.dry_run = true;
-    let wish = Wish { declared: read(&args.file)?, saved: None };
-    wish.log_in(&mut session)?;
-    let request = Apply::new(wish.declared);
+    let input = Input { declared: read(&args.file)?, saved: None };
+    input.log_in(&mut session)?;
+    let request = Apply::new(input.declared);
     let mut site = request.discover(&session.settings)?;
     if let Some(cluster) = site.cluster() {
         tell_open(&session, cluster);
@@ -159,11 +159,11 @@ fn show(session: &Session, site: &Site, plan: &Plan) {
 
 pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {
     let mut session = Session::for_change(&args.change)?;
-    let wish = Wish::read(&args.file)?;
-    wish.log_in(&mut session)?;
+    let input = Input::read(&args.file)?;
+    input.log_in(&mut session)?;
     let output = &session.output;
     let migration = args.migration.options();
-    let request = Apply { declared: wish.declared, saved: wish.saved, migration };
+    let request = Apply { declared: input.declared, saved: input.saved, migration };
     let mut agreed: Option<Vec<Change>> = None;
     let approves = |plan: &Plan, site: &mut Site| {
         let steps: Vec<Change> = plan.steps.iter().map(|step| step.change.clone()).collect();

@@ -68,13 +68,13 @@ impl Dialogue<Reshard, Session> for ReshardDialogue<'_> {
             "*** Please fix your cluster problems before resharding: redis-trib fix {seed}"
         );
         self.report = Some(report);
-        let mut wish = wish(self.args, session, cluster)?;
-        if voice::peer().is_some() && !leave_out_target(session, &mut wish) {
+        let mut chosen = choose(self.args, session, cluster)?;
+        if voice::peer().is_some() && !leave_out_target(session, &mut chosen) {
             return Ok(ControlFlow::Break(Outcome::Failed));
         }
-        request.slots = usize::from(wish.count);
-        request.to = Some(wish.target.into());
-        request.from = wish.sources.into_iter().map(NodeName::from).collect();
+        request.slots = usize::from(chosen.count);
+        request.to = Some(chosen.target.into());
+        request.from = chosen.sources.into_iter().map(NodeName::from).collect();
         Ok(ControlFlow::Continue(()))
     }
 
@@ -123,7 +123,7 @@ fn detail(args: &ReshardArgs, session: &Session) -> PlanDetail {
 }
 
 /// What is to be moved.
-struct Wish {
+struct Chosen {
     count: u16,
     target: NodeId,
     /// All other masters where none is named.
@@ -131,17 +131,17 @@ struct Wish {
 }
 
 /// A peer leaves the target out where it is named among the sources. Tells whether any are left.
-fn leave_out_target(session: &Session, wish: &mut Wish) -> bool {
-    let named = wish.sources.len();
-    wish.sources.retain(|id| *id != wish.target);
-    if wish.sources.len() == named {
+fn leave_out_target(session: &Session, chosen: &mut Chosen) -> bool {
+    let named = chosen.sources.len();
+    chosen.sources.retain(|id| *id != chosen.target);
+    if chosen.sources.len() == named {
         return true;
     }
     session.output.line("*** It is not possible to use the target node as source node.");
-    if wish.sources.is_empty() {
+    if chosen.sources.is_empty() {
         tell_error("*** No source nodes given, operation aborted.");
     }
-    !wish.sources.is_empty()
+    !chosen.sources.is_empty()
 }
 
 /// Whether slots must not be moved while this is so. Disagreement may pass by itself, which the migration waits for.
@@ -149,7 +149,7 @@ fn is_in_the_way(finding: &Finding) -> bool {
     matches!(finding, Finding::Uncovered { .. } | Finding::Unserved { .. })
 }
 
-fn wish(args: &ReshardArgs, session: &Session, cluster: &Cluster) -> anyhow::Result<Wish> {
+fn choose(args: &ReshardArgs, session: &Session, cluster: &Cluster) -> anyhow::Result<Chosen> {
     let known = |name: &NodeName| cluster.find(name).ok().filter(|id| is_master(cluster, *id));
     let missing = args.slots.is_none() || args.to.is_none() || args.from.is_none();
     ensure!(
@@ -178,7 +178,7 @@ fn wish(args: &ReshardArgs, session: &Session, cluster: &Cluster) -> anyhow::Res
         Some(sources) => sources,
         None => prompt.sources(target, known)?,
     };
-    Ok(Wish { count, target, sources })
+    Ok(Chosen { count, target, sources })
 }
 
 fn is_master(cluster: &Cluster, id: NodeId) -> bool {

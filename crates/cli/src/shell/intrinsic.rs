@@ -22,7 +22,7 @@ pub(super) fn run(options: &Options, duration: Duration) -> Result<bool> {
     let cancel = interrupt::quietly()?;
     let begun = Instant::now();
     let (mut runs, mut worst) = (0_u64, 0);
-    while begun.elapsed() < duration && cancel.wish() == Stop::No {
+    while begun.elapsed() < duration && cancel.requested() == Stop::No {
         let began = Instant::now();
         black_box((0..STEPS).fold(0, |sum: u64, step| black_box(sum.wrapping_mul(31) ^ step)));
         let took = began.elapsed().as_micros();

@@ -18,7 +18,7 @@ use crate::interrupt;
 
 /// How often a server that has sent a data set until a mark is told that it has arrived, until it goes on.
 const ACKNOWLEDGE: Duration = Duration::from_secs(1);
-/// How long a wait is before the wish to stop is looked at again.
+/// How long a wait is before the request to stop is looked at again.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Writes the data set of a server to a file, or to standard output for `-`.
@@ -147,7 +147,7 @@ fn print_commands(
     cancel: &Cancel,
 ) -> Result<()> {
     let mut last = Instant::now();
-    while cancel.wish() == Stop::No {
+    while cancel.requested() == Stop::No {
         if acknowledge && last.elapsed() >= ACKNOWLEDGE {
             // It is not answered.
             link.send(&[Command::new("REPLCONF").arg("ACK").arg("0")])?;

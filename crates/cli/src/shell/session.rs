@@ -279,7 +279,7 @@ impl Session {
         }
         self.printer.reply(words, first.view())?;
         let mut open = monitor || self.state.is_subscribed();
-        while open && self.cancel.wish() == Stop::No {
+        while open && self.cancel.requested() == Stop::No {
             let Some(message) = self.client.poll(LOOK_UP)? else { continue };
             self.printer.reply(words, message.view())?;
             open = monitor || !is_last_goodbye(&message);

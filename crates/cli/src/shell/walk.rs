@@ -99,7 +99,7 @@ pub(super) fn walk(
 }
 
 fn is_over(cancel: &Cancel) -> bool {
-    cancel.wish() != Stop::No
+    cancel.requested() != Stop::No
 }
 
 /// A replica in a cluster answers for its master's keys only after READONLY.

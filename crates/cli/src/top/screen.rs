@@ -105,7 +105,7 @@ pub fn run(
     let mut due = Instant::now() + every;
     // What was drawn last holds until there is something new: drawing takes longer than anything else here.
     let mut drawn = None;
-    while cancel.wish() == Stop::No {
+    while cancel.requested() == Stop::No {
         if Instant::now() >= due {
             due = Instant::now() + every;
             if !show.view.is_paused {

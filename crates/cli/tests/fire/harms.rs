@@ -249,7 +249,7 @@ macro_rules! on_each_way {
 }
 
 // No replica of Redis takes over here. It may crash where that meets a handing over of slots, it counts votes of earlier
-// elections, and by MIGRATE the heir of a source knows of no open slot, so that clients make anew what the target has.
+// elections, and by MIGRATE the successor of a source knows of no open slot, so that clients make anew what the target has.
 on_each_way! {
     nothing_is_lost_where_the_tool_ends: End, redis REDIS 3, valkey VALKEY 3, databases VALKEY_DATABASES 2,
         redis_by_keys REDIS_BY_KEYS 0, valkey_by_keys VALKEY_BY_KEYS 0;

@@ -89,16 +89,16 @@ fn dies_and_is_replaced(victim: usize) {
     stage.lab.kill(victim);
     let port = stage.port(victim).to_string();
     running.wait().failed().says(&port);
-    let heir = 3 + victim;
+    let successor = 3 + victim;
     stage
         .wait_until("the replica has taken over", || {
-            let role = stage.call(heir, &Command::new("ROLE")).unwrap();
+            let role = stage.call(successor, &Command::new("ROLE")).unwrap();
             let mut words = role.view().elements();
             words.next().and_then(|word| word.as_str()) == Some("master")
         })
         .unwrap();
-    // Not asked of the target: as long as it imports slots from a dead node, it does not see their heir.
-    wait_for_ok(&stage, &[heir, 2]);
+    // Not asked of the target: as long as it imports slots from a dead node, it does not see their successor.
+    wait_for_ok(&stage, &[successor, 2]);
     // The dead node is still a member, so that not all is well.
     let words = with(fix(&stage.address(2)), &["--fix-with-unreachable-masters"]);
     let fixed = trib(&words).failed().says(&port);

@@ -88,18 +88,18 @@ fn nodes_that_hear_nothing_are_contradicted() {
 
 /// A replica that has not heard that its master has become one.
 fn follower_at_second_hand(field: &Field) {
-    let (heir, stays) = (field.replicas_of(0)[0], field.replicas_of(1)[0]);
+    let (successor, stays) = (field.replicas_of(0)[0], field.replicas_of(1)[0]);
     field.tell(stays, &format!("CLUSTER REPLICATE {}", field.id(0)));
     field.poll("both follow", || field.replicas_of(0).len() == 2);
     field.is_rid_of("replica-syncing");
     field.is_rid_of("replica-link-down");
     field.tell(stays, DEAF);
-    field.tell(heir, "CLUSTER FAILOVER");
+    field.tell(successor, "CLUSTER FAILOVER");
     let second = field.finds("replica-of-replica");
     let replicate = format!("redis-trib exec {} CLUSTER REPLICATE", field.nodes[stays]);
     advises(&second, "warning", &replicate);
     field.tell(stays, HEARS);
-    let follow = ["exec", &field.nodes[stays], "CLUSTER", "REPLICATE", &field.id(heir)];
+    let follow = ["exec", &field.nodes[stays], "CLUSTER", "REPLICATE", &field.id(successor)];
     field.poll("it follows the new master", || trib(&follow).code == 0);
     field.is_rid_of("replica-of-replica");
     field.is_rid_of("replica-link-down");

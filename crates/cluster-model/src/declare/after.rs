@@ -53,15 +53,15 @@ impl Observed {
         }
     }
 
-    fn succeed(&mut self, heir: &str, master: &str) {
+    fn succeed(&mut self, successor: &str, master: &str) {
         let slots = self.node(master).map(|seen| seen.slots.clone()).unwrap_or_default();
         self.take(master, &slots);
-        self.give(heir, &slots);
+        self.give(successor, &slots);
         for seen in &mut self.nodes {
-            if seen.at == heir {
+            if seen.at == successor {
                 seen.master = None;
             } else if seen.at == master || seen.master.as_deref() == Some(master) {
-                seen.master = Some(heir.to_owned());
+                seen.master = Some(successor.to_owned());
             }
         }
     }

@@ -31,7 +31,7 @@ struct Draft<'a> {
     seen: Vec<Option<&'a Seen>>,
     seats: Vec<(Seat<'a>, Option<usize>)>,
     /// Who takes the place of which owner that is to be no master any more.
-    heirs: HashMap<&'a str, usize>,
+    successors: HashMap<&'a str, usize>,
 }
 
 /// Lays the declared cluster out.
@@ -42,7 +42,7 @@ pub(super) fn lay_out(declared: &Declared, observed: &Observed) -> Result<Layout
     let mut draft = Draft::new(declared, observed);
     draft.seat_the_wanted();
     draft.seat_owners();
-    draft.seat_heirs();
+    draft.place_successors();
     draft.seat_others()?;
     let masters = draft.followers()?;
     let notes = notes(declared, &masters);
@@ -62,7 +62,7 @@ impl<'a> Draft<'a> {
         }
         let free = free_masters(declared, seats.len());
         seats.extend(std::iter::repeat_n((Seat::Free, None), free));
-        Self { declared, observed, seen, seats, heirs: HashMap::new() }
+        Self { declared, observed, seen, seats, successors: HashMap::new() }
     }
 
     /// The vacant seat for this node, if it may have one.
@@ -110,7 +110,7 @@ impl<'a> Draft<'a> {
     }
 
     /// A replica of an owner that is to be no master any more can take its place without moving a key.
-    fn seat_heirs(&mut self) {
+    fn place_successors(&mut self) {
         let mut owners: Vec<&'a Seen> =
             self.observed.nodes.iter().filter(|node| node.is_owner()).collect();
         owners.retain(|owner| !self.is_master_at(&owner.at));
@@ -120,10 +120,11 @@ impl<'a> Draft<'a> {
                 self.seen[*place].is_some_and(|it| it.master.as_ref() == Some(&owner.at))
             };
             let replicas: Vec<usize> = (0..self.seen.len()).filter(follows).collect();
-            let heir = replicas.iter().copied().find(|place| self.is_seated(*place));
-            let heir = heir.or_else(|| replicas.into_iter().find(|place| self.take(*place)));
-            if let Some(heir) = heir {
-                self.heirs.insert(&owner.at, heir);
+            let successor = replicas.iter().copied().find(|place| self.is_seated(*place));
+            let successor =
+                successor.or_else(|| replicas.into_iter().find(|place| self.take(*place)));
+            if let Some(successor) = successor {
+                self.successors.insert(&owner.at, successor);
             }
         }
     }
@@ -160,7 +161,7 @@ impl<'a> Draft<'a> {
         let master = seen.master.as_deref().unwrap_or(&seen.at);
         let here = |it: &usize| self.declared.nodes[*it].at == master;
         let seated = self.seats.iter().filter_map(|(_, taken)| *taken).find(here);
-        seated.or_else(|| self.heirs.get(master).copied())
+        seated.or_else(|| self.successors.get(master).copied())
     }
 
     /// Whom each node follows.

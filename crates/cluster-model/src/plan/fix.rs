@@ -312,13 +312,13 @@ impl<'a> Ground<'a> {
     }
 
     /// Of the replicas of this node that answer, the one that has most of its writes; the first of equals.
-    fn heir_of(&self, master: &Member) -> Option<Member> {
+    fn successor_of(&self, master: &Member) -> Option<Member> {
         let replicas = self.survey.nodes.iter().filter(|node| {
             node.is_replica() && node.master == Some(master.id) && self.survey.answers(node.id)
         });
         let offset = |id| self.snapshot.view(id).and_then(|view| view.replication_offset);
-        let heir = replicas.rev().max_by_key(|node| offset(node.id))?;
-        Some(self.survey.member(heir.id))
+        let successor = replicas.rev().max_by_key(|node| offset(node.id))?;
+        Some(self.survey.member(successor.id))
     }
 }
 

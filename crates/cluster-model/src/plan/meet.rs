@@ -71,7 +71,7 @@ pub fn plan_meet(snapshot: &Snapshot) -> Result<MeetPlan, MeetError> {
     let group = largest_group(&asked);
     let (inside, outside): (Vec<_>, Vec<_>) = asked.iter().partition(|it| group.contains(&it.id));
     if !outside.is_empty() {
-        let told = outside.iter().map(|it| (it.address.clone(), estrangement(it, &inside)));
+        let told = outside.iter().map(|it| (it.address.clone(), why_outside(it, &inside)));
         return Err(MeetError::Strangers(told.collect()));
     }
     Ok(MeetPlan {
@@ -123,7 +123,7 @@ fn largest_group(asked: &[Asked<'_>]) -> Vec<NodeId> {
 }
 
 /// Why a node is no member, in words that follow its address.
-fn estrangement(node: &Asked<'_>, members: &[&Asked<'_>]) -> String {
+fn why_outside(node: &Asked<'_>, members: &[&Asked<'_>]) -> String {
     let known_to = members.iter().find(|member| member.knows(node.id));
     match (members.iter().find(|member| node.knows(member.id)), known_to) {
         (Some(member), _) => format!("has been forgotten by {}, which it knows", member.address),

@@ -27,7 +27,7 @@ pub struct RollNode {
 
 /// What is wanted of a roll.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RollWish {
+pub struct RollRequest {
     /// These nodes alone; empty for all.
     pub only: Vec<NodeId>,
     /// Nodes that are to be masters at the end, as they were before a run that has stopped.
@@ -121,9 +121,10 @@ fn listed(nodes: &[Member]) -> String {
 /// Orders the turns: nodes that are down or out of step, replicas and masters without slots, then the masters with slots, each in the order given.
 ///
 /// # Errors
-/// [`RollPlanError`]; but for a silent master the wish may allow it.
-pub fn plan_roll(nodes: &[RollNode], wish: &RollWish) -> Result<RollPlan, RollPlanError> {
-    let has_turn = |node: &RollNode| wish.only.is_empty() || wish.only.contains(&node.member.id);
+/// [`RollPlanError`]; but for a silent master the request may allow it.
+pub fn plan_roll(nodes: &[RollNode], request: &RollRequest) -> Result<RollPlan, RollPlanError> {
+    let has_turn =
+        |node: &RollNode| request.only.is_empty() || request.only.contains(&node.member.id);
     let mut due: Vec<&RollNode> = nodes.iter().filter(|node| has_turn(node)).collect();
     if let Some(silent) = due.iter().find(|node| node.slots > 0 && !node.is_up) {
         let (master, slots) = (silent.member.clone(), silent.slots);
@@ -138,11 +139,11 @@ pub fn plan_roll(nodes: &[RollNode], wish: &RollWish) -> Result<RollPlan, RollPl
     due.sort_by_key(|node| (node.slots > 0, !is_ill(node)));
     // One that had its turn is in step with its master.
     let counts = |node: &RollNode| node.in_sync || has_turn(node);
-    let turns: Vec<Turn> = due.iter().map(|node| turn(nodes, node, wish, counts)).collect();
-    if !wish.allow_downtime {
+    let turns: Vec<Turn> = due.iter().map(|node| turn(nodes, node, request, counts)).collect();
+    if !request.allow_downtime {
         refuse_downtime(nodes, &turns)?;
     }
-    let back = nodes.iter().filter(|node| wish.back.contains(&node.member.id));
+    let back = nodes.iter().filter(|node| request.back.contains(&node.member.id));
     let back = back.filter(|node| node.master.is_some()).map(|node| node.member.clone()).collect();
     Ok(RollPlan { turns, back })
 }
@@ -150,16 +151,16 @@ pub fn plan_roll(nodes: &[RollNode], wish: &RollWish) -> Result<RollPlan, RollPl
 fn turn(
     nodes: &[RollNode],
     node: &RollNode,
-    wish: &RollWish,
+    request: &RollRequest,
     counts: impl Fn(&RollNode) -> bool,
 ) -> Turn {
     let (id, slots) = (node.member.id, node.slots);
     let role = match (node.master, slots) {
         (Some(master), _) => TurnRole::Replica { master: member(nodes, master) },
         (None, 0) => TurnRole::Idle,
-        (None, slots) => match deputy(nodes, id, &wish.back, counts) {
+        (None, slots) => match deputy(nodes, id, &request.back, counts) {
             Some(deputy) => {
-                let returns = !wish.no_failback && !wish.back.contains(&deputy.member.id);
+                let returns = !request.no_failback && !request.back.contains(&deputy.member.id);
                 TurnRole::Master { slots, deputy: deputy.member.clone(), returns }
             }
             None => TurnRole::Alone { slots },
@@ -255,60 +256,60 @@ mod tests {
     #[test]
     fn masters_come_last_and_hand_over_to_a_replica() {
         let mut nodes = cluster();
-        let plan = plan_roll(&nodes, &RollWish::default()).unwrap();
+        let plan = plan_roll(&nodes, &RollRequest::default()).unwrap();
         assert_eq!((order(&plan), plan.back.len()), ("cdefab".into(), 0));
         assert_eq!(deputy_of(&plan, 'a'), ("h:c".into(), true));
         assert_eq!(deputy_of(&plan, 'b'), ("h:d".into(), true), "of equals the first");
         nodes[4].offset += 1;
-        let wish = RollWish { no_failback: true, ..RollWish::default() };
-        assert_eq!(deputy_of(&plan_roll(&nodes, &wish).unwrap(), 'b'), ("h:e".into(), false));
+        let request = RollRequest { no_failback: true, ..RollRequest::default() };
+        assert_eq!(deputy_of(&plan_roll(&nodes, &request).unwrap(), 'b'), ("h:e".into(), false));
     }
 
     #[test]
     fn what_is_down_comes_first_and_counts_once_it_is_back() {
         let mut nodes = cluster();
         nodes[2] = RollNode { is_up: false, in_sync: false, ..nodes[2].clone() };
-        let plan = plan_roll(&nodes, &RollWish::default()).unwrap();
+        let plan = plan_roll(&nodes, &RollRequest::default()).unwrap();
         assert_eq!(order(&plan), "cdefab");
         assert_eq!(deputy_of(&plan, 'a').0, "h:c");
-        let wish = RollWish { only: vec![id('a')], ..RollWish::default() };
-        let refused = plan_roll(&nodes, &wish).unwrap_err();
+        let request = RollRequest { only: vec![id('a')], ..RollRequest::default() };
+        let refused = plan_roll(&nodes, &request).unwrap_err();
         nodes[4].in_sync = false;
-        assert_eq!(order(&plan_roll(&nodes, &RollWish::default()).unwrap()), "cedfab");
+        assert_eq!(order(&plan_roll(&nodes, &RollRequest::default()).unwrap()), "cedfab");
         let lame = RollPlanError::OutOfStep(vec![nodes[4].member.clone()]);
-        assert_eq!(plan_roll(&nodes, &wish).unwrap_err(), lame);
+        assert_eq!(plan_roll(&nodes, &request).unwrap_err(), lame);
         assert_eq!(refused, RollPlanError::NoDeputy(vec![nodes[0].member.clone()]));
         nodes[0].is_up = false;
-        let wish = RollWish { allow_downtime: true, ..RollWish::default() };
-        let refused = plan_roll(&nodes, &wish).unwrap_err();
+        let request = RollRequest { allow_downtime: true, ..RollRequest::default() };
+        let refused = plan_roll(&nodes, &request).unwrap_err();
         assert!(matches!(refused, RollPlanError::SilentMaster { slots: 10, .. }));
     }
 
     #[test]
     fn a_master_without_a_replica_needs_leave() {
         let nodes = [node('a', None, 10), node('b', None, 5), node('c', Some('a'), 0)];
-        let refused = plan_roll(&nodes, &RollWish::default()).unwrap_err().to_string();
+        let refused = plan_roll(&nodes, &RollRequest::default()).unwrap_err().to_string();
         assert!(refused.contains("the place of h:b meanwhile"), "{refused}");
-        let wish = RollWish { allow_downtime: true, ..RollWish::default() };
-        let plan = plan_roll(&nodes, &wish).unwrap();
+        let request = RollRequest { allow_downtime: true, ..RollRequest::default() };
+        let plan = plan_roll(&nodes, &request).unwrap();
         assert_eq!(order(&plan), "cab");
         assert_eq!(plan.turns[2].role, TurnRole::Alone { slots: 5 });
-        let wish = RollWish { only: vec![id('a'), id('c')], ..RollWish::default() };
-        assert_eq!(order(&plan_roll(&nodes, &wish).unwrap()), "ca", "b has no turn");
+        let request = RollRequest { only: vec![id('a'), id('c')], ..RollRequest::default() };
+        assert_eq!(order(&plan_roll(&nodes, &request).unwrap()), "ca", "b has no turn");
     }
 
     #[test]
     fn masters_that_need_their_replicas_need_leave() {
         let mut nodes = cluster();
         nodes[1].min_replicas = 1;
-        plan_roll(&nodes, &RollWish::default()).unwrap();
+        plan_roll(&nodes, &RollRequest::default()).unwrap();
         nodes[4].is_up = false;
-        plan_roll(&nodes, &RollWish::default()).unwrap();
-        let wish = RollWish { only: vec![id('d')], ..RollWish::default() };
-        let refused = plan_roll(&nodes, &wish).unwrap_err();
+        plan_roll(&nodes, &RollRequest::default()).unwrap();
+        let request = RollRequest { only: vec![id('d')], ..RollRequest::default() };
+        let refused = plan_roll(&nodes, &request).unwrap_err();
         assert_eq!(refused, RollPlanError::HoldsWrites(vec![nodes[1].member.clone()]));
-        let wish = RollWish { only: vec![id('a'), id('c')], ..RollWish::default() };
-        plan_roll(&nodes, &wish).unwrap();
+        let request = RollRequest { only: vec![id('a'), id('c')], ..RollRequest::default() };
+        plan_roll(&nodes, &request).unwrap();
     }
 
     /// A run stopped when c had taken the place of a, which is back as its replica.
@@ -318,11 +319,11 @@ mod tests {
         nodes[0] = RollNode { master: Some(id('c')), in_sync: true, slots: 0, ..nodes[0].clone() };
         nodes[2] = RollNode { master: None, in_sync: false, slots: 10, ..nodes[2].clone() };
         let back = vec![id('a')];
-        let wish = RollWish { only: vec![id('a'), id('b')], back, ..RollWish::default() };
-        let plan = plan_roll(&nodes, &wish).unwrap();
+        let request = RollRequest { only: vec![id('a'), id('b')], back, ..RollRequest::default() };
+        let plan = plan_roll(&nodes, &request).unwrap();
         assert_eq!((order(&plan), &plan.back[..]), ("ab".into(), &[nodes[0].member.clone()][..]));
-        let wish = RollWish { only: Vec::new(), ..wish };
-        let plan = plan_roll(&nodes, &wish).unwrap();
+        let request = RollRequest { only: Vec::new(), ..request };
+        let plan = plan_roll(&nodes, &request).unwrap();
         assert_eq!(deputy_of(&plan, 'c'), ("h:a".into(), false), "a stays the master then");
     }
 }

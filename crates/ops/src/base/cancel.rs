@@ -1,4 +1,4 @@
-//! The caller's wish to stop.
+//! The caller's request to stop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// How urgently an operation should stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// Go on.
+    /// Nothing was requested.
     No,
     /// Finish what is under way, begin nothing new.
     Finish,
@@ -21,9 +21,9 @@ pub enum Stop {
 /// let token = Cancel::new();
 /// let handler = token.clone();
 /// handler.press();
-/// assert_eq!(token.wish(), Stop::Finish);
+/// assert_eq!(token.requested(), Stop::Finish);
 /// handler.press();
-/// assert_eq!(token.wish(), Stop::Now);
+/// assert_eq!(token.requested(), Stop::Now);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicU8>);
@@ -46,8 +46,8 @@ impl Cancel {
         self.0.store(0, Ordering::SeqCst);
     }
 
-    /// What has been asked so far.
-    pub fn wish(&self) -> Stop {
+    /// What has been requested so far.
+    pub fn requested(&self) -> Stop {
         match self.0.load(Ordering::SeqCst) {
             0 => Stop::No,
             1 => Stop::Finish,

@@ -20,7 +20,7 @@ pub(crate) fn until_settled(
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
     while let Some(what) = look()? {
-        if cancel.wish() == Stop::Now {
+        if cancel.requested() == Stop::Now {
             return Err(Error::Cancelled(what));
         }
         if started.elapsed() >= deadline {

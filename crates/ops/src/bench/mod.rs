@@ -103,11 +103,11 @@ impl Operation for Bench {
         })?;
         let first = session.leg(cluster, &there, context.cancel);
         let stopped = match first {
-            Err(Error::Cancelled(_)) if context.cancel.wish() == Stop::Finish => true,
+            Err(Error::Cancelled(_)) if context.cancel.requested() == Stop::Finish => true,
             Err(error) => return Err(error),
             Ok(_) => false,
         };
-        // The caller's wish to finish is met by going back: that may not be cut short by the same wish.
+        // The caller's request to finish is met by going back: that may not be cut short by the same request.
         let second = match way_back(cluster, &there) {
             Some(back) => Some(session.leg(cluster, &back, &Cancel::new())?),
             None => None,

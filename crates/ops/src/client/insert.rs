@@ -100,7 +100,7 @@ pub fn insert(
             }
             Some(end) => return end.outcome(done),
         };
-        if cancel.wish() != Stop::No {
+        if cancel.requested() != Stop::No {
             return Err(Error::Cancelled(format!("{done} commands have been answered")));
         }
     }
@@ -150,7 +150,7 @@ impl Work<'_, '_> {
             }
             if round.progress {
                 pauses = Pauses::new(PATIENCE);
-            } else if cancel.wish() != Stop::No || !pauses.pause() {
+            } else if cancel.requested() != Stop::No || !pauses.pause() {
                 return Err(Error::NotSettled { what: stuck(&round.again), after: PATIENCE });
             }
             round.again.sort_unstable_by_key(|(place, _)| *place);

@@ -30,7 +30,7 @@ pub use redirect::Redirect;
 use redirect::{Verdict, verdict};
 pub use requests::{RequestError, Requests};
 
-/// How long a wait is before the wish to stop is looked at again.
+/// How long a wait is before the request to stop is looked at again.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// How far a client goes for one command before it hands on the node's word.
@@ -250,7 +250,7 @@ impl Client {
                     self.at = redirect.to.clone();
                     watcher.redirected(&redirect);
                 }
-                Verdict::Later if self.cancel.wish() == Stop::No && pauses.pause() => {}
+                Verdict::Later if self.cancel.requested() == Stop::No && pauses.pause() => {}
                 Verdict::Elsewhere(_) | Verdict::Later => return Ok(reply),
             }
         }
@@ -293,7 +293,7 @@ impl Client {
                     watcher.pushed(&push);
                 }
                 Some(reply) => return Ok(reply),
-                None if cancel.wish() != Stop::No => {
+                None if cancel.requested() != Stop::No => {
                     self.links.remove(&self.at);
                     return Err(Error::Cancelled(format!("{node} was still at {what}")));
                 }

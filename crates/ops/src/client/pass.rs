@@ -72,7 +72,7 @@ fn await_echo(
 }
 
 fn stop_if_asked(cancel: &Cancel) -> Result<()> {
-    match cancel.wish() {
+    match cancel.requested() {
         Stop::No => Ok(()),
         _ => Err(Error::Cancelled("commands already sent have been executed".into())),
     }

@@ -275,7 +275,7 @@ impl Lab {
     /// [`Error::NotSettled`] with a node that does not say so; [`Error::Cancelled`].
     pub fn settle(&self, context: Context<'_>) -> Result<(), Failure> {
         until_settled(SETTLE_DEADLINE, context.cancel, || match self.amiss() {
-            Some(what) if context.cancel.wish() != Stop::No => Err(Error::Cancelled(what)),
+            Some(what) if context.cancel.requested() != Stop::No => Err(Error::Cancelled(what)),
             what => Ok(what),
         })?;
         Ok(())

@@ -138,7 +138,7 @@ impl Node {
     ) -> Result<(), Failure> {
         let mut until = Instant::now() + START_DEADLINE;
         loop {
-            if context.cancel.wish() != Stop::No {
+            if context.cancel.requested() != Stop::No {
                 return Err(Error::Cancelled("the servers were not all up yet".into()).into());
             }
             if let Some(status) = self.ended()? {

@@ -56,13 +56,14 @@ fn hear_all(
     context: Context<'_>,
 ) -> Result<()> {
     let channel = Holder::new("bus").name();
-    let mut ears = all_ears(cluster, targets, &channel)?;
+    let mut listening = listeners(cluster, targets, &channel)?;
     until_settled(options.settle, context.cancel, || {
         publish(cluster, &channel)?;
-        for ear in &mut ears {
-            if let Some(silent) = ear.listen()? {
-                require_alive(cluster, &ear.unheard)?;
-                let (node, other) = (ear.connection.endpoint(), cluster.member(silent)?.endpoint());
+        for listener in &mut listening {
+            if let Some(silent) = listener.listen()? {
+                require_alive(cluster, &listener.unheard)?;
+                let (node, other) =
+                    (listener.connection.endpoint(), cluster.member(silent)?.endpoint());
                 return Ok(Some(format!("{node} hears nothing from {other} over the cluster bus")));
             }
         }
@@ -81,25 +82,29 @@ fn require_alive(cluster: &mut Cluster, masters: &BTreeSet<NodeId>) -> Result<()
 
 /// A target that listens.
 #[derive(Debug)]
-struct Ear {
+struct Listener {
     connection: Connection,
     /// The masters that it has not heard yet.
     unheard: BTreeSet<NodeId>,
 }
 
-fn all_ears(cluster: &Cluster, targets: &BTreeSet<NodeId>, channel: &str) -> Result<Vec<Ear>> {
+fn listeners(
+    cluster: &Cluster,
+    targets: &BTreeSet<NodeId>,
+    channel: &str,
+) -> Result<Vec<Listener>> {
     let masters = cluster.masters().filter(|member| member.is_up());
     let masters: BTreeSet<NodeId> = masters.map(|member| member.id()).collect();
     let targets: Vec<NodeId> = targets.iter().copied().collect();
     let subscribe = Command::new("SUBSCRIBE").arg(channel);
-    let ears = in_parallel(&targets, |target| {
+    let listening = in_parallel(&targets, |target| {
         let mut connection = cluster.connect(*target)?;
         connection.call(&subscribe)?;
         let mut unheard = masters.clone();
         unheard.remove(target);
-        Ok(Ear { connection, unheard })
+        Ok(Listener { connection, unheard })
     });
-    ears.into_iter().collect()
+    listening.into_iter().collect()
 }
 
 /// Has every master send its id. A master that fails is missed by those that listen.
@@ -119,7 +124,7 @@ fn publish(cluster: &mut Cluster, channel: &str) -> Result<()> {
     refusals.next().map_or(Ok(()), Err)
 }
 
-impl Ear {
+impl Listener {
     /// Returns a master that is not heard in time.
     fn listen(&mut self) -> Result<Option<NodeId>> {
         while let Some(silent) = self.unheard.first() {

@@ -37,7 +37,7 @@ impl PairWork<'_> {
         let mut outcome = told.and_then(|replies| self.accept_each(slots, replies));
         let started = Instant::now();
         while let Err(trouble) = outcome {
-            let is_over = self.shared.context.cancel.wish() == Stop::Now
+            let is_over = self.shared.context.cancel.requested() == Stop::Now
                 || started.elapsed() > self.options().settle;
             // The old connection may be closed, or have replies under way.
             let fresh = cluster.connect(self.pair.from);

@@ -43,7 +43,7 @@ impl Limiter {
     /// Waits until that many keys may go.
     pub(super) fn wait(&self, keys: usize, cancel: &Cancel) {
         let keys = keys as u64;
-        self.pace.pass(keys, self.bytes_of(keys), || cancel.wish() == Stop::Now);
+        self.pace.pass(keys, self.bytes_of(keys), || cancel.requested() == Stop::Now);
     }
 
     fn bytes_of(&self, keys: u64) -> u64 {

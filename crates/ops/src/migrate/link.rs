@@ -1,4 +1,4 @@
-//! A worker's connection: it waits for answers, but never deaf to the wish to stop at once.
+//! A worker's connection: it waits for answers, but never deaf to the request to stop at once.
 
 use std::time::{Duration, Instant};
 
@@ -85,7 +85,7 @@ impl<'a> Link<'a> {
             if let Some(reply) = self.connection.receive_within(command, LOOK)? {
                 return Ok(reply);
             }
-            if self.cancel.wish() == Stop::Now {
+            if self.cancel.requested() == Stop::Now {
                 return Err(Error::Cancelled("asked to stop at once".into()));
             }
             if started.elapsed() > patience {

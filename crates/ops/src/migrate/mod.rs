@@ -118,7 +118,7 @@ pub fn migrate(
     let outcome = queue.run(&shared);
     let (slots, keys, bytes) = shared.moved();
     outcome?;
-    if slots < wanted && context.cancel.wish() != Stop::No {
+    if slots < wanted && context.cancel.requested() != Stop::No {
         let what = format!("{slots} of {wanted} slots have moved, and no slot is left open");
         return Err(Error::Cancelled(what));
     }

@@ -169,7 +169,7 @@ impl<'a> Shared<'a> {
 
     /// Whether no new batch is to begin.
     pub(super) fn is_stopping(&self) -> bool {
-        self.failed.load(Ordering::SeqCst) || self.context.cancel.wish() != Stop::No
+        self.failed.load(Ordering::SeqCst) || self.context.cancel.requested() != Stop::No
     }
 
     /// One worker failed: the others finish their batches.

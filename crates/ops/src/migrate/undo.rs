@@ -38,7 +38,10 @@ impl PairWork<'_> {
     /// Takes the open slots back if a server's refusal stopped their migration, and returns the error to tell.
     pub(super) fn undo(&mut self, error: Error) -> Error {
         let is_hopeless = matches!(error, Error::Refused { .. });
-        if !is_hopeless || self.open.is_empty() || self.shared.context.cancel.wish() == Stop::Now {
+        if !is_hopeless
+            || self.open.is_empty()
+            || self.shared.context.cancel.requested() == Stop::Now
+        {
             return error;
         }
         let slots = self.open.clone();
@@ -161,7 +164,7 @@ impl PairWork<'_> {
     }
 
     /// Lets the source serve a slot again, and send clients on for the keys that it has not. From where the target imports
-    /// it does not matter to them. It must not stay at rest, whatever the user wishes meanwhile: it is tried again.
+    /// it does not matter to them. It must not stay at rest, whatever the user asks meanwhile: it is tried again.
     fn wake(&self, slot: Slot, source: Taking) -> Result<()> {
         let Pair { from, to } = self.pair;
         let deaf = Cancel::new();

@@ -112,7 +112,7 @@ pub fn add_node(
 ) -> Result<NodeId> {
     let mut new = Candidate::look(endpoint, cluster.settings())?;
     let master = role.master_of(cluster, Some(new.node.id))?;
-    refuse_twin(cluster, &mut new)?;
+    refuse_same_id(cluster, &mut new)?;
     match standing(cluster, &mut new, context)? {
         Standing::Member => serve_as(cluster, &mut new, role, context)?,
         Standing::HalfMember if !is_blank(cluster, &new) => {
@@ -148,7 +148,7 @@ pub(crate) fn add_owner(
 }
 
 /// Two servers with one id come of a copied nodes.conf, and no cluster can have both.
-fn refuse_twin(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
+fn refuse_same_id(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
     let (id, endpoint) = (new.node.id, new.connection.endpoint().clone());
     if cluster.myself().id() == id {
         return Err(MembershipError::ItsOwnSeed(endpoint).into());

@@ -105,12 +105,13 @@ impl Candidates {
     /// [`Error::Membership`] for a node given twice; [`Error::NotCluster`]; and those of
     /// [`Connection::open`](crate::Connection::open). Nothing has been changed then.
     pub fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
-        refuse_twins(endpoints.iter().map(|endpoint| (endpoint, endpoint.to_string())), |a, _| {
-            MembershipError::NamedTwice(a.clone())
-        })?;
+        refuse_repeated(
+            endpoints.iter().map(|endpoint| (endpoint, endpoint.to_string())),
+            |a, _| MembershipError::NamedTwice(a.clone()),
+        )?;
         let nodes = in_parallel(endpoints, |endpoint| Candidate::look(endpoint, settings));
         let nodes = nodes.into_iter().collect::<Result<Vec<_>>>()?;
-        refuse_twins(nodes.iter().map(|it| (it.connection.endpoint(), it.node.id)), |a, b| {
+        refuse_repeated(nodes.iter().map(|it| (it.connection.endpoint(), it.node.id)), |a, b| {
             MembershipError::SameId(a.clone(), b.clone())
         })?;
         Ok(Self { nodes, settings: settings.clone() })
@@ -424,7 +425,7 @@ impl Candidates {
 
     /// Sets the nodes back to what they were: empty and alone.
     fn undo(&mut self, context: Context<'_>) {
-        // The user's wish to stop was for the creation.
+        // The user's request to stop was for the creation.
         if let Err(error) = self.reset(Reset::Hard, &Cancel::new()) {
             context.warn(format!(
                 "{error}: not all nodes could be set back; the same command again finishes what was begun"
@@ -493,7 +494,7 @@ fn probe(node: &Endpoint, bus_port: u16) -> Result<()> {
     }
 }
 
-fn refuse_twins<'a, K: std::hash::Hash + Eq>(
+fn refuse_repeated<'a, K: std::hash::Hash + Eq>(
     keyed: impl Iterator<Item = (&'a Endpoint, K)>,
     explain: impl Fn(&Endpoint, &Endpoint) -> MembershipError,
 ) -> Result<()> {

@@ -80,7 +80,7 @@ impl Departure {
             self.be_forgotten(cluster, context)
         };
         if failures.is_empty() {
-            return self.await_oblivion(cluster, context);
+            return self.await_forgotten(cluster, context);
         }
         Err(MembershipError::NotForgotten { node: self.node, failures }.into())
     }
@@ -110,7 +110,7 @@ impl Departure {
 
     /// Waits until no node knows it any more: gossip of one that was not told yet brings no name back that others have
     /// been told to forget.
-    fn await_oblivion(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
+    fn await_forgotten(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
         until_settled(NEWS_DEADLINE, context.cancel, || {
             cluster.refresh();
             let knows = |member: &&Member| {

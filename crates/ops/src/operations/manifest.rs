@@ -134,7 +134,7 @@ pub(crate) fn digest_of(path: &Path, cancel: &Cancel) -> Result<(u64, String)> {
     let mut digesting = Digesting::new(io::sink());
     let mut buffer = vec![0; CHUNK];
     loop {
-        if cancel.wish() != Stop::No {
+        if cancel.requested() != Stop::No {
             return Err(Error::Cancelled("nothing was changed".into()));
         }
         match file.read(&mut buffer).map_err(failed)? {

@@ -39,7 +39,7 @@ pub(crate) fn plan_steady(
     let mut plan = plan_at_once(cluster, options, context)?;
     let mut since = Instant::now();
     while !plan.repairs.is_empty() && since.elapsed() < STEADY && started.elapsed() < WATCH {
-        if context.cancel.wish() != Stop::No {
+        if context.cancel.requested() != Stop::No {
             return Err(Error::Cancelled("nothing has been changed".into()));
         }
         thread::sleep(STEADY / 10);
@@ -145,7 +145,7 @@ fn repair_all(
     name_heirs(cluster, plan)?;
     let mut conflict = None;
     for repair in &plan.repairs {
-        if context.cancel.wish() != Stop::No {
+        if context.cancel.requested() != Stop::No {
             return Err(Error::Cancelled("run the same command again to mend the rest".into()));
         }
         context.step(Step::Other { text: format!("Fixing {repair}") });

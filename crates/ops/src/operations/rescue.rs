@@ -18,10 +18,10 @@ fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
     let mut lost = cluster.covered().complement();
     for master in cluster.masters().filter(|master| !master.is_up()) {
         let slots = &master.node().slots;
-        let heir = cluster.replicas_of(master.id()).find(|replica| replica.is_up());
-        if let (Some(heir), false) = (heir, slots.is_empty()) {
-            let (master, heir) = (master.endpoint().clone(), heir.endpoint().clone());
-            return Err(MembershipError::HasHeir { master, heir }.into());
+        let successor = cluster.replicas_of(master.id()).find(|replica| replica.is_up());
+        if let (Some(successor), false) = (successor, slots.is_empty()) {
+            let (master, successor) = (master.endpoint().clone(), successor.endpoint().clone());
+            return Err(MembershipError::HasSuccessor { master, successor }.into());
         }
         lost = lost.union(slots);
     }

@@ -18,7 +18,7 @@ use crate::{Cluster, Connection, Context, Step, Stop};
 
 /// What a node's own `CLUSTER INFO` counts where it has been voted for since its start.
 const VOTES: &str = "cluster_stats_messages_auth-ack_received";
-/// Between two looks at the user's wish to stop.
+/// Between two looks at the user's request to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Waits until a replica may be voted for anew, where it may have been a master a short time ago.
@@ -41,7 +41,7 @@ pub(crate) fn await_expiry(
     context.step(Step::Other { text });
     let started = Instant::now();
     while started.elapsed() < left {
-        if context.cancel.wish() != Stop::No {
+        if context.cancel.requested() != Stop::No {
             return Err(Error::Cancelled(format!("{name} has not been asked to take over")));
         }
         thread::sleep(LOOK);

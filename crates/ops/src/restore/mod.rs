@@ -6,8 +6,8 @@
 //! have arrived are compared, and found to be the same.
 
 mod archive;
+mod destination;
 mod loaded;
-mod taker;
 
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,8 @@ use crate::functions::Libraries;
 use crate::lab::find_server;
 use crate::transfer::{Server, Source, Survey, Transfer, TransferOptions, TransferReport};
 use crate::{BackupError, Context, CopyError, Event, Step, Stop};
+use destination::Destination;
 use loaded::Loaded;
-use taker::Taker;
 
 /// A backup that can be brought back to where it is to go.
 ///
@@ -41,7 +41,7 @@ use taker::Taker;
 pub struct Restore {
     archive: Archive,
     program: PathBuf,
-    taker: Taker,
+    destination: Destination,
     keys: u64,
     functions: Libraries,
     lacking: Vec<String>,
@@ -77,13 +77,20 @@ impl Restore {
     ) -> Result<Self> {
         let program =
             find_server(program).map_err(|none| BackupError::NoServer(none.to_string()))?;
-        let taker = Taker::find(to)?;
-        taker.require_fit(0)?;
+        let destination = Destination::find(to)?;
+        destination.require_fit(0)?;
         context.step(step(format!("Verifying {} files", archive.files().len())));
         archive.verify(context.cancel)?;
         let (keys, functions) = (0, Libraries::new());
-        let mut restore =
-            Self { archive, program, taker, keys, functions, lacking: Vec::new(), kept: None };
+        let mut restore = Self {
+            archive,
+            program,
+            destination,
+            keys,
+            functions,
+            lacking: Vec::new(),
+            kept: None,
+        };
         restore.look(options, context).map_err(|error| match error {
             Error::Cancelled(_) => Error::Cancelled("nothing was changed".into()),
             other => other,
@@ -101,7 +108,7 @@ impl Restore {
             let content = loaded.look()?;
             self.transfer(&loaded)?.check(options).map_err(in_our_words)?;
             if let Some(sample) = content.sample.as_ref().and_then(|it| it.view().as_bytes()) {
-                self.taker.require_reads(sample)?;
+                self.destination.require_reads(sample)?;
             }
             self.keys += content.keys;
             memory = memory.saturating_add(content.memory);
@@ -113,8 +120,8 @@ impl Restore {
             }
             self.kept = Some((number, loaded));
         }
-        self.taker.require_fit(memory)?;
-        self.lacking = self.taker.lacking(&self.functions, options.replace)?;
+        self.destination.require_fit(memory)?;
+        self.lacking = self.destination.lacking(&self.functions, options.replace)?;
         Ok(())
     }
 
@@ -152,7 +159,7 @@ impl Restore {
     pub fn run(&mut self, options: &TransferOptions, context: Context<'_>) -> Result<Restored> {
         if !self.lacking.is_empty() {
             context.step(step(format!("Loading functions: {}", self.lacking.join(", "))));
-            self.taker.load(&self.functions)?;
+            self.destination.load(&self.functions)?;
         }
         context.tell(Event::TransferStarted { keys: self.keys });
         // There is one beginning and one end, however many files there are.
@@ -171,12 +178,12 @@ impl Restore {
             let mut report = self.transfer(&loaded)?.run(options, context)?;
             loaded.name_sources(&mut report);
             all.add(report);
-            if all.failure.is_some() || context.cancel.wish() != Stop::No {
+            if all.failure.is_some() || context.cancel.requested() != Stop::No {
                 break;
             }
         }
         all.expected = self.keys;
-        all.interrupted = context.cancel.wish() != Stop::No;
+        all.interrupted = context.cancel.requested() != Stop::No;
         context.tell(Event::Finished);
         let (files, functions) = (self.archive.files().len(), self.lacking.clone());
         Ok(Restored { files, functions, transfer: all })
@@ -200,7 +207,7 @@ impl Restore {
 
     fn transfer(&self, loaded: &Loaded) -> Result<Transfer> {
         let source = Source::Servers(loaded.databases()?);
-        Ok(Transfer::new(source, self.taker.target()).keeping_databases())
+        Ok(Transfer::new(source, self.destination.target()).keeping_databases())
     }
 }
 

@@ -51,12 +51,12 @@ impl<'a> Job<'a> {
 
     /// Whether no more keys are to be begun.
     pub(super) fn stops(&self) -> bool {
-        self.failed.load(Ordering::Relaxed) || self.context.cancel.wish() != Stop::No
+        self.failed.load(Ordering::Relaxed) || self.context.cancel.requested() != Stop::No
     }
 
     /// Whether the caller wants it to end at once.
     pub(super) fn stops_now(&self) -> bool {
-        self.context.cancel.wish() == Stop::Now
+        self.context.cancel.requested() == Stop::Now
     }
 
     /// Adds to the report and tells the observer.
@@ -78,7 +78,7 @@ impl<'a> Job<'a> {
     pub(super) fn into_report(self) -> TransferReport {
         let mut report = self.report.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.expected = self.ends.keys();
-        report.interrupted = self.context.cancel.wish() != Stop::No;
+        report.interrupted = self.context.cancel.requested() != Stop::No;
         report
     }
 }

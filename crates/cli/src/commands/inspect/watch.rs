@@ -28,7 +28,7 @@ pub(super) fn watch(args: &CheckArgs, every: Duration) -> anyhow::Result<Outcome
     loop {
         let due = Instant::now() + every;
         while Instant::now() < due {
-            if pressed.wish() != Stop::No {
+            if pressed.requested() != Stop::No {
                 return Ok(if is_healthy(&report) { Outcome::Done } else { Outcome::Failed });
             }
             thread::sleep(LOOK.min(every));

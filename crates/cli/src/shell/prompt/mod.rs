@@ -217,7 +217,7 @@ impl<'a> Prompt<'a> {
     /// Does what was entered at once says: each line of it by itself.
     fn take_lines(&mut self, text: &str, editor: &mut Editor) -> Result<Next> {
         for line in text.lines() {
-            if self.session.cancel.wish() != redistrib_ops::Stop::No {
+            if self.session.cancel.requested() != redistrib_ops::Stop::No {
                 break;
             }
             let was_subscribed = self.session.state.is_subscribed();
@@ -332,7 +332,7 @@ impl<'a> Prompt<'a> {
     fn execute(&mut self, words: &[Vec<u8>], times: u64) -> Result<()> {
         self.debugger.note(words);
         for left in (0..times).rev() {
-            if self.session.cancel.wish() != redistrib_ops::Stop::No {
+            if self.session.cancel.requested() != redistrib_ops::Stop::No {
                 break;
             }
             if self.debugger.is_on() {

@@ -196,7 +196,7 @@ impl<'a> Case<'a> {
         if !self.flagged(&owner) {
             self.actions.push(Action::Close { node: owner.clone() });
         }
-        self.enthrone(&owner, Reason::TakenBack)
+        self.with_owner(&owner, Reason::TakenBack)
     }
 
     /// How many nodes see this one as the owner of the slot.
@@ -213,11 +213,15 @@ impl<'a> Case<'a> {
         let owner = self.ground.masters.iter().rev().max_by_key(rank).cloned();
         let owner = owner.ok_or(Blocked::NoMaster)?;
         let reason = if self.keys(&owner) > 0 { Reason::LostOwner } else { Reason::Unowned };
-        self.enthrone(&owner, reason)
+        self.with_owner(&owner, reason)
     }
 
     /// Makes a node the owner of a slot that nobody owns.
-    pub(super) fn enthrone(mut self, owner: &Member, reason: Reason) -> Result<Decision, Blocked> {
+    pub(super) fn with_owner(
+        mut self,
+        owner: &Member,
+        reason: Reason,
+    ) -> Result<Decision, Blocked> {
         self.close(owner);
         // First the epoch: nodes that remember a later claim would talk the owner out of its own.
         self.actions.push(Action::BumpEpoch { node: owner.clone() });
@@ -235,7 +239,7 @@ impl<'a> Case<'a> {
         if !self.ground.options.take_from_silent_masters {
             return Err(Blocked::OwnerSilent { owner });
         }
-        match self.ground.heir_of(&owner) {
+        match self.ground.successor_of(&owner) {
             Some(replica) => Err(Blocked::AwaitsTakeOver { replica }),
             None => self.elect(),
         }

@@ -24,7 +24,7 @@ pub(super) fn silent(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outco
         let owner = ground.survey.member(owner);
         let decision = if !ground.options.take_from_silent_masters {
             Err(Blocked::OwnerSilent { owner })
-        } else if let Some(replica) = ground.heir_of(&owner) {
+        } else if let Some(replica) = ground.successor_of(&owner) {
             let actions = vec![Action::TakeOver { replica }];
             Ok(Decision { reason: Reason::SilentMaster, may_conflict: false, actions })
         } else {
@@ -66,7 +66,7 @@ fn give_away(ground: &Ground<'_>, slots: &SlotSet, reason: Reason, outcome: &mut
         let part = empty.take_first(count);
         if let Some(slot) = part.first() {
             // No node has keys or flags of any of them, so what is true of one is true of all.
-            outcome.add(part, Case::new(ground, slot, None).enthrone(owner, reason));
+            outcome.add(part, Case::new(ground, slot, None).with_owner(owner, reason));
         }
     }
 }

@@ -390,18 +390,18 @@ fn the_replica_with_most_of_the_writes_takes_over() {
     let mut lost = snapshot(&nodes);
     silence(&mut lost, 1);
     let taking = FixOptions { take_from_silent_masters: true };
-    let heir = |lost: &Snapshot| match &plan_fix(lost, &KeyCounts::new(), taking).repairs[..] {
+    let successor = |lost: &Snapshot| match &plan_fix(lost, &KeyCounts::new(), taking).repairs[..] {
         [Repair { actions, .. }] => match &actions[..] {
             [Action::TakeOver { replica }] => replica.id,
             other => panic!("{other:?}"),
         },
         other => panic!("{other:?}"),
     };
-    assert_eq!(heir(&lost), id(4), "of equals the first");
+    assert_eq!(successor(&lost), id(4), "of equals the first");
     for (view, offset) in [(4, 100), (5, 300), (6, 300)] {
         lost.views[view].replication_offset = Some(offset);
     }
-    assert_eq!(heir(&lost), id(6));
+    assert_eq!(successor(&lost), id(6));
 }
 
 #[test]

@@ -169,13 +169,13 @@ pub enum MembershipError {
     },
     /// A lost master with a replica that has its data.
     #[error(
-        "{master} is lost, but its replica {heir} has its data: let that take over, not a spare"
+        "{master} is lost, but its replica {successor} has its data: let that take over, not a spare"
     )]
-    HasHeir {
+    HasSuccessor {
         /// The master.
         master: Endpoint,
         /// Its replica.
-        heir: Endpoint,
+        successor: Endpoint,
     },
     /// So short a node timeout that nodes would take each other for dead.
     #[error("Setting a node timeout of less than {least} milliseconds is a bad idea.")]

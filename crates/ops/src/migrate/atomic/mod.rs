@@ -147,7 +147,7 @@ fn numbered_database_refused(source: &Connection, database: u32) -> Error {
 pub(super) enum Outcome {
     /// The slots have moved.
     Moved,
-    /// The caller wished to stop; the slots are where they were.
+    /// The caller asked to stop; the slots are where they were.
     Stopped,
     /// The servers could not; the slots are where they were, as far as the job tells.
     Impossible(Error),
@@ -164,7 +164,7 @@ pub(super) fn run<'a>(
     method: Method,
 ) -> Result<Outcome> {
     let (source, target, _) = shared.connect(pair)?;
-    // Whoever is to stop still has to take the job back: the connections are deaf to that wish.
+    // Whoever is to stop still has to take the job back: the connections are deaf to that request.
     let deaf = Cancel::new();
     let (mut source, mut target) = (Link::new(source, &deaf), Link::new(target, &deaf));
     let tally = JobTally::begin(pair, slots, &mut source, &mut target)?;
@@ -230,7 +230,7 @@ fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<Outcome> 
             );
             shared.context.warn(text);
         }
-        if shared.context.cancel.wish() != Stop::No {
+        if shared.context.cancel.requested() != Stop::No {
             return take_back(shared, pair, job, Outcome::Stopped);
         }
         if news.is_hopeless {

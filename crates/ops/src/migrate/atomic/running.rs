@@ -114,7 +114,7 @@ pub(crate) fn finish_running_at(
                 cancelled.insert(id.clone(), Instant::now());
             }
         }
-        if context.cancel.wish() != Stop::No {
+        if context.cancel.requested() != Stop::No {
             let what = "servers go on with migrations that an earlier run began";
             return Err(Error::Cancelled(what.into()));
         }

@@ -143,7 +143,7 @@ impl Connection {
     }
 
     fn read_raw(&mut self, command: &Command, buffer: &mut [u8], cancel: &Cancel) -> Result<usize> {
-        if cancel.wish() != Stop::No {
+        if cancel.requested() != Stop::No {
             let what = format!("the data of {} has not all come", self.endpoint());
             return Err(Error::Cancelled(what));
         }

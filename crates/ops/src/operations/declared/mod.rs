@@ -64,7 +64,7 @@ impl Apply {
         let count = plan.steps.len();
         let mut is_joining = false;
         for (done, step) in plan.steps.iter().enumerate() {
-            if context.cancel.wish() != Stop::No {
+            if context.cancel.requested() != Stop::No {
                 let what = format!(
                     "{done} of {count} steps are done; run the same command again for the rest"
                 );

@@ -94,7 +94,7 @@ fn await_end(
         if let Some(status) = child.try_wait()? {
             return Ok(Outcome::Ended(status));
         }
-        let is_cancelled = context.cancel.wish() == Stop::Now;
+        let is_cancelled = context.cancel.requested() == Stop::Now;
         if is_cancelled || started.elapsed() > deadline {
             end(child);
             return Ok(if is_cancelled { Outcome::Cancelled } else { Outcome::Late });

@@ -9,7 +9,7 @@ mod command;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::roll::{
-    RollNode, RollPlan, RollPlanError, RollWish, Turn, TurnRole, deputy, plan_roll,
+    RollNode, RollPlan, RollPlanError, RollRequest, Turn, TurnRole, deputy, plan_roll,
 };
 use redistrib_cluster_model::{Member as Named, NodeId, NodeName, ServerInfo, Waits};
 
@@ -98,14 +98,14 @@ impl Operation for Roll {
     }
 
     fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<RollPlan> {
-        let wish = RollWish {
+        let request = RollRequest {
             only: found(cluster, &self.only)?,
             back: found(cluster, &self.back)?,
             no_failback: self.no_failback,
             allow_downtime: self.allow_downtime,
         };
         refuse_ill(cluster)?;
-        Ok(plan_roll(&survey(cluster), &wish).map_err(RollError::from)?)
+        Ok(plan_roll(&survey(cluster), &request).map_err(RollError::from)?)
     }
 
     /// Who has a turn, and as what, is what was agreed to: which replica takes a master's place is chosen when it is its turn.
@@ -177,7 +177,7 @@ impl Run<'_> {
 
     /// A first Ctrl-C ends it between two nodes.
     fn heed(&self) -> Result<()> {
-        match self.context.cancel.wish() {
+        match self.context.cancel.requested() {
             Stop::No => Ok(()),
             _ => Err(Error::Cancelled("the node that was under way is through".into())),
         }

@@ -1,6 +1,6 @@
 //! What is to take the keys: a cluster or one server, and whether it is fit for them.
 
-use redistrib_cluster_model::fitness::{SETTINGS, Unfit, judge_taker};
+use redistrib_cluster_model::fitness::{SETTINGS, Unfit, judge_target};
 use redistrib_cluster_model::{Slot, SlotSet};
 
 use crate::commands;
@@ -12,7 +12,7 @@ use crate::{BackupError, Cluster, Refusal, server_info};
 
 /// The masters of a cluster, or a server that is in none.
 #[derive(Debug)]
-pub(super) struct Taker {
+pub(super) struct Destination {
     seed: Server,
     masters: Vec<Master>,
     is_cluster: bool,
@@ -25,7 +25,7 @@ struct Master {
     slots: SlotSet,
 }
 
-impl Taker {
+impl Destination {
     /// Asks the server what it is.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Taker {
             let part = u128::from(memory) * slots.len() as u128 / u128::from(Slot::COUNT);
             let part = u64::try_from(part).unwrap_or(u64::MAX);
             if let Some(what) =
-                judge_taker(&info, part.saturating_sub(info.memory_of_keys())).first()
+                judge_target(&info, part.saturating_sub(info.memory_of_keys())).first()
             {
                 return Err(unfit(server, in_words(what)));
             }
