@@ -5,8 +5,9 @@
 mod keys;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use keys::{assert_same, call, connect, fill, open, read_all, read_everywhere, server, servers};
 use redistrib_ops::lab::{TempLab, TestServer};
@@ -109,11 +110,11 @@ fn only_matching_keys_of_the_chosen_database_go_and_no_faster_than_wished() {
         connections: 1,
         ..Default::default()
     };
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let report = run(&copy(&from, &to), &options);
     assert_eq!((report.copied, report.seen), (10, 10));
     // All 600 keys of the database would take 30 s.
-    assert!(start.elapsed() < std::time::Duration::from_secs(25));
+    assert!(start.elapsed() < Duration::from_secs(25));
     assert_eq!(size(&to), 10);
 }
 
@@ -283,15 +284,14 @@ fn a_key_of_a_slot_on_the_move_is_verified_where_it_is() {
     assert_eq!(size(&server(&lab, other)), 1);
 }
 
-/// Moves slots from the first master to the second, one after another, the way tools do, until told to stop.
-fn reshard(lab: &TempLab, done: &AtomicBool) -> usize {
+/// Moves slots from the first master to the second, one after another, the way tools do, until told to stop; counts them.
+fn reshard(lab: &TempLab, done: &AtomicBool, moved: &AtomicUsize) {
     let mut nodes: Vec<_> = lab.endpoints().iter().map(open).collect();
     let ids: Vec<String> = nodes
         .iter_mut()
         .map(|node| call(node, &["CLUSTER", "MYID"]).view().as_str().unwrap().to_owned())
         .collect();
     let port = lab.endpoints()[1].port().unwrap().to_string();
-    let mut moved = 0;
     for slot in (0..5000).step_by(7) {
         if done.load(Ordering::Relaxed) {
             break;
@@ -312,9 +312,8 @@ fn reshard(lab: &TempLab, done: &AtomicBool) -> usize {
         for node in [1, 0, 2] {
             call(&mut nodes[node], &["CLUSTER", "SETSLOT", &slot_text, "NODE", &ids[1]]);
         }
-        moved += 1;
+        moved.fetch_add(1, Ordering::SeqCst);
     }
-    moved
 }
 
 #[test]
@@ -328,14 +327,28 @@ fn import_follows_slots_that_move_meanwhile() {
         let done = AtomicBool::new(false);
         let import =
             Transfer::new(Source::Servers(vec![from.clone()]), Target::Cluster(server(&lab, 0)));
-        let options = TransferOptions { rate: Some(Rate::Keys(20_000)), ..Default::default() };
-        let (moved, report) = thread::scope(|scope| {
-            let mover = scope.spawn(|| reshard(&lab, &done));
-            let report = run(&import, &options);
+        let moved = AtomicUsize::new(0);
+        // A slot moves between any two lots of keys, whichever of the two is faster.
+        let lockstep = |event: &Event| {
+            if let Event::KeysTransferred { .. } = event {
+                let before = moved.load(Ordering::SeqCst);
+                let until = Instant::now() + Duration::from_secs(60);
+                while moved.load(Ordering::SeqCst) <= before.min(700) && Instant::now() < until {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+        };
+        let cancel = Cancel::new();
+        let report = thread::scope(|scope| {
+            let mover = scope.spawn(|| reshard(&lab, &done, &moved));
+            let context = Context::new(&lockstep, &cancel);
+            let report = import.run(&TransferOptions::default(), context).unwrap();
             done.store(true, Ordering::Relaxed);
-            (mover.join().unwrap(), report)
+            mover.join().unwrap();
+            report
         });
-        assert!(moved > 10, "{name}: the cluster was to be resharded meanwhile");
+        let moved = moved.into_inner();
+        assert!(moved > 10, "{name}: {moved} slots moved meanwhile");
         assert!(report.is_complete(), "{name}: {report:?}");
         let before = read_all(&mut connect(&from));
         assert_same(&read_everywhere(&servers(&lab)), &before, name);

@@ -10,6 +10,8 @@
 //! (`tests::fewest`). Where no slot holds more than a tenth of any part, this one stays within one and a half times that, and a
 //! slot for each master.
 
+use std::cmp::Ordering;
+
 use super::{Share, Weighed};
 use crate::{Move, Slot, SlotSet};
 
@@ -66,10 +68,8 @@ pub(super) fn moves(
             break;
         }
     }
-    for giver in &mut givers {
-        for taker in &mut takers {
-            given[giver.place][taker.place].extend(improve(giver, taker).ranges());
-        }
+    while let Some((from, to, slot)) = improve(&mut givers, &mut takers) {
+        given[from][to].insert(slot);
     }
     for giver in givers.iter().filter(|giver| shares[giver.place].weight == 0.0) {
         let gone = given[giver.place].iter().fold(SlotSet::new(), |all, some| all.union(some));
@@ -125,9 +125,10 @@ fn mark(givers: &mut [End], takers: &mut [End]) -> bool {
     wanted > EPSILON
 }
 
-/// The level from -1 (all go to the edge of their tolerance) to 0 (all go to their part) at which so much goes over.
+/// The level at which so much goes over: at -1 all go to the near edge of their tolerance, at 0 to their part, at 1 to the
+/// far edge.
 fn level(ends: &[End], wanted: f64) -> f64 {
-    let (mut low, mut high) = (-1.0, 0.0);
+    let (mut low, mut high) = (-1.0, 1.0);
     if sum(ends, low) >= wanted {
         return low;
     }
@@ -157,7 +158,7 @@ impl End {
     }
 }
 
-/// Takes the heaviest slots that fit, and as the last one the lightest that is enough.
+/// Takes the heaviest slots that fit, and as the last one the lightest that is enough, if most of it is wanted.
 fn give(giver: &mut End, taker: &mut End) -> SlotSet {
     let mut given = SlotSet::new();
     loop {
@@ -168,29 +169,38 @@ fn give(giver: &mut End, taker: &mut End) -> SlotSet {
             return given;
         }
         let enough = giver.slots.partition_point(|(load, _)| (*load as f64) < wanted);
-        let (load, slot) = giver.slots.remove(enough.min(fitting - 1));
+        let chosen = enough.min(fitting - 1);
+        // Were more than half of the last one too much each time, nothing would be left for the last taker.
+        if giver.slots[chosen].0 as f64 > wanted * 2.0 {
+            return given;
+        }
+        let (load, slot) = giver.slots.remove(chosen);
         given.insert(slot);
         giver.went(load);
         taker.went(load);
     }
 }
 
-/// Where no slot fits any more, and one of the two is still far off: slots by which both together come nearer. What they
-/// are off, squared, becomes less by a slot that is lighter than both together, and least by one half as heavy.
-fn improve(giver: &mut End, taker: &mut End) -> SlotSet {
-    let mut given = SlotSet::new();
-    loop {
-        let both = giver.off + taker.off;
-        let is_far = giver.off > giver.tolerance + EPSILON || taker.off > taker.tolerance + EPSILON;
-        let distance = |(load, _): &&(u64, Slot)| (*load as f64 - both / 2.0).abs();
-        let nearest = giver.slots.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
-        let helps = nearest.filter(|(load, _)| is_far && (*load as f64) < both - EPSILON).copied();
-        let Some((load, slot)) = helps else { return given };
-        giver.slots.retain(|(_, other)| *other != slot);
-        given.insert(slot);
-        giver.went(load);
-        taker.went(load);
-    }
+/// Where no slot fits any more, and a master is still far off: a slot by which the two that are furthest off come nearer
+/// together. What they are off, squared, becomes less by a slot that is lighter than both together, and least by one half
+/// as heavy.
+fn improve(givers: &mut [End], takers: &mut [End]) -> Option<(usize, usize, Slot)> {
+    let giver = givers.iter_mut().filter(|it| !it.slots.is_empty()).max_by(by_off)?;
+    let taker = takers.iter_mut().max_by(by_off)?;
+    let both = giver.off + taker.off;
+    let is_far = giver.off > giver.tolerance + EPSILON || taker.off > taker.tolerance + EPSILON;
+    let distance = |(load, _): &&(u64, Slot)| (*load as f64 - both / 2.0).abs();
+    let nearest = giver.slots.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+    let helps = nearest.filter(|(load, _)| is_far && (*load as f64) < both - EPSILON);
+    let (load, slot) = *helps?;
+    giver.slots.retain(|(_, other)| *other != slot);
+    giver.went(load);
+    taker.went(load);
+    Some((giver.place, taker.place, slot))
+}
+
+fn by_off(a: &&mut End, b: &&mut End) -> Ordering {
+    a.off.total_cmp(&b.off)
 }
 
 /// All slots that are left to a master that is emptied, the heaviest first, each to the one who

@@ -283,7 +283,8 @@ proptest! {
         let owned = apply(&masters, &plan.moves);
         for (share, owned) in plan.shares.iter().zip(&owned) {
             let off = (measure.of(owned) as f64 - share.expected).abs();
-            let near = (share.expected * threshold / 200.0).max(heaviest);
+            // Slots cannot be cut, and what one master cannot give is missing at the last that gets.
+            let near = share.expected * threshold / 200.0 + heaviest * 2.0;
             prop_assert!(off <= near + 1e-6, "{share:?}: {off}");
         }
         let moved: usize = plan.moves.iter().map(|step| step.slots.len()).sum();
