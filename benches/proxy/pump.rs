@@ -60,7 +60,7 @@ struct Outlet {
     delay: Duration,
     /// When the connection would have been made.
     connected: Instant,
-    /// Present where there is a delay: a thread waits and writes, so that reading goes on meanwhile.
+    /// Present where there is a delay: a thread waits and writes, so that reading continues meanwhile.
     later: Option<Sender<(Instant, Vec<u8>)>>,
 }
 

@@ -58,7 +58,7 @@ impl Interrupts {
     }
 }
 
-/// A request to stop that the first Ctrl-C presses, without a word; the second ends the program, and so does time: a server that
+/// A request to stop that the first Ctrl-C presses, silently; the second ends the program, and so does time: a server that
 /// hangs holds nobody up who is told to end but once.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 
 use redistrib_ops::model::{NodeId, NodeName};
 
-/// Asks on one stream and reads answers, line by line, from another. The end of the answers is a no: nothing is
+/// Asks on one stream and reads answers, line by line, from another. The end of the answers counts as no: nothing is
 /// ever done because nobody was there to say so.
 #[derive(Debug)]
 pub struct Prompt<R, W> {
@@ -129,7 +129,7 @@ impl<R: BufRead, W: Write> Prompt<R, W> {
         }
     }
 
-    /// Whether to go on with the reshard plan just shown.
+    /// Whether to continue the reshard plan just shown.
     ///
     /// # Errors
     /// Those of the streams.

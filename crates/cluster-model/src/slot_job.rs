@@ -13,7 +13,7 @@ use crate::{NodeId, SlotSet};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
-    /// It goes on.
+    /// It continues.
     Running,
     /// It has failed, and the server tries again by itself, without an end.
     Retrying,

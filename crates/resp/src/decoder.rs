@@ -148,7 +148,7 @@ impl Decoder {
         })
     }
 
-    /// Takes the first bytes that were not given out out of the buffer, which they go on sharing.
+    /// Takes the first bytes that were not given out out of the buffer, which they keep sharing.
     fn take(&mut self, len: usize) -> Bytes {
         self.drop_given();
         self.filled -= len;

@@ -10,7 +10,7 @@ use crate::view::View;
 /// Finds the replies in bytes that somebody else keeps: the [`Decoder`](crate::Decoder) without
 /// its buffer.
 ///
-/// After an answer of `None` show it the same bytes again with more behind them; it goes on where
+/// After an answer of `None` show it the same bytes again with more behind them; it continues where
 /// it stopped. After a reply, what it is shown next begins behind that reply, to which both
 /// methods move the caller's slice.
 ///

@@ -9,7 +9,7 @@ use crate::limits::Limits;
 use crate::number::{is_digits, read_double, read_signed, read_unsigned};
 use crate::short::{LastBulk, scalar};
 
-/// Why the scanner cannot go on.
+/// Why the scanner cannot continue.
 #[derive(Debug)]
 pub(crate) enum Stop {
     /// The bytes end before the element does.

@@ -78,7 +78,7 @@ fn number(window: &[u8; WINDOW]) -> Option<(u64, usize)> {
         return Some((u64::from(window[1] - b'0'), 4));
     }
     // Looking for the end byte by byte is faster than with a word's bit tricks: the processor
-    // foresees the branches, and goes on behind the number before it has computed it.
+    // foresees the branches, and continues behind the number before it has computed it.
     let count = (2..=8).find(|&count| window[1 + count] == b'\r')?;
     if window[2 + count] != b'\n' {
         return None;

@@ -13,7 +13,7 @@ use super::values::{endpoint, node_name};
 /// Arguments of `bench`.
 #[derive(Clone, Debug, Args)]
 pub struct BenchArgs {
-    /// Any node of the cluster; its slots and keys are as before when the bench is through
+    /// Any node of the cluster; its slots and keys are as before when the bench is done
     #[arg(
         value_name = "HOST:PORT",
         value_parser = endpoint,

@@ -63,7 +63,7 @@ pub struct WaitArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Operation")]
 pub struct WorkArgs {
-    /// Do not ask, go on
+    /// Do not ask, continue
     #[arg(long)]
     pub yes: bool,
     /// Only print what would be done

@@ -30,7 +30,7 @@ pub enum LabVerb {
     Kill(LabNodesArgs),
     /// Stop servers in their tracks: connections to them open, and nothing answers
     Pause(LabNodesArgs),
-    /// Start servers that have ended, and let those go on that are paused
+    /// Start servers that have ended, and let those continue that are paused
     Start(LabNodesArgs),
     /// Stop the servers; their data stays
     Down(LabDirArgs),

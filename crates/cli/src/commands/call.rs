@@ -26,7 +26,7 @@ pub(super) fn call(args: &CallArgs) -> anyhow::Result<Outcome> {
             tell(&mut out, &node, &answer)?;
         }
     }
-    // A script of theirs goes on where a node has answered with an error, as replicas do to writes.
+    // A script of theirs continues where a node has answered with an error, as replicas do to writes.
     Ok(if fine || voice::peer().is_some() { Outcome::Done } else { Outcome::Failed })
 }
 

@@ -65,7 +65,7 @@ fn form(session: &Session, request: Create) -> anyhow::Result<Outcome> {
     })
 }
 
-/// Whether to go on where there are too few masters to survive the loss of one.
+/// Whether to continue where there are too few masters to survive the loss of one.
 fn accepts_few(session: &Session, plan: &CreatePlan, replicas: usize) -> anyhow::Result<bool> {
     let masters = plan.masters.len();
     if masters >= SAFE_MASTERS {

@@ -101,7 +101,7 @@ impl Host for Session {
 
     fn mends(&self, verb: &str, open: &[Finding]) -> Answer<Self> {
         self.tell_open(open);
-        // Scripts of redis-cli's look for this sentence, and go on with `--cluster fix`.
+        // Scripts of redis-cli's look for this sentence, and continue with `--cluster fix`.
         ensure!(
             self.mends,
             "*** Please fix your cluster problems before {}",

@@ -65,7 +65,7 @@ pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
 }
 
 /// The check that redis-cli's verbs begin with, printed where we speak as a peer; with the nodes' blocks if `nodes`. Tells
-/// whether such a verb goes on.
+/// whether such a verb continues.
 pub(super) fn check_before(session: &Session, cluster: &mut Cluster, nodes: bool) -> bool {
     if voice::peer().is_none() {
         return true;

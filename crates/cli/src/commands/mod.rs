@@ -218,7 +218,7 @@ impl Session {
         Outcome::Failed
     }
 
-    /// Whether to go on: agreed beforehand, or asked and answered; a no is confirmed. With `--json` nobody is
+    /// Whether to continue: agreed beforehand, or asked and answered; a no is confirmed. With `--json` nobody is
     /// asked.
     fn may(
         &self,

@@ -28,7 +28,7 @@ struct RolledDocument<'a> {
     held_up_us: Option<u64>,
 }
 
-/// Where it stopped, and the command that goes on.
+/// Where it stopped, and the command that continues.
 #[derive(Serialize)]
 struct StoppedDocument<'a> {
     event: &'static str,
@@ -99,7 +99,7 @@ fn described(plan: &RollPlan) -> Vec<String> {
     turns.chain(back).collect()
 }
 
-/// Says how to go on after a run that has stopped before its end.
+/// Says how to continue after a run that has stopped before its end.
 fn tell_stopped(args: &RollArgs, session: &Session, error: anyhow::Error) -> anyhow::Error {
     let Some(Error::Roll(stopped)) = error.downcast_ref() else { return error };
     let RollError::Stopped { done, left, back, seed, source } = &**stopped else { return error };
@@ -119,7 +119,7 @@ fn tell_stopped(args: &RollArgs, session: &Session, error: anyhow::Error) -> any
     anyhow::anyhow!("{error}{hint}; once all is well go on with{leave_out}: {next}")
 }
 
-/// The command that goes on where a run has stopped; how to connect is left to the user, who knows it.
+/// The command that continues where a run has stopped; how to connect is left to the user, who knows it.
 fn next_command(args: &RollArgs, left: &[Member], back: &[Member], seed: &Endpoint) -> String {
     let listed = |nodes: &[Member]| {
         nodes.iter().map(|node| node.address.clone()).collect::<Vec<_>>().join(",")

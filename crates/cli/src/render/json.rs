@@ -160,8 +160,8 @@ pub fn is_healthy(report: &Report) -> bool {
 
 /// The same, leaving out what passes by itself after a change that was not waited for.
 pub fn is_mended(report: &Report) -> bool {
-    let ill = |finding: &&Finding| finding.severity() == Severity::Error && !finding.is_passing();
-    !report.findings.iter().any(|finding| ill(&finding))
+    let bad = |finding: &&Finding| finding.severity() == Severity::Error && !finding.is_passing();
+    !report.findings.iter().any(|finding| bad(&finding))
 }
 
 impl<'a> NodeDocument<'a> {

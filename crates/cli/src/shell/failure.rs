@@ -8,7 +8,7 @@ use super::options::Peer;
 use crate::escape::Escaped;
 use crate::remedy::remedy;
 
-/// The system's word for an error, without the number that std puts behind it.
+/// The operating system's text for an error, without the number that std puts behind it.
 pub(super) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()

@@ -16,7 +16,7 @@ use super::scan::session_with;
 use super::session::Session;
 use crate::interrupt;
 
-/// How often a server that has sent a data set until a mark is told that it has arrived, until it goes on.
+/// How often a server that has sent a data set until a mark is told that it has arrived, until it continues.
 const ACKNOWLEDGE: Duration = Duration::from_secs(1);
 /// How long a wait is before the request to stop is looked at again.
 const LOOK_UP: Duration = Duration::from_millis(50);

@@ -49,7 +49,7 @@ pub(super) fn session_with(options: &Options, node: &Endpoint) -> Result<Session
 #[derive(Debug)]
 pub(super) struct Cursor {
     scan: Scan,
-    /// Where to go on; `None` at the end.
+    /// Where to continue; `None` at the end.
     at: Option<Vec<u8>>,
     /// How many SCANs were sent.
     pub(super) steps: u64,
@@ -71,7 +71,7 @@ impl Cursor {
         Self { scan: scan.clone(), at: Some(scan.cursor.to_string().into_bytes()), steps: 0 }
     }
 
-    /// Where the walk goes on, as SCAN takes it; `None` at the end.
+    /// Where the walk continues, as SCAN takes it; `None` at the end.
     pub(super) fn position(&self) -> Option<String> {
         let at = self.at.as_deref()?;
         Some(String::from_utf8_lossy(at).into_owned())

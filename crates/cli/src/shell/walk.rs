@@ -46,7 +46,7 @@ pub(super) struct Progress {
     pub(super) seen: u64,
     /// Whether Ctrl-C has ended it before its end.
     pub(super) interrupted: bool,
-    /// Where SCAN goes on at the server that it was interrupted at, if there is more.
+    /// Where SCAN continues at the server that it was interrupted at, if there is more.
     pub(super) cursor: Option<String>,
 }
 

@@ -35,7 +35,7 @@ pub struct History {
 /// From where to where, by addresses.
 pub type Route = (String, String);
 
-/// Something that goes on until nothing is left of it.
+/// Something that continues until nothing is left of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Course {
     /// Open slots between two masters, by their keys.
@@ -180,7 +180,7 @@ impl History {
         }
     }
 
-    /// Notes how much is left of what goes on.
+    /// Notes how much is left of what continues.
     fn follow_courses(&mut self, sample: &Sample) {
         let passages = sample.passages().into_iter().filter_map(|it| {
             let from = sample.node(it.from)?;

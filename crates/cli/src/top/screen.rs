@@ -36,7 +36,7 @@ impl Screen {
         Ok(Self { terminal })
     }
 
-    /// Makes way for the shell until it lets us go on.
+    /// Makes way for the shell until it lets us continue.
     fn suspend(&mut self) -> io::Result<()> {
         leave();
         raise(Signal::SIGTSTP)?;

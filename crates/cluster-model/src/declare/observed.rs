@@ -91,7 +91,7 @@ impl Observed {
     }
 }
 
-/// Whether a server's word for a setting is what was declared: the same text, or the same number of bytes.
+/// Whether what a server reports for a setting is what was declared: the same text, or the same number of bytes.
 ///
 /// ```
 /// use redistrib_cluster_model::declare::is_same;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::{Backlog, Finding, Member, Survey};
 use crate::{Address, Flags, Node, NodeId, SlotJob, Snapshot};
 
-/// What may wait for a node on the bus without a word: a message is some kilobytes, with what clients publish it may be more.
+/// What may wait for a node on the bus silently: a message is some kilobytes, with what clients publish it may be more.
 const BACKLOG: u64 = 1 << 20;
 
 pub(super) fn unreachable(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
@@ -65,7 +65,7 @@ pub(super) fn same_address(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Nodes that others call failed, cannot reach, or still wait for.
-pub(super) fn ill(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn failed(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut failed: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut suspected: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut handshakes: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
@@ -209,8 +209,8 @@ pub fn tell_black_listed(
 
 /// Replicas without a master that works, and masters without a replica.
 pub(super) fn replication(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
-    let failed = survey.seen(|node| node.flags.is_failed());
-    let ill: HashSet<NodeId> = failed.into_iter().map(|(_, node)| node.id).collect();
+    let seen = survey.seen(|node| node.flags.is_failed());
+    let failed: HashSet<NodeId> = seen.into_iter().map(|(_, node)| node.id).collect();
     let mut followed = HashSet::new();
     for node in survey.nodes.iter().filter(|node| node.is_replica()) {
         let replica = survey.member(node.id);
@@ -225,7 +225,7 @@ pub(super) fn replication(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
                 let master = survey.member(master);
                 findings.push(Finding::ReplicaOfReplica { replica, master });
             }
-            Some(_) if ill.contains(&master) || !survey.answers(master) => {
+            Some(_) if failed.contains(&master) || !survey.answers(master) => {
                 let master = survey.member(master);
                 findings.push(Finding::ReplicaOfFailed { replica, master });
             }

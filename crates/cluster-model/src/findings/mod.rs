@@ -473,7 +473,7 @@ impl Snapshot {
         let mut findings = Vec::new();
         membership::unreachable(self, &mut findings);
         membership::same_address(&survey, &mut findings);
-        membership::ill(&survey, &mut findings);
+        membership::failed(&survey, &mut findings);
         membership::bus_links(&survey, &mut findings);
         membership::unknown(&survey, &mut findings);
         ownership::disagreement(&survey, &mut findings);

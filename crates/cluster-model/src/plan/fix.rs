@@ -231,7 +231,7 @@ pub fn slots_to_count(snapshot: &Snapshot) -> SlotSet {
 /// - Owners that not all masters have heard of are announced; a replica hears of them by way of its master.
 /// - A flag that only a replica has is taken off by way of its master.
 ///
-/// A cluster that is healing by itself looks ill for a moment, so the snapshot should be one that
+/// A cluster that is healing by itself looks faulty for a moment, so the snapshot should be one that
 /// has not changed for a while. When the repairs are done, a new plan may have more: what was blocked,
 /// or hidden behind what was mended.
 ///

@@ -114,7 +114,8 @@ pub enum RollPlanError {
     HoldsWrites(Vec<Member>),
 }
 
-fn listed(nodes: &[Member]) -> String {
+/// Returns nodes in words, one after the other.
+pub fn listed(nodes: &[Member]) -> String {
     nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -130,13 +131,13 @@ pub fn plan_roll(nodes: &[RollNode], request: &RollRequest) -> Result<RollPlan, 
         let (master, slots) = (silent.member.clone(), silent.slots);
         return Err(RollPlanError::SilentMaster { master, slots });
     }
-    let is_ill = |node: &RollNode| !node.is_up || node.master.is_some() && !node.in_sync;
-    let ill = nodes.iter().filter(|node| node.is_up && is_ill(node) && !has_turn(node));
-    let ill: Vec<Member> = ill.map(|node| node.member.clone()).collect();
-    if !ill.is_empty() {
-        return Err(RollPlanError::OutOfStep(ill));
+    let is_unfit = |node: &RollNode| !node.is_up || node.master.is_some() && !node.in_sync;
+    let unfit = nodes.iter().filter(|node| node.is_up && is_unfit(node) && !has_turn(node));
+    let unfit: Vec<Member> = unfit.map(|node| node.member.clone()).collect();
+    if !unfit.is_empty() {
+        return Err(RollPlanError::OutOfStep(unfit));
     }
-    due.sort_by_key(|node| (node.slots > 0, !is_ill(node)));
+    due.sort_by_key(|node| (node.slots > 0, !is_unfit(node)));
     // One that had its turn is in step with its master.
     let counts = |node: &RollNode| node.in_sync || has_turn(node);
     let turns: Vec<Turn> = due.iter().map(|node| turn(nodes, node, request, counts)).collect();

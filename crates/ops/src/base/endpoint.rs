@@ -26,7 +26,7 @@ pub struct ParseEndpointError {
 pub struct ResolveError {
     /// Whose name.
     pub node: Endpoint,
-    /// The resolver's word.
+    /// The resolver's error.
     pub source: io::Error,
 }
 

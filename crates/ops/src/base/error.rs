@@ -52,7 +52,7 @@ pub enum Error {
     Connect {
         /// Where to.
         node: Endpoint,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The system grants this process no more open files: that says nothing of any server.
@@ -69,7 +69,7 @@ pub enum Error {
     /// The system grants this process no more threads.
     #[error("{source}")]
     Threads {
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The TLS handshake or its set-up failed.
@@ -99,7 +99,7 @@ pub enum Error {
         command: String,
         /// Whether the server may expect TLS: without it, it had not said a word over the connection.
         may_want_tls: bool,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
     /// What a node sends could not be written here.
@@ -107,7 +107,7 @@ pub enum Error {
     Unwritten {
         /// The node.
         node: Endpoint,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The server closed the connection, or it was given up after an earlier failure.
@@ -324,7 +324,7 @@ pub enum Error {
     File {
         /// The file.
         path: String,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
 }

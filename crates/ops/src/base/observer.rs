@@ -265,7 +265,7 @@ pub enum Event {
         /// In words. May carry text that a server sent.
         text: String,
     },
-    /// The operation is through.
+    /// The operation is done.
     Finished,
 }
 

@@ -33,7 +33,7 @@ pub use requests::{RequestError, Requests};
 /// How long a wait is before the request to stop is looked at again.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
-/// How far a client goes for one command before it hands on the node's word.
+/// How far a client goes for one command before it returns the node's reply.
 ///
 /// ```
 /// use redistrib_ops::client::Patience;
@@ -108,8 +108,8 @@ impl Client {
         Self { patience, ..self }
     }
 
-    /// The same client that waits this long for replies instead of [`Settings::timeout`], which goes on to
-    /// hold for connecting: a command may block as long as its arguments say.
+    /// The same client that waits this long for replies instead of [`Settings::timeout`], which still holds
+    /// for connecting: a command may block as long as its arguments say.
     #[must_use]
     pub fn with_reply_timeout(self, timeout: Duration) -> Self {
         Self { reply_timeout: Some(timeout), ..self }

@@ -47,7 +47,7 @@ impl Redirect {
     }
 }
 
-/// How a client goes on after a reply.
+/// How a client continues after a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The reply is the answer.

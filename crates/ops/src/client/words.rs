@@ -63,7 +63,7 @@ fn is_blank(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0b || byte == 0
 }
 
-/// Reads the word at `at`; answers with it and the place after it.
+/// Reads the word at `at`; returns it and the place after it.
 fn read_word(line: &[u8], mut at: usize) -> Result<(Vec<u8>, usize), Unbalanced> {
     let mut word = Vec::new();
     while let Some(&byte) = line.get(at) {

@@ -71,7 +71,7 @@ pub(crate) fn exports() -> Command {
 
 /// Cancels all jobs that a Valkey exports slots by; one cannot be named. After `CLUSTER CANCELSLOTMIGRATIONS` it takes clients'
 /// writes again at once, also where the target has been granted the slots and may own them by now: these writes would be
-/// lost at its news. So the server itself looks first, and a job that is granted goes on: it is through, or the
+/// lost at its news. So the server itself looks first, and a job that is granted continues: it is done, or the
 /// server gives it up, within `cluster-manual-failover-timeout`.
 pub(crate) fn cancel_exports() -> Command {
     let script = "#!lua flags=no-writes,allow-stale\n\

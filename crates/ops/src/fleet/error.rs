@@ -94,7 +94,7 @@ pub enum FleetError {
     Unreadable {
         /// The file.
         path: String,
-        /// The system's word.
+        /// The operating system's error.
         why: String,
     },
 }

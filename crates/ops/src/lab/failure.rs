@@ -94,7 +94,7 @@ pub enum Failure {
         port: u16,
         /// The program.
         server: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A server ended before it was ready.

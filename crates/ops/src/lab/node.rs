@@ -251,7 +251,7 @@ impl Node {
         Ok(true)
     }
 
-    /// Lets a paused server go on. Tells whether it was one.
+    /// Lets a paused server continue. Tells whether it was one.
     pub(super) fn let_go_on(&self) -> Result<bool, Failure> {
         let process = self.own_process().filter(|process| is_stopped(*process));
         process.map_or(Ok(false), |process| self.send("CONT", process).map(|()| true))

@@ -1,4 +1,4 @@
-//! Single servers of a lab: more of them, and those that end, pause and go on.
+//! Single servers of a lab: more of them, and those that end, pause and continue.
 
 use std::fs;
 
@@ -97,7 +97,7 @@ impl Lab {
         node.own_process().map_or(Ok(false), |process| node.end(process).map(|()| true))
     }
 
-    /// Starts a server that has ended, or lets a paused one go on, and waits until it is ready. Tells whether there was anything
+    /// Starts a server that has ended, or lets a paused one continue, and waits until it is ready. Tells whether there was anything
     /// to do.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl Lab {
         self.nodes[place].pause()
     }
 
-    /// Lets a paused server go on. Tells whether it was paused.
+    /// Lets a paused server continue. Tells whether it was paused.
     ///
     /// # Errors
     /// [`Error::File`].

@@ -101,7 +101,7 @@ impl TempLab {
         let dir =
             folder.path().canonicalize().map_err(|source| file_error(folder.path(), source))?;
         let watchdog = Watchdog::start(&dir).map_err(|source| file_error(&dir, source))?;
-        // A Ctrl-C that is meant for us is not for them: we may have use for them until we are through.
+        // A Ctrl-C that is meant for us is not for them: we may have use for them until we are done.
         let lab = Lab::raise(&dir, options, settings, Context::new(&Silent, cancel), true)?;
         Ok(Self { watchdog, lab, _folder: folder })
     }

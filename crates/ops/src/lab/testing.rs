@@ -196,7 +196,7 @@ impl TempLab {
         self.node(index).kill()
     }
 
-    /// Starts a server that has ended, or lets a paused one go on, and waits until it is ready.
+    /// Starts a server that has ended, or lets a paused one continue, and waits until it is ready.
     ///
     /// # Errors
     /// Those of [`Lab::start`](super::Lab::start).

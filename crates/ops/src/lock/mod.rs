@@ -2,7 +2,7 @@
 //!
 //! On a connection to each master the tool names itself, and then looks at the names of all clients. So of two tools, on
 //! every master that both have, one sees the other, or both do. The master with the lowest node id comes before the others: two
-//! tools that know the same masters meet there, where both steps are one transaction, and one of the tools goes on. The
+//! tools that know the same masters meet there, where both steps are one transaction, and one of the tools continues. The
 //! others are taken side by side. Tools that do not agree on which one is the lowest may both see each other, and
 //! then both let go.
 
@@ -115,7 +115,7 @@ fn require_files(connections: usize) -> Result<()> {
 /// Where others may come between the naming and the look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claim {
-    /// Of two tools one goes on: naming and look are one transaction.
+    /// Of two tools one continues: naming and look are one transaction.
     Arbiter,
     /// Both would let go. Whoever is here has the arbiter already.
     Other,

@@ -251,7 +251,7 @@ impl<'w, 'a> Copying<'w, 'a> {
             let what = "keys stay listed in the slot though MIGRATE says that they moved";
             return Err(self.work.source.unexpected(command, what));
         }
-        // Copied out of the reply, so that a burst's buffer goes when the burst is through.
+        // Copied out of the reply, so that a burst's buffer goes when the burst is done.
         let keys: VecDeque<Bytes> =
             view.elements().filter_map(|key| key.as_bytes()).map(Bytes::copy_from_slice).collect();
         let total: usize = keys.iter().map(Bytes::len).sum();

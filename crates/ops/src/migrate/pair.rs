@@ -165,7 +165,7 @@ impl<'a> PairWork<'a> {
         Ok(())
     }
 
-    /// Opens the slots once the servers are through with a job of somebody else's, or have cleared away after it.
+    /// Opens the slots once the servers are done with a job of somebody else's, or have cleared away after it.
     fn open_when_free(&mut self, batch: &SlotSet) -> Result<Vec<(Slot, usize)>> {
         let mut outcome = Ok(Vec::new());
         let waited = until_settled(self.options().settle, self.shared.context.cancel, || {

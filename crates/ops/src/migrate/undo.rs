@@ -167,16 +167,16 @@ impl PairWork<'_> {
     /// it does not matter to them. It must not stay at rest, whatever the user asks meanwhile: it is tried again.
     fn wake(&self, slot: Slot, source: Taking) -> Result<()> {
         let Pair { from, to } = self.pair;
-        let deaf = Cancel::new();
+        let uncancelled = Cancel::new();
         let serve = [commands::assign(slot, from), commands::migrating(slot, to)];
         let attempt = || {
-            let mut node = Link::new(self.shared.cluster().connect(from)?, &deaf);
+            let mut node = Link::new(self.shared.cluster().connect(from)?, &uncancelled);
             match source {
                 Taking::Together => node.at_once(&serve).map(drop),
                 Taking::OneByOne | Taking::Replicated => node.call_all(&serve).map(drop),
             }
         };
-        until_settled(self.options().settle, &deaf, || {
+        until_settled(self.options().settle, &uncancelled, || {
             Ok(attempt().err().map(|error| format!("nobody serves slot {slot}: {error}")))
         })
     }

@@ -21,7 +21,7 @@ pub(crate) const NODES: &str = "nodes.json";
 ///
 /// The names of the RDB files begin with what the servers are called: `server` is `redis` or `valkey`.
 ///
-/// The files are each of one moment, not all of the same: writes go on in between. Slots must not move meanwhile.
+/// The files are each of one moment, not all of the same: writes continue in between. Slots must not move meanwhile.
 ///
 /// # Errors
 /// [`Error::Move`](crate::Error::Move) for a master that cannot be reached, before anything is written;

@@ -57,7 +57,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Of a backup that is through now.
+    /// Of a backup that is done now.
     pub(crate) fn new(files: Vec<Saved>) -> Self {
         let tool = concat!("redis-trib ", env!("CARGO_PKG_VERSION")).to_owned();
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);

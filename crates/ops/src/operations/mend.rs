@@ -15,9 +15,9 @@ use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, obstacles};
 use crate::{Cluster, Context, Member, Step, Stop, holders, lost, repair};
 
-/// A cluster that is healing by itself looks ill for a moment: what is found has to stay for this long.
+/// A cluster that is healing by itself looks faulty for a moment: what is found has to stay for this long.
 const STEADY: Duration = Duration::from_secs(1);
-/// How long a cluster that goes on changing is watched before it is taken as it is.
+/// How long a cluster that keeps changing is watched before it is taken as it is.
 const WATCH: Duration = Duration::from_secs(10);
 /// How long the nodes may take to agree when all is mended.
 pub(crate) const AGREE_DEADLINE: Duration = Duration::from_secs(30);
@@ -96,7 +96,7 @@ fn note_offsets(cluster: &mut Cluster, snapshot: &mut Snapshot) {
     }
 }
 
-/// Carries the plan out, looks again, and goes on until nothing is left that can be mended. Returns what
+/// Carries the plan out, looks again, and continues until nothing is left that can be mended. Returns what
 /// cannot be mended now.
 ///
 /// A key with two values on two nodes is never decided here: that is an error that names it, unless
@@ -151,7 +151,7 @@ fn repair_all(
         context.step(Step::Other { text: format!("Fixing {repair}") });
         let mut slots = repair.slots.clone();
         for action in &repair.actions {
-            // Slots whose keys have two values wait for the user's word; the others need not.
+            // Slots whose keys have two values wait for the user's decision; the others need not.
             while !slots.is_empty()
                 && let Err(error) = repair::perform(cluster, &slots, action, migration, context)
             {
@@ -180,7 +180,7 @@ fn conflicting_slot(error: &Error) -> Option<Slot> {
 /// Tells masters who owns the slots to be mended where they believe it is a node that does not answer or is no master any more,
 /// or, while they import them, nobody.
 ///
-/// A node that imports slots does not hear of a replica that has taken them over. It goes on seeing them with
+/// A node that imports slots does not hear of a replica that has taken them over. It keeps seeing them with
 /// the old master, takes the cluster to be down, and would refuse to hand its keys over.
 fn name_heirs(cluster: &mut Cluster, plan: &FixPlan) -> Result<()> {
     let slots = plan.repairs.iter().flat_map(|repair| repair.slots.iter());

@@ -151,14 +151,14 @@ impl Subject for Cluster {
     }
 }
 
-/// Whether to go on, or what to end with.
+/// Whether to continue, or what to end with.
 pub type Answer<H> = Result<ControlFlow<<H as Host>::End>, <H as Host>::Error>;
 
 /// Who has operations carried out. What it does not say otherwise, it agrees to.
 pub trait Host {
     /// What may go wrong: our errors, and its own.
     type Error: From<Error>;
-    /// What it ends with where it does not want to go on.
+    /// What it ends with where it does not want to continue.
     type End;
 
     /// How to connect.

@@ -33,7 +33,7 @@ pub(super) struct Entry {
 pub(super) struct Fetched {
     pub(super) entries: Vec<Entry>,
     pub(super) vanished: u64,
-    /// Keys that the server could not give out, with its word.
+    /// Keys that the server could not give out, with its reply.
     pub(super) unreadable: Vec<(Bytes, String)>,
 }
 

@@ -47,7 +47,7 @@ pub(super) fn sample(
     let since = oldest.checked_sub(patience).unwrap_or(began);
     let mut findings = memory.doubts.settle(snapshot.diagnosis(told), since, spread);
     if holder.is_some() {
-        // What a tool is at is no ill; slots that it leaves open are told when it is gone.
+        // What a tool is at is no fault; slots that it leaves open are told when it is gone.
         findings.retain(|finding| !matches!(finding, Finding::OpenSlots(_)));
     }
     let seats: HashMap<NodeId, &Seen> = seen.iter().map(|seat| (seat.id, seat)).collect();

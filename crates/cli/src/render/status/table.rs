@@ -105,13 +105,13 @@ fn duration(seconds: u64) -> String {
 fn whole(status: &Status) -> String {
     let masters = status.nodes.iter().filter(|node| node.role == "master").count();
     let replicas = status.nodes.len() - masters;
-    let ill = match (status.errors, status.warnings) {
+    let mark = match (status.errors, status.warnings) {
         (0, 0) => "[OK]".to_owned(),
         (0, warnings) => format!("[WARNING] {warnings} warnings;"),
         (errors, warnings) => format!("[ERR] {errors} errors, {warnings} warnings;"),
     };
     format!(
-        "{ill} {masters} masters, {replicas} replicas, {:.1}% of slots served, {} keys, {}, {} ops/s",
+        "{mark} {masters} masters, {replicas} replicas, {:.1}% of slots served, {} keys, {}, {} ops/s",
         status.slots_percent,
         status.keys,
         bytes(status.memory),

@@ -33,7 +33,7 @@ use editor::Editor;
 /// How long a server may take to tell its commands.
 const HELP_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether the session goes on after a line.
+/// Whether the session continues after a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Line,

@@ -1,8 +1,8 @@
-//! Restarts of a cluster's nodes, one by one, that cannot go on.
+//! Restarts of a cluster's nodes, one by one, that cannot continue.
 
 use std::time::Duration;
 
-use redistrib_cluster_model::plan::roll::RollPlanError;
+use redistrib_cluster_model::plan::roll::{RollPlanError, listed};
 use redistrib_cluster_model::{Member, NodeId};
 
 use super::Error;
@@ -77,7 +77,7 @@ pub enum RollError {
     Stopped {
         /// Why.
         source: Box<Error>,
-        /// The nodes that are through.
+        /// The nodes that are done.
         done: Vec<Member>,
         /// Those that are not, the one first at which it stopped.
         left: Vec<Member>,
@@ -92,8 +92,4 @@ fn told(done: &[Member], left: &[Member]) -> String {
     let done =
         if done.is_empty() { "no node is done".into() } else { format!("done: {}", listed(done)) };
     if left.is_empty() { done } else { format!("{done}; left: {}", listed(left)) }
-}
-
-fn listed(nodes: &[Member]) -> String {
-    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -165,8 +165,9 @@ pub(super) fn run<'a>(
 ) -> Result<Outcome> {
     let (source, target, _) = shared.connect(pair)?;
     // Whoever is to stop still has to take the job back: the connections are deaf to that request.
-    let deaf = Cancel::new();
-    let (mut source, mut target) = (Link::new(source, &deaf), Link::new(target, &deaf));
+    let uncancelled = Cancel::new();
+    let (mut source, mut target) =
+        (Link::new(source, &uncancelled), Link::new(target, &uncancelled));
     let tally = JobTally::begin(pair, slots, &mut source, &mut target)?;
     let outcome = {
         let mut job: Box<dyn Job + '_> = match method {

@@ -22,7 +22,7 @@ pub enum Payload {
     /// Bytes until these: the server writes it as it sends it, and did not say that it would not
     /// (`REPLCONF capa eof`).
     UntilMark(Vec<u8>),
-    /// It does not: the server goes on where the replica has stopped (`+CONTINUE`).
+    /// It does not: the server continues where the replica has stopped (`+CONTINUE`).
     Nothing,
 }
 
@@ -37,7 +37,7 @@ pub struct Synchronisation {
 
 impl Connection {
     /// Asks for the whole data set (SYNC) and writes the RDB file to `sink` as it comes. Returns its length
-    /// in bytes. The server goes on sending its write stream afterwards, so the connection ends here. It ends
+    /// in bytes. The server keeps sending its write stream afterwards, so the connection ends here. It ends
     /// within about a second after `cancel` was pressed, too.
     ///
     /// # Errors

@@ -94,7 +94,7 @@ impl Apply {
 }
 
 /// Each step is an operation of its own. The first [`Cancel::press`](crate::Cancel::press) stops between two steps, and within one
-/// where that can; the same request goes on from there.
+/// where that can; the same request continues from there.
 impl Operation for Apply {
     const VERB: &'static str = "apply";
     type Subject = Site;

@@ -287,7 +287,7 @@ impl Run<'_> {
     }
 }
 
-/// A cluster that is not well has no node to spare. Nodes that do not answer count for nothing here: a run that goes on may be
+/// A cluster that is not well has no node to spare. Nodes that do not answer count for nothing here: a run that continues may be
 /// there to mend them.
 fn refuse_ill(cluster: &mut Cluster) -> Result<()> {
     for member in cluster.members() {
