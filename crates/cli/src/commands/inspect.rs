@@ -2,13 +2,14 @@
 
 mod watch;
 
+use redistrib_ops::model::sample::NodeState;
 use redistrib_ops::{Cluster, Endpoint, Report, inspect};
 
 use super::failure::is_wrong_to_peers;
 use super::{Outcome, Session};
 use crate::args::{CheckArgs, InfoArgs, ListArgs, ReportArgs, StatusArgs};
 use crate::render::json::{ClusterDocument, is_healthy};
-use crate::render::{self, State, Status};
+use crate::render::{self, Status};
 use crate::style::Tone;
 use crate::voice;
 
@@ -53,9 +54,9 @@ pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
     for (state, line) in render::table(&status, session.output.columns()) {
         match state {
             None => session.output.line(line),
-            Some(State::Up) => session.output.tinted(line, Tone::Good),
-            Some(State::Syncing | State::Loading) => session.output.tinted(line, Tone::Odd),
-            Some(State::Unlinked | State::Fail | State::Down) => {
+            Some(NodeState::Up) => session.output.tinted(line, Tone::Good),
+            Some(NodeState::Syncing | NodeState::Loading) => session.output.tinted(line, Tone::Odd),
+            Some(NodeState::Unlinked | NodeState::Fail | NodeState::Down) => {
                 session.output.tinted(line, Tone::Bad)
             }
         }

@@ -26,7 +26,7 @@ pub use info::info;
 pub use list::list;
 pub use reshard::{PlanDetail, reshard};
 pub use size::bytes;
-pub use status::{State, Status, prometheus, table};
+pub use status::{Status, prometheus, table};
 pub use transfer::{surveyed, transferred};
 
 use redistrib_ops::Report;

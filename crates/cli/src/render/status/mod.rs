@@ -4,6 +4,7 @@ mod prometheus;
 mod table;
 
 use redistrib_ops::model::findings::{Lag, replication_lag};
+use redistrib_ops::model::sample::NodeState;
 use redistrib_ops::model::{Finding, NodeId, Severity, Slot};
 use redistrib_ops::{NodeReport, Report};
 use serde::Serialize;
@@ -36,29 +37,11 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
 }
 
-/// How a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Well.
-    Up,
-    /// A replica that is getting all data of its master.
-    Syncing,
-    /// Reading its data from disk.
-    Loading,
-    /// A replica without a link to its master.
-    Unlinked,
-    /// It says that the cluster is down.
-    Fail,
-    /// It does not answer.
-    Down,
-}
-
 /// One node. What it does not tell is null.
 #[derive(Debug, Serialize)]
 pub struct NodeStatus {
     /// How it is.
-    pub state: State,
+    pub state: NodeState,
     /// `master` or `replica`.
     pub role: &'static str,
     /// The number of its shard, by the order of the slots, from 1; none for one whose master owns no slots.
@@ -147,18 +130,18 @@ fn shards(report: &Report) -> Vec<NodeId> {
     masters.into_iter().map(|(_, id)| id).collect()
 }
 
-fn state(report: &Report, node: &NodeReport) -> State {
+fn state(report: &Report, node: &NodeReport) -> NodeState {
     let is_loading = |finding: &Finding| matches!(finding, Finding::Loading { id, .. } if *id == Some(node.node.id));
     let says = |field, word| {
         node.info.as_ref().and_then(|info| info.field(field)).is_some_and(|told| told == word)
     };
     match node.failure {
-        Some(_) if report.findings.iter().any(is_loading) => State::Loading,
-        Some(_) => State::Down,
-        None if says("cluster_state", "fail") => State::Fail,
-        None if says("master_sync_in_progress", "1") => State::Syncing,
-        None if says("master_link_status", "down") => State::Unlinked,
-        None => State::Up,
+        Some(_) if report.findings.iter().any(is_loading) => NodeState::Loading,
+        Some(_) => NodeState::Down,
+        None if says("cluster_state", "fail") => NodeState::Fail,
+        None if says("master_sync_in_progress", "1") => NodeState::Syncing,
+        None if says("master_link_status", "down") => NodeState::Unlinked,
+        None => NodeState::Up,
     }
 }
 

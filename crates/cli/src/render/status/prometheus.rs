@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{NodeStatus, State, Status};
+use redistrib_ops::model::sample::NodeState;
+
+use super::{NodeStatus, Status};
 use crate::escape::Escaped;
 
 /// A metric of each node: its name, what it is, and its value where it is known.
@@ -10,7 +12,7 @@ type Metric = (&'static str, &'static str, fn(&NodeStatus) -> Option<f64>);
 
 const METRICS: [Metric; 8] = [
     ("up", "Whether the node answers and sees nothing amiss.", |node| {
-        Some(f64::from(u8::from(node.state == State::Up)))
+        Some(f64::from(u8::from(node.state == NodeState::Up)))
     }),
     ("slots", "Slots that the node owns.", |node| Some(node.slot_count as f64)),
     ("keys", "Keys that the node holds.", |node| node.keys.map(|it| it as f64)),

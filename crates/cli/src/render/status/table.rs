@@ -1,6 +1,8 @@
 //! The table for people.
 
-use super::{NodeStatus, State, Status};
+use redistrib_ops::model::sample::NodeState;
+
+use super::{NodeStatus, Status};
 use crate::render::bytes;
 
 const HEAD: [&str; 11] = [
@@ -15,7 +17,7 @@ const DISPENSABLE: [usize; 5] = [9, 8, 5, 6, 4];
 
 /// The lines of `status`: a head, a line for each node with how it is, and one for the whole. Where no more than `columns` characters
 /// fit into a line, columns are left out.
-pub fn table(status: &Status, columns: Option<usize>) -> Vec<(Option<State>, String)> {
+pub fn table(status: &Status, columns: Option<usize>) -> Vec<(Option<NodeState>, String)> {
     let mut rows = vec![(None, HEAD.map(str::to_owned))];
     rows.extend(status.nodes.iter().map(|node| (Some(node.state), row(node))));
     let width = |column: usize| {
@@ -30,7 +32,7 @@ pub fn table(status: &Status, columns: Option<usize>) -> Vec<(Option<State>, Str
         }
         widths.retain(|(place, _)| *place != column);
     }
-    let mut lines: Vec<(Option<State>, String)> =
+    let mut lines: Vec<(Option<NodeState>, String)> =
         rows.iter().map(|(state, cells)| (*state, line(cells, &widths))).collect();
     lines.push((None, whole(status)));
     lines
@@ -57,7 +59,7 @@ fn row(node: &NodeStatus) -> [String; HEAD.len()] {
         _ => "-".into(),
     };
     [
-        word(node.state).into(),
+        node.state.word().into(),
         node.role.into(),
         node.shard.map_or_else(|| "-".into(), |shard| shard.to_string()),
         slots,
@@ -69,17 +71,6 @@ fn row(node: &NodeStatus) -> [String; HEAD.len()] {
         node.version.clone().unwrap_or_else(|| "?".into()),
         node.address.clone(),
     ]
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Up => "up",
-        State::Syncing => "syncing",
-        State::Loading => "loading",
-        State::Unlinked => "unlinked",
-        State::Fail => "fail",
-        State::Down => "down",
-    }
 }
 
 fn lag(node: &NodeStatus) -> String {
