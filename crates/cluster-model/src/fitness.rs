@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Member, Move, NodeId, ServerInfo, SlotSet};
 
+/// The most keys that are little, and the most bytes of memory: moving them takes some milliseconds.
+const LITTLE_KEYS: u64 = 1000;
+const LITTLE_BYTES: u64 = 1 << 20;
+
 /// The settings that [`judge`] needs beside `INFO`.
 pub const SETTINGS: [&str; 6] = [
     "min-replicas-to-write",
@@ -225,15 +229,39 @@ fn replicas(info: &ServerInfo) -> Option<Unfit> {
     (good < needed).then_some(Unfit::TooFewReplicas { good, needed })
 }
 
+/// Whether slots of a source probably hold little data, by their part of all its keys and memory: they are moved within
+/// some milliseconds. A source that does not tell may hold any amount.
+///
+/// ```
+/// use redistrib_cluster_model::fitness::{End, is_little};
+/// use redistrib_cluster_model::{Member, NodeId, ServerInfo, SlotSet};
+///
+/// let node = Member { id: NodeId::from_bytes([1; 20]), address: "h:1".into() };
+/// let info = ServerInfo::parse("role:master\r\nused_memory_dataset:900000\r\ndb0:keys=5000,expires=0\r\n");
+/// let source = End { node, slots: "0-99".parse()?, info: Some(info) };
+/// assert!(is_little(&source, &"0-9".parse()?) && !is_little(&source, &"0-49".parse()?));
+/// # Ok::<(), redistrib_cluster_model::SlotSetError>(())
+/// ```
+pub fn is_little(source: &End, slots: &SlotSet) -> bool {
+    let tells = |info: &&ServerInfo| info.field("role").is_some();
+    let Some(info) = source.info.as_ref().filter(tells) else { return false };
+    part(source, slots, info.keys()) <= LITTLE_KEYS && expected(&[(source, slots)]) <= LITTLE_BYTES
+}
+
 /// About how many bytes come from these sources: of each source's data the part that its slots are.
 fn expected(incoming: &[(&End, &SlotSet)]) -> u64 {
-    let part = |(source, slots): &(&End, &SlotSet)| {
+    let bytes = |(source, slots): &(&End, &SlotSet)| {
         let info = source.info.as_ref()?;
-        let data = u128::from(info.number("used_memory_dataset")?);
-        let part = data * slots.len() as u128 / (source.slots.len() as u128).max(1);
-        (info.keys() > 0).then(|| u64::try_from(part).unwrap_or(u64::MAX))
+        let data = info.number("used_memory_dataset")?;
+        (info.keys() > 0).then(|| part(source, slots, data))
     };
-    incoming.iter().filter_map(part).fold(0, u64::saturating_add)
+    incoming.iter().filter_map(bytes).fold(0, u64::saturating_add)
+}
+
+/// Of an amount that all slots of a source hold, what some of them do if they hold as much each.
+fn part(source: &End, slots: &SlotSet, amount: u64) -> u64 {
+    let part = u128::from(amount) * slots.len() as u128 / (source.slots.len() as u128).max(1);
+    u64::try_from(part).unwrap_or(u64::MAX)
 }
 
 fn memory(info: &ServerInfo, expected: u64) -> Option<Unfit> {

@@ -4,12 +4,13 @@
 
 mod support;
 
-use std::sync::Mutex;
+use std::collections::BTreeSet;
+use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate};
-use redistrib_ops::model::Slot;
+use redistrib_ops::model::{Move, NodeId, Slot};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
     Cancel, Connection, Context, Credentials, DelNode, Error, Event, MoveError, Observer,
@@ -502,4 +503,68 @@ fn a_master_of_valkey_with_a_replica_quits() {
     assert!(discover(&lab).member(leaving).is_err(), "it is a member still");
     assert!(dumps(&lab) == before);
     assert_settled(&lab);
+}
+
+/// Holds each pair that begins until so many have begun.
+struct Together {
+    missing: Mutex<usize>,
+    begun: Condvar,
+}
+
+impl Observer for Together {
+    fn event(&self, event: &Event) {
+        if let Event::PairStarted { .. } = event {
+            let mut missing = self.missing.lock().unwrap();
+            *missing -= 1;
+            self.begun.notify_all();
+            let patience = Duration::from_secs(60);
+            drop(self.begun.wait_timeout_while(missing, patience, |missing| *missing > 0).unwrap());
+        }
+    }
+}
+
+/// Each source has keys that have expired and are still counted, which its pair has to tell from those that the others bring
+/// to the same target meanwhile.
+fn few_slots_of_several_masters_go_to_one_together(name: &'static str) {
+    let options = Options {
+        nodes: Some(5),
+        replicas: Some(0),
+        layout: Some(Layout::Cluster),
+        server: Some(TestServer::named(name).unwrap().program.clone()),
+        config: vec!["enable-debug-command yes".into()],
+        ..Options::default()
+    };
+    let lab = TempLab::up(options).unwrap();
+    let mut cluster = discover(&lab);
+    let masters = masters(&cluster);
+    let (target, sources) = masters.split_last().unwrap();
+    let few = |from: &NodeId| {
+        let slots = cluster.member(*from).unwrap().node().slots.clone().take_first(20);
+        Move { from: *from, to: *target, slots }
+    };
+    let moves: Vec<Move> = sources.iter().map(few).collect();
+    for source in sources {
+        call(&mut connect(&lab, &cluster, *source), "DEBUG SET-ACTIVE-EXPIRE 0");
+    }
+    let moves_along =
+        |key: &String| moves.iter().any(|step| step.slots.contains(Slot::of_key(key.as_bytes())));
+    let keys: Vec<String> = (0..40_000).map(|n| format!("key:{n}")).filter(moves_along).collect();
+    let (lasting, passing) = keys.split_at(keys.len() / 2);
+    let set = |key: &String| Command::new("SET").arg(key.as_str()).arg("value");
+    fill(&mut cluster, lasting.iter().map(set));
+    fill(&mut cluster, passing.iter().map(|key| set(key).arg("PX").arg(1)));
+
+    let together = Together { missing: Mutex::new(sources.len()), begun: Condvar::new() };
+    let cancel = Cancel::new();
+    let done = move_slots_with(&mut cluster, &moves, &by_migrate(), &together, &cancel).unwrap();
+    assert_eq!((done.slots, *together.missing.lock().unwrap()), (80, 0), "{name}");
+    let there: BTreeSet<Vec<u8>> = dumps(&lab).into_keys().collect();
+    assert_eq!(there, lasting.iter().map(|key| key.clone().into_bytes()).collect(), "{name}");
+    assert_settled(&lab);
+}
+
+#[test]
+fn pairs_of_few_slots_share_their_target() {
+    few_slots_of_several_masters_go_to_one_together("redis-7.0");
+    few_slots_of_several_masters_go_to_one_together("valkey-8.1");
 }

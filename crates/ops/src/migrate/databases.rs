@@ -28,7 +28,6 @@ impl PairWork<'_> {
         slots: &SlotSet,
         held: &mut SlotCounts,
     ) -> Result<()> {
-        self.ask_databases()?;
         for database in self.databases.clone().into_iter().filter(|database| *database > 0) {
             let filled = count_in(&mut self.source, slots, database)?;
             add(held, &filled);
@@ -77,6 +76,7 @@ impl PairWork<'_> {
             if left.is_empty() {
                 return Ok(());
             }
+            self.take_turn();
             for (database, filled) in left {
                 self.copy_in(database, filled)?;
             }

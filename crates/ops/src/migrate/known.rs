@@ -19,10 +19,15 @@ impl<T> Default for Known<T> {
 }
 
 impl<T: Copy> Known<T> {
+    /// What is known already.
+    pub(super) fn get(&self, node: NodeId) -> Option<T> {
+        self.all().get(&node).copied()
+    }
+
     /// What is known, or what `ask` finds out.
     pub(super) fn of(&self, node: NodeId, ask: impl FnOnce() -> Result<T>) -> Result<T> {
-        if let Some(known) = self.all().get(&node) {
-            return Ok(*known);
+        if let Some(known) = self.get(node) {
+            return Ok(known);
         }
         let found = ask()?;
         self.all().insert(node, found);
@@ -36,19 +41,19 @@ impl<T> Known<T> {
     }
 }
 
-/// Connections that nobody uses at the moment, one a node.
-pub(super) type Idle = Known<Connection>;
+/// Connections that nobody uses at the moment.
+pub(super) type Idle = Known<Vec<Connection>>;
 
 impl Idle {
     pub(super) fn take(&self, node: NodeId) -> Option<Connection> {
-        let mut idle = self.all().remove(&node)?;
+        let mut idle = self.all().get_mut(&node)?.pop()?;
         idle.is_alive().then_some(idle)
     }
 
     /// Keeps one on which no answer is owed, with its first database selected.
     pub(super) fn keep(&self, node: NodeId, connection: Connection) {
         if !connection.is_broken() {
-            self.all().insert(node, connection);
+            self.all().entry(node).or_default().push(connection);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The migration engine: moves slots with their keys between masters, under live traffic.
 //!
-//! Give [`migrate`] a list of moves; it runs those that share no node at the same time, tells its
+//! Give [`migrate`] a list of moves; it runs those that share no node at the same time, and small ones that do, tells its
 //! [`Observer`](crate::Observer) what it does, and leaves the cluster such that at every instant another
 //! run can finish what an interrupted one began: the open slots of the cluster are its only journal.
 //! Around it stand `reshard` and all other verbs that move slots.
@@ -35,6 +35,7 @@ mod stale;
 mod taking;
 mod tally;
 mod trouble;
+mod turns;
 mod undo;
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Which pair goes next: pairs that share no node run at the same time, each in a thread of its own.
+//! Which pair goes next: pairs that share no node run at the same time, and small ones that do, each in a thread of its own.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -10,6 +10,7 @@ use super::atomic::{self, Outcome};
 use super::fitness;
 use super::pair::PairWork;
 use super::shared::Shared;
+use super::turns::Turn;
 use crate::error::{Error, Result};
 use crate::{Event, Method, Pair, limits};
 
@@ -68,7 +69,7 @@ impl Queue {
         }
     }
 
-    /// The next pair whose nodes are both free; waits for one, and is None when none is left.
+    /// The next pair whose nodes are free for it; waits for one, and is None when none is left.
     fn take(&self, shared: &Shared<'_>) -> Option<Move> {
         let mut state = self.state();
         loop {
@@ -86,16 +87,26 @@ impl Queue {
 fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
     let pair = Pair { from: step.from, to: step.to };
     shared.await_news(pair)?;
-    fitness::refuse_unfit_now(&mut shared.cluster(), step)?;
     let method = atomic::choose(shared, pair)?;
+    let is_small = step.slots.len() <= Schedule::FEW;
+    let may_share = is_small && atomic::is_out_of_question(shared, pair);
+    let mut turn = (!may_share).then(|| shared.turns.of(pair));
+    if !fitness::refuse_unfit_now(shared, step)? && turn.is_none() {
+        // Other pairs of its nodes may be at work for long, and it opens no slot before they are through.
+        turn = Some(shared.turns.of(pair));
+        fitness::refuse_unfit_now(shared, step)?;
+    }
+    if shared.is_stopping() {
+        return Ok(());
+    }
     let (slots, which) = (step.slots.len(), step.slots.clone());
     shared.context.tell(Event::PairStarted { pair, slots, which, method });
     if method == Method::Migrate {
-        let mut work = PairWork::begin(shared, pair)?;
+        let mut work = PairWork::begin(shared, pair)?.with_turn(turn);
         work.run(step.slots.clone())?;
         work.end();
     } else {
-        move_atomically(shared, pair, step, method)?;
+        move_atomically(shared, pair, step, (method, turn))?;
     }
     if !shared.is_stopping() {
         shared.context.tell(Event::PairFinished { pair });
@@ -109,7 +120,7 @@ fn move_atomically<'a>(
     shared: &'a Shared<'a>,
     pair: Pair,
     step: &Move,
-    method: Method,
+    (method, turn): (Method, Option<Turn<'a>>),
 ) -> Result<()> {
     let error = match atomic::run(shared, pair, &step.slots, method)? {
         Outcome::Moved | Outcome::Stopped => return Ok(()),
@@ -126,5 +137,5 @@ fn move_atomically<'a>(
     atomic::await_clearance(shared, pair, &left)?;
     // A job of somebody else's may have taken some of them meanwhile.
     let left = shared.look_again(pair, &left)?;
-    PairWork::begin(shared, pair)?.run(left)
+    PairWork::begin(shared, pair)?.with_turn(turn).run(left)
 }

@@ -14,6 +14,7 @@ use super::options::MigrateOptions;
 use super::others::Others;
 use super::source::Source;
 use super::taking::Taking;
+use super::turns::Turns;
 use crate::cluster::endpoint_of;
 use crate::error::{Error, Result};
 use crate::{Cluster, Connection, Context, Endpoint, Event, MoveError, Pair, Stop};
@@ -36,6 +37,7 @@ pub(super) struct Shared<'a> {
     /// What a source has said of itself.
     pub(super) sources: Known<Source>,
     pub(super) idle: Idle,
+    pub(super) turns: Turns,
     failed: AtomicBool,
     slots: AtomicUsize,
     keys: AtomicU64,
@@ -54,6 +56,7 @@ impl<'a> Shared<'a> {
         options: &'a MigrateOptions,
         context: Context<'a>,
     ) -> Self {
+        let turns = Turns::new(cluster.members().iter().map(crate::Member::id));
         Self {
             seed: cluster.seed().clone(),
             cluster: Mutex::new(cluster),
@@ -66,6 +69,7 @@ impl<'a> Shared<'a> {
             taking: Known::default(),
             sources: Known::default(),
             idle: Idle::default(),
+            turns,
             failed: AtomicBool::new(false),
             slots: AtomicUsize::new(0),
             keys: AtomicU64::new(0),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
-use redistrib_cluster_model::{Loss, ServerInfo, SlotCounts, SlotSet, unexplained_loss};
+use redistrib_cluster_model::{Loss, ServerInfo, SlotCounts, SlotSet, restored, unexplained_loss};
 
 use super::counts;
 use super::link::Link;
@@ -23,13 +23,21 @@ pub(super) struct Tally {
     earlier: ServerInfo,
     /// The keys that are to be on the target in the end.
     pub(super) before: SlotCounts,
+    /// How many keys MIGRATE brought to the target while this pair's were copied.
+    pub(super) brought: u64,
 }
 
 impl Tally {
     /// Begins, before the first key of the slots goes over.
     pub(super) fn begin(pair: Pair, target: &mut Link<'_>) -> Result<Self> {
         let earlier = counts::info(target, "all")?;
-        Ok(Self { pair, earlier, before: SlotCounts::new() })
+        Ok(Self { pair, earlier, before: SlotCounts::new(), brought: 0 })
+    }
+
+    /// Notes, when the last key has gone over, how many MIGRATE has brought: from now on other pairs' keys may come.
+    pub(super) fn end_copying(&mut self, target: &mut Link<'_>) -> Result<()> {
+        self.brought = restored(&self.earlier, &counts::info(target, "all")?);
+        Ok(())
     }
 
     /// Compares, when the slots have changed hands, and returns how many keys are on the target; `databases` are those that
@@ -76,7 +84,7 @@ mod tests {
     use std::io::Write;
     use std::net::TcpListener;
 
-    use redistrib_cluster_model::{NodeId, Slot, most_removed, restored};
+    use redistrib_cluster_model::{NodeId, Slot, most_removed};
     use redistrib_resp::Decoder;
 
     use super::*;

@@ -66,6 +66,7 @@ impl PairWork<'_> {
 
     /// Slots of which the target has no keys are just closed; the others rest one by one until their keys are back.
     fn take_back_open(&mut self) -> Result<()> {
+        self.take_turn();
         self.connect_anew()?;
         let slots = self.open.clone();
         let empty = slots.difference(&self.held_by_target(&slots)?);

@@ -116,6 +116,12 @@ pub(super) fn may_be_used(
     Ok(ways.contains(&true))
 }
 
+/// Whether no job of the servers' own can be at either node of a pair in this migration. Both have been asked.
+pub(super) fn is_out_of_question(shared: &Shared<'_>, pair: Pair) -> bool {
+    let has_none = |node| shared.ways.get(node).is_some_and(|ways| ways == [false; 2]);
+    is_ruled_out(shared) || has_none(pair.from) && has_none(pair.to)
+}
+
 /// The commands that move slots atomically, and what moves by each.
 const WAYS: [(&str, Method); 2] = [
     ("cluster|migrateslots", Method::MigrateSlots),
