@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use redistrib_cluster_model::plan::large;
 use redistrib_cluster_model::plan::steer::{Limits, Steering};
-use redistrib_cluster_model::{Slot, SlotSet, most_removed};
+use redistrib_cluster_model::{Slot, SlotSet};
 use redistrib_resp::{Command, Reply};
 
 use super::atomic;
@@ -18,7 +18,6 @@ use super::options::MigrateOptions;
 use super::shared::Shared;
 use super::source::Source;
 use super::taking::Taking;
-use super::tally::Tally;
 use super::turns::Turn;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
@@ -113,12 +112,6 @@ impl<'a> PairWork<'a> {
         })
     }
 
-    /// For a pair whose turn it is already.
-    pub(super) fn with_turn(mut self, turn: Option<Turn<'a>>) -> Self {
-        self.turn = turn;
-        self
-    }
-
     /// Moves the slots, or as many as there is time for before the caller wants to stop.
     pub(super) fn run(&mut self, mut slots: SlotSet) -> Result<()> {
         let mut size = FIRST_BATCH;
@@ -149,43 +142,6 @@ impl<'a> PairWork<'a> {
         self.open = SlotSet::new();
         self.shared.context.tell(Event::SlotsMoved { pair: self.pair, slots: batch.clone() });
         tally.map_or(Ok(()), |tally| self.audit(&tally))
-    }
-
-    /// Copies what the slots hold, if they hold anything, when it is this pair's turn to bring keys.
-    fn copy_counted(
-        &mut self,
-        batch: &SlotSet,
-        filled: Vec<(Slot, usize)>,
-    ) -> Result<Option<Tally>> {
-        if filled.is_empty() && self.databases.len() == 1 {
-            return Ok(None);
-        }
-        let is_for_long = self.turn.is_some();
-        self.take_turn();
-        let mut tally = Tally::begin(self.pair, &mut self.target)?;
-        counts::add(&mut tally.before, &filled);
-        self.copy_keys(filled)?;
-        self.copy_other_databases(batch, &mut tally.before)?;
-        tally.end_copying(&mut self.target)?;
-        if !is_for_long {
-            self.turn = None;
-        }
-        Ok(Some(tally))
-    }
-
-    /// Waits until no other pair brings keys to or from either node.
-    pub(super) fn take_turn(&mut self) {
-        if self.turn.is_none() {
-            self.turn = Some(self.shared.turns.of(self.pair));
-        }
-    }
-
-    /// Makes sure that what the slots held is on the target. What the source lost meanwhile, MIGRATE has not brought.
-    fn audit(&mut self, tally: &Tally) -> Result<()> {
-        let held: u64 = tally.before.values().sum();
-        let gone = held.saturating_sub(tally.brought) + 2 * self.doubtful;
-        let removed = |earlier: &_, now: &_| most_removed(earlier, now).saturating_add(gone);
-        tally.close(&mut self.target, &self.databases, removed).map(drop)
     }
 
     /// Moves the keys of slots that somebody else has opened. Whatever the target has already may be of another
