@@ -26,11 +26,10 @@ use crate::{Move, NodeId, SlotSet};
 /// assert_eq!((second.from, second.to), (b, d));
 /// assert_eq!(schedule.next(90), None); // all nodes are busy
 /// schedule.done(&first);
-/// // What is left for c are few slots from each of two nodes, of which one still gives to d.
-/// assert_eq!(schedule.next(90).unwrap().from, a);
-/// assert_eq!(schedule.next(90), None);
-/// schedule.done(&second);
-/// assert_eq!(schedule.next(90).unwrap().from, b);
+/// // What is left for c are few slots of each of two nodes, of which one still gives few to d.
+/// assert_eq!(schedule.next(90).map(|batch| batch.from), Some(a));
+/// assert_eq!(schedule.next(90).map(|batch| batch.from), Some(b));
+/// assert_eq!(schedule.slots_left(), 0);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Schedule {
