@@ -60,8 +60,28 @@ pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<(
     let told = server_info::ask(cluster, &Waits::SETTINGS);
     let waits = Waits::of(told.iter().flatten());
     serving("all nodes serve", &waits, context, || Ok(unready(cluster)))?;
-    copying(&waits, context, || Ok(without_copy(cluster)))?;
+    copying(&waits, context, || Ok(without_copy(cluster, |_| true)))?;
     await_links(cluster, |_| true, context)
+}
+
+/// Waits until these replicas have their masters' data and their links of the cluster bus: a server that
+/// turns to another master may serve nobody for some seconds, and loses its links meanwhile (Valkey 8.1).
+///
+/// # Errors
+/// [`Error::NotSettled`] for what is amiss after [`Waits::standstill`]; [`Error::Cancelled`].
+pub(crate) fn await_copies(
+    cluster: &mut Cluster,
+    replicas: &[NodeId],
+    context: Context<'_>,
+) -> Result<()> {
+    if replicas.is_empty() {
+        return Ok(());
+    }
+    let told = server_info::ask(cluster, &Waits::SETTINGS);
+    let waits = Waits::of(told.iter().flatten());
+    let which = |id| replicas.contains(&id);
+    copying(&waits, context, || Ok(without_copy(cluster, which)))?;
+    await_links(cluster, which, context)
 }
 
 /// [`await_all_served`] for a cluster that has just been made: its masters do not wait for more replicas than those that
@@ -159,13 +179,13 @@ pub(crate) fn unready(cluster: &mut Cluster) -> Option<String> {
 
 /// A node that does not serve clients, or is a replica without its master's data, in words.
 pub(crate) fn unsettled(cluster: &mut Cluster) -> Option<String> {
-    unready(cluster).or_else(|| without_copy(cluster).into_iter().next())
+    unready(cluster).or_else(|| without_copy(cluster, |_| true).into_iter().next())
 }
 
-/// The replicas that have not their masters' data yet, in words.
-fn without_copy(cluster: &mut Cluster) -> Vec<String> {
+/// The replicas of these that have not their masters' data yet, in words.
+fn without_copy(cluster: &mut Cluster, which: impl Fn(NodeId) -> bool) -> Vec<String> {
     let infos = server_info::ask(cluster, &[]);
-    let told = cluster.members().iter().zip(infos);
+    let told = cluster.members().iter().zip(infos).filter(|(member, _)| which(member.id()));
     let missing = |(member, info): (&Member, Option<ServerInfo>)| {
         Some(out_of_step(member.endpoint(), &missing_copy(&info?)?))
     };

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::departure::Departure;
 use super::moves::carry_out;
 use super::operation::{Operation, Recovery};
+use crate::cluster::served::await_copies;
 use crate::error::Result;
 use crate::migrate::MigrateOptions;
 use crate::{Cluster, Context, Endpoint, Member, MembershipError, Settings};
@@ -71,14 +72,18 @@ impl Operation for DelNode {
 
     /// # Errors
     /// Those of [`migrate`](crate::migrate::migrate); [`Error::NotSettled`](crate::Error::NotSettled) for a master that holds keys, or that
-    /// others take for the owner of slots; [`Error::Membership`](crate::Error::Membership) for nodes that would not forget it, when all else is done.
+    /// others take for the owner of slots; [`Error::Membership`](crate::Error::Membership) for nodes that would not forget it, and
+    /// [`Error::NotSettled`](crate::Error::NotSettled) for replicas of it without another master's data, when all else is done.
     fn apply(&self, plan: Removal, cluster: &mut Cluster, context: Context<'_>) -> Result<Removal> {
+        let replicas = cluster.replicas_of(plan.node).filter(|replica| replica.is_up());
+        let replicas: Vec<NodeId> = replicas.map(Member::id).collect();
         if !plan.moves.is_empty() {
             carry_out(cluster, &plan.moves, &self.migration, context)?;
             cluster.refresh();
         }
         let departure = Departure::plan(cluster, plan.node)?;
         departure.apply(cluster, context)?;
+        await_copies(cluster, &replicas, context)?;
         Ok(Removal { reassigned: departure.reassigned, ..plan })
     }
 }
