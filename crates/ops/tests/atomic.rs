@@ -421,7 +421,7 @@ fn what_a_job_leaves_is_cleared_away_before_migrate_begins() {
     assert_settled(&lab);
 }
 
-/// The slots go on from whoever serves them now, or it is said that this is another; no key is lost.
+/// The move continues from the master that serves the slots now, or fails and names it; no key is lost.
 #[test]
 fn a_source_that_is_failed_over_meanwhile_is_no_loss() {
     for server in FAMILIES {

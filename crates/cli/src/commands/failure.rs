@@ -4,7 +4,6 @@ use std::io;
 
 use redistrib_ops::Error;
 use redistrib_ops::lab::Failure;
-use redistrib_ops::model::Finding;
 use serde::Serialize;
 
 use super::Outcome;
@@ -99,15 +98,4 @@ fn in_peers_words(error: &Error) -> Option<String> {
         Error::NoSuchNode { id, .. } => format!("No such node ID {id}"),
         _ => return None,
     })
-}
-
-/// Whether redis-cli's check finds this wrong.
-pub(super) fn is_wrong_to_peers(finding: &Finding) -> bool {
-    matches!(
-        finding,
-        Finding::Disagreement { .. }
-            | Finding::OpenSlots(_)
-            | Finding::Uncovered { .. }
-            | Finding::Unserved { .. }
-    )
 }

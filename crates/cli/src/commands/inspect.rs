@@ -5,7 +5,6 @@ mod watch;
 use redistrib_ops::model::sample::NodeState;
 use redistrib_ops::{Cluster, Endpoint, Report, inspect};
 
-use super::failure::is_wrong_to_peers;
 use super::{Outcome, Session};
 use crate::args::{CheckArgs, InfoArgs, ListArgs, ReportArgs, StatusArgs};
 use crate::render::json::{ClusterDocument, is_healthy};
@@ -77,7 +76,7 @@ pub(super) fn check_before(session: &Session, cluster: &mut Cluster, nodes: bool
     let mut lines = render::check(&report, &seed, false);
     lines.retain(|line| (nodes || !is_block(line)) && !line.starts_with("[INFO]"));
     session.output.lines(lines);
-    !report.findings.iter().any(is_wrong_to_peers)
+    !report.findings.iter().any(render::is_wrong_to_peers)
 }
 
 /// Asks the cluster and prints the lines made of its report, or the report itself as JSON.

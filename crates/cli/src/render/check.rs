@@ -37,13 +37,17 @@ pub fn next_steps(report: &Report) -> Vec<String> {
 
 /// Whether redis-cli has a sentence for it, so that it stands in a section of its own.
 fn has_section(finding: &Finding) -> bool {
+    is_wrong_to_peers(finding) || matches!(finding, Finding::MultipleOwners { .. })
+}
+
+/// Whether redis-cli's check finds this wrong.
+pub fn is_wrong_to_peers(finding: &Finding) -> bool {
     matches!(
         finding,
         Finding::Disagreement { .. }
             | Finding::OpenSlots(_)
             | Finding::Uncovered { .. }
             | Finding::Unserved { .. }
-            | Finding::MultipleOwners { .. }
     )
 }
 

@@ -17,7 +17,7 @@ mod size;
 mod status;
 mod transfer;
 
-pub use check::{check, is_covered, next_steps};
+pub use check::{check, is_covered, is_wrong_to_peers, next_steps};
 pub use create::create;
 pub use declared::plan;
 pub use fix::{blocked, fix};
