@@ -121,7 +121,8 @@ fn addresses_that_are_announced_wrongly_are_named() {
     }
     let host = field.finds("replicas-on-masters-host");
     advises(&host, "notice", "on another host");
-    field.check().expect(0);
+    // Nodes may still hear of each other's new addresses.
+    field.poll("a notice does no harm", || field.document(0)["healthy"] == true);
     field.tell(replica, "CONFIG SET cluster-announce-ip 127.0.0.2");
     field.poll("no shard of node 0 is on one host", || {
         let told = field.document(0);
