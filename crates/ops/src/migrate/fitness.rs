@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use redistrib_cluster_model::fitness::{
-    End, Obstacle, SETTINGS, Unfit, Weight, is_little, judge, judge_refusal,
+    End, Obstacle, SETTINGS, Unfit, Weight, judge, judge_refusal,
 };
 use redistrib_cluster_model::{Member, Move, NodeId, ServerInfo, Slot, SlotSet};
 use redistrib_resp::{Command, Reply};
 
-use super::shared::Shared;
 use crate::candidate::Candidate;
-use crate::error::{Error, Result};
-use crate::{Cluster, Connection, Pair, Refusal, server_info};
+use crate::error::Result;
+use crate::{Cluster, Connection, Refusal, server_info};
 
 /// How many keys of a source are looked at for a small one.
 const KEYS_LOOKED_AT: usize = 5;
@@ -104,29 +103,6 @@ pub(super) fn passing(cluster: &mut Cluster, moves: &[Move]) -> Option<String> {
     Some(passing.to_string())
 }
 
-/// Looks again at what a pair's nodes tell of themselves: they may have become unfit since the first slots moved. Returns
-/// whether what moves is little. Both are asked over connections of the pair's own, so that nobody else waits.
-///
-/// # Errors
-/// [`Error::Unfit`]; those of [`Shared::connect`].
-pub(super) fn refuse_unfit_now(shared: &Shared<'_>, step: &Move) -> Result<bool> {
-    let (source, target, _) = shared.connect(Pair { from: step.from, to: step.to })?;
-    let end = |id, mut connection: Connection| {
-        let info = server_info::ask_one(&mut connection, &SETTINGS).ok();
-        shared.idle.keep(id, connection);
-        let cluster = shared.cluster();
-        let member = cluster.member(id)?;
-        Ok::<End, Error>(End { node: named(member), slots: member.node().slots.clone(), info })
-    };
-    let ends = [end(step.from, source)?, end(step.to, target)?];
-    let mut found = judge(&ends, std::slice::from_ref(step));
-    found.retain(|obstacle| obstacle.weight() == Weight::Refusal);
-    if !found.is_empty() {
-        return Err(Error::Unfit(found));
-    }
-    Ok(is_little(&ends[0], &step.slots))
-}
-
 /// What all ends of the moves tell of themselves.
 fn ask(cluster: &mut Cluster, moves: &[Move]) -> Vec<End> {
     let ends: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
@@ -145,7 +121,7 @@ fn member(cluster: &Cluster, id: NodeId) -> Option<Member> {
     cluster.member(id).ok().map(named)
 }
 
-fn named(member: &crate::Member) -> Member {
+pub(super) fn named(member: &crate::Member) -> Member {
     Member { id: member.id(), address: member.endpoint().to_string() }
 }
 

@@ -11,6 +11,7 @@ mod burst;
 mod bus;
 mod commit;
 mod copy;
+mod counted;
 mod counts;
 mod databases;
 mod evictions;

@@ -4,6 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use redistrib_cluster_model::Move;
+use redistrib_cluster_model::fitness::{End, SETTINGS, Weight, is_little, judge};
 use redistrib_cluster_model::plan::schedule::Schedule;
 
 use super::atomic::{self, Outcome};
@@ -12,7 +13,7 @@ use super::pair::PairWork;
 use super::shared::Shared;
 use super::turns::Turn;
 use crate::error::{Error, Result};
-use crate::{Event, Method, Pair, limits};
+use crate::{Connection, Event, Method, Pair, limits, server_info};
 
 /// How many pairs are worked on at a time, at most, and how many connections one of them may have open.
 const MOST_PAIRS: usize = 128;
@@ -91,10 +92,10 @@ fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
     let is_small = step.slots.len() <= Schedule::FEW;
     let may_share = is_small && atomic::is_out_of_question(shared, pair);
     let mut turn = (!may_share).then(|| shared.turns.of(pair));
-    if !fitness::refuse_unfit_now(shared, step)? && turn.is_none() {
+    if !refuse_unfit_now(shared, step)? && turn.is_none() {
         // Other pairs of its nodes may be at work for long, and it opens no slot before they are through.
         turn = Some(shared.turns.of(pair));
-        fitness::refuse_unfit_now(shared, step)?;
+        refuse_unfit_now(shared, step)?;
     }
     if shared.is_stopping() {
         return Ok(());
@@ -112,6 +113,33 @@ fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
         shared.context.tell(Event::PairFinished { pair });
     }
     Ok(())
+}
+
+/// Looks again at what a pair's nodes tell of themselves: they may have become unfit since the first slots moved. Returns
+/// whether what moves is little. Both are asked over connections of the pair's own, so that nobody else waits.
+///
+/// # Errors
+/// [`Error::Unfit`]; those of [`Shared::connect`].
+fn refuse_unfit_now(shared: &Shared<'_>, step: &Move) -> Result<bool> {
+    let (source, target, _) = shared.connect(Pair { from: step.from, to: step.to })?;
+    let end = |id, mut connection: Connection| {
+        let info = server_info::ask_one(&mut connection, &SETTINGS).ok();
+        shared.idle.keep(id, connection);
+        let cluster = shared.cluster();
+        let member = cluster.member(id)?;
+        Ok::<End, Error>(End {
+            node: fitness::named(member),
+            slots: member.node().slots.clone(),
+            info,
+        })
+    };
+    let ends = [end(step.from, source)?, end(step.to, target)?];
+    let mut found = judge(&ends, std::slice::from_ref(step));
+    found.retain(|obstacle| obstacle.weight() == Weight::Refusal);
+    if !found.is_empty() {
+        return Err(Error::Unfit(found));
+    }
+    Ok(is_little(&ends[0], &step.slots))
 }
 
 /// Where the servers cannot after all, and the caller does not insist, the slots go by MIGRATE: those that have not
