@@ -81,6 +81,8 @@ pub enum NodeState {
     Fail,
     /// It does not answer.
     Down,
+    /// Nothing is known yet: it has not been asked.
+    Unasked,
 }
 
 /// A tool that holds the operation lock, as it names itself to the servers.
@@ -106,6 +108,7 @@ impl NodeState {
             Self::Unlinked => "unlinked",
             Self::Fail => "fail",
             Self::Down => "down",
+            Self::Unasked => "unasked",
         }
     }
 }

@@ -63,7 +63,7 @@ impl News {
     /// Whether it is bad.
     pub fn is_bad(&self) -> bool {
         match self {
-            Self::State { is, .. } => *is != NodeState::Up,
+            Self::State { is, .. } => !matches!(is, NodeState::Up | NodeState::Unasked),
             _ => false,
         }
     }
@@ -96,7 +96,9 @@ fn of_nodes(before: &Sample, now: &Sample) -> Vec<News> {
 fn of_node(old: &NodeSample, new: &NodeSample, before: &Sample, now: &Sample) -> Vec<News> {
     let node = || new.address.clone();
     let mut told = Vec::new();
-    if old.state != new.state {
+    // That a node is well is no news where nothing was known of it.
+    let is_first = old.state == NodeState::Unasked && new.state == NodeState::Up;
+    if old.state != new.state && !is_first {
         told.push(News::State { node: node(), was: old.state, is: new.state });
     }
     let took_over = old.node.is_replica() && new.node.is_master();
@@ -120,6 +122,9 @@ impl fmt::Display for News {
             Self::State { node, is: NodeState::Down, .. } => write!(f, "{node} does not answer"),
             Self::State { node, was: NodeState::Down, is } => {
                 write!(f, "{node} answers again ({})", is.word())
+            }
+            Self::State { node, was: NodeState::Unasked, is } => {
+                write!(f, "{node} is {}", is.word())
             }
             Self::State { node, was, is } => {
                 write!(f, "{node} is {} (was {})", is.word(), was.word())

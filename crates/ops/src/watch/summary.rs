@@ -1,6 +1,6 @@
 //! The sample that the last answers make.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redistrib_cluster_model::findings::replication_lag;
@@ -45,7 +45,8 @@ pub(super) fn sample(
     // While a tool is at work, nodes hear of its moves one after the other.
     let patience = if holder.is_some() { PATIENCE_AT_WORK } else { Duration::ZERO };
     let since = oldest.checked_sub(patience).unwrap_or(began);
-    let mut findings = memory.doubts.settle(snapshot.diagnosis(told), since, spread);
+    let diagnosis = without_unasked(snapshot.diagnosis(told), &seen);
+    let mut findings = memory.doubts.settle(diagnosis, since, spread);
     if holder.is_some() {
         // What a tool is at is no fault; slots that it leaves open are told when it is gone.
         findings.retain(|finding| !matches!(finding, Finding::OpenSlots(_)));
@@ -72,14 +73,27 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A node that has not been asked yet counts as one that does not answer.
+/// A node that has not been asked yet tells nothing; what the model makes of that is taken out of its findings.
 fn view(seat: &Seen) -> NodeView {
     let asked = Address::new(seat.endpoint.host(), seat.endpoint.port().unwrap_or_default());
     match seat.answer.as_ref().map(|answer| &answer.view) {
         Some(Ok(topology)) => NodeView::answered(asked, topology.clone()),
         Some(Err(reason)) => NodeView::unreachable(Some(seat.id), asked, reason),
-        None => NodeView::unreachable(Some(seat.id), asked, "no answer yet"),
+        None => NodeView::unreachable(Some(seat.id), asked, "not asked yet"),
     }
+}
+
+/// Whoever has not been asked yet is not silent.
+fn without_unasked(mut findings: Vec<Finding>, seen: &[Seen]) -> Vec<Finding> {
+    let unasked = seen.iter().filter(|seat| seat.answer.is_none()).map(|seat| seat.id);
+    let unasked: HashSet<NodeId> = unasked.collect();
+    findings.retain(|finding| match finding {
+        Finding::Unreachable { id: Some(id), .. } => !unasked.contains(id),
+        Finding::Unserved { owner, .. } => !unasked.contains(&owner.id),
+        Finding::OpenSlots(open) => !open.state.silent.iter().any(|it| unasked.contains(&it.id)),
+        _ => true,
+    });
+    findings
 }
 
 fn node_sample(node: &Node, seats: &HashMap<NodeId, &Seen>, findings: &[Finding]) -> NodeSample {
@@ -89,7 +103,7 @@ fn node_sample(node: &Node, seats: &HashMap<NodeId, &Seen>, findings: &[Finding]
     let failure = match answer.map(|answer| &answer.view) {
         Some(Ok(_)) => None,
         Some(Err(reason)) => Some(reason.clone()),
-        None if seat.is_some() => Some("no answer yet".into()),
+        None if seat.is_some() => None,
         None => Some("its address is not known".into()),
     };
     let mut figures = info.map(Figures::of).unwrap_or_default();
@@ -102,7 +116,11 @@ fn node_sample(node: &Node, seats: &HashMap<NodeId, &Seen>, findings: &[Finding]
     NodeSample {
         node: node.clone(),
         address: seat.map_or_else(|| node.address.to_string(), |seat| seat.endpoint.to_string()),
-        state: state(node.id, failure.is_some(), info, findings),
+        state: if answer.is_none() && failure.is_none() {
+            NodeState::Unasked
+        } else {
+            state(node.id, failure.is_some(), info, findings)
+        },
         failure,
         detail: answer.map(|answer| answer.detail.clone()).unwrap_or_default(),
         age_ms: answer.map_or(0, |answer| millis(answer.at.elapsed())),

@@ -1,6 +1,6 @@
 //! How the whole is: what is wrong with it, in words.
 
-use redistrib_ops::model::sample::{Heavy, Sample};
+use redistrib_ops::model::sample::{Heavy, NodeState, Sample};
 use redistrib_ops::model::{Finding, NodeId, Severity};
 
 use super::paint::{Canvas, lines_of};
@@ -20,23 +20,34 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     let Some(sample) = scene.history.last() else { return };
     let theme = canvas.theme;
     let (word, tone) = verdict(sample);
-    let mut x = canvas.text(0, 0, "redis-trib top ", theme.head());
-    x = canvas.text(x, 0, &format!("{} ", scene.source), theme.head());
+    let name = format!("redis-trib top {} ", scene.source);
+    let is_narrow = canvas.area.width < FEW;
+    // How it is comes first where there is little room.
+    let mut x = if is_narrow { 0 } else { canvas.text(0, 0, &name, theme.head()) };
     x = canvas.text(x, 0, &word, theme.tone(tone));
     let clock = format!("  {} UTC", underway::clock(sample.at_ms));
     x = canvas.text(x, 0, &clock, theme.faint());
     if scene.view.is_paused {
         canvas.text(x, 0, "  PAUSED", theme.tone(Tone::Odd));
     }
-    canvas.text(0, 1, &totals(sample), ratatui::style::Style::new());
     let height = canvas.area.height;
     let troubles = troubles(scene.history);
-    let mut y = 2;
+    let mut y = 1;
+    let is_squeezed = height < self::height(canvas.area.width, scene.history).min(4);
+    if !is_squeezed {
+        canvas.text(0, y, &totals(sample), ratatui::style::Style::new());
+        y += 1;
+    }
     for (told, (tone, text)) in troubles.iter().enumerate() {
         let left = height.saturating_sub(y);
         if left == 0 {
             // The rest is not passed over in silence.
-            let more = format!(" … and {} more: see `redis-trib check`", troubles.len() - told);
+            let more = troubles.len() - told;
+            let more = if is_narrow {
+                format!(" … {more} more")
+            } else {
+                format!(" … and {more} more: see `redis-trib check`")
+            };
             let x =
                 canvas.area.width.saturating_sub(u16::try_from(more.chars().count()).unwrap_or(0));
             canvas.text(x, height.saturating_sub(1), &more, theme.cursor());
@@ -45,6 +56,9 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
         y += canvas.words(y, left.min(most_lines(told)), text, theme.tone(*tone));
     }
 }
+
+/// So few columns are too narrow for whole sentences.
+const FEW: u16 = 60;
 
 /// How many lines all of it takes.
 pub(super) fn height(width: u16, history: &History) -> u16 {
@@ -56,12 +70,25 @@ pub(super) fn height(width: u16, history: &History) -> u16 {
 /// The whole in a word, with how good that is.
 fn verdict(sample: &Sample) -> (String, Tone) {
     let count = |severity| sample.findings.iter().filter(|it| it.severity() == severity).count();
+    let unasked = sample.nodes.iter().filter(|it| it.state == NodeState::Unasked).count();
     match (count(Severity::Error), count(Severity::Warning)) {
+        (0, 0) if unasked > 0 => (
+            format!("nothing is wrong so far, {} still to be asked", counted(unasked, "node")),
+            Tone::Odd,
+        ),
         (0, 0) if !sample.heavy().is_empty() => ("[OK] nothing is broken".into(), Tone::Good),
         (0, 0) => ("[OK] nothing is wrong".into(), Tone::Good),
-        (0, warnings) => (format!("[WARNING] {warnings} warnings"), Tone::Odd),
-        (errors, warnings) => (format!("[ERR] {errors} errors, {warnings} warnings"), Tone::Bad),
+        (0, warnings) => (format!("[WARNING] {}", counted(warnings, "warning")), Tone::Odd),
+        (errors, 0) => (format!("[ERR] {}", counted(errors, "error")), Tone::Bad),
+        (errors, warnings) => {
+            let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+            (format!("[ERR] {errors}, {warnings}"), Tone::Bad)
+        }
     }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 fn totals(sample: &Sample) -> String {
