@@ -5,8 +5,7 @@ use redistrib_cli::top::{
     History, Page, Panel, Scene, Shade, Theme, View, Wish, frame, picture, steps,
 };
 use redistrib_ops::model::Slot;
-use redistrib_ops::model::sample::Sample;
-use redistrib_ops::model::sample::SlotStats;
+use redistrib_ops::model::sample::{NodeState, Sample, SlotStats};
 
 const SAMPLE: &str = include_str!("sample.json");
 /// What the terminal is not to obey, what is wider than it seems, and what is longer than any screen.
@@ -50,6 +49,35 @@ fn a_cluster_that_is_ill_looks_so() {
     let shown = frame(&scene(&history, &View::default()), 100, 36).join("\n");
     let expected = include_str!("ill.txt");
     assert_eq!(shown.trim_end(), expected.trim_end(), "\n{shown}");
+}
+
+#[test]
+fn the_smallest_screen_says_what_is_wrong() {
+    let history = history_of(SAMPLE);
+    let shown = frame(&scene(&history, &View::default()), 20, 5);
+    assert!(shown[0].starts_with("[ERR] 4 errors") && shown[1] == "[ERR] node", "{shown:?}");
+    assert!(shown[2].ends_with("… 5 more") && shown[4].contains("10.0.0.1:7000"), "{shown:?}");
+}
+
+/// A node that has not been asked is neither well nor ill, and that it answers is no news.
+#[test]
+fn nodes_that_are_still_to_be_asked_are_told_apart() {
+    let mut sample: Sample = serde_json::from_str(SAMPLE).unwrap();
+    sample.findings.clear();
+    sample.nodes.iter_mut().for_each(|it| (it.state, it.failure) = (NodeState::Up, None));
+    let mut before = sample.clone();
+    before.nodes[1].state = NodeState::Unasked;
+    let mut history = History::default();
+    let mut look = |sample| {
+        history.push(sample);
+        frame(&scene(&history, &View::default()), 120, 36).join("\n")
+    };
+    let first = look(before);
+    assert!(first.contains(" nothing is wrong so far, 1 node still to be asked"), "{first}");
+    assert!(first.contains("10.0.0.2:7000 master  unasked"), "{first}");
+    let second = look(sample);
+    assert!(!second.contains("10.0.0.2:7000 answers again"), "{second}");
+    assert!(!second.contains("10.0.0.2:7000 is up"), "{second}");
 }
 
 #[test]

@@ -81,6 +81,9 @@ fn nobody_who_answers_is_not_nobody_there() {
     let (lab, nodes) = cluster("redis-8.6");
     let seed = nodes[0].parse().unwrap();
     let watch = Watch::start(&seed, &Settings::default(), Duration::from_millis(100)).unwrap();
+    // Whoever has not been asked yet is not silent.
+    let first = watch.sample();
+    assert!(first.findings.is_empty(), "{first:?}");
     watch.await_all(Duration::from_secs(60));
     let before = watch.sample();
     assert!(before.nodes.len() == 6 && before.unserved().is_empty(), "{before:?}");

@@ -42,6 +42,11 @@ pub(crate) fn links_to_master() -> Command {
     Command::from_args(["CLIENT", "LIST", "TYPE", "master"])
 }
 
+/// `CLIENT UNPAUSE`: serves writes that wait.
+pub(crate) fn unpause() -> Command {
+    Command::from_args(["CLIENT", "UNPAUSE"])
+}
+
 /// `SELECT database`, for the commands that follow.
 pub(crate) fn select(database: u32) -> Command {
     Command::new("SELECT").arg(database)

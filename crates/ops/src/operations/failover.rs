@@ -18,7 +18,7 @@ use crate::operations::votes;
 use crate::wait::until_settled;
 use crate::{
     Cluster, Connection, Context, Endpoint, Member, MembershipError, Refusal, Settings, Step,
-    limits,
+    limits, server_info,
 };
 
 /// A server gives a failover up after 5 s (`CLUSTER_MF_TIMEOUT` in its source), as where a vote did not come in time, and says so
@@ -181,7 +181,22 @@ impl Failover {
                 asked = Instant::now();
             }
             Ok(self.missing(cluster))
-        })
+        })?;
+        self.let_writes_go(cluster);
+        Ok(())
+    }
+
+    /// Redis before 6.2.7 keeps writes that it held up as a master until 10 s are over, though it follows the new one long since
+    /// (`resetManualFailover` in its source). Now it sends them on. Where it may not be told, they wait.
+    fn let_writes_go(&self, cluster: &mut Cluster) {
+        let Ok(old) = cluster.member_mut(self.master.id) else { return };
+        let Ok(old) = old.connection() else { return };
+        let told = server_info::ask_one(old, &[]).unwrap_or_default();
+        let patch = told.field("redis_version").and_then(|it| it.strip_prefix("6.2."));
+        if patch.and_then(|patch| patch.parse().ok()).is_some_and(|patch: u32| patch < 7) {
+            // A failure has no other meaning than that they wait.
+            drop(old.call(&commands::unpause()));
+        }
     }
 
     /// Asks the replica. One that has come a moment ago may have no bus link to its master yet, and then takes it for dead.

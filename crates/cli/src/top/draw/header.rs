@@ -35,7 +35,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
     let mut y = 1;
     let is_squeezed = height < self::height(canvas.area.width, scene.history).min(4);
     if !is_squeezed {
-        canvas.text(0, y, &totals(sample), ratatui::style::Style::new());
+        canvas.text(0, y, &totals(sample, canvas.area.width), ratatui::style::Style::new());
         y += 1;
     }
     for (told, (tone, text)) in troubles.iter().enumerate() {
@@ -91,18 +91,22 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-fn totals(sample: &Sample) -> String {
+/// As much as there is room for.
+fn totals(sample: &Sample, width: u16) -> String {
     let masters = sample.masters().count();
-    format!(
-        "{masters} masters, {} replicas, {:.1}% of slots served, {} keys, {} memory, {} ops/s, in {}/s, out {}/s",
-        sample.nodes.len() - masters,
-        sample.served_percent(),
-        short(sample.sum_of_masters(|it| it.keys)),
-        size(sample.sum(|it| it.memory)),
-        short(sample.sum(|it| it.ops)),
-        size(sample.sum(|it| it.net_in)),
-        size(sample.sum(|it| it.net_out)),
-    )
+    let told = [
+        format!("{masters} masters"),
+        format!("{} replicas", sample.nodes.len() - masters),
+        format!("{:.1}% of slots served", sample.served_percent()),
+        format!("{} keys", short(sample.sum_of_masters(|it| it.keys))),
+        format!("{} memory", size(sample.sum(|it| it.memory))),
+        format!("{} ops/s", short(sample.sum(|it| it.ops))),
+        format!("in {}/s", size(sample.sum(|it| it.net_in))),
+        format!("out {}/s", size(sample.sum(|it| it.net_out))),
+    ];
+    let fitting = (1..=told.len()).map(|count| told[..count].join(", "));
+    let fitting = fitting.take_while(|line| line.chars().count() <= usize::from(width));
+    fitting.last().unwrap_or_else(|| told[0].clone())
 }
 
 /// What is wrong, the worst first, and which shard carries too much.
