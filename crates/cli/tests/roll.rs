@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use redistrib_benches::load::{Load, Options};
 use redistrib_ops::lab::{NodeState, NodeStatus, TempLab, TestServer};
+use redistrib_ops::lock::Lock;
+use redistrib_ops::{Cancel, Cluster, Context, Settings, Silent};
 use serde_json::Value;
 use support::{Run, addresses, becomes_well, program, trib};
 
@@ -33,6 +35,7 @@ impl Stage {
             "set -e\necho \"$REDIS_TRIB_ROLE at $REDIS_TRIB_HOST\"\n{PROGRAM} lab kill --dir {dir} $REDIS_TRIB_PORT >/dev/null\n\
              if [ -e {dir}/broken ]; then exit 0; fi\n\
              while [ -e {dir}/held ]; do sleep 0.02; done\n\
+             if [ -e {dir}/empty ]; then rm -rf {dir}/$REDIS_TRIB_PORT/dump.rdb {dir}/$REDIS_TRIB_PORT/appendonlydir; fi\n\
              {PROGRAM} lab start --dir {dir} $REDIS_TRIB_PORT >/dev/null\n"
         );
         let script = lab.dir().join("restart.sh");
@@ -50,6 +53,14 @@ impl Stage {
         let (master, replica) = (self.nodes[0].clone(), self.replica());
         let words = ["roll", &self.nodes[1], "--exec", &self.script, "--yes", "--only"];
         words.into_iter().map(str::to_owned).chain([format!("{master},{replica}")]).collect()
+    }
+
+    /// Whoever is started from now on is of this server.
+    fn serve_by(&self, server: &'static str) {
+        let record = self.lab.dir().join("lab.json");
+        let mut lab: Value = serde_json::from_str(&fs::read_to_string(&record).unwrap()).unwrap();
+        lab["server"] = TestServer::named(server).unwrap().program.display().to_string().into();
+        fs::write(record, lab.to_string()).unwrap();
     }
 
     fn replica(&self) -> String {
@@ -255,6 +266,50 @@ fn interrupted_and_run_again() {
 fn press_ctrl_c(child: &Child) {
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+}
+
+/// The servers of one shard become newer, and its replica cannot become older again: it would have nothing of its master.
+#[test]
+fn versions_go_up_and_not_down() {
+    let stage = Stage::new("redis-8.2", 3, 1);
+    trib(&["exec", "-c", &stage.nodes[1], "SET", "{3300}", "kept"]).expect(0);
+    let (shard, replica) = (stage.shard(), stage.replica());
+    stage.serve_by("redis-8.6");
+    run(&shard).expect(0).shows(&[
+        &format!("[OK] {replica} is back after "),
+        ", Redis 8.2.3 before, Redis 8.6.2 now\n",
+        &format!("[OK] {} is back after ", stage.nodes[0]),
+        ", Redis 8.2.3 before, Redis 8.6.2 now\n",
+        "[OK] 2 nodes are done",
+    ]);
+    stage.serve_by("redis-8.2");
+    // The old server refuses to begin with the new one's data; without any it asks its master for them, and cannot read these.
+    stage.mark("empty", true);
+    let words = ["roll", &stage.nodes[1], "--exec", &stage.script, "--yes", "--only", &replica];
+    trib(&[&words[..], &["--timeout", "10000"]].concat()).expect(1).complains(&[
+        &format!("{replica} was Redis 8.6.2, has come back as Redis 8.2.3, and is not in step"),
+        "a downgrade that the data cannot take; nothing is lost",
+        &format!("no node is done; left: {replica}; "),
+    ]);
+    stage.serve_by("redis-8.6");
+    trib(&[&words[..], &["--continue", &replica]].concat()).expect(0);
+    becomes_well(&stage.nodes[1]);
+    trib(&["exec", "-c", &stage.nodes[1], "GET", "{3300}"]).expect(0).shows(&["kept"]);
+}
+
+/// While another tool changes the cluster no node is touched.
+#[test]
+fn it_does_not_begin_beside_another_tool() {
+    let stage = Stage::new("redis-7.0", 3, 1);
+    let (before, cancel) = (stage.processes(), Cancel::new());
+    let seed = stage.lab.endpoints().remove(0);
+    let cluster = Cluster::discover(&seed, &Settings::default()).unwrap();
+    let held = Lock::take(&cluster, "reshard", Context::new(&Silent, &cancel)).unwrap();
+    let words = stage.shard();
+    run(&words).expect(1).complains(&["reshard", &std::process::id().to_string()]);
+    assert_eq!(stage.processes(), before);
+    drop((held, cluster));
+    run(&words).expect(0).shows(&["[OK] 2 nodes are done"]);
 }
 
 #[test]

@@ -36,6 +36,13 @@ fn word(node: &NodeSample) -> String {
     }
 }
 
+/// How an id begins, so that the line fits the screen and can be copied; all of it where others begin so, too.
+fn brief(sample: &Sample, id: NodeId) -> String {
+    let short = id.short();
+    let alike = sample.nodes.iter().filter(|it| it.node.id.short() == short).count();
+    if alike > 1 { id.to_string() } else { short }
+}
+
 /// A node that answers, to begin with.
 fn seed(sample: &Sample) -> String {
     let up = sample.nodes.iter().find(|it| it.state == NodeState::Up);
@@ -81,8 +88,8 @@ fn reshard(sample: &Sample, node: &NodeSample) -> Vec<String> {
         format!(
             "  redis-trib reshard {} --from {} --to {} --slots {count}",
             seed(sample),
-            node.node.id,
-            least.node.id
+            brief(sample, node.node.id),
+            brief(sample, least.node.id)
         ),
     ]
 }
