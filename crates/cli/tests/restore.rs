@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -140,6 +141,46 @@ fn a_cluster_comes_back_in_another_shape_with_all_that_it_had() {
     trib(&["exec", "-c", &node, "GET", "k0:5"]).expect(0).shows(&["mine"]);
     restore("valkey-9.1", &folder, &node, &["--replace", "--verify"]).expect(0).shows(&[&all]);
     trib(&["exec", "-c", &node, "GET", "k0:5"]).expect(0).shows(&["value 5 of k0"]);
+}
+
+/// Two masters take what three had; and what a client removes between the writing and the looking is told of.
+#[test]
+fn fewer_masters_take_it_all_and_what_is_gone_again_is_told() {
+    let test_server = named("redis-8.6");
+    let folder = tempfile::tempdir().unwrap();
+    let expected = {
+        let source = TempLab::plain(&test_server, 1).unwrap();
+        let lab = TempLab::cluster(&test_server, 3, 0).unwrap();
+        fill(&mut open(&source.endpoints()[0]), "k", 4000);
+        let node = &addresses(&lab)[0];
+        trib(&["import", node, "--from", &addresses(&source)[0], "--copy"]).expect(0);
+        backup(node, folder.path());
+        states(&lab, 0)
+    };
+    let lab = TempLab::nodes(&test_server, 2).unwrap();
+    let nodes = addresses(&lab);
+    trib(&["start-multi", &nodes[0], &nodes[1]]).expect(0);
+    restore("redis-8.6", folder.path(), &nodes[1], &["--verify"])
+        .expect(0)
+        .shows(&["Verifying 3 files", &format!("{} verified", expected.len())]);
+    assert_same(&states(&lab, 0), &expected, "two masters");
+
+    let is_over = AtomicBool::new(false);
+    let told = thread::scope(|scope| {
+        for endpoint in lab.endpoints() {
+            let is_over = &is_over;
+            scope.spawn(move || {
+                let mut node = open(&endpoint);
+                while !is_over.load(Ordering::SeqCst) {
+                    call(&mut node, &["FLUSHALL"]);
+                }
+            });
+        }
+        let told = restore("redis-8.6", folder.path(), &nodes[1], &["--verify", "--rate", "4000"]);
+        is_over.store(true, Ordering::SeqCst);
+        told
+    });
+    told.expect(1).shows(&["keys were not copied", "it differs in"]);
 }
 
 #[test]
