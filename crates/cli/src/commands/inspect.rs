@@ -54,7 +54,9 @@ pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
         match state {
             None => session.output.line(line),
             Some(NodeState::Up) => session.output.tinted(line, Tone::Good),
-            Some(NodeState::Syncing | NodeState::Loading) => session.output.tinted(line, Tone::Odd),
+            Some(NodeState::Syncing | NodeState::Loading | NodeState::Unasked) => {
+                session.output.tinted(line, Tone::Odd)
+            }
             Some(NodeState::Unlinked | NodeState::Fail | NodeState::Down) => {
                 session.output.tinted(line, Tone::Bad)
             }
