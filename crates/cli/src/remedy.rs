@@ -178,6 +178,9 @@ fn for_moves(error: &MoveError) -> Option<String> {
             ));
         }
         MoveError::Stalled { .. } => "give a longer --timeout if the servers are but slow",
+        MoveError::NotRun { .. } => {
+            "the user's ACL lacks this command, or rename-command in the node's configuration hides it"
+        }
         MoveError::NotOwner { .. } => "`redis-trib list` shows who does",
         MoveError::NoRate => {
             "leave --rate out, or --atomic at auto, which moves them by MIGRATE then"

@@ -55,11 +55,11 @@ pub(crate) fn await_served(
 ///
 /// # Errors
 /// [`Error::NotSettled`] for what is amiss after [`Waits::serving`], or with a replica after [`Waits::standstill`];
-/// [`Error::Cancelled`].
+/// [`Error::Refused`] where a node may not tell; [`Error::Cancelled`].
 pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
     let told = server_info::ask(cluster, &Waits::SETTINGS);
     let waits = Waits::of(told.iter().flatten());
-    serving("all nodes serve", &waits, context, || Ok(unready(cluster)))?;
+    serving("all nodes serve", &waits, context, || unready(cluster, Member::is_up))?;
     copying(&waits, context, || Ok(without_copy(cluster, |_| true)))?;
     await_links(cluster, |_| true, context)
 }
@@ -165,21 +165,39 @@ fn copying(
     })
 }
 
-/// A node that does not serve clients yet, in words.
-pub(crate) fn unready(cluster: &mut Cluster) -> Option<String> {
-    let answers = cluster.broadcast(Member::is_up, &[commands::cluster_info()]);
-    let mut asked = cluster.members().iter().zip(answers);
-    let unready = asked.find(|(_, answer)| match answer {
-        Some(Ok(replies)) => !replies.iter().all(is_ok),
-        Some(Err(_)) => true,
-        None => false,
+/// One of these nodes that does not serve clients yet, in words.
+///
+/// # Errors
+/// The refusal of a node that does not tell, unless it may a moment later: no waiting would heal that.
+pub(crate) fn unready(
+    cluster: &mut Cluster,
+    which: impl Fn(&Member) -> bool,
+) -> Result<Option<String>> {
+    let question = commands::cluster_info();
+    let answers = cluster.hear(which, std::slice::from_ref(&question), |node, replies| {
+        replies
+            .into_iter()
+            .try_fold(true, |ok, reply| Ok(is_ok(&node.accept(&question, reply)?) && ok))
     });
-    unready.map(|(member, _)| still_fails(member.endpoint()))
+    let asked = cluster.members().iter().zip(answers);
+    for (member, answer) in asked.filter_map(|(member, answer)| Some((member, answer?))) {
+        match answer {
+            Ok(true) => {}
+            Ok(false) => return Ok(Some(still_fails(member.endpoint()))),
+            Err(error) if error.refused().is_some_and(|it| !it.is_passing()) => return Err(error),
+            Err(error) => return Ok(Some(error.to_string())),
+        }
+    }
+    Ok(None)
 }
 
 /// A node that does not serve clients, or is a replica without its master's data, in words.
-pub(crate) fn unsettled(cluster: &mut Cluster) -> Option<String> {
-    unready(cluster).or_else(|| without_copy(cluster, |_| true).into_iter().next())
+///
+/// # Errors
+/// Those of [`unready`].
+pub(crate) fn unsettled(cluster: &mut Cluster) -> Result<Option<String>> {
+    let unready = unready(cluster, Member::is_up)?;
+    Ok(unready.or_else(|| without_copy(cluster, |_| true).into_iter().next()))
 }
 
 /// The replicas of these that have not their masters' data yet, in words.

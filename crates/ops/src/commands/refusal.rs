@@ -2,6 +2,9 @@
 
 use crate::Error;
 
+/// What stands before the reason where EXEC itself is refused.
+const ABORTED: &str = "EXECABORT Transaction discarded because of: ";
+
 /// What a server's error reply means, by its code or, where that is `ERR`, by its words.
 ///
 /// ```
@@ -70,6 +73,7 @@ impl Refusal {
     /// Reads the text of an error reply, without the leading `-`.
     pub fn of(text: &[u8]) -> Self {
         let text = String::from_utf8_lossy(text);
+        let text = text.strip_prefix(ABORTED).unwrap_or(&text);
         match text.split(' ').next().unwrap_or_default() {
             "MOVED" => Self::Moved,
             "ASK" => Self::Ask,
@@ -89,7 +93,7 @@ impl Refusal {
             "NOREPLICAS" => Self::TooFewReplicas,
             "DENIED" => Self::Denied,
             "WRONGTYPE" => Self::WrongType,
-            _ => Self::by_words(&text),
+            _ => Self::by_words(text),
         }
     }
 
@@ -162,6 +166,10 @@ mod tests {
             ("ERR This instance has cluster support disabled", Refusal::NoCluster),
             ("ERR invalid password", Refusal::WrongPassword),
             ("OOM command not allowed when used memory > 'maxmemory'.", Refusal::OutOfMemory),
+            (
+                "EXECABORT Transaction discarded because of: NOPERM this user has no permissions to run the 'exec' command",
+                Refusal::NotPermitted,
+            ),
             ("ERR something else: LOADING", Refusal::Other),
             ("MOVEDX 1 h:1", Refusal::Other),
             ("", Refusal::Other),

@@ -133,9 +133,11 @@ fn at_one_moment<'r>(
 ) -> Result<Vec<View<'r>>> {
     let views: Vec<View<'r>> = replies.iter().map(Reply::view).collect();
     let [multi, plain @ .., exec] = &views[..] else { return Ok(Vec::new()) };
-    let answers = match multi.as_error() {
-        None if exec.as_error().is_none() => exec.elements().collect(),
-        _ => plain.to_vec(),
+    let answers = match (multi.as_error(), exec.as_error()) {
+        (None, None) => exec.elements().collect(),
+        // What was refused before EXEC tells more than EXEC's own refusal.
+        (None, Some(_)) => views[1..].to_vec(),
+        (Some(_), _) => plain.to_vec(),
     };
     let mut answered = transaction[1..].iter().zip(&answers);
     match answered.find_map(|(command, answer)| node.refusal(command, *answer)) {

@@ -35,6 +35,7 @@ mod source;
 mod stale;
 mod taking;
 mod tally;
+mod trials;
 mod trouble;
 mod turns;
 mod undo;

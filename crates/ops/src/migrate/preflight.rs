@@ -9,8 +9,8 @@ use super::atomic::finish_running_at;
 use super::fitness;
 use super::options::MigrateOptions;
 use crate::agreement::disagreement;
-use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
+use crate::served;
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member, MoveError};
 
@@ -42,10 +42,12 @@ pub(super) fn check(
         }
         let unready = disagreement(cluster, Member::is_master)
             .or_else(|| stranger(cluster, &targets))
-            .or_else(|| unheard_epoch(cluster, moves))
-            .or_else(|| not_ok(cluster, &both))
-            .or_else(|| fitness::passing(cluster, moves));
-        Ok(unready)
+            .or_else(|| unheard_epoch(cluster, moves));
+        let unready = match unready {
+            None => served::unready(cluster, |member| both.contains(&member.id()))?,
+            unready => unready,
+        };
+        Ok(unready.or_else(|| fitness::passing(cluster, moves)))
     })?;
     refuse_unfit(cluster, moves, context)?;
     refuse_open_slots(cluster, moves, context)?;
@@ -98,24 +100,6 @@ fn unheard_epoch(cluster: &Cluster, moves: &[Move]) -> Option<String> {
         let (node, other) = (target.endpoint(), source.endpoint());
         (known < source.node().config_epoch)
             .then(|| format!("{node} has not heard of the config epoch of {other} yet"))
-    })
-}
-
-/// A source or target that thinks that the cluster does not work.
-fn not_ok(cluster: &mut Cluster, nodes: &BTreeSet<NodeId>) -> Option<String> {
-    let command = crate::commands::cluster_info();
-    let answers = cluster.broadcast(|member| nodes.contains(&member.id()), &[command]);
-    let asked = cluster.members().iter().zip(answers);
-    asked.filter_map(|(member, answer)| Some((member, answer?))).find_map(|(member, answer)| {
-        let node = member.endpoint();
-        match answer {
-            Err(error) => Some(error.to_string()),
-            Ok(replies) => {
-                let info = replies.first().map(info_in).unwrap_or_default();
-                let state = info.field("cluster_state").unwrap_or("unknown");
-                (state != "ok").then(|| format!("{node} says that the cluster's state is {state}"))
-            }
-        }
     })
 }
 

@@ -11,6 +11,7 @@ use redistrib_resp::{Command, View};
 
 use super::commands;
 use super::link::Link;
+use super::trials;
 use crate::error::{Error, Result};
 
 /// What a target is sent for a number of slots.
@@ -43,8 +44,16 @@ impl Taking {
     /// subcommands. Whoever says nothing of that kind is sent nothing but plain SETSLOTs.
     pub(super) fn ask(target: &mut Link<'_>) -> Result<Self> {
         let about = |what: &str| Command::new("COMMAND").arg(what).arg("cluster|setslot");
-        let questions = [about("INFO"), about("DOCS"), Command::new("MULTI"), Command::new("EXEC")];
+        let mut questions =
+            vec![about("INFO"), about("DOCS"), Command::new("MULTI"), Command::new("EXEC")];
+        let tried_from = questions.len();
+        questions.extend(trials::of_target());
         let replies = target.pipeline(&questions)?;
+        trials::judge(
+            target,
+            &questions[tried_from..],
+            replies.get(tried_from..).unwrap_or_default(),
+        )?;
         let Some([info, docs, _, exec]) = replies.first_chunk() else { return Ok(Self::OneByOne) };
         let is_old = info.view().elements().next().is_some_and(|about| about.is_null());
         let docs = docs.view().wire();

@@ -133,6 +133,14 @@ pub enum MoveError {
         /// A node by which to find the cluster.
         seed: Endpoint,
     },
+    /// A command that no slot can move without.
+    #[error("{node} does not run a command that moving slots needs: {reply}")]
+    NotRun {
+        /// The source or the target.
+        node: Endpoint,
+        /// Its words.
+        reply: String,
+    },
     /// A source whose slots a replica of it has taken over.
     #[error("{0} is no master any more: another has taken over its slots")]
     TakenOver(Endpoint),

@@ -126,8 +126,10 @@ pub(super) fn await_rest(
 ) -> Result<()> {
     until_settled(patience, context.cancel, || {
         cluster.refresh();
-        let seen = agreement::disagreement(cluster, |_| true).or_else(|| suspicion(cluster));
-        Ok(seen.or_else(|| unsettled(cluster)))
+        match agreement::disagreement(cluster, |_| true).or_else(|| suspicion(cluster)) {
+            None => unsettled(cluster),
+            seen => Ok(seen),
+        }
     })
 }
 

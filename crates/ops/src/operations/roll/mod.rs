@@ -297,7 +297,10 @@ fn refuse_ill(cluster: &mut Cluster) -> Result<()> {
             return Err(MoveError::Open { slot: *slot, node, seed }.into());
         }
     }
-    let amiss = agreement::disagreement(cluster, |_| true).or_else(|| unready(cluster));
+    let amiss = match agreement::disagreement(cluster, |_| true) {
+        None => unready(cluster, Member::is_up)?,
+        amiss => amiss,
+    };
     amiss
         .map_or(Ok(()), |what| Err(RollError::Unwell { what, seed: cluster.seed().clone() }.into()))
 }
