@@ -176,7 +176,7 @@ fn file_name(server: &str, endpoint: &Endpoint, id: NodeId) -> String {
 }
 
 /// Writes a file that only its owner may read. It is complete or absent: it is written beside its place and renamed at
-/// the end.
+/// the end. A device or a pipe, as `/dev/stdout`, is written to as it is: a file in its place would be the end of it.
 ///
 /// # Errors
 /// [`Error::File`](crate::Error::File), and those of `fill`.
@@ -184,6 +184,12 @@ pub fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
 ) -> Result<()> {
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        let file = OpenOptions::new().write(true).open(path);
+        let mut sink = BufWriter::new(file.map_err(|source| Error::file(path, source))?);
+        fill(&mut sink)?;
+        return sink.flush().map_err(|source| Error::file(path, source));
+    }
     let mut partial = Partial::create(path)?;
     fill(&mut partial.sink)?;
     partial.keep()
@@ -221,7 +227,9 @@ impl Drop for Partial {
 }
 
 fn beside(path: &Path) -> PathBuf {
-    path.with_extension("part")
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
 }
 
 /// A folder that only its owner may look into, unless it is there already.
@@ -253,5 +261,46 @@ fn remove_file(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::FileTypeExt;
+
+    use super::*;
+
+    fn write(path: &Path) {
+        write_whole(path, |sink| {
+            sink.write_all(b"whole").map_err(|source| Error::file(path, source))
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_saved_takes_the_place_of_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let [saved, other] = ["x.rdb", "x.part"].map(|name| folder.path().join(name));
+        fs::write(&other, "another's").unwrap();
+        write(&saved);
+        assert_eq!(fs::read(&saved).unwrap(), b"whole");
+        assert_eq!(fs::read(&other).unwrap(), b"another's");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    /// Where root had a plan saved in a device, the device was gone.
+    #[test]
+    fn what_is_no_file_is_written_to_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let mut reader = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        write(&pipe);
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        let mut text = [0; 5];
+        reader.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"whole");
     }
 }
