@@ -289,6 +289,9 @@ fn for_refusal(reply: &[u8]) -> Option<&'static str> {
         Refusal::Loading | Refusal::MasterDown | Refusal::TryAgain => {
             "the node is not ready yet; try again in a moment"
         }
+        Refusal::Busy => {
+            "a script has the node to itself: wait until it ends or end it (SCRIPT KILL), and give the command again"
+        }
         Refusal::ClusterDown => "run `redis-trib check` to see what the cluster lacks",
         Refusal::TooFewReplicas => {
             "no replica of the node acknowledged the change in time: see whether its replicas are up and in sync"

@@ -210,11 +210,12 @@ impl Partial {
 
     /// Puts it in its place.
     fn keep(mut self) -> Result<()> {
-        self.kept = true;
         let placed = self.sink.flush().and_then(|()| self.sink.get_ref().sync_all());
         placed
             .and_then(|()| fs::rename(beside(&self.path), &self.path))
-            .map_err(|source| Error::file(&self.path, source))
+            .map_err(|source| Error::file(&self.path, source))?;
+        self.kept = true;
+        Ok(())
     }
 }
 
@@ -288,6 +289,15 @@ mod tests {
         assert_eq!(fs::read(&saved).unwrap(), b"whole");
         assert_eq!(fs::read(&other).unwrap(), b"another's");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_put_in_its_place_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("place");
+        fs::create_dir(&place).unwrap();
+        Partial::create(&place).unwrap().keep().unwrap_err();
+        assert!(!beside(&place).exists());
     }
 
     /// Where root had a plan saved in a device, the device was gone.
