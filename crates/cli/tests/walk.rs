@@ -297,7 +297,7 @@ fn deleting(field: &Field) {
     wrong(format!("redis-cli --cluster del-node {a} {NOBODY}"), &["No such node ID", NOBODY]);
     right(
         format!("redis-cli --cluster del-node {a} {}", id(d)),
-        &["CLUSTER RESET HARD", "CLUSTER FORGET"],
+        &["CLUSTER RESET SOFT", "CLUSTER FORGET"],
     );
     right(format!("del_node --addr {e}"), &["CLUSTER FORGET"]);
     right(format!("list {a}"), &["Total 4 nodes, 3 masters, 0 fail"]);

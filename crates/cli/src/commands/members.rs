@@ -8,7 +8,7 @@ use anyhow::bail;
 use redistrib_ops::model::{Move, NodeId, NodeName};
 use redistrib_ops::{
     AddNode, Added, Addition, Answer, AskedRole, Cluster, DelNode, Dialogue, Endpoint, Error,
-    NewRole, Removal, SetTimeout, Shutdown, TimeoutPlan,
+    Member, NewRole, Removal, SetTimeout, Shutdown, TimeoutPlan,
 };
 use serde::Serialize;
 
@@ -16,8 +16,9 @@ use super::host::go_on;
 use super::inspect::check_before;
 use super::{Outcome, Session, moves};
 use crate::args::{AddNodeArgs, DelNodeArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs};
-use crate::output::Output;
+use crate::output::{Output, tell_error};
 use crate::render::json::ObstacleDocument;
+use crate::shell::explain;
 use crate::voice;
 
 /// What `add-node` ends with under `--json`, and its plan under `--dry-run`.
@@ -132,6 +133,7 @@ pub(super) fn del_node(args: &DelNodeArgs) -> anyhow::Result<Outcome> {
         which: args.id.clone(),
         drain: args.drain,
         migration: args.migration.options(),
+        keeps_id: voice::peer().is_some(),
     };
     take_out(&session, request)
 }
@@ -144,6 +146,7 @@ pub(super) fn quit(args: &QuitArgs) -> anyhow::Result<Outcome> {
         which: args.which.clone(),
         drain: true,
         migration: args.migration.options(),
+        keeps_id: false,
     };
     take_out(&session, request)
 }
@@ -184,6 +187,10 @@ impl Dialogue<DelNode, Session> for DelNodeDialogue {
             }
         })?;
         tell_removal(&id);
+        if let Some(peer) = voice::peer() {
+            let silent = cluster.members().iter().filter_map(Member::failure);
+            silent.for_each(|failure| tell_error(explain(failure, peer)));
+        }
         Ok(ControlFlow::Continue(()))
     }
 

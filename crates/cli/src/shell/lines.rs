@@ -1,6 +1,6 @@
 //! What a line means: a command for the server, or for the session itself.
 
-use redistrib_ops::words::{Unbalanced, split};
+use redistrib_ops::words::{Closing, Unbalanced, split_with};
 
 /// A line understood.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,12 +27,12 @@ pub(super) enum Line {
     Wrong(String),
 }
 
-/// Reads a line as redis-cli does.
+/// Reads a line as the peer does for which closing quotes mean this.
 ///
 /// # Errors
 /// [`Unbalanced`] quotes.
-pub(super) fn read(line: &[u8]) -> Result<Line, Unbalanced> {
-    let mut words = split(line)?;
+pub(super) fn read(line: &[u8], closing: Closing) -> Result<Line, Unbalanced> {
+    let mut words = split_with(line, closing)?;
     let Some(first) = words.first() else { return Ok(Line::Nothing) };
     let name = first.to_ascii_lowercase();
     Ok(match name.as_slice() {
@@ -76,7 +76,7 @@ fn is_number(word: &[u8]) -> bool {
 /// Whether a line may not go into the history, because it can hold a secret. What cannot be split is judged
 /// by its text.
 pub(super) fn is_sensitive(line: &str) -> bool {
-    let words: Vec<String> = match split(line.as_bytes()) {
+    let words: Vec<String> = match split_with(line.as_bytes(), Closing::Joins) {
         Ok(words) => {
             words.iter().map(|word| String::from_utf8_lossy(word).to_lowercase()).collect()
         }
@@ -107,12 +107,14 @@ fn is_secret_setting(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use redistrib_ops::words::split;
+
     use super::*;
 
     #[test]
     fn lines_mean_what_they_mean_to_redis_cli() {
         let words = |line: &str| split(line.as_bytes()).unwrap();
-        let read = |line: &str| read(line.as_bytes()).unwrap();
+        let read = |line: &str| read(line.as_bytes(), Closing::Ends).unwrap();
         assert_eq!(read("  "), Line::Nothing);
         assert_eq!(read("EXIT"), Line::Quit);
         assert_eq!(read("? get"), Line::Help(words("get")));
@@ -135,6 +137,7 @@ mod tests {
             "auth bob s3cret",
             "3 auth s3cret",
             "AUTH \"s3cret",
+            "au\"th\" s3cret",
             "acl setuser bob >s3cret",
             "HELLO 3 AUTH bob s3cret",
             "migrate h 1 k 0 1000 auth2 bob s3cret",

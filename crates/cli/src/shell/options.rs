@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use redistrib_ops::words::Closing;
 use redistrib_ops::{Endpoint, Settings};
 
 use super::format::{Delimiters, Form};
@@ -58,6 +59,14 @@ impl Peer {
         match self {
             Self::RedisCli => "redis-cli",
             Self::ValkeyCli => "valkey-cli",
+        }
+    }
+
+    /// What a closing quote means at its prompt.
+    pub(super) fn closing(self) -> Closing {
+        match self {
+            Self::RedisCli => Closing::Ends,
+            Self::ValkeyCli => Closing::Joins,
         }
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Session {
     talkative: bool,
     /// Whether commands may come while subscribed; else a subscription lasts until it is ended.
     pub(super) takes_commands_subscribed: bool,
+    /// Whether commands are lines from a file or pipe.
+    pub(super) takes_lines: bool,
     /// Whether an error reply ends the session: it is told on standard error then.
     errors_end: bool,
 }
@@ -67,6 +69,7 @@ impl Session {
             peer: options.peer,
             talkative,
             takes_commands_subscribed: false,
+            takes_lines: false,
             errors_end,
         }
     }
@@ -125,6 +128,7 @@ impl Session {
         let command = Command::from_args(words);
         let bound = self.state.is_bound();
         if !bound {
+            self.tell_hang_up(&command)?;
             self.connect()?;
         }
         let mut reporter = Reporter::new(&self.printer, &self.state, self.talkative);
@@ -145,6 +149,21 @@ impl Session {
         }
         self.client.set_up_with(self.state.setup());
         Ok(reply)
+    }
+
+    /// Whether the server has hung up, and nobody was shown that: there is no prompt for lines from a pipe.
+    pub(super) fn is_hung_up(&mut self) -> bool {
+        self.takes_lines && self.client.is_closed()
+    }
+
+    /// As in the peers, the first command after that fails instead of being executed on another connection.
+    fn tell_hang_up(&mut self, command: &Command) -> Result<(), Error> {
+        if !self.is_hung_up() {
+            return Ok(());
+        }
+        self.client.disconnect();
+        let name = String::from_utf8_lossy(command.name()).into_owned();
+        Err(Error::Closed { node: self.client.endpoint().clone(), command: name })
     }
 
     /// Sends a command and prints its reply; tells whether that was no error.

@@ -154,6 +154,11 @@ impl Client {
         self.links.get_mut(&self.at).is_some_and(Connection::is_alive)
     }
 
+    /// Whether there is a connection to the current node that the server has closed.
+    pub fn is_closed(&mut self) -> bool {
+        self.links.get_mut(&self.at).is_some_and(|link| !link.is_alive())
+    }
+
     /// The connection to the current node, made now if there is none or the server has closed it.
     ///
     /// # Errors

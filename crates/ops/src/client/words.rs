@@ -15,13 +15,13 @@ impl fmt::Display for Unbalanced {
 
 impl std::error::Error for Unbalanced {}
 
-/// One word of a line with the place it was read from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Word {
-    /// The word, its quotes and escapes resolved.
-    pub bytes: Vec<u8>,
-    /// Where in the line it begins.
-    pub start: usize,
+/// What a closing quote means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// The word ends: for redis-cli, and for servers of its kind.
+    Ends,
+    /// The word may go on, as in a shell: for valkey-cli since 9.1.
+    Joins,
 }
 
 /// Splits a line at its blanks.
@@ -38,14 +38,22 @@ pub struct Word {
 /// # Errors
 /// [`Unbalanced`].
 pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
-    Ok(split_words(line)?.into_iter().map(|word| word.bytes).collect())
+    split_with(line, Closing::Ends)
 }
 
-/// As [`split`], with the places.
+/// As [`split`], with what a closing quote means.
+///
+/// ```
+/// use redistrib_ops::words::{Closing, split, split_with};
+/// let line = br#"get ""k'e'"y""#;
+/// assert_eq!(split_with(line, Closing::Joins)?, [b"get", b"key"]);
+/// assert!(split(line).is_err());
+/// # Ok::<(), redistrib_ops::words::Unbalanced>(())
+/// ```
 ///
 /// # Errors
 /// [`Unbalanced`].
-pub(crate) fn split_words(line: &[u8]) -> Result<Vec<Word>, Unbalanced> {
+pub fn split_with(line: &[u8], closing: Closing) -> Result<Vec<Vec<u8>>, Unbalanced> {
     let mut words = Vec::new();
     let mut at = 0;
     loop {
@@ -53,8 +61,8 @@ pub(crate) fn split_words(line: &[u8]) -> Result<Vec<Word>, Unbalanced> {
         if at >= line.len() {
             return Ok(words);
         }
-        let (bytes, end) = read_word(line, at)?;
-        words.push(Word { bytes, start: at });
+        let (word, end) = read_word(line, at, closing)?;
+        words.push(word);
         at = end;
     }
 }
@@ -64,22 +72,23 @@ fn is_blank(byte: u8) -> bool {
 }
 
 /// Reads the word at `at`; returns it and the place after it.
-fn read_word(line: &[u8], mut at: usize) -> Result<(Vec<u8>, usize), Unbalanced> {
+fn read_word(line: &[u8], mut at: usize, closing: Closing) -> Result<(Vec<u8>, usize), Unbalanced> {
     let mut word = Vec::new();
     while let Some(&byte) = line.get(at) {
         match byte {
             _ if is_blank(byte) => break,
             b'"' | b'\'' => {
-                let end = read_quoted(line, at + 1, byte, &mut word)?;
-                // What follows a closing quote must not be part of the word.
-                return match line.get(end) {
-                    Some(&next) if !is_blank(next) => Err(Unbalanced),
-                    _ => Ok((word, end)),
-                };
+                at = read_quoted(line, at + 1, byte, &mut word)?;
+                let is_end = line.get(at).is_none_or(|&next| is_blank(next));
+                if !is_end && closing == Closing::Ends {
+                    return Err(Unbalanced);
+                }
             }
-            _ => word.push(byte),
+            _ => {
+                word.push(byte);
+                at += 1;
+            }
         }
-        at += 1;
     }
     Ok((word, at))
 }
@@ -167,12 +176,5 @@ mod tests {
         ] {
             assert_eq!(words(line), Err(Unbalanced), "{line}");
         }
-    }
-
-    #[test]
-    fn words_know_their_place() {
-        let starts: Vec<_> =
-            split_words(b" get  \"a\" b").unwrap().iter().map(|word| word.start).collect();
-        assert_eq!(starts, [1, 6, 10]);
     }
 }

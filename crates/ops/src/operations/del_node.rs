@@ -30,6 +30,8 @@ pub struct DelNode {
     pub drain: bool,
     /// How they move.
     pub migration: MigrateOptions,
+    /// Whether it keeps its id when it is reset, as redis-cli and valkey-cli leave it.
+    pub keeps_id: bool,
 }
 
 /// What a [`DelNode`] would do.
@@ -81,7 +83,8 @@ impl Operation for DelNode {
             carry_out(cluster, &plan.moves, &self.migration, context)?;
             cluster.refresh();
         }
-        let departure = Departure::plan(cluster, plan.node)?;
+        let departure =
+            Departure { keeps_id: self.keeps_id, ..Departure::plan(cluster, plan.node)? };
         departure.apply(cluster, context)?;
         await_copies(cluster, &replicas, context)?;
         Ok(Removal { reassigned: departure.reassigned, ..plan })

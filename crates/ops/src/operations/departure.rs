@@ -23,6 +23,8 @@ pub(crate) struct Departure {
     pub(crate) node: NodeId,
     /// Its replicas, each with the master it will follow.
     pub(crate) reassigned: Vec<(NodeId, NodeId)>,
+    /// Whether it keeps its id when it is reset, as redis-cli and valkey-cli leave it.
+    pub(crate) keeps_id: bool,
 }
 
 impl Departure {
@@ -50,11 +52,11 @@ impl Departure {
                 Ok((replica.id(), master))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { node: id, reassigned })
+        Ok(Self { node: id, reassigned, keeps_id: false })
     }
 
     /// Does it: the replicas follow others, every reachable node forgets the one that leaves, and it is reset, so that it
-    /// would come back as somebody new. A node that is down is just forgotten. Returns when no node knows it any more.
+    /// would come back as somebody new, unless it keeps its id. A node that is down is just forgotten. Returns when no node knows it any more.
     ///
     /// # Errors
     /// [`Error::NotSettled`] for a master that holds keys, or that others take for the owner of slots, before anything has
@@ -113,8 +115,10 @@ impl Departure {
     fn await_forgotten(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
         until_settled(NEWS_DEADLINE, context.cancel, || {
             cluster.refresh();
+            // Itself it knows in any case, if it keeps its id.
             let knows = |member: &&Member| {
-                member.topology().is_some_and(|view| view.node(self.node).is_some())
+                member.id() != self.node
+                    && member.topology().is_some_and(|view| view.node(self.node).is_some())
             };
             let witness = cluster.members().iter().find(knows);
             Ok(witness.map(|it| format!("{} still knows node {}", it.endpoint(), self.node)))
@@ -162,14 +166,20 @@ impl Departure {
         }
         if !leaving.is_up() {
             context.warn(format!(
-                "{} cannot be reached and still takes itself for a member: reset it (CLUSTER RESET HARD) should it come back",
+                "{} cannot be reached, unable to send CLUSTER RESET: it still takes itself for a member; reset it (CLUSTER \
+                 RESET HARD) should it come back",
                 leaving.endpoint()
             ));
             return Ok(());
         }
-        context
-            .step(Step::Other { text: "Sending CLUSTER RESET HARD to the deleted node.".into() });
-        leaving.connection()?.call(&commands::reset(Reset::Hard))?;
+        let (how, word) = match self.keeps_id {
+            true => (Reset::Soft, "SOFT"),
+            false => (Reset::Hard, "HARD"),
+        };
+        context.step(Step::Other {
+            text: format!("Sending CLUSTER RESET {word} to the deleted node."),
+        });
+        leaving.connection()?.call(&commands::reset(how))?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use redistrib_ops::resp::{Command, Kind, Reply, View};
+use redistrib_ops::words::{Closing, Unbalanced};
 
 use super::{Next, Prompt};
 use crate::shell::format::{Form, Lines, write_harmless};
@@ -86,14 +87,14 @@ impl Debugger {
 }
 
 /// Reads a line of which a script is to have all that is not for the session: code after `eval` is one word.
-pub(super) fn read(line: &[u8]) -> Result<Line, redistrib_ops::words::Unbalanced> {
+pub(super) fn read(line: &[u8], closing: Closing) -> Result<Line, Unbalanced> {
     let line = line.trim_ascii_end();
     for name in [&b"e"[..], b"eval"] {
         if let Some(code) = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(b" ")) {
             return Ok(Line::Command { words: vec![name.to_vec(), code.to_vec()], times: 1 });
         }
     }
-    Ok(match lines::read(line)? {
+    Ok(match lines::read(line, closing)? {
         Line::Help(topic) => {
             Line::Command { words: [vec![b"help".to_vec()], topic].concat(), times: 1 }
         }

@@ -106,6 +106,7 @@ impl<'a> Prompt<'a> {
             return Ok(true);
         }
         self.session.takes_commands_subscribed = true;
+        self.session.takes_lines = true;
         let lines = lines_of_stdin()?;
         while let Some(line) = self.next_line(&lines)? {
             if self.take(&line, None)? == Next::End {
@@ -288,7 +289,7 @@ impl<'a> Prompt<'a> {
     /// Does what a line says.
     fn take(&mut self, line: &[u8], editor: Option<&mut Editor>) -> Result<Next> {
         let read = if self.debugger.is_on() { debugger::read } else { lines::read };
-        let Ok(line) = read(line) else {
+        let Ok(line) = read(line, self.options.peer.closing()) else {
             self.session.printer.aside("Invalid argument(s)")?;
             return Ok(Next::Line);
         };
@@ -355,7 +356,7 @@ impl<'a> Prompt<'a> {
 
     /// Where the connection was given up on purpose, a new one is made for the next command.
     fn reconnect(&mut self) {
-        if !self.session.client.is_connected() {
+        if !self.session.client.is_connected() && !self.session.is_hung_up() {
             // The next command tells if it cannot be had.
             let _ = self.session.connect();
         }
