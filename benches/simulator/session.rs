@@ -85,6 +85,7 @@ impl<'a> Session<'a> {
             ["DBSIZE"] => to.integer(0),
             ["RANDOMKEY"] => to.null(),
             ["PING"] => to.simple("PONG"),
+            ["MIGRATE", ..] => to.simple("NOKEY"),
             ["SELECT", _] | ["ASKING"] | ["READONLY"] => to.simple("OK"),
             _ => to.error("ERR unknown command"),
         }

@@ -12,6 +12,7 @@ use redistrib_ops::model::declare::DeclareError;
 use redistrib_ops::model::fitness::{Obstacle, Unfit};
 use redistrib_ops::model::plan::fix::Blocked;
 use redistrib_ops::model::plan::forget::Tie;
+use redistrib_ops::model::plan::meet::MeetError;
 use redistrib_ops::model::plan::roll::RollPlanError;
 use redistrib_ops::{
     ApplyError, BackupError, Belongings, CopyError, Endpoint, Error, MembershipError, MoveError,
@@ -48,6 +49,9 @@ pub fn remedy(error: &Error) -> Option<String> {
         Error::Copy(error) => for_copies(error)?,
         Error::Backup(error) => for_backups(error)?,
         Error::Stream(StreamError::Stateful(_)) => "or send it to one node without -c",
+        Error::Meet(MeetError::Strangers(_)) => {
+            "leave them out, or have them join by `redis-trib add-node`"
+        }
         Error::TlsSetup(error) => for_tls_setup(error)?,
         Error::OpenFiles { .. } => "raise the limit (`ulimit -n`, `LimitNOFILE=`)",
         Error::KeysInBothPlaces { .. } => {

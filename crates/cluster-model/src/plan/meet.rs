@@ -47,7 +47,7 @@ pub enum MeetError {
     )]
     SameId(Address, Address),
     /// Some nodes are no members of the cluster that most of them are members of.
-    #[error("{}: leave them out, or add them to the cluster", list(.0))]
+    #[error("{}", list(.0))]
     Strangers(Vec<(Address, String)>),
 }
 
