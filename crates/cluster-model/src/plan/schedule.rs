@@ -60,36 +60,33 @@ enum Work {
     Idle,
     /// It is in one batch, and in no other.
     Alone,
-    /// It gives slots in so many small batches.
-    Giving(usize),
-    /// It takes slots in so many small batches.
-    Taking(usize),
+    /// It is at this end of so many small batches.
+    Sharing(End, usize),
+}
+
+/// An end of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Source,
+    Target,
 }
 
 impl Work {
-    /// What it does when it gives slots in one more small batch, if it may.
-    fn and_gives(self) -> Option<Work> {
+    /// What it does when it is at this end of one more small batch, if it may be.
+    fn and_one_more(self, end: End) -> Option<Work> {
         match self {
-            Work::Idle => Some(Work::Giving(1)),
-            Work::Giving(count) if count < Schedule::SHARED => Some(Work::Giving(count + 1)),
-            _ => None,
-        }
-    }
-
-    /// The same of taking.
-    fn and_takes(self) -> Option<Work> {
-        match self {
-            Work::Idle => Some(Work::Taking(1)),
-            Work::Taking(count) if count < Schedule::SHARED => Some(Work::Taking(count + 1)),
+            Work::Idle => Some(Work::Sharing(end, 1)),
+            Work::Sharing(its, count) if its == end && count < Schedule::SHARED => {
+                Some(Work::Sharing(end, count + 1))
+            }
             _ => None,
         }
     }
 
     /// What it does when one of its batches has ended.
-    fn and_ends(self) -> Work {
+    fn and_one_less(self) -> Work {
         match self {
-            Work::Giving(count) if count > 1 => Work::Giving(count - 1),
-            Work::Taking(count) if count > 1 => Work::Taking(count - 1),
+            Work::Sharing(end, count) if count > 1 => Work::Sharing(end, count - 1),
             _ => Work::Idle,
         }
     }
@@ -156,11 +153,11 @@ impl Schedule {
 
     /// What the two nodes of a pair do when its next batch has begun, if it may begin.
     fn works(&self, pair: &Pair) -> Option<[Work; 2]> {
-        let (giver, taker) = (self.nodes[pair.from].work, self.nodes[pair.to].work);
+        let (source, target) = (self.nodes[pair.from].work, self.nodes[pair.to].work);
         if pair.is_small() {
-            return Some([giver.and_gives()?, taker.and_takes()?]);
+            return Some([source.and_one_more(End::Source)?, target.and_one_more(End::Target)?]);
         }
-        (giver == Work::Idle && taker == Work::Idle).then_some([Work::Alone; 2])
+        (source == Work::Idle && target == Work::Idle).then_some([Work::Alone; 2])
     }
 
     /// The batch has ended, well or not: its nodes are free for others again.
@@ -168,7 +165,7 @@ impl Schedule {
         for id in [batch.from, batch.to] {
             if let Some(place) = self.places.get(&id) {
                 let node = &mut self.nodes[*place];
-                node.work = node.work.and_ends();
+                node.work = node.work.and_one_less();
             }
         }
     }
