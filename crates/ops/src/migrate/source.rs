@@ -20,14 +20,9 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn ask(link: &mut Link<'_>) -> Result<Self> {
-        let mut questions = vec![super::commands::info_of("memory")];
-        questions.extend(trials::of_source());
-        let replies = link.pipeline(&questions)?;
-        let Some((memory, tried)) = replies.split_first() else {
-            return Err(link.unexpected(&questions[0], "no reply"));
-        };
-        trials::judge(link, &questions[1..], tried)?;
-        let memory = info_in(memory);
+        let questions = vec![super::commands::info_of("memory")];
+        let replies = trials::ask(link, questions, trials::of_source())?;
+        let memory = replies.first().map(info_in).unwrap_or_default();
         let dataset = memory.number("used_memory_dataset").or(memory.number("used_memory"));
         let may_have_large_keys = plan::may_be_at(dataset);
         Ok(Self { round_trip: link.round_trip()?, may_have_large_keys })

@@ -44,16 +44,9 @@ impl Taking {
     /// subcommands. Whoever says nothing of that kind is sent nothing but plain SETSLOTs.
     pub(super) fn ask(target: &mut Link<'_>) -> Result<Self> {
         let about = |what: &str| Command::new("COMMAND").arg(what).arg("cluster|setslot");
-        let mut questions =
+        let questions =
             vec![about("INFO"), about("DOCS"), Command::new("MULTI"), Command::new("EXEC")];
-        let tried_from = questions.len();
-        questions.extend(trials::of_target());
-        let replies = target.pipeline(&questions)?;
-        trials::judge(
-            target,
-            &questions[tried_from..],
-            replies.get(tried_from..).unwrap_or_default(),
-        )?;
+        let replies = trials::ask(target, questions, trials::of_target())?;
         let Some([info, docs, _, exec]) = replies.first_chunk() else { return Ok(Self::OneByOne) };
         let is_old = info.view().elements().next().is_some_and(|about| about.is_null());
         let docs = docs.view().wire();

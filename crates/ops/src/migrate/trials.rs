@@ -16,7 +16,7 @@ const NO_SLOT: u16 = 16384;
 
 /// For a source.
 pub(super) fn of_source() -> Vec<Command> {
-    let mut trials = of_both();
+    let mut trials = of_target();
     trials.push(Command::from_args(["CLUSTER", "GETKEYSINSLOT"]).arg(NO_SLOT).arg(1));
     // No key, and no number for its timeout.
     trials.push(Command::from_args(["MIGRATE", "none", "0", "", "0", "none", "KEYS"]));
@@ -26,10 +26,6 @@ pub(super) fn of_source() -> Vec<Command> {
 
 /// For a target.
 pub(super) fn of_target() -> Vec<Command> {
-    of_both()
-}
-
-fn of_both() -> Vec<Command> {
     vec![
         Command::from_args(["CLUSTER", "SETSLOT"]).arg(NO_SLOT).arg("STABLE"),
         Command::from_args(["CLUSTER", "COUNTKEYSINSLOT"]).arg(NO_SLOT),
@@ -38,8 +34,25 @@ fn of_both() -> Vec<Command> {
     ]
 }
 
+/// Sends questions and, behind them in one pipeline, trials. Returns the replies to the questions.
+///
+/// # Errors
+/// [`MoveError::NotRun`]; those of [`Link::pipeline`].
+pub(super) fn ask(
+    node: &mut Link<'_>,
+    questions: Vec<Command>,
+    trials: Vec<Command>,
+) -> Result<Vec<Reply>> {
+    let asked = questions.len();
+    let all = [questions, trials].concat();
+    let mut replies = node.pipeline(&all)?;
+    let tried = replies.split_off(asked.min(replies.len()));
+    judge(node, &all[asked..], &tried)?;
+    Ok(replies)
+}
+
 /// Fails for the first of them that the node does not run. A transaction that may not begin is done without.
-pub(super) fn judge(node: &Link<'_>, trials: &[Command], replies: &[Reply]) -> Result<()> {
+fn judge(node: &Link<'_>, trials: &[Command], replies: &[Reply]) -> Result<()> {
     let mut answered = trials.iter().zip(replies);
     let refused = answered.find_map(|(command, reply)| {
         let text = reply.view().as_error().filter(|_| command.name() != b"MULTI")?;
