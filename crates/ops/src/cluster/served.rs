@@ -57,11 +57,9 @@ pub(crate) fn await_served(
 /// [`Error::NotSettled`] for what is amiss after [`Waits::serving`], or with a replica after [`Waits::standstill`];
 /// [`Error::Refused`] where a node may not tell; [`Error::Cancelled`].
 pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-    let told = server_info::ask(cluster, &Waits::SETTINGS);
-    let waits = Waits::of(told.iter().flatten());
+    let waits = waits(cluster);
     serving("all nodes serve", &waits, context, || unready(cluster, Member::is_up))?;
-    copying(&waits, context, || Ok(without_copy(cluster, |_| true)))?;
-    await_links(cluster, |_| true, context)
+    await_data_and_links(cluster, |_| true, &waits, context)
 }
 
 /// Waits until these replicas have their masters' data and their links of the cluster bus: a server that
@@ -77,10 +75,23 @@ pub(crate) fn await_copies(
     if replicas.is_empty() {
         return Ok(());
     }
+    let waits = waits(cluster);
+    await_data_and_links(cluster, |id| replicas.contains(&id), &waits, context)
+}
+
+fn waits(cluster: &mut Cluster) -> Waits {
     let told = server_info::ask(cluster, &Waits::SETTINGS);
-    let waits = Waits::of(told.iter().flatten());
-    let which = |id| replicas.contains(&id);
-    copying(&waits, context, || Ok(without_copy(cluster, which)))?;
+    Waits::of(told.iter().flatten())
+}
+
+/// Waits until these nodes, where they are replicas, have their masters' data, and until they have their links.
+fn await_data_and_links(
+    cluster: &mut Cluster,
+    which: impl Fn(NodeId) -> bool,
+    waits: &Waits,
+    context: Context<'_>,
+) -> Result<()> {
+    copying(waits, context, || Ok(without_copy(cluster, &which)))?;
     await_links(cluster, which, context)
 }
 
@@ -202,8 +213,8 @@ pub(crate) fn unsettled(cluster: &mut Cluster) -> Result<Option<String>> {
 
 /// The replicas of these that have not their masters' data yet, in words.
 fn without_copy(cluster: &mut Cluster, which: impl Fn(NodeId) -> bool) -> Vec<String> {
-    let infos = server_info::ask(cluster, &[]);
-    let told = cluster.members().iter().zip(infos).filter(|(member, _)| which(member.id()));
+    let infos = server_info::ask_of(cluster, |member| member.is_up() && which(member.id()), &[]);
+    let told = cluster.members().iter().zip(infos);
     let missing = |(member, info): (&Member, Option<ServerInfo>)| {
         Some(out_of_step(member.endpoint(), &missing_copy(&info?)?))
     };
