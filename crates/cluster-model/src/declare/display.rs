@@ -38,7 +38,8 @@ impl fmt::Display for Change {
     }
 }
 
-fn counted(count: usize, noun: &str) -> String {
+/// Returns a number of things in words: `1 slot`, `2 slots`.
+pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 

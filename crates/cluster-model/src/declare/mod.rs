@@ -19,6 +19,7 @@ mod steps;
 mod tests;
 
 pub use cost::{Cost, Figures, Held, Pace};
+pub use display::counted;
 pub use error::DeclareError;
 pub use export::{common_settings, export};
 pub use file::{Apart, Balance, Credentials, Declared, Wanted, WantedRole};

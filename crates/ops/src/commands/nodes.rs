@@ -49,11 +49,17 @@ pub(crate) enum Reset {
 
 /// `CLUSTER RESET`: the node forgets all others and its slots. Servers refuse this of a master with keys.
 pub(crate) fn reset(how: Reset) -> Command {
-    let word = match how {
-        Reset::Soft => "SOFT",
-        Reset::Hard => "HARD",
-    };
-    cluster("RESET").arg(word)
+    cluster("RESET").arg(how.word())
+}
+
+impl Reset {
+    /// As the command takes it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Soft => "SOFT",
+            Self::Hard => "HARD",
+        }
+    }
 }
 
 /// `CLUSTER REPLICATE master`.

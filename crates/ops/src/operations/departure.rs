@@ -172,12 +172,9 @@ impl Departure {
             ));
             return Ok(());
         }
-        let (how, word) = match self.keeps_id {
-            true => (Reset::Soft, "SOFT"),
-            false => (Reset::Hard, "HARD"),
-        };
+        let how = if self.keeps_id { Reset::Soft } else { Reset::Hard };
         context.step(Step::Other {
-            text: format!("Sending CLUSTER RESET {word} to the deleted node."),
+            text: format!("Sending CLUSTER RESET {} to the deleted node.", how.word()),
         });
         leaving.connection()?.call(&commands::reset(how))?;
         Ok(())

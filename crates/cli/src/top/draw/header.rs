@@ -1,5 +1,6 @@
 //! How the whole is: what is wrong with it, in words.
 
+use redistrib_ops::model::declare::counted;
 use redistrib_ops::model::sample::{Heavy, NodeState, Sample};
 use redistrib_ops::model::{Finding, NodeId, Severity};
 
@@ -85,10 +86,6 @@ fn verdict(sample: &Sample) -> (String, Tone) {
             (format!("[ERR] {errors}, {warnings}"), Tone::Bad)
         }
     }
-}
-
-fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// As much as there is room for.
