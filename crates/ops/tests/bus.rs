@@ -153,6 +153,34 @@ fn a_target_hears_its_sources_old_news_before_it_takes_slots() {
     assert!(dumps(&lab) == before);
 }
 
+/// A master that was told of an owner, and then hears that owner's news from before, goes back to the old one.
+#[test]
+fn the_end_is_looked_at_when_old_news_has_been_heard() {
+    let lab = TempLab::cluster(&TestServer::named("redis-8.2").unwrap(), 3, 0).unwrap();
+    let mut cluster = discover(&lab);
+    let [a, b, c] = masters(&cluster)[..] else { panic!() };
+    let bus_port = cluster.member(c).unwrap().node().address.bus_port().unwrap();
+    let relay = Relay::before(bus_port);
+    let mut told = connect(&lab, &cluster, c);
+    call(&mut told, &format!("CONFIG SET cluster-announce-bus-port {}", relay.port));
+    poll("both others come by the relay", || relay.links.load(Ordering::SeqCst) >= 2);
+
+    relay.open(false);
+    let moves = [step(&cluster, a, b, "0-99")];
+    let options = MigrateOptions { atomic: Atomic::Never, ..MigrateOptions::default() };
+    thread::scope(|scope| {
+        let moving = scope.spawn(|| move_slots(&mut cluster, &moves, &options));
+        poll("the third master listens", || {
+            assert!(!moving.is_finished(), "the end was not waited for");
+            let list = call(&mut told, "CLIENT LIST TYPE pubsub");
+            list.view().as_str().unwrap().contains("sub=1")
+        });
+        relay.open(true);
+        assert_eq!(moving.join().unwrap().unwrap().slots, 100);
+    });
+    assert_settled(&lab);
+}
+
 /// Nothing comes any more from a master that is gone, however long it is waited for.
 #[test]
 fn a_master_that_dies_is_not_listened_for() {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use redistrib_cluster_model::NodeId;
+use redistrib_cluster_model::{Move, NodeId};
 use redistrib_resp::{Command, Reply};
 
 use super::options::MigrateOptions;
@@ -40,13 +40,7 @@ pub(super) fn drain(
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<()> {
-    match hear_all(cluster, targets, options, context) {
-        Err(Error::Refused { .. }) => {
-            thread::sleep(BLIND_WAIT);
-            Ok(())
-        }
-        outcome => outcome,
-    }
+    unless_forbidden(hear_all(cluster, targets, options, context))
 }
 
 fn hear_all(
@@ -56,19 +50,71 @@ fn hear_all(
     context: Context<'_>,
 ) -> Result<()> {
     let channel = Holder::new("bus").name();
-    let mut listening = listeners(cluster, targets, &channel)?;
+    let masters = cluster.masters().filter(|member| member.is_up());
+    let masters: BTreeSet<NodeId> = masters.map(|member| member.id()).collect();
+    let awaited: Vec<_> = targets.iter().map(|target| (*target, masters.clone())).collect();
+    let listening: Result<Vec<Listener>> = listeners(cluster, &awaited, &channel).collect();
+    let mut listening = listening?;
     until_settled(options.settle, context.cancel, || {
-        publish(cluster, &channel)?;
+        publish(cluster, &masters, &channel)?;
         for listener in &mut listening {
             if let Some(silent) = listener.listen()? {
                 require_alive(cluster, &listener.unheard)?;
-                let (node, other) =
-                    (listener.connection.endpoint(), cluster.member(silent)?.endpoint());
-                return Ok(Some(format!("{node} hears nothing from {other} over the cluster bus")));
+                return listener.silence(cluster, silent).map(Some);
             }
         }
         Ok(None)
     })
+}
+
+/// Waits until the masters that were told of new owners have heard all that the old and the new ones had to tell before.
+///
+/// A master that hears the new owner's old news, and then the old owner's, takes the old one for the owner again until
+/// the new one's next news: all nodes would have agreed, and a moment later they would not. A node that cannot be asked,
+/// or dies meanwhile, is not waited for.
+///
+/// # Errors
+/// [`Error::NotSettled`] where an owner is not heard; [`Error::Cancelled`].
+pub(super) fn drain_to_others(
+    cluster: &mut Cluster,
+    moves: &[Move],
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    let channel = Holder::new("bus").name();
+    let ends = |step: &Move| [step.from, step.to];
+    let masters = cluster.masters().filter(|member| member.is_up()).map(Member::id);
+    let awaited = masters.map(|id| {
+        let told = moves.iter().filter(|step| !ends(step).contains(&id));
+        (id, told.flat_map(ends).collect::<BTreeSet<NodeId>>())
+    });
+    let awaited: Vec<_> = awaited.filter(|(_, owners)| !owners.is_empty()).collect();
+    let owners: BTreeSet<NodeId> = moves.iter().flat_map(ends).collect();
+    let mut listening: Vec<Listener> =
+        listeners(cluster, &awaited, &channel).filter_map(Result::ok).collect();
+    let outcome = until_settled(options.settle, context.cancel, || {
+        cluster.reconnect();
+        publish(cluster, &owners, &channel)?;
+        for listener in &mut listening {
+            listener.unheard.retain(|id| cluster.member(*id).is_ok_and(Member::is_up));
+            if let Ok(Some(silent)) = listener.listen() {
+                return listener.silence(cluster, silent).map(Some);
+            }
+        }
+        Ok(None)
+    });
+    unless_forbidden(outcome)
+}
+
+/// Whoever may not send or hear messages waits for a while instead.
+fn unless_forbidden(outcome: Result<()>) -> Result<()> {
+    match outcome {
+        Err(Error::Refused { .. }) => {
+            thread::sleep(BLIND_WAIT);
+            Ok(())
+        }
+        outcome => outcome,
+    }
 }
 
 /// Nobody will hear from a master that is gone. A connection that has merely broken is made again.
@@ -80,41 +126,39 @@ fn require_alive(cluster: &mut Cluster, masters: &BTreeSet<NodeId>) -> Result<()
     awaited.find_map(preflight::missing_master).map_or(Ok(()), Err)
 }
 
-/// A target that listens.
+/// A node that listens.
 #[derive(Debug)]
 struct Listener {
     connection: Connection,
-    /// The masters that it has not heard yet.
+    /// The nodes that it has not heard yet.
     unheard: BTreeSet<NodeId>,
 }
 
+/// Those that listen, each with the nodes that it has to hear.
 fn listeners(
     cluster: &Cluster,
-    targets: &BTreeSet<NodeId>,
+    awaited: &[(NodeId, BTreeSet<NodeId>)],
     channel: &str,
-) -> Result<Vec<Listener>> {
-    let masters = cluster.masters().filter(|member| member.is_up());
-    let masters: BTreeSet<NodeId> = masters.map(|member| member.id()).collect();
-    let targets: Vec<NodeId> = targets.iter().copied().collect();
+) -> impl Iterator<Item = Result<Listener>> + use<> {
     let subscribe = Command::new("SUBSCRIBE").arg(channel);
-    let listening = in_parallel(&targets, |target| {
-        let mut connection = cluster.connect(*target)?;
+    let listening = in_parallel(awaited, |(id, speakers)| {
+        let mut connection = cluster.connect(*id)?;
         connection.call(&subscribe)?;
-        let mut unheard = masters.clone();
-        unheard.remove(target);
+        let mut unheard = speakers.clone();
+        unheard.remove(id);
         Ok(Listener { connection, unheard })
     });
-    listening.into_iter().collect()
+    listening.into_iter()
 }
 
-/// Has every master send its id. A master that fails is missed by those that listen.
+/// Has each of the nodes send its id. One that fails is missed by those that listen.
 ///
 /// # Errors
 /// [`Error::Refused`].
-fn publish(cluster: &mut Cluster, channel: &str) -> Result<()> {
+fn publish(cluster: &mut Cluster, speakers: &BTreeSet<NodeId>, channel: &str) -> Result<()> {
     let publish = |member: &Member| -> Option<Arc<[Command]>> {
         let command = || Command::new("PUBLISH").arg(channel).arg(member.id().to_string());
-        (member.is_up() && member.is_master()).then(|| Arc::new([command()]) as _)
+        (member.is_up() && speakers.contains(&member.id())).then(|| Arc::new([command()]) as _)
     };
     let answers = cluster.hear_each(publish, |connection, replies| {
         let publish = Command::new("PUBLISH");
@@ -125,7 +169,7 @@ fn publish(cluster: &mut Cluster, channel: &str) -> Result<()> {
 }
 
 impl Listener {
-    /// Returns a master that is not heard in time.
+    /// Returns a node that is not heard in time.
     fn listen(&mut self) -> Result<Option<NodeId>> {
         while let Some(silent) = self.unheard.first() {
             match self.connection.poll(LISTEN)? {
@@ -138,6 +182,11 @@ impl Listener {
             }
         }
         Ok(None)
+    }
+
+    fn silence(&self, cluster: &Cluster, silent: NodeId) -> Result<String> {
+        let (node, other) = (self.connection.endpoint(), cluster.member(silent)?.endpoint());
+        Ok(format!("{node} hears nothing from {other} over the cluster bus"))
     }
 }
 

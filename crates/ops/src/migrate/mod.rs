@@ -125,6 +125,7 @@ pub fn migrate(
         let what = format!("{slots} of {wanted} slots have moved, and no slot is left open");
         return Err(Error::Cancelled(what));
     }
+    bus::drain_to_others(cluster, moves, options, context)?;
     look_at_end(cluster, moves, options, context)?;
     evictions.tell(cluster, context);
     Ok(Migrated { slots, keys, bytes, took: started.elapsed() })
