@@ -151,7 +151,7 @@ fn a_killed_move_is_completed_by_the_same_command() {
         let mut child =
             program().args(import).args(["--rate", "20000"]).stdout(Stdio::null()).spawn().unwrap();
         let begun = size(&at[0]);
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(60);
         while size(&at[0]) > begun - 2000 {
             assert!(Instant::now() < until, "nothing moves");
             std::thread::sleep(Duration::from_millis(5));

@@ -14,7 +14,7 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::{Connection, Endpoint, resp, words};
 
 /// How long a cluster that was told to form may take.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const LINES: &str = include_str!("peer_lines.txt");
 const SCRIPT: &str =

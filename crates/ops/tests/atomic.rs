@@ -22,8 +22,7 @@ use redistrib_ops::{
 use support::*;
 
 fn atomic() -> MigrateOptions {
-    let settle = Duration::from_secs(5);
-    MigrateOptions { atomic: Atomic::Always, settle, ..MigrateOptions::default() }
+    MigrateOptions { atomic: Atomic::Always, ..MigrateOptions::default() }
 }
 
 /// Remembers how pairs were moved, and presses the button when one starts.
@@ -300,7 +299,8 @@ fn a_source_that_hangs_is_given_up_and_nothing_is_lost() {
         let [a, b, _] = masters(&cluster)[..] else { panic!() };
         slow_down(&mut connect(&lab, &cluster, a), 1000);
         let index = index_of(&lab, &cluster, a);
-        let options = MigrateOptions { timeout: Duration::from_secs(2), ..atomic() };
+        let (timeout, settle) = (Duration::from_secs(2), Duration::from_secs(5));
+        let options = MigrateOptions { timeout, settle, ..atomic() };
         let moves = [step(&cluster, a, b, "0-1000")];
         let mut watcher = discover(&lab);
         let started = Instant::now();
@@ -504,7 +504,7 @@ fn a_source_that_dies_when_its_slots_are_through_is_no_failure() {
         let [a, b, _] = masters(&cluster)[..] else { panic!() };
         let moves = [step(&cluster, a, b, "0-2000")];
         let observer = EndsSource(&lab, index_of(&lab, &cluster, a));
-        let options = MigrateOptions { settle: Duration::from_secs(30), ..atomic() };
+        let options = atomic();
         let ended = move_slots_with(&mut cluster, &moves, &options, &observer, &Cancel::new());
         let done = ended.unwrap();
         assert!(done.slots == 2001 && done.keys > 300, "{server}: {done:?}");

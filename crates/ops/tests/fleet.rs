@@ -237,7 +237,7 @@ fn reads_go_to_a_replica_and_writes_to_the_master() {
     call(&mut replica, &["REPLICAOF", "127.0.0.1", &at[1].port().unwrap().to_string()]);
     let mut client = client(&at[..2]);
     ask(&mut client, "SET foo 1"); // At node_2, which has the replica.
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
     while show(call(&mut replica, &["EXISTS", "foo"]).view()) != "1" {
         assert!(std::time::Instant::now() < until, "the replica does not follow");
         std::thread::sleep(std::time::Duration::from_millis(20));

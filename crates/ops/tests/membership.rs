@@ -198,7 +198,7 @@ redistrib_ops::on_each_test_server! {
         assert_eq!(owner, *spare, "{}", server.name);
         lab.restart(index).unwrap();
         let mut node = Connection::open(&lost, lab.settings()).unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
         loop {
             let reply = node.call(&Command::new("CLUSTER").arg("NODES")).unwrap();
             let topology =

@@ -102,7 +102,7 @@ redistrib_ops::on_each_test_server! {
 }
 
 fn wait_until_ok(node: &Endpoint) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     loop {
         let info = call(node, &["CLUSTER", "INFO"]);
         if String::from_utf8_lossy(info.view().as_bytes().unwrap()).contains("cluster_state:ok") {

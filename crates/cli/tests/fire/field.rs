@@ -120,7 +120,7 @@ impl Field {
     pub(crate) fn assert_sound(&self, story: &str) -> usize {
         let mut census = Census::take(self.stage.port(0)).unwrap();
         // A failover that was asked for may come about only now: both its nodes take themselves for masters for a moment.
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_secs(60);
         while !census.is_clean() && Instant::now() < until {
             census = Census::take(self.stage.port(0)).unwrap();
         }

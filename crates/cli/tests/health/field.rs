@@ -111,7 +111,7 @@ impl Field {
 
     #[track_caller]
     pub(crate) fn poll(&self, what: &str, mut done: impl FnMut() -> bool) {
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(60);
         while !done() {
             assert!(Instant::now() < until, "in vain awaited: {what}; {}", self.document(0));
             std::thread::sleep(Duration::from_millis(20));

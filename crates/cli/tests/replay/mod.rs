@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// What the session itself says to a line `:next`, whatever the server: it divides two commands' output.
 const MARK: &str = "unknown redis-cli internal command ':next'\n";
 /// How long a state that has to come about is waited for.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program under redis-cli's name, with the terminal's form of output.
 pub(crate) fn redis_cli(args: &[String]) -> Command {
