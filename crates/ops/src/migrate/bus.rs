@@ -20,7 +20,7 @@ use crate::cluster::in_parallel;
 use crate::error::{Error, Result};
 use crate::lock::Holder;
 use crate::wait::until_settled;
-use crate::{Cluster, Connection, Context, Member};
+use crate::{Cluster, Connection, Context, Member, limits};
 
 /// How long a message is listened for before it is sent again, as one may get lost between nodes.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -88,15 +88,20 @@ pub(super) fn drain_to_others(
         let told = moves.iter().filter(|step| !ends(step).contains(&id));
         (id, told.flat_map(ends).collect::<BTreeSet<NodeId>>())
     });
-    let awaited: Vec<_> = awaited.filter(|(_, owners)| !owners.is_empty()).collect();
+    let awaited = awaited.filter(|(_, owners)| !owners.is_empty());
+    // Where connections are scarce, the nodes that are not listened at are still asked at the end.
+    let awaited: Vec<_> = awaited.take(limits::free_files() / 2).collect();
     let owners: BTreeSet<NodeId> = moves.iter().flat_map(ends).collect();
     let mut listening: Vec<Listener> =
         listeners(cluster, &awaited, &channel).filter_map(Result::ok).collect();
     let outcome = until_settled(options.settle, context.cancel, || {
-        cluster.reconnect();
+        // A connection that has merely broken is made again.
+        if !owners.iter().all(|id| is_up(cluster, *id)) {
+            cluster.reconnect();
+        }
         publish(cluster, &owners, &channel)?;
         for listener in &mut listening {
-            listener.unheard.retain(|id| cluster.member(*id).is_ok_and(Member::is_up));
+            listener.unheard.retain(|id| is_up(cluster, *id));
             if let Ok(Some(silent)) = listener.listen() {
                 return listener.silence(cluster, silent).map(Some);
             }
@@ -104,6 +109,10 @@ pub(super) fn drain_to_others(
         Ok(None)
     });
     unless_forbidden(outcome)
+}
+
+fn is_up(cluster: &Cluster, id: NodeId) -> bool {
+    cluster.member(id).is_ok_and(Member::is_up)
 }
 
 /// Whoever may not send or hear messages waits for a while instead.
