@@ -367,13 +367,15 @@ impl Cluster {
         outcome
     }
 
-    /// Connects again to nodes whose connection has broken, side by side, and to silent owners of slots: without them no
-    /// slot moves. Any other that was never reached stays so.
+    /// Connects again to nodes whose connection has broken or that were not ready, side by side, and to silent owners of
+    /// slots: without them no slot moves. Any other that was never reached stays so.
     pub(crate) fn reconnect(&mut self) {
         let is_broken = |member: &Member| match &member.link {
             Ok(link) => link.connection.is_broken(),
             Err(_) if !member.node.slots.is_empty() => true,
-            Err(error) => matches!(**error, Error::Closed { .. } | Error::Io { .. }),
+            Err(error) => {
+                error.is_passing() || matches!(**error, Error::Closed { .. } | Error::Io { .. })
+            }
         };
         let broken = self.members.iter().enumerate().filter(|(_, member)| is_broken(member));
         let broken =

@@ -136,6 +136,11 @@ impl Error {
     pub fn refused(&self) -> Option<Refusal> {
         self.refusal().map(|text| Refusal::of(text.as_bytes()))
     }
+
+    /// Whether a server has said that it is not ready, and may be a moment later.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.refused().is_some_and(Refusal::is_passing)
+    }
 }
 
 #[cfg(test)]

@@ -20,13 +20,16 @@ pub(crate) use holder::Listed;
 use crate::cluster::in_parallel;
 use crate::commands;
 use crate::error::{Error, Result};
-use crate::{Cluster, Connection, Context, Endpoint, Settings, limits};
+use crate::wait::until_settled;
+use crate::{Cluster, Connection, Context, Endpoint, Refusal, Settings, limits};
 use keeper::Keeper;
 
 /// How many connections are to be left for the work under the lock.
 const WORKING: usize = 32;
 /// The shortest time after which servers close idle connections.
 const SHORTEST: Duration = Duration::from_secs(1);
+/// How long a node may say that it is not ready, before the operation goes on without its word.
+const UNREADY: Duration = Duration::from_secs(5);
 
 /// Holds a cluster until it is dropped.
 ///
@@ -135,10 +138,8 @@ fn claim(
         Claim::Other => vec![name.clone(), list.clone()],
     };
     let patience = commands::setting("timeout");
-    connection.send(&[&all[..], std::slice::from_ref(&patience)].concat())?;
-    let receive = |command| connection.receive(command);
-    let replies = all.iter().map(receive).collect::<Result<Vec<_>>>()?;
-    let patience = seconds(&connection.receive(&patience)?).unwrap_or(SHORTEST);
+    let mut replies = claim_when_ready(connection, &[&all[..], &[patience]].concat(), context)?;
+    let patience = replies.pop().and_then(|reply| seconds(&reply)).unwrap_or(SHORTEST);
     if let Some(text) = refusal(&replies) {
         let text = String::from_utf8_lossy(text).into_owned();
         let node = connection.endpoint();
@@ -160,6 +161,24 @@ fn claim(
             pid: other.holder.pid,
             age: other.age,
         }),
+    }
+}
+
+/// A server that has no time, as for a script, shows neither its clients nor this one to them.
+fn claim_when_ready(
+    connection: &mut Connection,
+    commands: &[Command],
+    context: Context<'_>,
+) -> Result<Vec<Reply>> {
+    let mut replies = Vec::new();
+    let waited = until_settled(UNREADY, context.cancel, || {
+        replies = connection.pipeline(commands)?;
+        let text = refusal(&replies).filter(|text| Refusal::of(text).is_passing());
+        Ok(text.map(|text| String::from_utf8_lossy(text).into_owned()))
+    });
+    match waited {
+        Ok(()) | Err(Error::NotSettled { .. }) => Ok(replies),
+        Err(error) => Err(error),
     }
 }
 

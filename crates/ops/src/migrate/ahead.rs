@@ -25,7 +25,8 @@ pub(super) fn ask_sources(shared: &Shared<'_>, moves: &[Move]) {
 fn ask(shared: &Shared<'_>, source: NodeId) -> Result<()> {
     let mut connection = shared.connect_to(source)?;
     let by_migrate = !atomic::may_be_used(shared, source, &mut connection)?;
-    let mut link = Link::new(connection, shared.context.cancel);
+    let link = Link::new(connection, shared.context.cancel);
+    let mut link = link.with_settle(shared.options.settle);
     if by_migrate {
         shared.sources.of(source, || Source::ask(&mut link))?;
     }

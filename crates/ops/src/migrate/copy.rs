@@ -237,10 +237,10 @@ impl<'w, 'a> Copying<'w, 'a> {
         (slot, again): (Slot, bool),
         reply: &Reply,
     ) -> Result<()> {
-        if let Some(command) = sent.command(place) {
-            self.work.source.accept(command, reply.clone())?;
-        }
         let view = reply.view();
+        if view.as_error().is_some() {
+            return self.note_failure(sent, place, (slot, &[]), reply);
+        }
         if view.is_empty() || self.failed.iter().any(|failed| failed.slot == slot) {
             return Ok(());
         }
@@ -309,20 +309,32 @@ impl<'w, 'a> Copying<'w, 'a> {
         reply: &Reply,
     ) -> Result<u64> {
         let view = reply.view();
-        if let Some(text) = view.as_error() {
-            let trouble = Trouble::of(text);
-            if trouble == Trouble::Other
-                && let Some(command) = sent.command(place)
-            {
-                self.work.source.accept(command, reply.clone())?;
-            }
-            let reply = String::from_utf8_lossy(text).into_owned();
+        if view.as_error().is_some() {
             self.work.doubtful += keys.len() as u64;
-            self.failed.push(Failed { slot, keys: keys.to_vec(), trouble, reply, tries: 0 });
-            return Ok(0);
+            return self.note_failure(sent, place, (slot, keys), reply).map(|()| 0);
         }
         // NOKEY: all of them were deleted or expired since they were listed.
         Ok(if view.is_ok() { keys.len() as u64 } else { 0 })
+    }
+
+    /// Notes a refusal that need not be the end.
+    fn note_failure(
+        &mut self,
+        sent: &Sent,
+        place: usize,
+        (slot, keys): (Slot, &[Bytes]),
+        reply: &Reply,
+    ) -> Result<()> {
+        let text = reply.view().as_error().unwrap_or_default();
+        let trouble = Trouble::of(text);
+        if trouble == Trouble::Other
+            && let Some(command) = sent.command(place)
+        {
+            self.work.source.accept(command, reply.clone())?;
+        }
+        let reply = String::from_utf8_lossy(text).into_owned();
+        self.failed.push(Failed { slot, keys: keys.to_vec(), trouble, reply, tries: 0 });
+        Ok(())
     }
 
     /// Finds out what became of the keys of failed MIGRATEs and brings them over one by one, then goes

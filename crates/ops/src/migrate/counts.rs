@@ -12,7 +12,7 @@ use crate::error::Result;
 
 /// What a node tells of itself. Where it may not, that is nothing.
 pub(super) fn info(node: &mut Link<'_>, section: &str) -> Result<ServerInfo> {
-    let replies = node.pipeline(&[commands::info_of(section)])?;
+    let replies = node.pipeline_when_ready(&[commands::info_of(section)])?;
     Ok(replies.first().map(info_in).unwrap_or_default())
 }
 
@@ -27,7 +27,7 @@ pub(super) fn count_in(
         questions.insert(0, commands::select(database));
         questions.push(commands::select(0));
     }
-    let replies = node.call_all(&questions)?;
+    let replies = node.call_when_ready(&questions)?;
     let counts: Vec<View<'_>> = replies.iter().map(Reply::view).collect();
     Ok(filled(slots, &counts[usize::from(database > 0)..]))
 }

@@ -60,7 +60,7 @@ impl PairWork<'_> {
 
     pub(super) fn select(&mut self, database: u32) -> Result<()> {
         for node in [&mut self.source, &mut self.target] {
-            node.call_all(&[commands::select(database)])?;
+            node.call_when_ready(&[commands::select(database)])?;
         }
         self.database = database;
         Ok(())
@@ -91,7 +91,7 @@ impl PairWork<'_> {
             // The first comes last, so that it is selected afterwards.
             let databases: Vec<u32> = self.databases.iter().rev().copied().collect();
             let questions = questions(slots, &databases);
-            let replies = self.source.pipeline(&questions)?;
+            let replies = self.source.pipeline_when_ready(&questions)?;
             let answers = at_one_moment(&self.source, &questions, &replies)?;
             let Some(([role, keyspace], counts)) = answers.split_first_chunk() else {
                 let exec = &questions[questions.len() - 1];

@@ -13,6 +13,7 @@ use redistrib_cluster_model::SlotSet;
 use redistrib_resp::{Command, Reply};
 
 use super::pair::PairWork;
+use super::ready::not_ready;
 use super::taking::Taking;
 use super::{commands, counts};
 use crate::cluster::read_topology;
@@ -42,7 +43,15 @@ impl PairWork<'_> {
             // The old connection may be closed, or have replies under way.
             let fresh = cluster.connect(self.pair.from);
             let (false, Ok(mut connection)) = (is_over, fresh) else { return Err(trouble) };
-            let unheard = read_topology(&mut connection)?.0.slots.intersection(slots);
+            let own = match read_topology(&mut connection) {
+                Err(error) if error.is_passing() => {
+                    outcome = Err(error);
+                    thread::sleep(PAUSE);
+                    continue;
+                }
+                seen => seen?.0.slots,
+            };
+            let unheard = own.intersection(slots);
             self.source = self.source.renewed(connection);
             if unheard.is_empty() {
                 return Ok(());
@@ -87,10 +96,15 @@ impl PairWork<'_> {
         self.target.send(&at_target)?;
         self.source.send(&at_source)?;
         for (node, commands) in [(&mut self.target, &at_target), (&mut self.source, &at_source)] {
-            for command in commands {
-                let reply = node.receive(command)?;
-                node.accept(command, reply)?;
+            let replies = commands.iter().map(|command| node.receive(command));
+            let replies = replies.collect::<Result<Vec<Reply>>>()?;
+            // All of it may be done twice.
+            if not_ready(&replies).is_some() {
+                node.call_when_ready(commands)?;
+                continue;
             }
+            let mut answered = commands.iter().zip(replies);
+            answered.try_for_each(|(command, reply)| node.accept(command, reply).map(drop))?;
         }
         self.tell_others(cluster, &slots.iter().map(owned).collect::<Vec<_>>());
         self.outbid_target(cluster)
@@ -105,7 +119,7 @@ impl PairWork<'_> {
             if epoch(from)? > epoch(to)? {
                 return Ok(None);
             }
-            self.source.call_all(&[commands::bump_epoch()])?;
+            self.source.call_when_ready(&[commands::bump_epoch()])?;
             Ok(Some(format!("{from} does not get a higher config epoch than {to}")))
         })
     }

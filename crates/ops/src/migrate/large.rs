@@ -68,7 +68,7 @@ impl PairWork<'_> {
     pub(super) fn weigh_at_source(&mut self, keys: &[(Bytes, bool)]) -> Result<Vec<Option<u64>>> {
         let questions: Vec<Command> =
             keys.iter().map(|(key, _)| commands::memory_usage(key)).collect();
-        let replies = self.source.pipeline(&questions)?;
+        let replies = self.source.pipeline_when_ready(&questions)?;
         let bytes = |reply: &Reply| u64::try_from(reply.view().as_int()?).ok();
         Ok(replies.iter().map(bytes).collect())
     }

@@ -4,9 +4,12 @@ use std::time::{Duration, Instant};
 
 use redistrib_resp::{Command, Reply, View};
 
+use super::options::MigrateOptions;
+use super::ready::{not_ready, when_ready};
 use crate::commands;
 use crate::error::{Error, Result};
-use crate::{Cancel, Connection, Endpoint, Stop};
+use crate::wait::until_settled;
+use crate::{Cancel, Connection, Endpoint, Refusal, Stop};
 
 /// How often a waiting worker looks whether it is to stop.
 const LOOK: Duration = Duration::from_millis(50);
@@ -17,6 +20,8 @@ pub(super) struct Link<'a> {
     connection: Connection,
     cancel: &'a Cancel,
     patience: Duration,
+    /// How long a server may say that it is not ready.
+    settle: Duration,
     /// More connections to the same server, for [`Link::set_slots`].
     lanes: Vec<Link<'a>>,
     most_lanes: usize,
@@ -32,18 +37,25 @@ const MOST_LANES: usize = 32;
 impl<'a> Link<'a> {
     pub(super) fn new(connection: Connection, cancel: &'a Cancel) -> Self {
         let patience = connection.timeout();
-        Self { connection, cancel, patience, lanes: Vec::new(), most_lanes: MOST_LANES }
+        let settle = MigrateOptions::default().settle;
+        Self { connection, cancel, patience, settle, lanes: Vec::new(), most_lanes: MOST_LANES }
     }
 
     /// The same over another connection.
     pub(super) fn renewed(&self, connection: Connection) -> Self {
         let fresh = Self::new(connection, self.cancel).with_patience(self.patience);
-        fresh.with_most_lanes(self.most_lanes)
+        fresh.with_settle(self.settle).with_most_lanes(self.most_lanes)
     }
 
     /// For commands that the server may take longer over than usual.
     pub(super) fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// For servers that may say for so long that they are not ready; 30 s unless told.
+    pub(super) fn with_settle(mut self, settle: Duration) -> Self {
+        self.settle = settle;
         self
     }
 
@@ -106,10 +118,40 @@ impl<'a> Link<'a> {
         commands.iter().map(|command| self.receive(command)).collect()
     }
 
+    /// The same, all of it again as long as the server says to any that it is not ready.
+    pub(super) fn pipeline_when_ready(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        when_ready(self.settle, self.cancel, || self.pipeline(commands))
+    }
+
     /// Sends commands that change slots, in groups that belong together, and waits for all replies. Valkey has
     /// its replicas acknowledge each SETSLOT before the connection's next command: where that shows, several
-    /// connections wait side by side. The order of the groups is then the servers' own.
+    /// connections wait side by side. The order of the groups is then the servers' own. Groups are sent again as long as
+    /// the server says that it is not ready, or that no replica has acknowledged them: it has done nothing then, and what it
+    /// has done may be done twice.
     pub(super) fn set_slots(&mut self, groups: &[Vec<Command>]) -> Result<Vec<Vec<Reply>>> {
+        let mut answered = self.set_slots_once(groups)?;
+        let mut pending: Vec<usize> = (0..groups.len()).collect();
+        let waited = until_settled(self.settle, self.cancel, || {
+            pending.retain(|place| is_to_be_sent_again(&answered[*place]));
+            let Some((first, others)) = pending.split_first() else { return Ok(None) };
+            // One tells whether it is of use: each may take the server seconds.
+            answered[*first] = self.set_slots_once(std::slice::from_ref(&groups[*first]))?.concat();
+            if is_to_be_sent_again(&answered[*first]) {
+                return Ok(Some(String::new()));
+            }
+            let again: Vec<_> = others.iter().map(|place| groups[*place].clone()).collect();
+            for (place, replies) in others.iter().zip(self.set_slots_once(&again)?) {
+                answered[*place] = replies;
+            }
+            Ok(Some(String::new()))
+        });
+        match waited {
+            Ok(()) | Err(Error::NotSettled { .. }) => Ok(answered),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn set_slots_once(&mut self, groups: &[Vec<Command>]) -> Result<Vec<Vec<Reply>>> {
         let started = Instant::now();
         let width = self.lanes.len() + 1;
         for (lane, some) in groups.chunks(groups.len().div_ceil(width).max(1)).enumerate() {
@@ -142,7 +184,7 @@ impl<'a> Link<'a> {
     /// Has the server execute the commands with nobody served in between, and returns its replies to them in one.
     pub(super) fn at_once(&mut self, steps: &[Command]) -> Result<Reply> {
         let script = commands::at_once(steps);
-        let reply = self.pipeline(std::slice::from_ref(&script))?.pop();
+        let reply = self.pipeline_when_ready(std::slice::from_ref(&script))?.pop();
         let reply = reply.ok_or_else(|| self.unexpected(&script, "no reply"))?;
         self.accept(&script, reply)
     }
@@ -153,7 +195,7 @@ impl<'a> Link<'a> {
         while self.lanes.len() + 1 < wanted {
             let Ok(connection) = self.connection.another() else { return };
             let lane = Link::new(connection, self.cancel);
-            self.lanes.push(lane.with_patience(self.patience));
+            self.lanes.push(lane.with_patience(self.patience).with_settle(self.settle));
         }
     }
 
@@ -168,6 +210,16 @@ impl<'a> Link<'a> {
     /// Sends all at once and waits for all replies; then the first error reply becomes an error.
     pub(super) fn call_all(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
         let replies = self.pipeline(commands)?;
+        self.accept_all(commands, replies)
+    }
+
+    /// The same, all of it again as long as the server says to any that it is not ready.
+    pub(super) fn call_when_ready(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        let replies = self.pipeline_when_ready(commands)?;
+        self.accept_all(commands, replies)
+    }
+
+    fn accept_all(&self, commands: &[Command], replies: Vec<Reply>) -> Result<Vec<Reply>> {
         let accepted = commands.iter().zip(replies);
         accepted.map(|(command, reply)| self.connection.accept(command, reply)).collect()
     }
@@ -198,4 +250,11 @@ impl<'a> Link<'a> {
         }
         Ok(shortest)
     }
+}
+
+/// Whether a change of slots was refused for what may pass by itself.
+fn is_to_be_sent_again(replies: &[Reply]) -> bool {
+    let mut refusals = replies.iter().filter_map(|reply| reply.view().as_error());
+    let is_late = refusals.any(|text| Refusal::of(text) == Refusal::TooFewReplicas);
+    is_late || not_ready(replies).is_some()
 }

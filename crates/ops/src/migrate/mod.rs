@@ -29,6 +29,7 @@ pub(crate) mod pace;
 mod pair;
 mod preflight;
 mod queue;
+mod ready;
 mod settle;
 mod shared;
 mod source;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use redistrib_cluster_model::NodeId;
 use redistrib_resp::{Command, Reply};
@@ -73,7 +74,9 @@ impl<'a> Others<'a> {
 
     fn connect(&mut self, cluster: &Cluster, id: NodeId, lanes: usize) -> Result<()> {
         if let Entry::Vacant(place) = self.links.entry(id) {
-            place.insert(Link::new(cluster.connect(id)?, self.cancel).with_most_lanes(lanes));
+            // They hear of it from the target anyway.
+            let link = Link::new(cluster.connect(id)?, self.cancel).with_settle(Duration::ZERO);
+            place.insert(link.with_most_lanes(lanes));
         }
         Ok(())
     }

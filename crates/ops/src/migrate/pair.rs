@@ -85,9 +85,11 @@ impl<'a> PairWork<'a> {
         let cancel = shared.context.cancel;
         // All keys of a burst may wait for their first timeout before the first reply comes.
         let patience = source.timeout() + 2 * shared.options.timeout;
-        let mut source = Link::new(source, cancel).with_patience(patience);
+        let settle = shared.options.settle;
+        let source = Link::new(source, cancel).with_patience(patience);
+        let mut source = source.with_settle(settle);
         let about = shared.sources.of(pair.from, || Source::ask(&mut source))?;
-        let mut target = Link::new(target, cancel);
+        let mut target = Link::new(target, cancel).with_settle(settle);
         let taking = shared.taking.of(pair.to, || Taking::ask(&mut target))?;
         Ok(Self {
             shared,
@@ -314,7 +316,7 @@ fn limits(options: &MigrateOptions) -> Limits {
 
 /// Whether a server refuses because of a job of its own.
 fn is_busy(error: &Error) -> bool {
-    error.refusal().is_some_and(atomic::is_passing)
+    atomic::is_passing(error)
 }
 
 /// Opens slots, and returns for each what the server says to the count of its keys.

@@ -32,7 +32,7 @@ impl PairWork<'_> {
     /// Brings the keys of a failed MIGRATE over, or says why that cannot be.
     pub(super) fn settle(&mut self, failed: Failed) -> Result<()> {
         if failed.trouble == Trouble::Passing {
-            return self.wait_and_see(&failed);
+            return self.wait_and_see(failed.slot, &failed.reply);
         }
         self.passing_since = None;
         for keys in failed.keys.chunks(PIECE) {
@@ -55,13 +55,13 @@ impl PairWork<'_> {
 
     /// Waits for a node that is not ready, but not for ever. It is asked, not tried: each MIGRATE would send
     /// the whole value before it is refused, and so hold both nodes up for nothing.
-    fn wait_and_see(&mut self, failed: &Failed) -> Result<()> {
+    fn wait_and_see(&mut self, slot: Slot, reply: &str) -> Result<()> {
         let since = *self.passing_since.get_or_insert_with(Instant::now);
         loop {
             thread::sleep(PASSING_PAUSE);
             if since.elapsed() > self.options().settle {
-                let (slot, source) = (failed.slot, self.source.endpoint());
-                let what = format!("slot {slot} cannot be moved: {source} said: {}", failed.reply);
+                let source = self.source.endpoint();
+                let what = format!("slot {slot} cannot be moved: {source} said: {reply}");
                 return Err(Error::NotSettled { what, after: self.options().settle });
             }
             if is_ready(&mut self.target)? && is_ready(&mut self.source)? {
@@ -73,7 +73,7 @@ impl PairWork<'_> {
     /// Which keys the source has. In a slot that is MIGRATING it answers ASK for those it has not.
     pub(super) fn exist_at_source(&mut self, keys: &[Bytes]) -> Result<Vec<bool>> {
         let commands: Vec<Command> = keys.iter().map(|key| commands::exists(key)).collect();
-        let replies = self.source.pipeline(&asking(&commands))?;
+        let replies = self.source.pipeline_when_ready(&asking(&commands))?;
         let replies = replies.into_iter().skip(1).step_by(2);
         let found = commands.iter().zip(replies).map(|(command, reply)| {
             if reply.view().as_error().is_some_and(|text| text.starts_with(b"ASK ")) {
@@ -138,6 +138,11 @@ impl PairWork<'_> {
                 }
                 // What an earlier MIGRATE sent has arrived since the target was asked.
                 Some(Trouble::Taken) if !replace => doubled = true,
+                Some(Trouble::Passing) => {
+                    let text = reply.view().as_error().unwrap_or_default();
+                    let text = String::from_utf8_lossy(text);
+                    self.wait_and_see(Slot::of_key(&alone.key), &text)?;
+                }
                 Some(_) => return self.source.accept(&command, reply).map(drop),
             }
         }
@@ -165,7 +170,7 @@ pub(super) fn ask(
     commands: impl Iterator<Item = Command>,
 ) -> Result<Vec<Reply>> {
     let commands: Vec<Command> = commands.collect();
-    let replies = node.call_all(&asking(&commands))?;
+    let replies = node.call_when_ready(&asking(&commands))?;
     Ok(replies.into_iter().skip(1).step_by(2).collect())
 }
 

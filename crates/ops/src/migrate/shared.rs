@@ -17,6 +17,7 @@ use super::taking::Taking;
 use super::turns::Turns;
 use crate::cluster::endpoint_of;
 use crate::error::{Error, Result};
+use crate::wait::until_settled;
 use crate::{Cluster, Connection, Context, Endpoint, Event, MoveError, Pair, Stop};
 
 /// One for each migration; the workers borrow it.
@@ -138,10 +139,16 @@ impl<'a> Shared<'a> {
     /// target have moved.
     ///
     /// # Errors
-    /// [`Error::Move`] where either node is no master any more, or slots are with somebody else.
+    /// [`Error::Move`] where either node is no master any more, or slots are with somebody else; [`Error::NotSettled`].
     pub(super) fn look_again(&self, pair: Pair, slots: &SlotSet) -> Result<SlotSet> {
         let mut cluster = self.cluster();
-        cluster.refresh();
+        until_settled(self.options.settle, self.context.cancel, || {
+            cluster.refresh();
+            cluster.reconnect();
+            let ends = [cluster.member(pair.from)?, cluster.member(pair.to)?];
+            let mut failures = ends.into_iter().filter_map(crate::Member::failure);
+            Ok(failures.find(|error| error.is_passing()).map(ToString::to_string))
+        })?;
         for id in [pair.from, pair.to] {
             let member = cluster.member(id)?;
             if !member.is_up() || !member.is_master() {

@@ -82,7 +82,7 @@ fn together(target: &mut Link<'_>, slots: &SlotSet, owner: NodeId) -> Result<Tak
     let inner = steps.iter().map(|(_, command)| command.clone());
     let transaction: Vec<Command> =
         [multi].into_iter().chain(inner).chain([exec.clone()]).collect();
-    let replies = target.pipeline(&transaction)?;
+    let replies = target.pipeline_when_ready(&transaction)?;
     // What was refused before EXEC tells more than EXEC's own refusal.
     let mut answered = transaction.iter().zip(&replies);
     let refusal = answered.find_map(|(command, reply)| target.refusal(command, reply.view()));

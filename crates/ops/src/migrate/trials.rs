@@ -37,7 +37,7 @@ pub(super) fn of_target() -> Vec<Command> {
 /// Sends questions and, behind them in one pipeline, trials. Returns the replies to the questions.
 ///
 /// # Errors
-/// [`MoveError::NotRun`]; those of [`Link::pipeline`].
+/// [`MoveError::NotRun`]; those of [`Link::pipeline_when_ready`].
 pub(super) fn ask(
     node: &mut Link<'_>,
     questions: Vec<Command>,
@@ -45,7 +45,7 @@ pub(super) fn ask(
 ) -> Result<Vec<Reply>> {
     let asked = questions.len();
     let all = [questions, trials].concat();
-    let mut replies = node.pipeline(&all)?;
+    let mut replies = node.pipeline_when_ready(&all)?;
     let tried = replies.split_off(asked.min(replies.len()));
     judge(node, &all[asked..], &tried)?;
     Ok(replies)

@@ -37,7 +37,8 @@ const MOST_ROUNDS: usize = 20;
 impl PairWork<'_> {
     /// Takes the open slots back if a server's refusal stopped their migration, and returns the error to tell.
     pub(super) fn undo(&mut self, error: Error) -> Error {
-        let is_hopeless = matches!(error, Error::Refused { .. });
+        // What may pass by itself has been waited for: the next run finds the servers ready.
+        let is_hopeless = matches!(error, Error::Refused { .. }) && !error.is_passing();
         if !is_hopeless
             || self.open.is_empty()
             || self.shared.context.cancel.requested() == Stop::Now
@@ -110,7 +111,7 @@ impl PairWork<'_> {
     fn try_to_send(&mut self, slot: Slot) -> Result<()> {
         let key = Bytes::from(fitness::key_in(slot));
         let command = self.migrate_with(&[key], TRIAL, false);
-        self.source.call_all(&[command]).map(drop)
+        self.source.call_when_ready(&[command]).map(drop)
     }
 
     /// Of a key in both places the source's value is the one that clients know. The target's is a copy that a MIGRATE left
@@ -120,7 +121,8 @@ impl PairWork<'_> {
         self.ask_databases()?;
         for database in self.databases.clone() {
             self.select(database)?;
-            let listed = self.target.call_all(&[commands::list_keys(slot, MOST_COMPARED)])?;
+            let listed =
+                self.target.call_when_ready(&[commands::list_keys(slot, MOST_COMPARED)])?;
             let keys = listed.iter().flat_map(|reply| reply.view().elements());
             let keys: Vec<Bytes> =
                 keys.filter_map(|key| key.as_bytes()).map(Bytes::copy_from_slice).collect();
@@ -156,7 +158,7 @@ impl PairWork<'_> {
         for _ in 0..MOST_ROUNDS {
             back.copy_alone(&slots)?;
             if self.close_empty(&slots)?.is_empty() {
-                return self.source.call_all(&[commands::assign(slot, from)]).map(drop);
+                return self.source.call_when_ready(&[commands::assign(slot, from)]).map(drop);
             }
             rest(&mut self.target, &rest_at_target)?;
         }
@@ -227,7 +229,7 @@ fn resting(slot: Slot, own: NodeId, third: Option<NodeId>) -> Vec<Command> {
 
 /// Sends a node all at once; only the last command may be refused, and only if there is another of its kind before it.
 fn rest(node: &mut Link<'_>, steps: &[Command]) -> Result<()> {
-    let replies = node.pipeline(steps)?;
+    let replies = node.pipeline_when_ready(steps)?;
     let mut answered: Vec<_> = steps.iter().zip(replies).collect();
     let has_other = |steps: &[Command]| match steps {
         [.., one, last] => one.args().nth(3) == last.args().nth(3),

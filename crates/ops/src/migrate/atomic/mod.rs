@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{JobWatch, NodeId, Phase, SlotJob, SlotSet};
-use redistrib_resp::View;
+use redistrib_resp::{Command, Reply, View};
 
 use count::JobTally;
 pub(crate) use questions::JobQuestions;
@@ -23,6 +23,7 @@ pub use running::{finish_running, jobs};
 
 use super::link::Link;
 use super::options::Atomic;
+use super::ready::when_ready;
 use super::shared::Shared;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
@@ -48,7 +49,8 @@ trait Job: std::fmt::Debug {
 
 /// A field of a node's `INFO stats`.
 fn stat(node: &mut Link<'_>, field: &str) -> Option<u64> {
-    super::counts::info(node, "stats").ok()?.number(field)
+    let replies = node.pipeline(&[crate::commands::info_of("stats")]).ok()?;
+    info_in(replies.first()?).number(field)
 }
 
 /// How a pair is to be moved: asked of both nodes, since both take part. Servers move slots as fast as they can, so where a
@@ -66,12 +68,12 @@ pub(super) fn choose(shared: &Shared<'_>, pair: Pair) -> Result<Method> {
         return Ok(Method::Migrate);
     }
     let (mut source, mut target, _) = shared.connect(pair)?;
-    let at_source = shared.ways.of(pair.from, || ways_of(&mut source))?;
-    let at_target = shared.ways.of(pair.to, || ways_of(&mut target))?;
+    let at_source = shared.ways.of(pair.from, || ways_of(shared, &mut source))?;
+    let at_target = shared.ways.of(pair.to, || ways_of(shared, &mut target))?;
     let ways = WAYS.iter().zip(at_source.into_iter().zip(at_target));
     let method = ways.into_iter().find(|(_, (one, two))| *one && *two).map(|((_, way), _)| *way);
     if let Some(method) = method {
-        return match numbered_database(&mut source)? {
+        return match numbered_database(shared, &mut source)? {
             Some(database) => by_migrate(shared, numbered_database_refused(&source, database)),
             None => {
                 shared.idle.keep(pair.from, source);
@@ -112,7 +114,7 @@ pub(super) fn may_be_used(
     if is_ruled_out(shared) {
         return Ok(false);
     }
-    let ways = shared.ways.of(id, || ways_of(source))?;
+    let ways = shared.ways.of(id, || ways_of(shared, source))?;
     Ok(ways.contains(&true))
 }
 
@@ -129,18 +131,30 @@ const WAYS: [(&str, Method); 2] = [
 ];
 
 /// Which of them a server knows. It answers null in the place of one that it does not.
-fn ways_of(node: &mut Connection) -> Result<[bool; 2]> {
-    let reply = node.request(&crate::commands::about_commands(WAYS.map(|(name, _)| name)))?;
-    let mut known = reply.view().elements().map(|about| !about.is_empty());
+fn ways_of(shared: &Shared<'_>, node: &mut Connection) -> Result<[bool; 2]> {
+    let question = crate::commands::about_commands(WAYS.map(|(name, _)| name));
+    let replies = ask_when_ready(shared, node, question)?;
+    let about = replies.iter().flat_map(|reply| reply.view().elements());
+    let mut known = about.map(|about| !about.is_empty());
     Ok(WAYS.map(|_| known.next().unwrap_or(false)))
+}
+
+/// A server that is not ready would seem to know nothing.
+fn ask_when_ready(
+    shared: &Shared<'_>,
+    node: &mut Connection,
+    question: Command,
+) -> Result<Vec<Reply>> {
+    let question = [question];
+    when_ready(shared.options.settle, shared.context.cancel, || node.pipeline(&question))
 }
 
 /// A database other than the first that holds keys. Seen on Valkey 9.1.2 without an append-only file: what clients write
 /// to the first database while such a source exports slots is applied to the last database at the target, so that
 /// acknowledged writes are lost.
-fn numbered_database(source: &mut Connection) -> Result<Option<u32>> {
-    let reply = source.request(&crate::commands::info_of("keyspace"))?;
-    let keyspace = info_in(&reply);
+fn numbered_database(shared: &Shared<'_>, source: &mut Connection) -> Result<Option<u32>> {
+    let replies = ask_when_ready(shared, source, crate::commands::info_of("keyspace"))?;
+    let keyspace = replies.first().map(info_in).unwrap_or_default();
     Ok(keyspace.databases().into_keys().find(|database| *database > 0))
 }
 
@@ -172,8 +186,8 @@ pub(super) fn run<'a>(
     let (source, target, _) = shared.connect(pair)?;
     // Whoever is to stop still has to take the job back: the connections are deaf to that request.
     let uncancelled = Cancel::new();
-    let (mut source, mut target) =
-        (Link::new(source, &uncancelled), Link::new(target, &uncancelled));
+    let link = |node| Link::new(node, &uncancelled).with_settle(shared.options.settle);
+    let (mut source, mut target) = (link(source), link(target));
     let tally = JobTally::begin(pair, slots, &mut source, &mut target)?;
     let outcome = {
         let mut job: Box<dyn Job + '_> = match method {
@@ -202,8 +216,7 @@ fn start(shared: &Shared<'_>, slots: &SlotSet, job: &mut dyn Job) -> Result<()> 
     let mut outcome = Ok(());
     let waited = until_settled(shared.options.settle, shared.context.cancel, || {
         outcome = job.start(slots);
-        let refusal = outcome.as_ref().err().and_then(Error::refusal);
-        Ok(refusal.filter(|text| is_passing(text)).map(str::to_owned))
+        Ok(outcome.as_ref().err().filter(|error| is_passing(error)).map(ToString::to_string))
     });
     match waited {
         Err(error @ Error::Cancelled(_)) => Err(error),
@@ -211,10 +224,12 @@ fn start(shared: &Shared<'_>, slots: &SlotSet, job: &mut dyn Job) -> Result<()> 
     }
 }
 
-/// Whether a refusal is about a job that servers are at, or are clearing away after. The words are Redis's and Valkey's.
-pub(super) fn is_passing(refusal: &str) -> bool {
+/// Whether a server is not ready, or refuses because of a job that it is at or clears away after. The words are Redis's and
+/// Valkey's.
+pub(super) fn is_passing(refusal: &Error) -> bool {
     let known = ["trim", "in progress", "active atomic slot migration", "already being imported"];
-    known.iter().any(|words| refusal.contains(words))
+    let is_of_job = |text: &str| known.iter().any(|words| text.contains(words));
+    refusal.is_passing() || refusal.refusal().is_some_and(is_of_job)
 }
 
 /// Looks at the job until it has ended.
@@ -222,8 +237,23 @@ fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<Outcome> 
     let started = Instant::now();
     let mut watch = JobWatch::new(shared.options.timeout);
     let mut sent = Meter::new(job);
+    let mut asked = Instant::now();
     loop {
-        let Some(seen) = job.look()? else {
+        let seen = match job.look() {
+            Err(error) if error.is_passing() => {
+                if shared.context.cancel.requested() != Stop::No {
+                    return take_back(shared, pair, job, Outcome::Stopped);
+                }
+                if asked.elapsed() >= shared.options.timeout {
+                    return take_back(shared, pair, job, Outcome::Impossible(error));
+                }
+                thread::sleep(LAST_LOOK);
+                continue;
+            }
+            seen => seen?,
+        };
+        asked = Instant::now();
+        let Some(seen) = seen else {
             return Ok(Outcome::Impossible(failure(pair, "the server has forgotten the job")));
         };
         if !seen.is_open() {
@@ -266,8 +296,16 @@ fn take_back(
 ) -> Result<Outcome> {
     let mut last = None;
     until_settled(shared.options.settle, &Cancel::new(), || {
-        job.cancel()?;
-        last = job.look()?;
+        last = match job.cancel().and_then(|()| job.look()) {
+            Err(error) if error.is_passing() => {
+                let Pair { from, to } = pair;
+                let what = "is not cancelled, and the servers may go on with it";
+                return Ok(Some(format!(
+                    "the atomic migration from {from} to {to} {what}: {error}"
+                )));
+            }
+            seen => seen?,
+        };
         let open = last.as_ref().filter(|job| job.is_open());
         Ok(open.map(|job| {
             format!("the atomic migration {} was cancelled and is still {}", job.id, job.state)
@@ -336,11 +374,13 @@ pub(super) fn await_clearance(shared: &Shared<'_>, pair: Pair, slots: &SlotSet) 
     let probe = super::commands::stable(first);
     until_settled(shared.options.settle, shared.context.cancel, || {
         for node in [&mut source, &mut target] {
-            let reply = node.request(&probe)?;
-            let refusal = reply.view().as_error().map(String::from_utf8_lossy);
-            if let Some(text) = refusal.filter(|text| is_passing(text)) {
-                running::clear_failed_at(node)?;
-                return Ok(Some(format!("{}: {text}", node.endpoint())));
+            match node.call(&probe) {
+                Err(error) if is_passing(&error) => {
+                    running::clear_failed_at(node)?;
+                    return Ok(Some(error.to_string()));
+                }
+                Ok(_) | Err(Error::Refused { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(None)

@@ -12,6 +12,7 @@ use crate::commands;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
+use crate::migrate::ready::not_ready;
 use crate::{Cluster, Connection, Context, Member, Step, Stop};
 
 /// How often is looked.
@@ -34,6 +35,8 @@ struct Jobs {
     open: BTreeMap<String, Said>,
     /// What has a node let go of jobs that have failed.
     cancels: Vec<(NodeId, Vec<Command>)>,
+    /// Whether every one of them has said so, and none that it was not ready.
+    is_certain: bool,
 }
 
 /// The atomic migrations that servers are at, each once. A server that does not answer, or knows no such
@@ -91,10 +94,15 @@ pub(crate) fn finish_running_at(
     let started = Instant::now();
     let mut watches: BTreeMap<String, JobWatch> = BTreeMap::new();
     let mut cancelled: BTreeMap<String, Instant> = BTreeMap::new();
+    let mut certain = started;
     let failed = loop {
         // Once there is one, its leader is to be asked, whoever that is.
-        let Jobs { open, cancels } = ask(cluster, |member| !watches.is_empty() || which(member));
-        if open.is_empty() {
+        let jobs = ask(cluster, |member| !watches.is_empty() || which(member));
+        let Jobs { open, cancels, is_certain } = jobs;
+        if is_certain {
+            certain = Instant::now();
+        }
+        if open.is_empty() && (is_certain || certain.elapsed() >= options.settle) {
             break cancels;
         }
         for (id, said) in &open {
@@ -181,9 +189,10 @@ fn cancel(cluster: &mut Cluster, said: &Said, context: Context<'_>) -> Result<()
 fn ask(cluster: &mut Cluster, which: impl Fn(&Member) -> bool) -> Jobs {
     let is_asked = |member: &Member| member.is_up() && member.is_master() && which(member);
     let answers = cluster.broadcast(is_asked, &[commands::imports(), commands::exports()]);
-    let mut jobs = Jobs::default();
+    let mut jobs = Jobs { is_certain: true, ..Jobs::default() };
     for (member, answer) in cluster.members().iter().zip(answers) {
         let Some(Ok(replies)) = answer else { continue };
+        jobs.is_certain &= not_ready(&replies).is_none();
         for (said, leads) in read(member, &replies) {
             if leads || !jobs.open.contains_key(&said.job.id) {
                 jobs.open.insert(said.job.id.clone(), said);
