@@ -24,6 +24,7 @@ const PATIENCE_FOR_SLOTS: Duration = Duration::from_secs(60);
 const USUAL: (u16, u16) = (120, 40);
 
 pub(super) fn top(args: &TopArgs) -> anyhow::Result<Outcome> {
+    top::ignore_resizes()?;
     let cancel = interrupt::quietly()?;
     let mut source = open(args)?;
     if args.once || args.svg.is_some() {

@@ -21,7 +21,7 @@ pub use once::frame;
 pub use record::{Recorder, Recording};
 pub use rows::Column;
 pub(crate) use rows::letter;
-pub use screen::run;
+pub use screen::{ignore_resizes, run};
 pub use source::Source;
 pub use svg::picture;
 pub use view::{Page, Panel, Shade, View, Wish};

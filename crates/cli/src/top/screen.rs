@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, raise};
+use nix::sys::signal::{SigSet, Signal, raise};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{self, Event, KeyEvent};
@@ -133,22 +133,32 @@ pub fn run(
     Ok(())
 }
 
+/// Keeps the news of a resize from crossterm: a key that is pressed at the same time would not be read before the next key. The
+/// size is looked at in each round anyway. To be called before the process has a second thread.
+///
+/// # Errors
+/// Those of the system call.
+pub fn ignore_resizes() -> io::Result<()> {
+    let mut resizes = SigSet::empty();
+    resizes.add(Signal::SIGWINCH);
+    Ok(resizes.thread_block()?)
+}
+
 /// The keys that are pressed within this time. Of a terminal that is gone crossterm would read nothing for ever, so it is
-/// looked whether there is something to read first. Crossterm is asked in any case: where a resize and a key wait for it at the same
-/// time, it reads the resize alone, and the key with the next one.
+/// looked whether there is something to read first.
 fn next_keys(wait: Duration) -> io::Result<Vec<KeyEvent>> {
     let keyboard = io::stdin();
     let mut watched = [PollFd::new(keyboard.as_fd(), PollFlags::POLLIN)];
     let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
-    let is_quiet = match poll(&mut watched, wait) {
-        Err(Errno::EINTR) | Ok(0) => true,
-        other => other.map(|_| false)?,
+    match poll(&mut watched, wait) {
+        Err(Errno::EINTR) | Ok(0) => return Ok(Vec::new()),
+        other => other?,
     };
     let seen = watched[0].revents().unwrap_or(PollFlags::POLLERR);
-    if !is_quiet && (!seen.contains(PollFlags::POLLIN) || seen.contains(PollFlags::POLLHUP)) {
+    if !seen.contains(PollFlags::POLLIN) || seen.contains(PollFlags::POLLHUP) {
         return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the terminal is gone"));
     }
-    let (mut keys, mut wait) = (Vec::new(), if is_quiet { Duration::ZERO } else { LOOK });
+    let (mut keys, mut wait) = (Vec::new(), LOOK);
     while event::poll(wait)? {
         if let Event::Key(key) = event::read()? {
             keys.push(key);

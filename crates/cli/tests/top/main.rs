@@ -203,12 +203,18 @@ fn a_user_at_the_screen() {
     user.looks_at(&format!("{} does not answer", nodes[1]));
     lab.restart(1).unwrap();
     user.looks_at(&format!("{} answers again", nodes[1]));
-    // A key after a resize is heeded, too.
+    // A key that comes together with a resize is heeded, too.
     let program = only_child(&user.child.id().to_string());
     let terminal = format!("/proc/{program}/fd/0");
-    let resized = Command::new("stty").args(["-F", &terminal, "rows", "36"]).status().unwrap();
-    assert!(resized.success());
-    user.sees("\x1b[36;");
+    for rows in 36..44 {
+        let rows = rows.to_string();
+        let resized = Command::new("stty").args(["-F", &terminal, "rows", &rows]).status();
+        assert!(resized.unwrap().success());
+        user.types("?");
+        user.looks_at("without an owner: their keys cannot be reached");
+        user.types("?");
+        user.looks_at(" a cell");
+    }
     user.types("q");
     user.sees(GIVEN_BACK);
     assert!(user.leaves());
