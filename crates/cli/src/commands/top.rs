@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use ratatui::crossterm::terminal;
 use redistrib_ops::Watch;
+use redistrib_ops::model::declare::counted;
 use redistrib_ops::model::sample::Measure;
 
 use super::Outcome;
 use crate::args::TopArgs;
 use crate::escape::Escaped;
-use crate::output::print_bytes;
+use crate::output::{print_bytes, tell_error};
 use crate::top::{self, History, Recorder, Recording, Scene, Shade, Source, Theme, View};
 use crate::{interrupt, secrets};
 
@@ -37,7 +38,12 @@ pub(super) fn top(args: &TopArgs) -> anyhow::Result<Outcome> {
 
 fn open(args: &TopArgs) -> anyhow::Result<Source> {
     if let Some(path) = &args.replay {
-        return Ok(Source::Recorded(Recording::open(path)?, 0));
+        let recording = Recording::open(path)?;
+        if recording.cut_lines() > 0 {
+            let lines = counted(recording.cut_lines(), "line");
+            tell_error(format!("[WARNING] {}: {lines} cut off, and left out", path.display()));
+        }
+        return Ok(Source::Recorded(recording, 0));
     }
     let recorder = args.record.as_deref().map(Recorder::open).transpose()?;
     let node = args.node.as_ref().context("which cluster? give HOST:PORT")?;

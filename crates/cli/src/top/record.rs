@@ -28,11 +28,11 @@ impl Recorder {
     /// Where it cannot be written.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let mut options = OpenOptions::new();
-        options.append(true).create(true);
+        options.append(true).read(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file =
-            options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
+        let file = options.open(path).and_then(end_last_line);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self { file, path: path.to_owned() })
     }
 
@@ -50,13 +50,38 @@ impl Recorder {
     }
 }
 
+/// A recorder that was killed may have left half a line: what is added begins a new one.
+fn end_last_line(mut file: File) -> io::Result<File> {
+    // A pipe has neither a length nor a last line.
+    if file.metadata()?.is_file() && file.seek(SeekFrom::End(0))? > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            file.write_all(b"\n")?;
+        }
+    }
+    Ok(file)
+}
+
 /// A file of samples. It stays on disk: one is read when it is shown.
 #[derive(Debug)]
 pub struct Recording {
     file: BufReader<File>,
     path: PathBuf,
-    /// Where each line begins.
+    /// Where the line of each sample begins.
     places: Vec<u64>,
+    cut_lines: usize,
+}
+
+/// What a line of a recording holds.
+#[derive(Debug)]
+enum Line {
+    Sample(Box<Sample>),
+    /// The beginning of a sample: whoever wrote it was ended meanwhile.
+    Cut,
+    /// There is no line any more.
+    End,
 }
 
 impl Recording {
@@ -67,19 +92,20 @@ impl Recording {
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let name = || format!("cannot read {}", path.display());
         let file = BufReader::new(File::open(path).with_context(name)?);
-        let mut recording = Self { file, path: path.to_owned(), places: Vec::new() };
+        let mut recording = Self { file, path: path.to_owned(), places: Vec::new(), cut_lines: 0 };
         let mut place = 0;
-        loop {
-            let (sample, length) = recording.read_line()?;
-            if sample.is_none() {
-                break;
+        for number in 1.. {
+            let (line, length) = recording.read_line(number)?;
+            match line {
+                Line::End => break,
+                Line::Cut => recording.cut_lines += 1,
+                Line::Sample(_) => recording.places.push(place),
             }
             anyhow::ensure!(
-                recording.places.len() < MOST_SAMPLES,
+                number <= MOST_SAMPLES,
                 "{}: more than {MOST_SAMPLES} samples: play a part of it",
                 path.display()
             );
-            recording.places.push(place);
             place += length;
         }
         anyhow::ensure!(
@@ -88,6 +114,11 @@ impl Recording {
             path.display()
         );
         Ok(recording)
+    }
+
+    /// How many lines hold no more than the beginning of a sample, and are left out.
+    pub fn cut_lines(&self) -> usize {
+        self.cut_lines
     }
 
     /// How many samples there are; never none.
@@ -102,31 +133,32 @@ impl Recording {
     pub fn sample(&mut self, number: usize) -> anyhow::Result<Sample> {
         let number = number.min(self.places.len() - 1);
         self.file.seek(SeekFrom::Start(self.places[number]))?;
-        let (sample, _) = self.read_line()?;
-        sample.with_context(|| format!("{}: the file has become shorter", self.path.display()))
+        match self.read_line(number + 1)? {
+            (Line::Sample(sample), _) => Ok(*sample),
+            _ => anyhow::bail!("{}: the file has become shorter", self.path.display()),
+        }
     }
 
-    /// The sample that the next line holds, and how long the line is; none at the end.
-    fn read_line(&mut self) -> anyhow::Result<(Option<Sample>, u64)> {
-        let number = self.places.len() + 1;
+    /// What the next line holds, and how long it is.
+    fn read_line(&mut self, number: usize) -> anyhow::Result<(Line, u64)> {
         let path = self.path.display();
         let mut line = Vec::new();
         let length = self.file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
         let length = length.with_context(|| format!("cannot read {path}"))? as u64;
         if length == 0 {
-            return Ok((None, 0));
+            return Ok((Line::End, 0));
         }
         anyhow::ensure!(
             length < LONGEST_LINE,
             "{path}: line {number} is longer than {LONGEST_LINE} bytes"
         );
-        let sample = serde_json::from_slice(&line).map_err(|error| {
-            let why = error.to_string();
-            anyhow::anyhow!(
-                "{path}: line {number} is no sample of `top --record`: {}",
-                Escaped(why)
-            )
-        })?;
-        Ok((Some(sample), length))
+        match serde_json::from_slice(line.trim_ascii_end()) {
+            Ok(sample) => Ok((Line::Sample(sample), length)),
+            Err(error) if error.is_eof() && number > 1 => Ok((Line::Cut, length)),
+            Err(error) => {
+                let why = Escaped(error.to_string());
+                anyhow::bail!("{path}: line {number} is no sample of `top --record`: {why}")
+            }
+        }
     }
 }

@@ -252,6 +252,14 @@ fn what_was_recorded_is_played() {
     let lines = fs::read_to_string(&record).unwrap();
     assert_eq!(lines.lines().count(), 2, "a sample is added to what is there");
 
+    // A recorder that is killed leaves half a line.
+    let (torn, half) = (file("torn.jsonl"), lines.trim_end().len() - 100);
+    fs::write(&torn, &lines[..half]).unwrap();
+    trib(&["top", &nodes[0], "--once", "--record", &torn]).expect(0);
+    let played = trib(&["top", "--replay", &torn, "--once"]).expect(0);
+    assert!(played.stdout.contains("recorded, 2 of 2"), "{}", played.stdout);
+    played.complains(&["[WARNING]", "1 line cut off, and left out"]);
+
     // Both samples play a part: the last is drawn, and what has changed since the first is told.
     let played = trib(&["top", "--replay", &record, "--once"]).expect(0).stdout;
     assert!(played.contains("recorded, 2 of 2") && played.contains("[ERR]"), "{played}");
@@ -294,7 +302,7 @@ fn a_file_that_is_no_recording_is_refused() {
         ("\x1b[2J", "line 1 is no sample"),
         ("{}\n", "line 1 is no sample"),
         ("[1,2", "line 1 is no sample"),
-        (&format!("{sample}\n{}", &sample[..sample.len() / 2]), "line 2 is no sample"),
+        (&format!("{sample}\n{sample} {sample}"), "line 2 is no sample"),
         (&format!("{sample}\n{}\n", "[".repeat(100_000)), "line 2 is no sample"),
     ] {
         fs::write(path, content).unwrap();
