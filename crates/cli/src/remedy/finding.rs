@@ -2,8 +2,17 @@
 
 use redistrib_ops::model::{DownReason, Finding, OpenKind};
 
-/// What mends it, in a line without a stop; `None` for what heals by itself, or is mended with another finding.
+/// Returns what repairs it, in a line without a stop; `None` for what passes by itself, or is repaired with another finding.
 pub fn next_step(finding: &Finding) -> Option<String> {
+    for_nodes(finding)
+        .or_else(|| for_slots(finding))
+        .or_else(|| for_membership(finding))
+        .or_else(|| for_replicas(finding))
+        .or_else(|| for_servers(finding))
+}
+
+/// Nodes that do not answer, or are not what they seem.
+fn for_nodes(finding: &Finding) -> Option<String> {
     Some(match finding {
         Finding::Unreachable { address, .. } => {
             format!(
@@ -11,10 +20,6 @@ pub fn next_step(finding: &Finding) -> Option<String> {
                  addresses now, run `redis-trib meet` with all of those"
             )
         }
-        Finding::Unserved { owner, .. } => format!(
-            "if {owner} is gone for good, `redis-trib fix --fix-with-unreachable-masters` lets a replica take its place, \
-             or gives its slots to others without its keys"
-        ),
         Finding::Loading { address, .. } => format!("wait until {address} has loaded its data"),
         Finding::SameId { .. } => {
             "stop the copies, and start each with a nodes.conf of its own".to_owned()
@@ -23,6 +28,30 @@ pub fn next_step(finding: &Finding) -> Option<String> {
             "give each node an address of its own (cluster-announce-ip, cluster-announce-port)"
                 .to_owned()
         }
+        Finding::ClusterDown { reason, .. } => match reason {
+            DownReason::SlotsWithoutOwner { .. } => "run `redis-trib fix`".to_owned(),
+            DownReason::SlotsOfFailedMasters { .. } => return None,
+            DownReason::NoMajority { .. } => {
+                "start the masters that cannot be reached, or mend the network between them"
+                    .to_owned()
+            }
+            DownReason::Waiting => {
+                "wait for as long as cluster-node-timeout, 5 s at most".to_owned()
+            }
+        },
+        Finding::VersionsDiffer { .. } => "finish the upgrade".to_owned(),
+        Finding::ClocksDiffer { .. } => "let NTP set the clocks".to_owned(),
+        _ => return None,
+    })
+}
+
+/// Who owns slots, and who moves them.
+fn for_slots(finding: &Finding) -> Option<String> {
+    Some(match finding {
+        Finding::Unserved { owner, .. } => format!(
+            "if {owner} is gone for good, `redis-trib fix --fix-with-unreachable-masters` lets a replica take its place, \
+             or gives its slots to others without its keys"
+        ),
         Finding::Disagreement { .. }
         | Finding::MultipleOwners { .. }
         | Finding::Uncovered { .. } => "run `redis-trib fix`".to_owned(),
@@ -30,10 +59,23 @@ pub fn next_step(finding: &Finding) -> Option<String> {
             OpenKind::OwnerSilent => return None,
             _ => "run `redis-trib fix`, unless a migration is under way".to_owned(),
         },
+        Finding::AtomicMigration { .. } => {
+            "nothing, if a tool is at it; `redis-trib fix` waits for its end, and cancels it where it fails".to_owned()
+        }
+        Finding::EpochCollision { .. } => {
+            "wait some seconds: masters that hear each other on the cluster bus settle it; if it stays, see whether their bus \
+             ports are open to each other"
+                .to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// What nodes know of each other, and what the cluster bus delivers.
+fn for_membership(finding: &Finding) -> Option<String> {
+    Some(match finding {
         Finding::Suspected { node, .. } => {
-            format!(
-                "see whether the bus port of {node} can be reached from the nodes that say so"
-            )
+            format!("see whether the bus port of {node} can be reached from the nodes that say so")
         }
         Finding::Handshake { address, .. } => format!(
             "nothing, if {address} is just joining; else see whether it runs, and whether its bus port is open: \
@@ -53,6 +95,23 @@ pub fn next_step(finding: &Finding) -> Option<String> {
                  is taken again, and introduces it"
             )
         }
+        Finding::PongLate { node, .. } => format!(
+            "see whether {node} or the network to it is overloaded, or it or those that wait for it hang"
+        ),
+        Finding::BusLinkDown { node, .. } => {
+            format!("see whether the bus port of {node} is open to those nodes")
+        }
+        Finding::BusBacklog { node, .. } => format!(
+            "see whether {node} hangs or is overloaded, or clients publish more than it can take; cluster-link-sendbuf-limit \
+             bounds what waits for it"
+        ),
+        _ => return None,
+    })
+}
+
+/// Replicas and their masters.
+fn for_replicas(finding: &Finding) -> Option<String> {
+    Some(match finding {
         Finding::ReplicaWithoutMaster { replica }
         | Finding::ReplicaOfUnknown { replica, .. }
         | Finding::ReplicaOfReplica { replica, .. } => {
@@ -61,17 +120,28 @@ pub fn next_step(finding: &Finding) -> Option<String> {
         Finding::ReplicaOfFailed { replica, .. } => format!(
             "start its master again, or let the replica take its place: `redis-trib failover {replica} --takeover`"
         ),
-        Finding::ClusterDown { reason, .. } => match reason {
-            DownReason::SlotsWithoutOwner { .. } => "run `redis-trib fix`".to_owned(),
-            DownReason::SlotsOfFailedMasters { .. } => return None,
-            DownReason::NoMajority { .. } => {
-                "start the masters that cannot be reached, or mend the network between them"
-                    .to_owned()
-            }
-            DownReason::Waiting => {
-                "wait for as long as cluster-node-timeout, 5 s at most".to_owned()
-            }
-        },
+        Finding::ReplicaLinkDown { replica, .. } => format!(
+            "see the log of {replica}: is its master's port open to it, and its masterauth right?"
+        ),
+        Finding::ReplicaLags { replica, .. } => {
+            format!(
+                "see whether {replica} or the network to it is overloaded, or raise repl-backlog-size"
+            )
+        }
+        Finding::MasterWithoutReplica { .. } | Finding::NoReplicas => {
+            "add replicas: `redis-trib add-node NEW NODE --replica`".to_owned()
+        }
+        Finding::FewMasters { .. } => "add masters: `redis-trib join NODE NEW`".to_owned(),
+        Finding::ReplicasOnMastersHost { master, .. } => {
+            format!("add a replica of {master} on another host")
+        }
+        _ => return None,
+    })
+}
+
+/// Saves, memory, refused writes and settings.
+fn for_servers(finding: &Finding) -> Option<String> {
+    Some(match finding {
         Finding::RdbFailing { node, .. } => format!(
             "see the log of {node}: is its disk full, its folder gone or not writable? then `redis-trib exec {node} BGSAVE`"
         ),
@@ -84,14 +154,6 @@ pub fn next_step(finding: &Finding) -> Option<String> {
         Finding::TooFewReplicas { master, .. } => format!(
             "mend or add replicas of {master} (`redis-trib add-node --replica`), or lower min-replicas-to-write"
         ),
-        Finding::ReplicaLinkDown { replica, .. } => format!(
-            "see the log of {replica}: is its master's port open to it, and its masterauth right?"
-        ),
-        Finding::ReplicaLags { replica, .. } => {
-            format!(
-                "see whether {replica} or the network to it is overloaded, or raise repl-backlog-size"
-            )
-        }
         Finding::MasterauthMismatch { node, .. } => {
             format!(
                 "`redis-trib exec {node} CONFIG SET masterauth …`, and in its configuration file"
@@ -107,40 +169,11 @@ pub fn next_step(finding: &Finding) -> Option<String> {
                     "set {setting} alike in the configuration files, and restart the nodes that differ"
                 )
             }
-            "cluster-node-timeout" => {
-                "`redis-trib set-timeout` sets it on all nodes".to_owned()
-            }
+            "cluster-node-timeout" => "`redis-trib set-timeout` sets it on all nodes".to_owned(),
             _ => format!(
                 "`redis-trib call NODE CONFIG SET {setting} …`, and in the configuration files"
             ),
         },
-        Finding::VersionsDiffer { .. } => "finish the upgrade".to_owned(),
-        Finding::ClocksDiffer { .. } => "let NTP set the clocks".to_owned(),
-        Finding::BusLinkDown { node, .. } => {
-            format!("see whether the bus port of {node} is open to those nodes")
-        }
-        Finding::BusBacklog { node, .. } => format!(
-            "see whether {node} hangs or is overloaded, or clients publish more than it can take; cluster-link-sendbuf-limit \
-             bounds what waits for it"
-        ),
-        Finding::AtomicMigration { .. } => {
-            "nothing, if a tool is at it; `redis-trib fix` waits for its end, and cancels it where it fails".to_owned()
-        }
-        Finding::MasterWithoutReplica { .. } | Finding::NoReplicas => {
-            "add replicas: `redis-trib add-node NEW NODE --replica`".to_owned()
-        }
-        Finding::FewMasters { .. } => "add masters: `redis-trib join NODE NEW`".to_owned(),
-        Finding::ReplicasOnMastersHost { master, .. } => {
-            format!("add a replica of {master} on another host")
-        }
-        Finding::EpochCollision { .. } => {
-            "wait some seconds: masters that hear each other on the cluster bus settle it; if it stays, see whether their bus \
-             ports are open to each other"
-                .to_owned()
-        }
-        Finding::PongLate { node, .. } => format!(
-            "see whether {node} or the network to it is overloaded, or it or those that wait for it hang"
-        ),
-        Finding::Failed { .. } | Finding::ReplicaSyncing { .. } => return None,
+        _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{DownReason, Finding, Member, OpenKind, OpenSlots, Opinion, Way};
-use crate::SlotSet;
+use crate::{NodeId, SlotSet};
 
 impl Display for Member {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -13,149 +13,183 @@ impl Display for Member {
 
 impl Display for Finding {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Finding::Unreachable { id, address, reason } => {
-                let id = id.map(|id| format!(" ({})", id.short())).unwrap_or_default();
-                write!(f, "node {address}{id} does not answer: {reason}")
-            }
-            Finding::SameId { id, addresses } => {
-                write!(f, "nodes {} share the id {id}", addresses.join(", "))
-            }
-            Finding::SameAddress { address, nodes } => {
-                let ids: Vec<String> = nodes.iter().map(ToString::to_string).collect();
-                write!(f, "nodes {} announce the same address {address}", ids.join(", "))
-            }
-            Finding::Disagreement { slots, opinions } => disagreement(f, slots, opinions),
-            Finding::OpenSlots(open) => open.fmt(f),
-            Finding::Uncovered { slots } => write!(f, "{} no owner: {slots}", have(slots)),
-            Finding::Unserved { slots, owner } => {
-                write!(f, "{} an owner that does not answer, {owner}: {slots}", have(slots))
-            }
-            Finding::MultipleOwners { slots, owners } => {
-                write!(f, "{} several owners, {}: {slots}", have(slots), Few(owners))
-            }
-            Finding::Failed { node, by } => write!(f, "node {node} has failed, says {}", Few(by)),
-            Finding::Suspected { node, by } => {
-                write!(f, "node {node} cannot be reached by {}", Few(by))
-            }
-            Finding::Handshake { address, by } => {
-                write!(f, "node {address} has been met but has not answered {} yet", Few(by))
-            }
-            Finding::UnknownTo { node, by } => write!(f, "node {node} is not known to {}", Few(by)),
-            Finding::BlackListed { node, by } => {
-                write!(
-                    f,
-                    "node {node} has been forgotten by {}, who take nobody of its id for a while",
-                    Few(by)
-                )
-            }
-            Finding::ReplicaWithoutMaster { replica: r } => {
-                write!(f, "replica {r} follows no master")
-            }
-            Finding::ReplicaOfUnknown { replica, master } => {
-                write!(f, "replica {replica} follows {master}, which is not in the cluster")
-            }
-            Finding::ReplicaOfReplica { replica, master } => {
-                write!(f, "replica {replica} follows {master}, which is a replica itself")
-            }
-            Finding::ReplicaOfFailed { replica, master } => {
-                write!(f, "replica {replica} follows {master}, which has failed or does not answer")
-            }
-            Finding::MasterWithoutReplica { master } => write!(f, "master {master} has no replica"),
-            Finding::EpochCollision { epoch, masters } => {
-                write!(f, "masters {} have the same config epoch {epoch}", Few(masters))
-            }
-            Finding::ClusterDown { nodes, reason } => {
-                let verb = if nodes.len() == 1 { "says" } else { "say" };
-                write!(f, "{} {verb} cluster_state:fail: {reason}", Few(nodes))
-            }
-            Finding::RdbFailing { node, stops_writes } => {
-                write!(f, "node {node} could not save its RDB file{}", refusing(*stops_writes))
-            }
-            Finding::AofFailing { node, stops_writes } => {
-                let refusing = refusing(*stops_writes);
-                write!(f, "node {node} could not write its append-only file{refusing}")
-            }
-            Finding::OutOfMemory { node, used, limit } => {
-                write!(
-                    f,
-                    "master {node} uses {used} of {limit} bytes of memory, and refuses writes"
-                )
-            }
-            Finding::MemoryHigh { node, used, limit } => {
-                write!(f, "master {node} uses {used} of {limit} bytes of memory")
-            }
-            Finding::TooFewReplicas { master, good, needed } => write!(
-                f,
-                "master {master} refuses writes: {good} replicas are in good state, and min-replicas-to-write is {needed}"
-            ),
-            Finding::ReplicaLinkDown { replica, master, seconds } => {
-                write!(f, "replica {replica} has no link to its master {master}")?;
-                seconds.iter().try_for_each(|seconds| write!(f, " since {seconds} s"))
-            }
-            Finding::ReplicaSyncing { replica, master, left_bytes } => {
-                write!(f, "replica {replica} is getting all data of its master {master}")?;
-                left_bytes.iter().try_for_each(|bytes| write!(f, ", {bytes} bytes are to come"))
-            }
-            Finding::ReplicaLags { replica, master, bytes, seconds } => {
-                write!(f, "replica {replica} lags behind its master {master}")?;
-                bytes.iter().try_for_each(|bytes| write!(f, " by {bytes} bytes"))?;
-                seconds.iter().try_for_each(|seconds| write!(f, ", last heard of {seconds} s ago"))
-            }
-            Finding::MasterauthMismatch { node, masters } => write!(
-                f,
-                "node {node} could not follow {}: its masterauth is not their requirepass",
-                Few(masters)
-            ),
-            Finding::PasswordsDiffer { nodes } => {
-                write!(f, "requirepass is not the same on all nodes: {}", Few(&nodes.concat()))
-            }
-            Finding::SettingsDiffer { setting, values } => {
-                write!(f, "{setting} is not the same on all nodes: {}", Values(values))
-            }
-            Finding::VersionsDiffer { versions } => {
-                write!(f, "nodes run different versions: {}", Values(versions))
-            }
-            Finding::ClocksDiffer { slow, fast, apart_ms } => {
-                write!(f, "the clock of {fast} is {apart_ms} ms ahead of that of {slow}")
-            }
-            Finding::PongLate { node, by, waited_ms } => {
-                write!(f, "node {node} has not answered {} for {waited_ms} ms", Few(by))
-            }
-            Finding::BusLinkDown { node, by } => {
-                write!(f, "{} has no bus link to node {node}", Few(by))
-            }
-            Finding::Loading { id, address } => {
-                let id = id.map(|id| format!(" ({})", id.short())).unwrap_or_default();
-                write!(f, "node {address}{id} is loading its data")
-            }
-            Finding::BusBacklog { node, by, bytes } => {
-                write!(
-                    f,
-                    "node {node} has not taken {bytes} bytes of the cluster bus from {}",
-                    Few(by)
-                )
-            }
-            Finding::AtomicMigration { slots, from, to, state, retries, error } => {
-                write!(f, "the servers move slots {slots} from {from} to {to} (state {state}")?;
-                if *retries > 0 {
-                    write!(f, ", tried {retries} times again")?;
-                }
-                if !error.is_empty() {
-                    write!(f, ": {error}")?;
-                }
-                f.write_str(")")
-            }
-            Finding::NoReplicas => f.write_str("no master has a replica"),
-            Finding::FewMasters { masters } => {
-                let noun = if *masters == 1 { "master owns" } else { "masters own" };
-                write!(f, "only {masters} {noun} slots: no replica can take over by itself")
-            }
-            Finding::ReplicasOnMastersHost { master, host } => {
-                write!(f, "all replicas of master {master} are on its host {host}")
-            }
-        }
+        let text = nodes(self)
+            .or_else(|| slots(self))
+            .or_else(|| membership(self))
+            .or_else(|| replicas(self))
+            .or_else(|| servers(self));
+        f.write_str(&text.unwrap_or_else(|| format!("{self:?}")))
     }
+}
+
+/// Nodes that do not answer, or are not what they seem.
+fn nodes(finding: &Finding) -> Option<String> {
+    Some(match finding {
+        Finding::Unreachable { id, address, reason } => {
+            format!("node {address}{} does not answer: {reason}", in_brackets(*id))
+        }
+        Finding::Loading { id, address } => {
+            format!("node {address}{} is loading its data", in_brackets(*id))
+        }
+        Finding::SameId { id, addresses } => {
+            format!("nodes {} share the id {id}", addresses.join(", "))
+        }
+        Finding::SameAddress { address, nodes } => {
+            let ids: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+            format!("nodes {} announce the same address {address}", ids.join(", "))
+        }
+        Finding::ClusterDown { nodes, reason } => {
+            let verb = if nodes.len() == 1 { "says" } else { "say" };
+            format!("{} {verb} cluster_state:fail: {reason}", Few(nodes))
+        }
+        Finding::VersionsDiffer { versions } => {
+            format!("nodes run different versions: {}", Values(versions))
+        }
+        Finding::ClocksDiffer { slow, fast, apart_ms } => {
+            format!("the clock of {fast} is {apart_ms} ms ahead of that of {slow}")
+        }
+        _ => return None,
+    })
+}
+
+/// Who owns slots, and who moves them.
+fn slots(finding: &Finding) -> Option<String> {
+    Some(match finding {
+        Finding::Disagreement { slots, opinions } => Disagreement(slots, opinions).to_string(),
+        Finding::OpenSlots(open) => open.to_string(),
+        Finding::Uncovered { slots } => format!("{} no owner: {slots}", have(slots)),
+        Finding::Unserved { slots, owner } => {
+            format!("{} an owner that does not answer, {owner}: {slots}", have(slots))
+        }
+        Finding::MultipleOwners { slots, owners } => {
+            format!("{} several owners, {}: {slots}", have(slots), Few(owners))
+        }
+        Finding::AtomicMigration { slots, from, to, state, retries, error } => {
+            let again = match retries {
+                0 => String::new(),
+                _ => format!(", tried {retries} times again"),
+            };
+            let colon = if error.is_empty() { "" } else { ": " };
+            format!(
+                "the servers move slots {slots} from {from} to {to} (state {state}{again}{colon}{error})"
+            )
+        }
+        Finding::EpochCollision { epoch, masters } => {
+            format!("masters {} have the same config epoch {epoch}", Few(masters))
+        }
+        _ => return None,
+    })
+}
+
+/// What nodes know of each other, and what the cluster bus delivers.
+fn membership(finding: &Finding) -> Option<String> {
+    Some(match finding {
+        Finding::Failed { node, by } => format!("node {node} has failed, says {}", Few(by)),
+        Finding::Suspected { node, by } => {
+            format!("node {node} cannot be reached by {}", Few(by))
+        }
+        Finding::Handshake { address, by } => {
+            format!("node {address} has been met but has not answered {} yet", Few(by))
+        }
+        Finding::UnknownTo { node, by } => format!("node {node} is not known to {}", Few(by)),
+        Finding::BlackListed { node, by } => {
+            format!(
+                "node {node} has been forgotten by {}, who take nobody of its id for a while",
+                Few(by)
+            )
+        }
+        Finding::PongLate { node, by, waited_ms } => {
+            format!("node {node} has not answered {} for {waited_ms} ms", Few(by))
+        }
+        Finding::BusLinkDown { node, by } => {
+            format!("{} has no bus link to node {node}", Few(by))
+        }
+        Finding::BusBacklog { node, by, bytes } => {
+            format!("node {node} has not taken {bytes} bytes of the cluster bus from {}", Few(by))
+        }
+        _ => return None,
+    })
+}
+
+/// Replicas and their masters.
+fn replicas(finding: &Finding) -> Option<String> {
+    Some(match finding {
+        Finding::ReplicaWithoutMaster { replica: r } => {
+            format!("replica {r} follows no master")
+        }
+        Finding::ReplicaOfUnknown { replica, master } => {
+            format!("replica {replica} follows {master}, which is not in the cluster")
+        }
+        Finding::ReplicaOfReplica { replica, master } => {
+            format!("replica {replica} follows {master}, which is a replica itself")
+        }
+        Finding::ReplicaOfFailed { replica, master } => {
+            format!("replica {replica} follows {master}, which has failed or does not answer")
+        }
+        Finding::ReplicaLinkDown { replica, master, seconds } => {
+            let since = seconds.map(|seconds| format!(" since {seconds} s")).unwrap_or_default();
+            format!("replica {replica} has no link to its master {master}{since}")
+        }
+        Finding::ReplicaSyncing { replica, master, left_bytes } => {
+            let left = left_bytes.map(|bytes| format!(", {bytes} bytes are to come"));
+            let left = left.unwrap_or_default();
+            format!("replica {replica} is getting all data of its master {master}{left}")
+        }
+        Finding::ReplicaLags { replica, master, bytes, seconds } => {
+            let by = bytes.map(|bytes| format!(" by {bytes} bytes")).unwrap_or_default();
+            let heard = seconds.map(|seconds| format!(", last heard of {seconds} s ago"));
+            let heard = heard.unwrap_or_default();
+            format!("replica {replica} lags behind its master {master}{by}{heard}")
+        }
+        Finding::MasterWithoutReplica { master } => format!("master {master} has no replica"),
+        Finding::NoReplicas => "no master has a replica".to_owned(),
+        Finding::FewMasters { masters } => {
+            let noun = if *masters == 1 { "master owns" } else { "masters own" };
+            format!("only {masters} {noun} slots: no replica can take over by itself")
+        }
+        Finding::ReplicasOnMastersHost { master, host } => {
+            format!("all replicas of master {master} are on its host {host}")
+        }
+        _ => return None,
+    })
+}
+
+/// Saves, memory, refused writes and settings.
+fn servers(finding: &Finding) -> Option<String> {
+    Some(match finding {
+        Finding::RdbFailing { node, stops_writes } => {
+            format!("node {node} could not save its RDB file{}", refusing(*stops_writes))
+        }
+        Finding::AofFailing { node, stops_writes } => {
+            let refusing = refusing(*stops_writes);
+            format!("node {node} could not write its append-only file{refusing}")
+        }
+        Finding::OutOfMemory { node, used, limit } => {
+            format!("master {node} uses {used} of {limit} bytes of memory, and refuses writes")
+        }
+        Finding::MemoryHigh { node, used, limit } => {
+            format!("master {node} uses {used} of {limit} bytes of memory")
+        }
+        Finding::TooFewReplicas { master, good, needed } => format!(
+            "master {master} refuses writes: {good} replicas are in good state, and min-replicas-to-write is {needed}"
+        ),
+        Finding::MasterauthMismatch { node, masters } => format!(
+            "node {node} could not follow {}: its masterauth is not their requirepass",
+            Few(masters)
+        ),
+        Finding::PasswordsDiffer { nodes } => {
+            format!("requirepass is not the same on all nodes: {}", Few(&nodes.concat()))
+        }
+        Finding::SettingsDiffer { setting, values } => {
+            format!("{setting} is not the same on all nodes: {}", Values(values))
+        }
+        _ => return None,
+    })
+}
+
+/// The short id where it is known, to stand behind an address.
+fn in_brackets(id: Option<NodeId>) -> String {
+    id.map(|id| format!(" ({})", id.short())).unwrap_or_default()
 }
 
 fn refusing(stops_writes: bool) -> &'static str {
@@ -221,23 +255,29 @@ impl Display for OpenKind {
     }
 }
 
-fn disagreement(f: &mut Formatter<'_>, slots: &SlotSet, opinions: &[Opinion]) -> fmt::Result {
-    write!(f, "nodes disagree about {slots}")?;
-    let mut mark = ": ";
-    for opinion in opinions {
-        let verb = if opinion.nodes.len() == 1 { "says" } else { "say" };
-        write!(f, "{mark}{} {verb}", Few(&opinion.nodes))?;
-        mark = " ";
-        for (owner, owned) in &opinion.owners {
-            write!(f, "{mark}{owner} owns {owned}")?;
-            mark = ", ";
+/// The disputed slots, and what each group of nodes says about them.
+struct Disagreement<'a>(&'a SlotSet, &'a [Opinion]);
+
+impl Display for Disagreement<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(slots, opinions) = self;
+        write!(f, "nodes disagree about {slots}")?;
+        let mut mark = ": ";
+        for opinion in *opinions {
+            let verb = if opinion.nodes.len() == 1 { "says" } else { "say" };
+            write!(f, "{mark}{} {verb}", Few(&opinion.nodes))?;
+            mark = " ";
+            for (owner, owned) in &opinion.owners {
+                write!(f, "{mark}{owner} owns {owned}")?;
+                mark = ", ";
+            }
+            if !opinion.unowned.is_empty() {
+                write!(f, "{mark}nobody owns {}", opinion.unowned)?;
+            }
+            mark = "; ";
         }
-        if !opinion.unowned.is_empty() {
-            write!(f, "{mark}nobody owns {}", opinion.unowned)?;
-        }
-        mark = "; ";
+        Ok(())
     }
-    Ok(())
 }
 
 fn it(slots: &SlotSet) -> &'static str {

@@ -14,7 +14,8 @@ fn words(snapshot: &Snapshot) -> Vec<String> {
     for finding in &findings {
         let json = serde_json::to_string(finding).unwrap();
         assert_eq!(serde_json::from_str::<Finding>(&json).unwrap(), *finding, "{json}");
-        assert!(!finding.to_string().contains('\n'));
+        let text = finding.to_string();
+        assert!(!text.contains('\n') && text != format!("{finding:?}"), "{text}");
     }
     findings.iter().map(ToString::to_string).collect()
 }
