@@ -115,11 +115,10 @@ pub struct TransferArgs {
 }
 
 impl TransferArgs {
-    /// The same for the operation; `remove` takes keys from the source once they have arrived.
-    pub fn options(&self, remove: bool) -> TransferOptions {
+    /// The same for the operation, which leaves the keys at the source.
+    pub fn options(&self) -> TransferOptions {
         TransferOptions {
             replace: self.replace,
-            remove,
             connections: usize::from(self.connections),
             ..self.keys.options()
         }

@@ -23,14 +23,15 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Outcome> {
     args.plot.as_deref().map_or(Ok(()), plot::check)?;
     let session = Session::for_change(&args.change)?;
     match &args.node {
-        Some(seed) => on_cluster(args, &session, seed.clone(), !session.yes),
+        Some(seed) => on_cluster(args, &session, seed.clone()),
         None => {
             let lab = lab(args, &session)?;
             let seed = lab.endpoints().first().cloned();
             let seed = seed.unwrap_or_else(|| Endpoint::tcp("127.0.0.1", 0));
             let names = (0..args.keys).map(|number| format!("key:{number}").into_bytes());
             fill(&mut session.discover(&seed)?, names, args.size)?;
-            on_cluster(args, &session, seed, false)
+            // It is nobody's cluster.
+            on_cluster(args, &Session { yes: true, ..session }, seed)
         }
     }
 }
@@ -45,12 +46,7 @@ fn lab(args: &BenchArgs, session: &Session) -> anyhow::Result<TempLab> {
     })?)
 }
 
-fn on_cluster(
-    args: &BenchArgs,
-    session: &Session,
-    seed: Endpoint,
-    ask: bool,
-) -> anyhow::Result<Outcome> {
+fn on_cluster(args: &BenchArgs, session: &Session, seed: Endpoint) -> anyhow::Result<Outcome> {
     let output = &session.output;
     let request = Bench {
         seed,
@@ -68,7 +64,7 @@ fn on_cluster(
             let outcome = moves::show(session, cluster, std::slice::from_ref(step));
             return Ok(ControlFlow::Break(outcome));
         }
-        Ok(go_on(!ask || session.may(Prompt::proceeds)?))
+        Ok(go_on(session.may(Prompt::proceeds)?))
     };
     session.carry_out(request, approves, |report| {
         output.lines(table(&report));

@@ -41,7 +41,8 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     if !args.copy && !session.dry_run && !session.may_at_terminal(&[], &question)? {
         return Ok(Outcome::Failed);
     }
-    run(&session, &transfer, &args.transfer.options(!args.copy))
+    let options = TransferOptions { remove: !args.copy, ..args.transfer.options() };
+    run(&session, &transfer, &options)
 }
 
 pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
@@ -60,7 +61,7 @@ pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
     }
     let to = to.at_db(args.to_db.unwrap_or_default());
     let transfer = Transfer::new(Source::Servers(from), Target::Server(to));
-    run(&session, &placed(transfer, args.to_db), &args.transfer.options(false))
+    run(&session, &placed(transfer, args.to_db), &args.transfer.options())
 }
 
 /// Keys keep their database unless another was asked for: then they must come from one alone.
@@ -91,7 +92,8 @@ pub(super) fn reshard_fleet(args: &ReshardFleetArgs) -> anyhow::Result<Outcome> 
         let text = std::fs::read(path).map_err(|source| Error::file(path, source))?;
         transfer = transfer.with_tags(Tags::parse(&text));
     }
-    run(&session, &transfer, &args.transfer.options(!args.copy))
+    let options = TransferOptions { remove: !args.copy, ..args.transfer.options() };
+    run(&session, &transfer, &options)
 }
 
 /// Where keys come from, and what to call it.

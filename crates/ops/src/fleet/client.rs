@@ -6,7 +6,7 @@ use std::time::Duration;
 use redistrib_cluster_model::placement::WrittenKey;
 use redistrib_resp::{Command, Reply};
 
-use super::links::Links;
+use super::links::{Access, Links};
 use super::policy::{Policy, Split, find};
 use super::{Fleet, compose};
 use crate::error::Result;
@@ -78,14 +78,14 @@ pub struct FleetClient {
     pub(super) links: Links,
     options: FleetOptions,
     /// Which of the server's commands only read.
-    reading: HashMap<Vec<u8>, bool>,
+    accesses: HashMap<Vec<u8>, Access>,
 }
 
 impl FleetClient {
     /// A client that has yet to connect.
     pub fn new(fleet: Fleet, settings: &Settings, options: FleetOptions) -> Self {
         let links = Links::new(&fleet, settings, options.masters_only);
-        Self { fleet, links, options, reading: HashMap::new() }
+        Self { fleet, links, options, accesses: HashMap::new() }
     }
 
     /// The fleet's description.
@@ -111,7 +111,7 @@ impl FleetClient {
         let Some(rule) = find(name) else { return self.at_its_keys(&words).map(Answer::One) };
         match rule.policy {
             Policy::Everywhere(gather) => self.everywhere(&words, gather),
-            Policy::Anywhere => self.send(0, &command(&words), true).map(Answer::One),
+            Policy::Anywhere => self.send(0, &command(&words), Access::Read).map(Answer::One),
             Policy::Refused(why) => Ok(Answer::One(refusal(name, why))),
             policy => self.split(policy, &words).map(Answer::One),
         }
@@ -124,15 +124,15 @@ impl FleetClient {
             let text = format!("ERR wrong number of arguments for '{name}' command");
             return Ok(compose::error(&text));
         };
-        let reads = policy.only_reads(words[0]);
+        let access = policy.access(words[0]);
         let keys = self.place(words, &positions);
         if let Some(server) = one_server(&keys) {
             let whole = rename(words, &positions, &keys);
-            return self.send(server, &whole, reads);
+            return self.send(server, &whole, access);
         }
         match policy {
             Policy::Split(Split::Values) => self.values(words[0], &keys),
-            Policy::Split(Split::Sum) => self.sum(words[0], &keys, reads),
+            Policy::Split(Split::Sum) => self.sum(words[0], &keys, access),
             Policy::Split(Split::Pairs) => self.set_all(&keys, words),
             Policy::SetIfNone => self.set_if_none(&keys, words),
             Policy::Sets { operation, store: false } => self.combine_sets(operation, &keys),
@@ -169,23 +169,24 @@ impl FleetClient {
         let Some(server) = one_server(&placed) else {
             return Ok(refusal(words[0], &self.apart(&placed)));
         };
-        let reads = self.only_reads(words[0])?;
-        self.send(server, &rename(words, &positions, &placed), reads)
+        let access = self.access(words[0])?;
+        self.send(server, &rename(words, &positions, &placed), access)
     }
 
-    /// Whether a command only reads, as the server has it.
-    fn only_reads(&mut self, name: &[u8]) -> Result<bool> {
+    /// What a command does, as the server has it.
+    fn access(&mut self, name: &[u8]) -> Result<Access> {
         let name = name.to_ascii_lowercase();
-        if let Some(&reads) = self.reading.get(&name) {
-            return Ok(reads);
+        if let Some(&access) = self.accesses.get(&name) {
+            return Ok(access);
         }
         let question = crate::commands::about_command(&name);
         let told = self.links.master(&self.fleet, 0)?.request(&question)?;
         let flags = told.view().elements().next().and_then(|info| info.elements().nth(2));
         let reads = flags
             .is_some_and(|flags| flags.elements().any(|flag| flag.as_bytes() == Some(b"readonly")));
-        self.reading.insert(name, reads);
-        Ok(reads)
+        let access = if reads { Access::Read } else { Access::Write };
+        self.accesses.insert(name, access);
+        Ok(access)
     }
 
     /// The places of a command's keys. A first key with a hash tag takes all the others along, by their
@@ -225,9 +226,14 @@ impl FleetClient {
         )
     }
 
-    /// Sends a command to one server, to read or to write there.
-    pub(super) fn send(&mut self, server: usize, command: &Command, reads: bool) -> Result<Reply> {
-        let link = self.link(server, reads)?;
+    /// Sends a command to one server.
+    pub(super) fn send(
+        &mut self,
+        server: usize,
+        command: &Command,
+        access: Access,
+    ) -> Result<Reply> {
+        let link = self.link(server, access)?;
         let waits = WAITING.iter().any(|name| command.name().eq_ignore_ascii_case(name.as_bytes()));
         let usual = link.timeout();
         if waits {
@@ -242,22 +248,21 @@ impl FleetClient {
     pub(super) fn send_all(
         &mut self,
         commands: &[(usize, Command)],
-        reads: bool,
+        access: Access,
     ) -> Result<Vec<Reply>> {
         for (server, command) in commands {
-            self.link(*server, reads)?.send(std::slice::from_ref(command))?;
+            self.link(*server, access)?.send(std::slice::from_ref(command))?;
         }
         let receive = |(server, command): &(usize, Command)| {
-            self.links.begun(&self.fleet, *server, reads, command)?.receive(command)
+            self.links.begun(&self.fleet, *server, access, command)?.receive(command)
         };
         commands.iter().map(receive).collect()
     }
 
-    fn link(&mut self, server: usize, reads: bool) -> Result<&mut Connection> {
-        if reads {
-            self.links.reader(&self.fleet, server)
-        } else {
-            self.links.master(&self.fleet, server)
+    fn link(&mut self, server: usize, access: Access) -> Result<&mut Connection> {
+        match access {
+            Access::Read => self.links.reader(&self.fleet, server),
+            Access::Write => self.links.master(&self.fleet, server),
         }
     }
 }

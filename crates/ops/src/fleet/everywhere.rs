@@ -3,6 +3,7 @@
 use redistrib_resp::{Command, Reply};
 
 use super::client::{Answer, FleetClient};
+use super::links::Access;
 use super::policy::Gather;
 use super::{FleetNode, compose};
 use crate::cluster::in_parallel;
@@ -17,7 +18,8 @@ impl FleetClient {
         }
         let masters = 0..self.fleet.masters().len();
         let commands: Vec<_> = masters.map(|server| (server, command.clone())).collect();
-        let replies = self.send_all(&commands, gather == Gather::Values)?;
+        let access = if gather == Gather::Values { Access::Read } else { Access::Write };
+        let replies = self.send_all(&commands, access)?;
         if let Some(error) = compose::first_error(&replies) {
             return Ok(Answer::One(error.clone()));
         }

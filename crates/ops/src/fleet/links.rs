@@ -10,6 +10,15 @@ use crate::error::{Error, Result};
 use crate::transfer::Server;
 use crate::{Connection, Endpoint, Settings};
 
+/// What a command does at a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It reads, so that a replica may be asked.
+    Read,
+    /// It writes, or has to see what was written last.
+    Write,
+}
+
 /// One connection to each master, and one to a replica of each for reading.
 #[derive(Debug)]
 pub(super) struct Links {
@@ -76,10 +85,10 @@ impl Links {
         &mut self,
         fleet: &Fleet,
         index: usize,
-        reads: bool,
+        access: Access,
         command: &Command,
     ) -> Result<&mut Connection> {
-        let replica = self.replicas[index].as_mut().filter(|_| reads);
+        let replica = self.replicas[index].as_mut().filter(|_| access == Access::Read);
         replica.or(self.masters[index].as_mut()).ok_or_else(|| Error::Closed {
             node: fleet.masters()[index].endpoint.clone(),
             command: describe(command),

@@ -6,6 +6,7 @@ use redistrib_resp::{Command, Reply, View};
 
 use super::client::{FleetClient, Placed};
 use super::compose;
+use super::links::Access;
 use crate::error::Result;
 
 impl FleetClient {
@@ -13,7 +14,7 @@ impl FleetClient {
     pub(super) fn values(&mut self, name: &[u8], keys: &[Placed]) -> Result<Reply> {
         let shares = shares(keys);
         let commands = commands(name, keys, &shares);
-        let replies = self.send_all(&commands, true)?;
+        let replies = self.send_all(&commands, Access::Read)?;
         if let Some(error) = compose::first_error(&replies) {
             return Ok(error.clone());
         }
@@ -28,8 +29,8 @@ impl FleetClient {
     }
 
     /// DEL, EXISTS and the like: the sum of the servers' numbers.
-    pub(super) fn sum(&mut self, name: &[u8], keys: &[Placed], reads: bool) -> Result<Reply> {
-        let replies = self.send_all(&commands(name, keys, &shares(keys)), reads)?;
+    pub(super) fn sum(&mut self, name: &[u8], keys: &[Placed], access: Access) -> Result<Reply> {
+        let replies = self.send_all(&commands(name, keys, &shares(keys)), access)?;
         if let Some(error) = compose::first_error(&replies) {
             return Ok(error.clone());
         }
@@ -39,7 +40,7 @@ impl FleetClient {
     /// MSET: each server's share in one command.
     pub(super) fn set_all(&mut self, keys: &[Placed], words: &[&[u8]]) -> Result<Reply> {
         let commands: Vec<_> = setters("MSET", keys, words).into_values().collect();
-        let replies = self.send_all(&commands, false)?;
+        let replies = self.send_all(&commands, Access::Write)?;
         Ok(compose::first_error(&replies).cloned().unwrap_or_else(compose::ok))
     }
 
@@ -47,7 +48,7 @@ impl FleetClient {
     /// a client that comes in between is noticed, and what was set is taken back.
     pub(super) fn set_if_none(&mut self, keys: &[Placed], words: &[&[u8]]) -> Result<Reply> {
         let shares = shares(keys);
-        let there = self.send_all(&commands(b"EXISTS", keys, &shares), false)?;
+        let there = self.send_all(&commands(b"EXISTS", keys, &shares), Access::Write)?;
         if let Some(error) = compose::first_error(&there) {
             return Ok(error.clone());
         }
@@ -56,9 +57,9 @@ impl FleetClient {
         }
         let mut set = BTreeMap::new();
         for (server, setter) in setters("MSETNX", keys, words) {
-            let reply = self.send(server, &setter.1, false)?;
+            let reply = self.send(server, &setter.1, Access::Write)?;
             if reply.view().as_int() != Some(1) {
-                self.send_all(&commands(b"DEL", keys, &set), false)?;
+                self.send_all(&commands(b"DEL", keys, &set), Access::Write)?;
                 return Ok(reply);
             }
             set.insert(server, shares[&server].clone());

@@ -5,6 +5,7 @@ use redistrib_resp::{Command, Reply};
 
 use super::client::{FleetClient, Placed};
 use super::compose;
+use super::links::Access;
 use crate::Refusal;
 use crate::commands;
 use crate::error::Result;
@@ -21,18 +22,18 @@ impl FleetClient {
         member: &[u8],
     ) -> Result<Reply> {
         let on = |name: &str, key: &Placed| Command::new(name).arg(&key.name).arg(member);
-        let there = self.send(from.server, &on("SISMEMBER", from), false)?;
+        let there = self.send(from.server, &on("SISMEMBER", from), Access::Write)?;
         if there.view().as_int() != Some(1) {
             return Ok(there);
         }
-        let added = self.send(to.server, &on("SADD", to), false)?;
+        let added = self.send(to.server, &on("SADD", to), Access::Write)?;
         if added.view().as_error().is_some() {
             return Ok(added);
         }
-        let removed = self.send(from.server, &on("SREM", from), false)?;
+        let removed = self.send(from.server, &on("SREM", from), Access::Write)?;
         if removed.view().as_int() != Some(1) && added.view().as_int() == Some(1) {
             // Somebody else has taken it meanwhile.
-            self.send(to.server, &on("SREM", to), false)?;
+            self.send(to.server, &on("SREM", to), Access::Write)?;
         }
         Ok(removed)
     }
@@ -55,7 +56,7 @@ impl FleetClient {
             if replace {
                 restore.push("REPLACE");
             }
-            let restored = self.send(to.server, &restore, false)?;
+            let restored = self.send(to.server, &restore, Access::Write)?;
             if let Some(error) = restored.view().as_error() {
                 self.unwatch(from)?;
                 let busy = Refusal::of(error) == Refusal::KeyExists;
@@ -92,7 +93,7 @@ impl FleetClient {
     fn remove_unchanged(&mut self, key: &Placed) -> Result<bool> {
         let commands = commands::transaction([commands::delete(&key.name)]);
         // Over another connection nothing would be watched, and a change meanwhile go unnoticed.
-        let link = self.links.begun(&self.fleet, key.server, false, &commands[1])?;
+        let link = self.links.begun(&self.fleet, key.server, Access::Write, &commands[1])?;
         let replies = link.call_all(&commands)?;
         Ok(replies.last().is_some_and(|reply| !reply.view().is_null()))
     }
@@ -105,16 +106,16 @@ impl FleetClient {
         to: &Placed,
         timeout: Option<&[u8]>,
     ) -> Result<Reply> {
-        let kind = self.send(to.server, &Command::new("TYPE").arg(&to.name), false)?;
+        let kind = self.send(to.server, &Command::new("TYPE").arg(&to.name), Access::Write)?;
         if !matches!(kind.view().as_bytes(), Some(b"list" | b"none")) {
             let text = "WRONGTYPE Operation against a key holding the wrong kind of value";
             return Ok(compose::error(text));
         }
         let popped = match timeout {
-            None => self.send(from.server, &Command::new("RPOP").arg(&from.name), false)?,
+            None => self.send(from.server, &Command::new("RPOP").arg(&from.name), Access::Write)?,
             Some(timeout) => {
                 let pop = Command::new("BRPOP").arg(&from.name).arg(timeout);
-                self.send(from.server, &pop, false)?
+                self.send(from.server, &pop, Access::Write)?
             }
         };
         let value = match timeout {
@@ -125,12 +126,12 @@ impl FleetClient {
             return Ok(if popped.view().is_null() { compose::null() } else { popped });
         };
         let push = Command::new("LPUSH").arg(&to.name).arg(element);
-        let pushed = self.send(to.server, &push, false);
+        let pushed = self.send(to.server, &push, Access::Write);
         if pushed.as_ref().is_ok_and(|reply| reply.view().as_error().is_none()) {
             return Ok(compose::string(element));
         }
         let back = Command::new("RPUSH").arg(&from.name).arg(element);
-        self.send(from.server, &back, false)?;
+        self.send(from.server, &back, Access::Write)?;
         pushed
     }
 }

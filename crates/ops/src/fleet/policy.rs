@@ -1,5 +1,7 @@
 //! Which command is done in which way on a fleet. The table is pure; the doing is in [`FleetClient`](super::FleetClient).
 
+use super::links::Access;
+
 /// The way in which a command is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
@@ -246,12 +248,12 @@ impl Policy {
         }
     }
 
-    /// Whether it only reads, so that replicas may be asked.
-    pub(super) fn only_reads(self, name: &[u8]) -> bool {
+    /// What a command of this name and policy does at a server.
+    pub(super) fn access(self, name: &[u8]) -> Access {
         match self {
-            Self::Split(Split::Values) | Self::Sets { store: false, .. } => true,
-            Self::Split(Split::Sum) => name.eq_ignore_ascii_case(b"EXISTS"),
-            _ => false,
+            Self::Split(Split::Values) | Self::Sets { store: false, .. } => Access::Read,
+            Self::Split(Split::Sum) if name.eq_ignore_ascii_case(b"EXISTS") => Access::Read,
+            _ => Access::Write,
         }
     }
 }

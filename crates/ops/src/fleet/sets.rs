@@ -6,6 +6,7 @@ use redistrib_resp::{Command, Reply};
 
 use super::client::{FleetClient, Placed};
 use super::compose;
+use super::links::Access;
 use super::policy::SetOperation;
 use crate::commands;
 use crate::error::Result;
@@ -20,7 +21,7 @@ impl FleetClient {
         operation: SetOperation,
         keys: &[Placed],
     ) -> Result<Reply> {
-        let sets = self.members(keys, true)?;
+        let sets = self.members(keys, Access::Read)?;
         if let Some(error) = compose::first_error(&sets) {
             return Ok(error.clone());
         }
@@ -30,7 +31,7 @@ impl FleetClient {
     /// SDIFFSTORE, SINTERSTORE and SUNIONSTORE: the result takes the place of whatever the first key is.
     pub(super) fn store_sets(&mut self, operation: SetOperation, keys: &[Placed]) -> Result<Reply> {
         let Some((to, from)) = keys.split_first() else { return Ok(compose::integer(0)) };
-        let sets = self.members(from, false)?;
+        let sets = self.members(from, Access::Write)?;
         if let Some(error) = compose::first_error(&sets) {
             return Ok(error.clone());
         }
@@ -45,10 +46,10 @@ impl FleetClient {
             .unwrap_or_else(|| compose::integer(i64::try_from(members.len()).unwrap_or(i64::MAX))))
     }
 
-    fn members(&mut self, keys: &[Placed], reads: bool) -> Result<Vec<Reply>> {
+    fn members(&mut self, keys: &[Placed], access: Access) -> Result<Vec<Reply>> {
         let ask = |key: &Placed| (key.server, Command::new("SMEMBERS").arg(&key.name));
         let commands: Vec<_> = keys.iter().map(ask).collect();
-        self.send_all(&commands, reads)
+        self.send_all(&commands, access)
     }
 }
 

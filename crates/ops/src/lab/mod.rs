@@ -64,8 +64,6 @@ pub struct Lab {
     record: Record,
     settings: Settings,
     nodes: Vec<Node>,
-    /// Whether the servers are to outlive this process.
-    detached: bool,
 }
 
 impl Lab {
@@ -84,7 +82,7 @@ impl Lab {
         settings: &Settings,
         context: Context<'_>,
     ) -> Result<Self, Failure> {
-        Self::raise(dir, options, settings, context, true)
+        Self::raise(dir, options, settings, context)
     }
 
     fn raise(
@@ -92,11 +90,10 @@ impl Lab {
         options: &Options,
         settings: &Settings,
         context: Context<'_>,
-        detached: bool,
     ) -> Result<Self, Failure> {
         match Record::read(dir)? {
-            Some(record) => Self::reopen(dir, record, options, settings, context, detached),
-            None => Self::found(dir, options, settings, context, detached),
+            Some(record) => Self::reopen(dir, record, options, settings, context),
+            None => Self::found(dir, options, settings, context),
         }
     }
 
@@ -106,21 +103,16 @@ impl Lab {
     /// [`Failure::NotALab`]; [`Failure::Record`]; [`Error::File`].
     pub fn open(dir: &Path, settings: &Settings) -> Result<Self, Failure> {
         let record = Record::read(dir)?.ok_or_else(|| Failure::NotALab { dir: dir.to_owned() })?;
-        let mut lab = Self::new(dir, record, settings, true)?;
+        let mut lab = Self::new(dir, record, settings)?;
         lab.learn_password()?;
         Ok(lab)
     }
 
-    fn new(
-        dir: &Path,
-        record: Record,
-        settings: &Settings,
-        detached: bool,
-    ) -> Result<Self, Failure> {
+    fn new(dir: &Path, record: Record, settings: &Settings) -> Result<Self, Failure> {
         // The servers know their folders by their real paths, and so must we.
         let dir = fs::canonicalize(dir).map_err(|source| file_error(dir, source))?;
         let nodes = record.ports.iter().map(|&port| Node::new(&dir, port)).collect();
-        Ok(Self { dir, record, settings: settings.clone(), nodes, detached })
+        Ok(Self { dir, record, settings: settings.clone(), nodes })
     }
 
     /// Without credentials from the caller, those in the lab's own configuration do.
@@ -137,13 +129,12 @@ impl Lab {
         options: &Options,
         settings: &Settings,
         context: Context<'_>,
-        detached: bool,
     ) -> Result<Self, Failure> {
         let record = options.plan()?;
         ports::require_free(&record.ports, record.layout.has_bus())?;
         let dir_is_new = !dir.exists();
         fs::create_dir_all(dir).map_err(|source| file_error(dir, source))?;
-        let mut lab = Self::new(dir, record, settings, detached)?;
+        let mut lab = Self::new(dir, record, settings)?;
         let mut made = 0;
         let outcome = lab.build(options, context, &mut made);
         if let Err(error) = outcome {
@@ -201,14 +192,13 @@ impl Lab {
         options: &Options,
         settings: &Settings,
         context: Context<'_>,
-        detached: bool,
     ) -> Result<Self, Failure> {
         options.require(&record, dir)?;
         let other_server = options.server.is_some();
         if other_server {
             record.server = find_server(options.server.as_deref())?;
         }
-        let mut lab = Self::new(dir, record, settings, detached)?;
+        let mut lab = Self::new(dir, record, settings)?;
         lab.learn_password()?;
         for node in &lab.nodes {
             node.let_go_on()?;
@@ -246,7 +236,7 @@ impl Lab {
             let (server, ports) = (self.record.server.display(), ports.join(" "));
             context.step(Step::Other { text: format!("Starting {server} on {ports}") });
         }
-        nodes.iter().try_for_each(|node| node.spawn(&self.record.server, self.detached))?;
+        nodes.iter().try_for_each(|node| node.spawn(&self.record.server))?;
         nodes.iter().try_for_each(|node| node.wait_ready(&self.settings, context))
     }
 

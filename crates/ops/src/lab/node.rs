@@ -106,9 +106,8 @@ impl Node {
         config::password(&path).map_err(|source| file_error(&path, source))
     }
 
-    /// Starts the server. `detached` takes it out of our process group, so that a Ctrl-C meant for us does
-    /// not reach it and it outlives us.
-    pub(super) fn spawn(&self, server: &Path, detached: bool) -> Result<(), Failure> {
+    /// Starts the server, in a process group of its own: a Ctrl-C that is meant for us does not reach it, and it outlives us.
+    pub(super) fn spawn(&self, server: &Path) -> Result<(), Failure> {
         let log_path = self.path(config::LOG);
         let log = OpenOptions::new().create(true).append(true).open(&log_path);
         let log = log.map_err(|source| file_error(&log_path, source))?;
@@ -121,9 +120,7 @@ impl Node {
         // A locale that the machine lacks is a reason for some servers not to start.
         command.env("LC_ALL", "C");
         withhold_passwords(&mut command);
-        if detached {
-            command.process_group(0);
-        }
+        command.process_group(0);
         let spawned = command.spawn();
         let failed = |source| Failure::Spawn { port: self.port, server: server.to_owned(), source };
         *self.child() = Some(spawned.map_err(failed)?);

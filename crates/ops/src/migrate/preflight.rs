@@ -11,7 +11,7 @@ use super::options::MigrateOptions;
 use crate::agreement::disagreement;
 use crate::error::{Error, Result};
 use crate::served;
-use crate::wait::until_settled;
+use crate::wait::{or_look, until_settled};
 use crate::{Cluster, Context, Member, MoveError};
 
 /// Checks that the moves can begin. What time alone can heal is waited for.
@@ -43,10 +43,8 @@ pub(super) fn check(
         let unready = disagreement(cluster, Member::is_master)
             .or_else(|| stranger(cluster, &targets))
             .or_else(|| unheard_epoch(cluster, moves));
-        let unready = match unready {
-            None => served::unready(cluster, |member| both.contains(&member.id()))?,
-            unready => unready,
-        };
+        let unready =
+            or_look(unready, || served::unready(cluster, |member| both.contains(&member.id())))?;
         Ok(unready.or_else(|| fitness::passing(cluster, moves)))
     })?;
     refuse_unfit(cluster, moves, context)?;

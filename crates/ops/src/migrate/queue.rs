@@ -107,7 +107,7 @@ fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
         work.run(step.slots.clone())?;
         work.end();
     } else {
-        move_atomically(shared, pair, step, (method, turn))?;
+        move_atomically(shared, step, method, turn)?;
     }
     if !shared.is_stopping() {
         shared.context.tell(Event::PairFinished { pair });
@@ -146,10 +146,11 @@ fn refuse_unfit_now(shared: &Shared<'_>, step: &Move) -> Result<bool> {
 /// moved, once the servers have cleared away after the job.
 fn move_atomically<'a>(
     shared: &'a Shared<'a>,
-    pair: Pair,
     step: &Move,
-    (method, turn): (Method, Option<Turn<'a>>),
+    method: Method,
+    turn: Option<Turn<'a>>,
 ) -> Result<()> {
+    let pair = Pair { from: step.from, to: step.to };
     let error = match atomic::run(shared, pair, &step.slots, method)? {
         Outcome::Moved | Outcome::Stopped => return Ok(()),
         Outcome::Impossible(error) => error,

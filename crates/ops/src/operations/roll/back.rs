@@ -8,7 +8,7 @@ use crate::cluster::{dialled, read_topology};
 use crate::error::{Error, Result};
 use crate::migrate::fitness::format_version;
 use crate::served::{missing_copy, unsettled};
-use crate::wait::until_settled;
+use crate::wait::{or_look, until_settled};
 use crate::{Cluster, Connection, Context, Endpoint, Member, RollError, agreement, server_info};
 
 /// No wait is longer than this, whatever moves.
@@ -74,24 +74,31 @@ impl Progress {
     }
 }
 
-/// Waits until a node is back: restarted, with its data loaded, in step with its master, and it and all others serve. `patience` is how
-/// long it may be without any progress in loading and copying.
+/// A node that is waited for after the user's command.
+pub(super) struct Awaited<'a> {
+    pub(super) node: &'a Named,
+    pub(super) before: Before,
+    /// Whether it is to be another process than before.
+    pub(super) must_restart: bool,
+    /// How long it may be without any progress in loading and copying.
+    pub(super) patience: Duration,
+}
+
+/// Waits until a node is back: restarted, with its data loaded, in step with its master, and it and all others serve.
 ///
 /// # Errors
 /// [`RollError`] for a node that is another one, or too old, or has not restarted where it was to; [`Error::NotSettled`];
 /// [`Error::Cancelled`].
 pub(super) fn await_back(
     cluster: &mut Cluster,
-    node: &Named,
-    before: &Before,
-    must_restart: bool,
-    patience: Duration,
+    awaited: &Awaited<'_>,
     context: Context<'_>,
 ) -> Result<Back> {
+    let &Awaited { node, ref before, must_restart, patience } = awaited;
     let mut back = Back::default();
     let mut progress = Progress { since: Instant::now(), run: None, most: 0 };
     until_settled(LONGEST, context.cancel, || {
-        let missing = match look(cluster, node, before, must_restart)? {
+        let missing = match look(cluster, awaited)? {
             Ok(found) => {
                 back = found;
                 return Ok(None);
@@ -126,10 +133,8 @@ pub(super) fn await_rest(
 ) -> Result<()> {
     until_settled(patience, context.cancel, || {
         cluster.refresh();
-        match agreement::disagreement(cluster, |_| true).or_else(|| suspicion(cluster)) {
-            None => unsettled(cluster),
-            seen => Ok(seen),
-        }
+        let seen = agreement::disagreement(cluster, |_| true).or_else(|| suspicion(cluster));
+        or_look(seen, || unsettled(cluster))
     })
 }
 
@@ -165,15 +170,10 @@ pub(super) fn look_again(cluster: &mut Cluster, restarted: NodeId) -> Result<()>
 }
 
 /// Looks at a node once; an error is one that no waiting mends.
-fn look(
-    cluster: &mut Cluster,
-    node: &Named,
-    before: &Before,
-    must_restart: bool,
-) -> Result<Result<Back, Missing>> {
-    let endpoint = whereabouts(cluster, node.id)?;
+fn look(cluster: &mut Cluster, awaited: &Awaited<'_>) -> Result<Result<Back, Missing>> {
+    let endpoint = whereabouts(cluster, awaited.node.id)?;
     let mut missing = Missing::default();
-    match ask(&endpoint, cluster, node, before, must_restart, &mut missing) {
+    match ask(&endpoint, cluster, awaited, &mut missing) {
         Ok(Some(back)) => Ok(Ok(back)),
         Ok(None) => Ok(Err(missing)),
         Err(error @ Error::Roll(_)) => Err(error),
@@ -184,18 +184,17 @@ fn look(
 fn ask(
     endpoint: &Endpoint,
     cluster: &mut Cluster,
-    node: &Named,
-    before: &Before,
-    must_restart: bool,
+    awaited: &Awaited<'_>,
     missing: &mut Missing,
 ) -> Result<Option<Back>> {
+    let &Awaited { node, ref before, .. } = awaited;
     let mut connection = Connection::open(endpoint, cluster.settings())?;
     let info = server_info::ask_one(&mut connection, &[])?;
     let bytes = |name| info.number(name).unwrap_or_default();
     missing.run = run_id(&info);
     missing.bytes = bytes("loading_loaded_bytes").max(bytes("master_sync_read_bytes"));
     let restarted = before.run.is_none() || missing.run != before.run;
-    let lacks = if must_restart && !restarted {
+    let lacks = if awaited.must_restart && !restarted {
         Some("its process is the one from before the command".to_owned())
     } else {
         missing_copy(&info)

@@ -17,12 +17,12 @@ use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::operations::operation::Operation;
 use crate::served::{missing_copy, unready};
-use crate::wait::until_settled;
+use crate::wait::{or_look, until_settled};
 use crate::{
     Cluster, Context, Endpoint, Event, Failover, FailoverMode, Member, MoveError, RollError,
     Settings, Step, Stop, agreement, server_info,
 };
-use back::{Before, await_back, await_rest};
+use back::{Awaited, Before, await_back, await_rest};
 
 /// How a roll goes about it.
 #[derive(Clone, Debug)]
@@ -200,14 +200,14 @@ impl Run<'_> {
         let started = Instant::now();
         let whom = (node, &endpoint, role);
         command::run(&self.options.command, whom, self.options.command_deadline, self.context)?;
-        let must_restart = self.options.must_restart;
-        let back =
-            await_back(self.cluster, node, &before, must_restart, self.patience, self.context)?;
+        let (must_restart, patience) = (self.options.must_restart, self.patience);
+        let awaited = Awaited { node, before, must_restart, patience };
+        let back = await_back(self.cluster, &awaited, self.context)?;
         self.rolled.done.push(node.clone());
         self.context.tell(Event::NodeDone {
             node: node.clone(),
             restarted: back.restarted,
-            before: before.version,
+            before: awaited.before.version,
             after: back.version,
             took: started.elapsed(),
         });
@@ -297,10 +297,8 @@ fn refuse_ill(cluster: &mut Cluster) -> Result<()> {
             return Err(MoveError::Open { slot: *slot, node, seed }.into());
         }
     }
-    let amiss = match agreement::disagreement(cluster, |_| true) {
-        None => unready(cluster, Member::is_up)?,
-        amiss => amiss,
-    };
+    let amiss = agreement::disagreement(cluster, |_| true);
+    let amiss = or_look(amiss, || unready(cluster, Member::is_up))?;
     amiss
         .map_or(Ok(()), |what| Err(RollError::Unwell { what, seed: cluster.seed().clone() }.into()))
 }
