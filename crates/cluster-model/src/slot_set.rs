@@ -1,11 +1,13 @@
 //! Many slots, as few ranges.
 
-use std::fmt;
-use std::ops::{BitAnd, BitOr, Not, RangeInclusive, Sub};
-use std::slice;
-use std::str::FromStr;
+mod operators;
+#[cfg(test)]
+mod tests;
+mod text;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+pub use operators::Slots;
 use smallvec::{SmallVec, smallvec};
 
 use crate::Slot;
@@ -254,109 +256,6 @@ impl SlotSet {
     }
 }
 
-/// The slots of a set in ascending order.
-#[derive(Clone, Debug)]
-pub struct Slots<'a> {
-    ranges: slice::Iter<'a, SlotRange>,
-    /// What is left of the range under way.
-    range: RangeInclusive<u16>,
-}
-
-impl Iterator for Slots<'_> {
-    type Item = Slot;
-
-    fn next(&mut self) -> Option<Slot> {
-        loop {
-            if let Some(slot) = self.range.next() {
-                return Some(Slot::from_range(slot));
-            }
-            let next = self.ranges.next()?;
-            self.range = next.first.get()..=next.last.get();
-        }
-    }
-}
-
-/// The slots in ascending order.
-///
-/// ```
-/// use redistrib_cluster_model::SlotSet;
-/// let set: SlotSet = "1-2 9".parse()?;
-/// let mut seen = Vec::new();
-/// for slot in &set {
-///     seen.push(slot.get());
-/// }
-/// assert_eq!(seen, [1, 2, 9]);
-/// # Ok::<(), redistrib_cluster_model::SlotSetError>(())
-/// ```
-impl<'a> IntoIterator for &'a SlotSet {
-    type Item = Slot;
-    type IntoIter = Slots<'a>;
-
-    fn into_iter(self) -> Slots<'a> {
-        #[expect(clippy::reversed_empty_ranges, reason = "no range is under way yet")]
-        Slots { ranges: self.ranges.iter(), range: 1..=0 }
-    }
-}
-
-macro_rules! operator {
-    ($($(#[$meta:meta])* $trait:ident::$operator:ident is $function:ident;)*) => {$(
-        $(#[$meta])*
-        impl $trait for &SlotSet {
-            type Output = SlotSet;
-
-            fn $operator(self, other: &SlotSet) -> SlotSet {
-                self.$function(other)
-            }
-        }
-    )*};
-}
-
-operator! {
-    /// [`SlotSet::union`].
-    ///
-    /// ```
-    /// # use redistrib_cluster_model::SlotSet;
-    /// let (a, b): (SlotSet, SlotSet) = ("0-5".parse()?, "4-9".parse()?);
-    /// assert_eq!((&a | &b).to_string(), "0-9");
-    /// # Ok::<(), redistrib_cluster_model::SlotSetError>(())
-    /// ```
-    BitOr::bitor is union;
-    /// [`SlotSet::intersection`].
-    ///
-    /// ```
-    /// # use redistrib_cluster_model::SlotSet;
-    /// let (a, b): (SlotSet, SlotSet) = ("0-5".parse()?, "4-9".parse()?);
-    /// assert_eq!((&a & &b).to_string(), "4-5");
-    /// # Ok::<(), redistrib_cluster_model::SlotSetError>(())
-    /// ```
-    BitAnd::bitand is intersection;
-    /// [`SlotSet::difference`].
-    ///
-    /// ```
-    /// # use redistrib_cluster_model::SlotSet;
-    /// let (a, b): (SlotSet, SlotSet) = ("0-5".parse()?, "4-9".parse()?);
-    /// assert_eq!((&a - &b).to_string(), "0-3");
-    /// # Ok::<(), redistrib_cluster_model::SlotSetError>(())
-    /// ```
-    Sub::sub is difference;
-}
-
-/// [`SlotSet::complement`].
-///
-/// ```
-/// # use redistrib_cluster_model::SlotSet;
-/// let set: SlotSet = "0-16000".parse()?;
-/// assert_eq!((!&set).to_string(), "16001-16383");
-/// # Ok::<(), redistrib_cluster_model::SlotSetError>(())
-/// ```
-impl Not for &SlotSet {
-    type Output = SlotSet;
-
-    fn not(self) -> SlotSet {
-        self.complement()
-    }
-}
-
 impl From<SlotRange> for SlotSet {
     fn from(range: SlotRange) -> SlotSet {
         SlotSet { ranges: smallvec![range] }
@@ -389,134 +288,5 @@ where
         let mut set = SlotSet::new();
         set.extend(items);
         set
-    }
-}
-
-/// Ranges with a blank between: `0-5460 5462`; nothing for the empty set.
-impl fmt::Display for SlotSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut blank = "";
-        for range in &self.ranges {
-            write!(f, "{blank}{range}")?;
-            blank = " ";
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for SlotSet {
-    type Err = SlotSetError;
-
-    /// Slots and ranges in any order, with blanks or commas between; they may overlap.
-    fn from_str(text: &str) -> Result<SlotSet, SlotSetError> {
-        text.split([' ', '\t', ',', '\n'])
-            .filter(|word| !word.is_empty())
-            .map(|word| {
-                SlotRange::parse(word.as_bytes())
-                    .ok_or_else(|| SlotSetError(word.chars().take(40).collect()))
-            })
-            .collect()
-    }
-}
-
-impl Serialize for SlotSet {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.ranges.iter().map(SlotRange::to_string))
-    }
-}
-
-impl<'de> Deserialize<'de> for SlotSet {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SlotSet, D::Error> {
-        let ranges = Vec::<String>::deserialize(deserializer)?;
-        ranges.join(" ").parse().map_err(serde::de::Error::custom)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeSet;
-
-    /// Slots low enough to collide often, and the two ends.
-    fn slots() -> impl Strategy<Value = Vec<Slot>> {
-        let slot = prop_oneof![0u16..40, 16380u16..16384].prop_map(|n| Slot::new(n).unwrap());
-        prop::collection::vec(slot, 0..60)
-    }
-
-    fn sorted_and_apart(set: &SlotSet) -> bool {
-        set.ranges.iter().all(|range| range.first <= range.last)
-            && set.ranges.windows(2).all(|w| w[0].last.get() + 1 < w[1].first.get())
-    }
-
-    proptest! {
-        #[test]
-        fn behaves_as_a_set(ins in slots(), outs in slots()) {
-            let mut set = SlotSet::new();
-            let mut model = BTreeSet::new();
-            for slot in ins {
-                prop_assert_eq!(set.insert(slot), model.insert(slot));
-                prop_assert!(sorted_and_apart(&set));
-            }
-            for slot in outs {
-                prop_assert_eq!(set.remove(slot), model.remove(&slot));
-                prop_assert!(sorted_and_apart(&set));
-            }
-            prop_assert_eq!(set.len(), model.len());
-            prop_assert!(set.iter().eq(model.iter().copied()));
-            prop_assert!(Slot::all().all(|slot| set.contains(slot) == model.contains(&slot)));
-        }
-
-        #[test]
-        fn algebra_agrees_with_sets(a in slots(), b in slots()) {
-            let (left, right): (SlotSet, SlotSet) =
-                (a.iter().copied().collect(), b.iter().copied().collect());
-            let (a, b): (BTreeSet<Slot>, BTreeSet<Slot>) =
-                (a.into_iter().collect(), b.into_iter().collect());
-            for (ours, theirs) in [
-                (left.union(&right), a.union(&b).copied().collect::<Vec<_>>()),
-                (left.intersection(&right), a.intersection(&b).copied().collect()),
-                (left.difference(&right), a.difference(&b).copied().collect()),
-            ] {
-                prop_assert!(sorted_and_apart(&ours));
-                prop_assert!(ours.iter().eq(theirs));
-            }
-            prop_assert_eq!(left.complement().complement(), left);
-        }
-
-        #[test]
-        fn the_first_are_taken(slots in slots(), count in 0usize..70) {
-            let whole: SlotSet = slots.into_iter().collect();
-            let mut rest = whole.clone();
-            let taken = rest.take_first(count);
-            prop_assert!(sorted_and_apart(&taken) && sorted_and_apart(&rest));
-            prop_assert!(taken.iter().eq(whole.iter().take(count)));
-            prop_assert!(rest.iter().eq(whole.iter().skip(count)));
-        }
-
-        #[test]
-        fn parse_of_print_is_identity(slots in slots()) {
-            let set: SlotSet = slots.into_iter().collect();
-            prop_assert_eq!(set.to_string().parse::<SlotSet>().unwrap(), set.clone());
-            let json = serde_json::to_string(&set).unwrap();
-            prop_assert_eq!(serde_json::from_str::<SlotSet>(&json).unwrap(), set);
-        }
-    }
-
-    #[test]
-    fn knows_its_ends() {
-        assert_eq!(SlotSet::full().len(), 16384);
-        assert!(SlotSet::full().complement().is_empty());
-        assert_eq!(SlotSet::new().complement(), SlotSet::full());
-        let mut slots: SlotSet = "0-1 5-9".parse().unwrap();
-        assert_eq!(slots.take_first(4).to_string(), "0-1 5-6");
-        assert_eq!(slots.take_first(9).to_string(), "7-9");
-    }
-
-    #[test]
-    fn refuses_what_is_no_range() {
-        for text in ["5-4", "1-", "-1", "1-16384", "a", "1--2"] {
-            assert_eq!(text.parse::<SlotSet>(), Err(SlotSetError(text.into())));
-        }
     }
 }
