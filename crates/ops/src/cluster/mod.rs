@@ -5,28 +5,31 @@ mod ask;
 pub(crate) mod black_list;
 pub(crate) mod bus;
 pub(crate) mod candidate;
+mod find;
 pub(crate) mod lost;
 mod parallel;
 pub(crate) mod served;
 pub mod server_info;
 mod sync_delay;
 pub(crate) mod twins;
+mod view;
 
 use std::sync::Arc;
 
 use redistrib_cluster_model::{
-    Address, Node, NodeId, NodeName, NodeNameError, NodeView, SharedNodes, SharedTopology, Slot,
-    SlotSet, Snapshot,
+    Address, Node, NodeId, NodeView, SharedNodes, SharedTopology, Slot, SlotSet, Snapshot,
 };
 use redistrib_resp::{Command, Reply};
 
 pub(crate) use parallel::in_parallel;
+pub(crate) use view::{
+    dialled, endpoint_of, parse_view, reachable_nodes, read_topology, read_view,
+};
 
 use self::ask::Asking;
 use crate::commands;
-use crate::conn::{describe, refusal};
 use crate::error::{Error, Result};
-use crate::{Connection, Endpoint, Refusal, Settings, TlsSettings};
+use crate::{Connection, Endpoint, Settings};
 
 /// How many nodes are asked at a time how they see their cluster, at most, and how many bytes they may answer together: what
 /// has arrived and is not read yet takes room, and a slow network is shared by all.
@@ -244,67 +247,6 @@ impl Cluster {
         }
     }
 
-    /// The node of this id as it describes itself, or as the first node that knows it does: also one that has lost its
-    /// address, or that the seed has forgotten.
-    pub fn known(&self, id: NodeId) -> Option<&Node> {
-        let member = self.members.iter().find(|member| member.id() == id).map(Member::node);
-        let mut views = self.members.iter().filter_map(Member::topology);
-        member.or_else(|| views.find_map(|topology| topology.node(id)))
-    }
-
-    /// The node of this name: a member, or one that only other nodes than the seed know. A host name that no node
-    /// has is looked up.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchNode`]; [`Error::Name`] for the name of several nodes.
-    pub fn find(&self, name: &NodeName) -> Result<NodeId> {
-        let snapshot = self.snapshot();
-        let others = snapshot.nodes().into_iter().filter(|node| self.member(node.id).is_err());
-        let others = others.map(|node| (node, node.address.clone()));
-        self.find_among(name, self.members.iter().map(Member::place).chain(others))
-    }
-
-    /// The node of this name, or without one the node that was asked.
-    ///
-    /// # Errors
-    /// Those of [`Cluster::find`].
-    pub fn find_or_myself(&self, name: Option<&NodeName>) -> Result<NodeId> {
-        name.map_or_else(|| Ok(self.myself().id()), |name| self.find(name))
-    }
-
-    /// The master of this name: a replica that could be called so is not meant.
-    ///
-    /// # Errors
-    /// Those of [`Cluster::find`].
-    pub(crate) fn find_master(&self, name: &NodeName) -> Result<NodeId> {
-        self.find_among(name, self.masters().map(Member::place))
-    }
-
-    fn find_among<'a>(
-        &self,
-        name: &NodeName,
-        nodes: impl Iterator<Item = (&'a Node, Address)>,
-    ) -> Result<NodeId> {
-        let nodes: Vec<(&Node, Address)> = nodes.collect();
-        let find = |name: &NodeName| name.find(nodes.iter().map(|(node, at)| (*node, at)));
-        let found = find(name).or_else(|error| {
-            let endpoint: Option<Endpoint> = name.as_str().parse().ok();
-            let addresses = endpoint.and_then(|endpoint| endpoint.resolve().ok());
-            let mut names =
-                addresses.into_iter().flatten().filter_map(|it| it.to_string().parse().ok());
-            names.find_map(|name| find(&name).ok()).ok_or(error)
-        });
-        found.map_err(|error| match error {
-            NodeNameError::Unknown(name) => self.no_such_node(&name),
-            NodeNameError::Ambiguous { .. } => error.into(),
-        })
-    }
-
-    /// The error for an id that no member has.
-    pub(crate) fn no_such_node(&self, id: &str) -> Error {
-        Error::NoSuchNode { id: id.to_owned(), seed: self.seed.clone() }
-    }
-
     /// The master that owns a slot, by what each node says of itself.
     pub fn owner(&self, slot: Slot) -> Option<&Member> {
         self.masters().find(|member| member.node.slots.contains(slot))
@@ -436,71 +378,5 @@ impl Cluster {
     /// Those of [`Connection::open`], and [`Error::NoSuchNode`].
     pub fn connect(&self, id: NodeId) -> Result<Connection> {
         Connection::open(self.member(id)?.endpoint(), &self.settings)
-    }
-}
-
-/// Asks one node how it sees itself and the cluster.
-pub(crate) fn read_topology(connection: &mut Connection) -> Result<(Node, SharedTopology)> {
-    read_view(connection, &mut SharedNodes::default())
-}
-
-/// [`read_topology`], which shares what is known already.
-pub(crate) fn read_view(
-    connection: &mut Connection,
-    known: &mut SharedNodes,
-) -> Result<(Node, SharedTopology)> {
-    let command = commands::cluster_nodes();
-    let reply = connection.request(&command)?;
-    parse_view(connection.endpoint(), &command, &reply, known)
-}
-
-pub(crate) fn parse_view(
-    node: &Endpoint,
-    command: &Command,
-    reply: &Reply,
-    known: &mut SharedNodes,
-) -> Result<(Node, SharedTopology)> {
-    let unexpected =
-        |what: String| Error::Unexpected { node: node.clone(), command: describe(command), what };
-    let view = reply.view();
-    if let Some(error) = refusal(node, command, view) {
-        return Err(match error.refused() {
-            Some(Refusal::NoCluster) => Error::NotCluster { node: node.clone() },
-            _ => error,
-        });
-    }
-    let text = view.as_bytes().ok_or_else(|| unexpected("no text".into()))?;
-    let topology = known.read(text).map_err(|error| unexpected(error.to_string()))?;
-    let myself = topology.myself().ok_or_else(|| unexpected("no line is its own".into()))?.clone();
-    Ok((myself, topology))
-}
-
-/// The nodes other than the one asked that have an address to connect to.
-pub(crate) fn reachable_nodes(
-    topology: &SharedTopology,
-    seed: &Endpoint,
-    settings: &Settings,
-) -> Vec<(Node, Endpoint)> {
-    let others = topology.iter().filter(|node| !node.flags.is_myself());
-    others
-        .filter(|node| {
-            !node.flags.is_handshake() && !node.flags.is_without_address() && node.address.port != 0
-        })
-        .map(|node| (node.clone(), dialled(node, seed, settings)))
-        .collect()
-}
-
-/// Where a node is reached; one without a host of its own is where we found the seed.
-pub(crate) fn endpoint_of(node: &Node, seed: &Endpoint) -> Endpoint {
-    let host = if node.address.host.is_empty() { seed.host() } else { &node.address.host };
-    Endpoint::tcp(host, node.address.port)
-}
-
-/// Where we connect to a node: by the name it announces where certificates are checked for names.
-pub(crate) fn dialled(node: &Node, seed: &Endpoint, settings: &Settings) -> Endpoint {
-    let by_name = settings.tls.as_ref().is_some_and(TlsSettings::verifies_names);
-    match node.address.hostname.as_deref().filter(|name| by_name && !name.is_empty()) {
-        Some(name) => Endpoint::tcp(name, node.address.port),
-        None => endpoint_of(node, seed),
     }
 }
