@@ -1,88 +1,30 @@
 //! A new node joins a cluster: as an empty master, or as a replica.
 
+mod memory;
+mod role;
+mod seen;
+
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Node, NodeId, SharedTopology, Standing, Waits};
-use redistrib_resp::{Command, Reply};
+use redistrib_cluster_model::{NodeId, SharedTopology, Standing};
+use redistrib_resp::Command;
 
+use self::memory::{Memory, gossip_round, memory_of, memory_time};
+pub use self::role::NewRole;
+pub(crate) use self::role::poorest_master;
+use self::seen::{seen_by_all, stranger, unfinished_handshake};
 use crate::candidate::Candidate;
 use crate::cluster::bus::await_links;
 use crate::commands::replies::info_in;
 use crate::commands::{self, REPEAT_INTRODUCTION, Reset};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{
-    Cluster, Context, Endpoint, Member, MembershipError, Refusal, Step, functions, server_info,
-};
+use crate::{Cluster, Context, Endpoint, Member, MembershipError, Refusal, Step, functions};
 
 /// How long the nodes may take to know a new one.
 const JOIN_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a handshake may take from one side's end of it to the other's.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(2);
-/// How long servers keep the ids of nodes that they were told to forget (`CLUSTER_BLACKLIST_TTL`).
-const FORGOTTEN_FOR: Duration = Duration::from_secs(60);
-
-/// What a new node is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NewRole {
-    /// A master without slots.
-    Master,
-    /// A replica of this master.
-    ReplicaOf(NodeId),
-    /// A replica of whichever reachable master has the fewest, with slots or without.
-    Replica,
-}
-
-impl NewRole {
-    /// The master that the new node would follow, if any. Pure: for plans as well as for the deed.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchNode`], and [`Error::Membership`] for a node that is no master, or where none can be reached.
-    pub fn master(self, cluster: &Cluster) -> Result<Option<NodeId>> {
-        self.master_of(cluster, None)
-    }
-
-    /// The same for a node that may be a member already: it does not follow itself.
-    fn master_of(self, cluster: &Cluster, own: Option<NodeId>) -> Result<Option<NodeId>> {
-        match self {
-            Self::Master => Ok(None),
-            Self::ReplicaOf(id) if cluster.member(id)?.node().is_master() => Ok(Some(id)),
-            Self::ReplicaOf(id) => Err(MembershipError::NotAMaster(id).into()),
-            Self::Replica => match poorest_master(cluster, |it| it.is_up() && Some(it.id()) != own)
-            {
-                Some(id) => Ok(Some(id)),
-                None => Err(MembershipError::NoMasterToFollow.into()),
-            },
-        }
-    }
-
-    /// The same for a node that is a member already, which keeps what it has. Pure.
-    fn for_member(self, node: &Node, cluster: &Cluster) -> Result<Option<NodeId>> {
-        let id = node.id;
-        match (self, node.master) {
-            (Self::Master, None) => Ok(None),
-            (Self::Replica, Some(master)) => Ok(Some(master)),
-            (Self::ReplicaOf(asked), Some(master)) if asked == master => Ok(Some(master)),
-            (Self::ReplicaOf(_) | Self::Replica, None) if node.slots.is_empty() => {
-                self.master_of(cluster, Some(id))
-            }
-            (_, None) => {
-                Err(MembershipError::IsMaster { node: id, slots: node.slots.len() }.into())
-            }
-            (_, Some(master)) => Err(MembershipError::IsReplica { node: id, master }.into()),
-        }
-    }
-}
-
-/// The master with the fewest replicas among those that `which` accepts.
-pub(crate) fn poorest_master(cluster: &Cluster, which: impl Fn(&Member) -> bool) -> Option<NodeId> {
-    let masters = cluster.masters().filter(|member| which(member));
-    // Of equals, one whose data a replica guards.
-    let need = |member: &&Member| {
-        (cluster.replicas_of(member.id()).count(), member.node().slots.is_empty())
-    };
-    masters.min_by_key(need).map(Member::id)
-}
 
 /// Adds the empty node at `endpoint` to the cluster and returns its id when all reachable nodes know it
 /// in its role. Functions that the cluster has are carried to a master; a replica gets them from its own. A node that is
@@ -349,71 +291,6 @@ fn keep_known(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) 
     })
 }
 
-/// How long news may take to reach every node: each hears of each other within half a node timeout.
-fn gossip_round(cluster: &mut Cluster) -> Duration {
-    let timeout = longest(cluster, "cluster-node-timeout", Duration::from_millis);
-    timeout.unwrap_or(Waits::default().node_timeout) / 2 + Duration::from_secs(2)
-}
-
-/// How long the nodes keep the ids of those that they were told to forget. Newer servers have a setting for it.
-fn memory_time(cluster: &mut Cluster) -> Duration {
-    longest(cluster, "cluster-blacklist-ttl", Duration::from_secs).unwrap_or(FORGOTTEN_FOR)
-}
-
-/// The greatest value of a setting, where every node that answers tells it.
-fn longest(
-    cluster: &mut Cluster,
-    setting: &str,
-    unit: impl Fn(u64) -> Duration,
-) -> Option<Duration> {
-    let told = server_info::ask(cluster, &[setting]);
-    let values = told.iter().flatten().map(|info| info.setting_number(setting).map(&unit));
-    values.collect::<Option<Vec<_>>>()?.into_iter().max()
-}
-
-/// What a cluster remembers of a node that it does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Memory {
-    /// Nothing.
-    Blank,
-    /// Some node will make the others forget it, or it will make them forget one of theirs.
-    Forgotten,
-    /// Not everybody could be asked.
-    Unsure,
-}
-
-/// Asks whether ids are on lists of forgotten ones. Servers since Redis 7.2, which tell each other of such ids, answer OK where
-/// they are to forget what they have forgotten already, and an error where they never knew it. Older ones know
-/// a node again as soon as it has introduced itself.
-fn memory_of(cluster: &mut Cluster, new: &mut Candidate) -> Result<Memory> {
-    let others: Vec<NodeId> = cluster.members().iter().map(Member::id).collect();
-    let forgets: Vec<Command> =
-        others.into_iter().filter(|other| *other != new.node.id).map(commands::forget).collect();
-    new.connection.send(&forgets)?;
-    let answers = forgets.iter().map(|command| new.connection.receive(command));
-    let mut answers = answers.collect::<Result<Vec<_>>>()?;
-    let command = commands::forget(new.node.id);
-    let id = new.node.id;
-    let told = cluster
-        .broadcast(|member| member.is_up() && member.id() != id, std::slice::from_ref(&command));
-    answers.extend(told.into_iter().flatten().flatten().flatten());
-    let unknown =
-        |reply: &Reply| reply.view().as_error().map(Refusal::of) == Some(Refusal::UnknownNode);
-    if answers.iter().any(|reply| reply.view().as_error().is_none()) {
-        return Ok(Memory::Forgotten);
-    }
-    let all_asked =
-        !cluster.members().iter().any(|member| !member.is_up() && !is_lost(cluster, member));
-    let all_told = answers.iter().all(unknown);
-    Ok(if all_asked && all_told { Memory::Blank } else { Memory::Unsure })
-}
-
-/// Whether the whole cluster takes a node for dead: then it tells nobody anything.
-fn is_lost(cluster: &Cluster, member: &Member) -> bool {
-    let mut views = cluster.members().iter().filter_map(Member::topology);
-    views.all(|view| view.node(member.id()).is_none_or(|node| node.flags.is_failed()))
-}
-
 /// Introduces the new node to every node that is up, so that none has to wait for gossip.
 fn shake_hands(cluster: &Cluster, new: &mut Candidate) -> Result<()> {
     let up = cluster.members().iter().filter(|it| it.is_up() && it.id() != new.node.id);
@@ -422,56 +299,6 @@ fn shake_hands(cluster: &Cluster, new: &mut Candidate) -> Result<()> {
         .collect::<Result<_>>()?;
     new.connection.call_all(&meets)?;
     Ok(())
-}
-
-/// Who does not know whom, in words: the new node one that answers, or the other way round.
-fn stranger(cluster: &mut Cluster, new: &mut Candidate) -> Result<Option<String>> {
-    new.refresh()?;
-    cluster.refresh();
-    let (id, node) = (new.node.id, new.connection.endpoint());
-    let knows = |topology: &SharedTopology, id| {
-        topology.node(id).is_some_and(|node| !node.flags.is_handshake())
-    };
-    let amiss = cluster.members().iter().filter(|it| it.id() != id).find_map(|member| {
-        let other = member.endpoint();
-        match member.topology() {
-            Some(view) if !knows(view, id) => {
-                Some(format!("{other} does not know {node} yet: can it reach its bus port?"))
-            }
-            Some(_) if !knows(&new.topology, member.id()) => {
-                Some(format!("{node} does not know {other} yet: can it reach its bus port?"))
-            }
-            _ => None,
-        }
-    });
-    Ok(amiss)
-}
-
-fn unfinished_handshake(new: &Candidate) -> Option<String> {
-    let other = new.topology.iter().find(|other| other.flags.is_handshake())?;
-    let node = new.connection.endpoint();
-    Some(format!("{node} has not finished its handshake with {}", other.address))
-}
-
-/// Which reachable node does not see the new one in its role yet, or still shakes hands with it, in words.
-fn seen_by_all(
-    cluster: &mut Cluster,
-    new: &Node,
-    master: Option<NodeId>,
-) -> Result<Option<String>> {
-    cluster.refresh();
-    let port = new.address.port;
-    let shakes_hands = |node: &Node| node.flags.is_handshake() && node.address.port == port;
-    let sees = |topology: &SharedTopology| {
-        topology.node(new.id).is_some_and(|it| it.master == master && it.slots == new.slots)
-            && !topology.iter().any(shakes_hands)
-    };
-    let blind =
-        cluster.members().iter().find(|member| member.topology().is_some_and(|it| !sees(it)));
-    Ok(blind.map(|member| {
-        let node = member.endpoint();
-        format!("{node} does not see the new node in its role yet: can it reach its bus port?")
-    }))
 }
 
 /// Makes nodes forget an id that the new node had before: of a handshake that was under way when it was reset, that one

@@ -1,0 +1,57 @@
+//! Who does not see a new node as it is to be seen yet.
+
+use redistrib_cluster_model::{Node, NodeId, SharedTopology};
+
+use crate::Cluster;
+use crate::candidate::Candidate;
+use crate::error::Result;
+
+/// Who does not know whom, in words: the new node one that answers, or the other way round.
+pub(super) fn stranger(cluster: &mut Cluster, new: &mut Candidate) -> Result<Option<String>> {
+    new.refresh()?;
+    cluster.refresh();
+    let (id, node) = (new.node.id, new.connection.endpoint());
+    let knows = |topology: &SharedTopology, id| {
+        topology.node(id).is_some_and(|node| !node.flags.is_handshake())
+    };
+    let amiss = cluster.members().iter().filter(|it| it.id() != id).find_map(|member| {
+        let other = member.endpoint();
+        match member.topology() {
+            Some(view) if !knows(view, id) => {
+                Some(format!("{other} does not know {node} yet: can it reach its bus port?"))
+            }
+            Some(_) if !knows(&new.topology, member.id()) => {
+                Some(format!("{node} does not know {other} yet: can it reach its bus port?"))
+            }
+            _ => None,
+        }
+    });
+    Ok(amiss)
+}
+
+pub(super) fn unfinished_handshake(new: &Candidate) -> Option<String> {
+    let other = new.topology.iter().find(|other| other.flags.is_handshake())?;
+    let node = new.connection.endpoint();
+    Some(format!("{node} has not finished its handshake with {}", other.address))
+}
+
+/// Which reachable node does not see the new one in its role yet, or still shakes hands with it, in words.
+pub(super) fn seen_by_all(
+    cluster: &mut Cluster,
+    new: &Node,
+    master: Option<NodeId>,
+) -> Result<Option<String>> {
+    cluster.refresh();
+    let port = new.address.port;
+    let shakes_hands = |node: &Node| node.flags.is_handshake() && node.address.port == port;
+    let sees = |topology: &SharedTopology| {
+        topology.node(new.id).is_some_and(|it| it.master == master && it.slots == new.slots)
+            && !topology.iter().any(shakes_hands)
+    };
+    let blind =
+        cluster.members().iter().find(|member| member.topology().is_some_and(|it| !sees(it)));
+    Ok(blind.map(|member| {
+        let node = member.endpoint();
+        format!("{node} does not see the new node in its role yet: can it reach its bus port?")
+    }))
+}
