@@ -1,28 +1,24 @@
 //! A new cluster out of empty nodes.
 
+mod meeting;
+
 use std::collections::{BTreeMap, HashMap};
-use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redistrib_cluster_model::plan::create::{CreatePlan, Dealing, plan_create};
-use redistrib_cluster_model::{Address, Beginning, Intended, Named, NodeId, SlotRange, Waits};
-use redistrib_resp::Command;
+use redistrib_cluster_model::{Address, Beginning, Intended, Named, NodeId, SlotRange};
 
 use super::operation::{Operation, Subject};
 use crate::candidate::Candidate;
-use crate::cluster::{in_parallel, read_topology};
-use crate::commands::{self, REPEAT_INTRODUCTION, Reset};
-use crate::error::{Error, Result};
+use crate::cluster::in_parallel;
+use crate::commands::{self, Reset};
+use crate::error::Result;
 use crate::lock::Lock;
 use crate::served::await_new_cluster;
 use crate::server_info::ask_one;
 use crate::wait::until_settled;
 use crate::{ApplyError, Cancel, Cluster, Context, Endpoint, MembershipError, Settings, Step};
-
-/// How long the nodes may take to know each other at least, and how much longer for each of them.
-const LEAST_JOIN_TIME: Duration = Duration::from_secs(20);
-const JOIN_TIME_PER_NODE: Duration = Duration::from_millis(500);
 
 /// How long nodes may take to be alone after a reset.
 const RESET_DEADLINE: Duration = Duration::from_secs(5);
@@ -102,7 +98,7 @@ impl Candidates {
     /// Connects to all nodes at the same time and looks at them.
     ///
     /// # Errors
-    /// [`Error::Membership`] for a node given twice; [`Error::NotCluster`]; and those of
+    /// [`Error::Membership`](crate::Error::Membership) for a node given twice; [`Error::NotCluster`](crate::Error::NotCluster); and those of
     /// [`Connection::open`](crate::Connection::open). Nothing has been changed then.
     pub fn survey(endpoints: &[Endpoint], settings: &Settings) -> Result<Self> {
         refuse_repeated(
@@ -159,7 +155,7 @@ impl Candidates {
     /// How far the nodes have come towards a planned cluster. Changes nothing.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`] for a node that is something else already.
+    /// [`Error::NotEmpty`](crate::Error::NotEmpty) for a node that is something else already.
     pub fn begun(&self, plan: &CreatePlan) -> Result<Beginning> {
         self.reached(plan)
     }
@@ -169,7 +165,7 @@ impl Candidates {
     /// Changes nothing.
     ///
     /// # Errors
-    /// [`Error::Layout`] where there are too few nodes; [`Error::NotEmpty`] for a node that has keys, slots of its own or
+    /// [`Error::Layout`](crate::Error::Layout) where there are too few nodes; [`Error::NotEmpty`](crate::Error::NotEmpty) for a node that has keys, slots of its own or
     /// knows nodes that are not among these.
     pub fn plan(
         &self,
@@ -192,7 +188,7 @@ impl Candidates {
     /// long as their `cluster-node-timeout` (at most 5 s).
     ///
     /// # Errors
-    /// Those of [`Connection::call`](crate::Connection::call) and [`Candidates::plan`]; [`Error::NotSettled`] with the nodes
+    /// Those of [`Connection::call`](crate::Connection::call) and [`Candidates::plan`]; [`Error::NotSettled`](crate::Error::NotSettled) with the nodes
     /// that do not know each other. Nodes that were empty and have not all met are reset then; what has joined is left
     /// for the same command to finish.
     pub fn create(&mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
@@ -276,40 +272,6 @@ impl Candidates {
         self.settle(context, |nodes| nodes.unsettled(&intended))
     }
 
-    /// Waits until `look` finds nothing amiss. Servers drop a handshake that crosses another, so the nodes that it names
-    /// introduce themselves again from time to time.
-    fn settle(
-        &mut self,
-        context: Context<'_>,
-        mut look: impl FnMut(&mut Self) -> Result<Option<Amiss>>,
-    ) -> Result<()> {
-        let deadline = self.join_deadline()?;
-        let mut introduced = Instant::now();
-        until_settled(deadline, context.cancel, || {
-            let Some(amiss) = look(self)? else { return Ok(None) };
-            if introduced.elapsed() >= REPEAT_INTRODUCTION {
-                self.introduce(&amiss.meetings)?;
-                introduced = Instant::now();
-            }
-            Ok(Some(amiss.what))
-        })
-    }
-
-    /// How long the nodes may take to know each other. What an interrupted run has begun may take a node timeout to end.
-    fn join_deadline(&mut self) -> Result<Duration> {
-        let ask = commands::setting("cluster-node-timeout");
-        let told = self.each(|_, candidate| {
-            // A server that does not tell answers with an error, which has no elements.
-            let replies = candidate.connection.pipeline(std::slice::from_ref(&ask))?;
-            let value = replies.first().and_then(|it| it.elements().nth(1)?.as_str());
-            Ok(value.and_then(|millis| millis.parse().ok()))
-        })?;
-        let longest = told.into_iter().flatten().map(Duration::from_millis).max();
-        let settling = 2 * longest.unwrap_or(Waits::default().node_timeout);
-        let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        Ok(LEAST_JOIN_TIME.max(settling) + JOIN_TIME_PER_NODE.saturating_mul(nodes))
-    }
-
     fn assign_slots(&mut self, plan: &CreatePlan) -> Result<()> {
         let slots: HashMap<usize, SlotRange> =
             plan.masters.iter().map(|master| (master.node, master.slots())).collect();
@@ -335,18 +297,6 @@ impl Candidates {
         .map(drop)
     }
 
-    /// Makes each node shake hands with those at the places named for it. Servers ignore it while such a handshake is under
-    /// way.
-    fn introduce(&mut self, meetings: &[Vec<usize>]) -> Result<()> {
-        let meets = self.nodes.iter().map(Candidate::meet).collect::<Result<Vec<_>>>()?;
-        self.each(|place, candidate| {
-            let others = meetings[place].iter().filter(|other| **other != place);
-            let chosen: Vec<Command> = others.map(|other| meets[*other].clone()).collect();
-            candidate.connection.call_all(&chosen).map(drop)
-        })
-        .map(drop)
-    }
-
     fn follow_masters(&mut self, plan: &CreatePlan) -> Result<()> {
         let ids = self.ids();
         let masters: HashMap<usize, NodeId> =
@@ -356,71 +306,6 @@ impl Candidates {
             candidate.connection.call(&commands::replicate(*master)).map(drop)
         })
         .map(drop)
-    }
-
-    /// Which nodes do not know which others yet.
-    fn strangers(&mut self, intended: &Intended) -> Result<Option<Amiss>> {
-        let meetings = self.each(|_, candidate| {
-            let (_, topology) = read_topology(&mut candidate.connection)?;
-            Ok(intended.unknown_to(&topology))
-        })?;
-        let first =
-            meetings.iter().enumerate().find_map(|(it, missing)| Some((it, *missing.first()?)));
-        Ok(first.map(|(node, other)| {
-            let endpoint = |place: usize| self.nodes[place].connection.endpoint();
-            let what = format!("{} does not know {} yet", endpoint(node), endpoint(other));
-            Amiss { what, meetings }
-        }))
-    }
-
-    /// Why the nodes did not meet: what is announced wrongly, which bus port does not answer.
-    fn why_strangers(&mut self, error: Error) -> Error {
-        let Error::NotSettled { mut what, after } = error else { return error };
-        for candidate in &mut self.nodes {
-            let endpoint = candidate.connection.endpoint().clone();
-            let Ok((node, _)) = read_topology(&mut candidate.connection) else { continue };
-            let reached = endpoint.resolve().unwrap_or_default();
-            let announced = &node.address.host;
-            let reaches = |address: &SocketAddr| address.ip().to_string() == *announced;
-            if !announced.is_empty() && !reached.iter().any(reaches) {
-                what += &format!(
-                    "; {endpoint} announces itself as {announced}: see its cluster-announce-ip"
-                );
-            }
-            if let Some(bus) = node.address.bus_port()
-                && let Err(refused) = probe(&endpoint, bus)
-            {
-                what += &format!(
-                    "; bus port {bus} of {endpoint} cannot be reached from here either: {refused}"
-                );
-            }
-        }
-        what += "; every node must reach every other node's port and bus port: check firewalls";
-        Error::NotSettled { what, after }
-    }
-
-    /// Which nodes do not see the planned cluster yet. Those that are not seen as they are introduce themselves.
-    fn unsettled(&mut self, intended: &Intended) -> Result<Option<Amiss>> {
-        let views = self.each(|_, candidate| {
-            let (_, topology) = read_topology(&mut candidate.connection)?;
-            let handshake = topology.iter().find(|other| other.flags.is_handshake());
-            Ok((intended.unlike(&topology), handshake.map(|other| other.address.clone())))
-        })?;
-        let mut meetings = vec![Vec::new(); self.nodes.len()];
-        let mut what = None;
-        for (place, (unlike, handshake)) in views.into_iter().enumerate() {
-            let node = self.nodes[place].connection.endpoint();
-            if let Some(other) = unlike.first().map(|other| self.nodes[*other].node.id) {
-                what.get_or_insert(format!(
-                    "{node} does not see node {other} in its planned role yet"
-                ));
-            }
-            if let Some(other) = handshake {
-                what.get_or_insert(format!("{node} has not finished its handshake with {other}"));
-            }
-            unlike.into_iter().for_each(|other| meetings[other].push(place));
-        }
-        Ok(what.map(|what| Amiss { what, meetings }))
     }
 
     /// Sets the nodes back to what they were: empty and alone.
@@ -469,29 +354,8 @@ impl Subject for Candidates {
     }
 }
 
-/// What is not as it should be yet.
-#[derive(Debug)]
-struct Amiss {
-    /// The first of it, in words.
-    what: String,
-    /// Whom each node is to be introduced to.
-    meetings: Vec<Vec<usize>>,
-}
-
 fn say(context: Context<'_>, text: &str) {
     context.step(Step::Other { text: text.into() });
-}
-
-/// Whether anything listens on a node's bus port, as seen from here.
-fn probe(node: &Endpoint, bus_port: u16) -> Result<()> {
-    let bus = Endpoint::tcp(node.host(), bus_port);
-    let address = bus.resolve()?.into_iter().next();
-    let connected =
-        address.map(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)));
-    match connected {
-        Some(Err(source)) => Err(Error::Connect { node: bus, source }),
-        _ => Ok(()),
-    }
 }
 
 fn refuse_repeated<'a, K: std::hash::Hash + Eq>(

@@ -1,0 +1,153 @@
+//! The nodes of a new cluster are introduced to each other, and waited for.
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use redistrib_cluster_model::{Intended, Waits};
+use redistrib_resp::Command;
+
+use super::Candidates;
+use crate::candidate::Candidate;
+use crate::cluster::read_topology;
+use crate::commands::{self, REPEAT_INTRODUCTION};
+use crate::error::{Error, Result};
+use crate::wait::until_settled;
+use crate::{Context, Endpoint};
+
+/// How long the nodes may take to know each other at least, and how much longer for each of them.
+const LEAST_JOIN_TIME: Duration = Duration::from_secs(20);
+const JOIN_TIME_PER_NODE: Duration = Duration::from_millis(500);
+
+/// What is not as it should be yet.
+#[derive(Debug)]
+pub(super) struct Amiss {
+    /// The first of it, in words.
+    what: String,
+    /// Whom each node is to be introduced to.
+    meetings: Vec<Vec<usize>>,
+}
+
+impl Candidates {
+    /// Waits until `look` finds nothing amiss. Servers drop a handshake that crosses another, so the nodes that it names
+    /// introduce themselves again from time to time.
+    pub(super) fn settle(
+        &mut self,
+        context: Context<'_>,
+        mut look: impl FnMut(&mut Self) -> Result<Option<Amiss>>,
+    ) -> Result<()> {
+        let deadline = self.join_deadline()?;
+        let mut introduced = Instant::now();
+        until_settled(deadline, context.cancel, || {
+            let Some(amiss) = look(self)? else { return Ok(None) };
+            if introduced.elapsed() >= REPEAT_INTRODUCTION {
+                self.introduce(&amiss.meetings)?;
+                introduced = Instant::now();
+            }
+            Ok(Some(amiss.what))
+        })
+    }
+
+    /// How long the nodes may take to know each other. What an interrupted run has begun may take a node timeout to end.
+    fn join_deadline(&mut self) -> Result<Duration> {
+        let ask = commands::setting("cluster-node-timeout");
+        let told = self.each(|_, candidate| {
+            // A server that does not tell answers with an error, which has no elements.
+            let replies = candidate.connection.pipeline(std::slice::from_ref(&ask))?;
+            let value = replies.first().and_then(|it| it.elements().nth(1)?.as_str());
+            Ok(value.and_then(|millis| millis.parse().ok()))
+        })?;
+        let longest = told.into_iter().flatten().map(Duration::from_millis).max();
+        let settling = 2 * longest.unwrap_or(Waits::default().node_timeout);
+        let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        Ok(LEAST_JOIN_TIME.max(settling) + JOIN_TIME_PER_NODE.saturating_mul(nodes))
+    }
+
+    /// Makes each node shake hands with those at the places named for it. Servers ignore it while such a handshake is under
+    /// way.
+    pub(super) fn introduce(&mut self, meetings: &[Vec<usize>]) -> Result<()> {
+        let meets = self.nodes.iter().map(Candidate::meet).collect::<Result<Vec<_>>>()?;
+        self.each(|place, candidate| {
+            let others = meetings[place].iter().filter(|other| **other != place);
+            let chosen: Vec<Command> = others.map(|other| meets[*other].clone()).collect();
+            candidate.connection.call_all(&chosen).map(drop)
+        })
+        .map(drop)
+    }
+
+    /// Which nodes do not know which others yet.
+    pub(super) fn strangers(&mut self, intended: &Intended) -> Result<Option<Amiss>> {
+        let meetings = self.each(|_, candidate| {
+            let (_, topology) = read_topology(&mut candidate.connection)?;
+            Ok(intended.unknown_to(&topology))
+        })?;
+        let first =
+            meetings.iter().enumerate().find_map(|(it, missing)| Some((it, *missing.first()?)));
+        Ok(first.map(|(node, other)| {
+            let endpoint = |place: usize| self.nodes[place].connection.endpoint();
+            let what = format!("{} does not know {} yet", endpoint(node), endpoint(other));
+            Amiss { what, meetings }
+        }))
+    }
+
+    /// Why the nodes did not meet: what is announced wrongly, which bus port does not answer.
+    pub(super) fn why_strangers(&mut self, error: Error) -> Error {
+        let Error::NotSettled { mut what, after } = error else { return error };
+        for candidate in &mut self.nodes {
+            let endpoint = candidate.connection.endpoint().clone();
+            let Ok((node, _)) = read_topology(&mut candidate.connection) else { continue };
+            let reached = endpoint.resolve().unwrap_or_default();
+            let announced = &node.address.host;
+            let reaches = |address: &SocketAddr| address.ip().to_string() == *announced;
+            if !announced.is_empty() && !reached.iter().any(reaches) {
+                what += &format!(
+                    "; {endpoint} announces itself as {announced}: see its cluster-announce-ip"
+                );
+            }
+            if let Some(bus) = node.address.bus_port()
+                && let Err(refused) = probe(&endpoint, bus)
+            {
+                what += &format!(
+                    "; bus port {bus} of {endpoint} cannot be reached from here either: {refused}"
+                );
+            }
+        }
+        what += "; every node must reach every other node's port and bus port: check firewalls";
+        Error::NotSettled { what, after }
+    }
+
+    /// Which nodes do not see the planned cluster yet. Those that are not seen as they are introduce themselves.
+    pub(super) fn unsettled(&mut self, intended: &Intended) -> Result<Option<Amiss>> {
+        let views = self.each(|_, candidate| {
+            let (_, topology) = read_topology(&mut candidate.connection)?;
+            let handshake = topology.iter().find(|other| other.flags.is_handshake());
+            Ok((intended.unlike(&topology), handshake.map(|other| other.address.clone())))
+        })?;
+        let mut meetings = vec![Vec::new(); self.nodes.len()];
+        let mut what = None;
+        for (place, (unlike, handshake)) in views.into_iter().enumerate() {
+            let node = self.nodes[place].connection.endpoint();
+            if let Some(other) = unlike.first().map(|other| self.nodes[*other].node.id) {
+                what.get_or_insert(format!(
+                    "{node} does not see node {other} in its planned role yet"
+                ));
+            }
+            if let Some(other) = handshake {
+                what.get_or_insert(format!("{node} has not finished its handshake with {other}"));
+            }
+            unlike.into_iter().for_each(|other| meetings[other].push(place));
+        }
+        Ok(what.map(|what| Amiss { what, meetings }))
+    }
+}
+
+/// Whether anything listens on a node's bus port, as seen from here.
+fn probe(node: &Endpoint, bus_port: u16) -> Result<()> {
+    let bus = Endpoint::tcp(node.host(), bus_port);
+    let address = bus.resolve()?.into_iter().next();
+    let connected =
+        address.map(|address| TcpStream::connect_timeout(&address, Duration::from_secs(2)));
+    match connected {
+        Some(Err(source)) => Err(Error::Connect { node: bus, source }),
+        _ => Ok(()),
+    }
+}
