@@ -18,7 +18,7 @@ use crate::router::{Redirections, Router};
 /// After a connection has broken: the node may be down.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
-/// How many complaints are kept; the first ones tell the most.
+/// How many complaints are kept; the first ones say the most.
 const MOST_COMPLAINTS: usize = 20;
 
 /// Who works on the cluster.

@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(900);
 pub struct Measure {
     /// From its start to its end.
     pub wall: Duration,
-    /// The most memory that it had, in KiB; 0 where the system does not tell.
+    /// The most memory that it had, in KiB; 0 where the system does not say.
     pub memory: u64,
 }
 
@@ -53,7 +53,7 @@ pub fn run(command: &mut Command) -> anyhow::Result<Measure> {
     Ok(Measure { wall, memory })
 }
 
-/// The high-water mark of a process's resident memory, in KiB, where the system tells.
+/// The high-water mark of a process's resident memory, in KiB, where the system says.
 pub fn peak_memory(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

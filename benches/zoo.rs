@@ -80,7 +80,7 @@ impl Zoo {
         self.animals.is_empty()
     }
 
-    /// Looks at each key again and tells what is not as it was, to the byte of its serialised form.
+    /// Looks at each key again and returns what is not as it was, to the byte of its serialised form.
     ///
     /// # Errors
     /// Those of [`Router::call`], and a refusal.
@@ -88,7 +88,7 @@ impl Zoo {
         self.compare(router, |one, other| one.digest == other.digest)
     }
 
-    /// The same for servers that build lists and streams anew where they come to: what is in them counts, not
+    /// The same for servers that rebuild lists and streams at the target: what is in them counts, not
     /// how it is laid out.
     ///
     /// # Errors

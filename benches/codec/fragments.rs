@@ -14,7 +14,7 @@ const PIECE: usize = 4 << 10;
 
 type Decode = fn(&Bytes) -> u64;
 
-/// Rivals that begin anew with every piece: too slow for criterion's samples, timed once by hand.
+/// Rivals that start again with every piece: too slow for criterion's samples, timed once by hand.
 const BY_HAND: [(&str, Decode); 3] = [
     ("resp-rs", resp_rs),
     ("redis-protocol bytes", redis_protocol_bytes),

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use redis_protocol::{resp2, resp3};
 
-/// One decoder: takes all replies in the bytes, and answers with the sum over their elements.
+/// One decoder: takes all replies in the bytes, and returns the sum over their elements.
 pub(crate) struct Contestant {
     pub(crate) name: &'static str,
     pub(crate) decode: fn(&Bytes) -> u64,

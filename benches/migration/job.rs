@@ -13,7 +13,7 @@ use redistrib_resp::Command;
 
 use crate::tool::Task;
 
-/// Bytes of each value, unless told otherwise.
+/// Bytes of each value, by default.
 pub(crate) const VALUE: usize = 64;
 
 /// What is done, to how many keys.

@@ -154,7 +154,7 @@ impl Shared {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a command and tells what is to happen to it.
+    /// Counts a command and returns what is to happen to it.
     fn judge(&self, words: &[u8]) -> Option<Harm> {
         self.commands.fetch_add(1, Ordering::SeqCst);
         let mut trap = self.trap();

@@ -49,7 +49,7 @@ pub struct Options {
     pub replicas: usize,
     /// How long each answer takes: the round trip.
     pub delay: Duration,
-    /// How many bytes a second all nodes together can send; any number unless told.
+    /// How many bytes a second all nodes together can send; any number by default.
     pub bandwidth: Option<u32>,
     /// Whether the nodes are alone and empty as yet.
     pub unformed: bool,

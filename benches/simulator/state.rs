@@ -129,7 +129,7 @@ impl State {
                 _ => None,
             };
             let Line { address, role, rest } = other.as_ref().unwrap_or(&self.lines[place]);
-            // No two nodes have heard of each other at the same time.
+            // No two nodes have learned of each other at the same time.
             let pong = 1_790_000_000_000 + (place * 7919 + viewer * 104_729) % 1_000_000;
             let flag = if place == myself { "myself," } else { "" };
             text.extend([address, flag, role]);

@@ -1,4 +1,4 @@
-//! Whatever nodes say of their cluster, what is wrong with it can be said, and what mends it planned.
+//! Whatever nodes say of their cluster, what is wrong with it can be said, and what repairs it planned.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -59,7 +59,7 @@ impl Interrupts {
 }
 
 /// A request to stop that the first Ctrl-C presses, silently; the second ends the program, and so does time: a server that
-/// hangs holds nobody up who is told to end but once.
+/// hangs does not block one that is told to end only once.
 ///
 /// # Errors
 /// Those of the signal handler's installation.

@@ -50,7 +50,7 @@ pub(crate) fn complain(text: impl Display, json: bool) {
 /// Standard output as the user wants it: lines for people, or JSON alone.
 ///
 /// Nothing fails for want of a reader: when standard output is closed, the operation continues in silence. Where it cannot be
-/// written for another reason, the operation continues, too, and [`unwritten`] tells afterwards.
+/// written for another reason, the operation continues, too, and [`unwritten`] returns the error afterwards.
 #[derive(Debug)]
 pub struct Output {
     json: bool,

@@ -98,7 +98,7 @@ pub fn for_fleet(error: &FleetError) -> Option<&'static str> {
     is_empty.then_some("name them with --node node_1=HOST:PORT, or under [nodes] in its file")
 }
 
-/// Which option has slots mended that cannot be as things are.
+/// Which option has slots repaired that cannot be as things are.
 pub fn blocked(why: &Blocked) -> Option<&'static str> {
     matches!(why, Blocked::OwnerSilent { .. }).then_some("--fix-with-unreachable-masters")
 }

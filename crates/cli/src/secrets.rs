@@ -35,7 +35,7 @@ const LARGEST_PASSWORD: u64 = 64 << 10;
 /// What redis-cli says of a password among the arguments.
 const WARNING: &str = "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe.";
 
-/// Warns of passwords on the command line, then runs the program anew without them there: arguments show
+/// Warns of passwords on the command line, then runs the program again without them there: arguments show
 /// in every process list, whereas the environment is the user's own. Returns if there are none, or with the
 /// error if the program could not be run again.
 ///

@@ -61,7 +61,7 @@ impl Style {
     }
 }
 
-/// How good what a line tells is.
+/// How good the news of a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// Well.

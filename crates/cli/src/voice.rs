@@ -39,7 +39,7 @@ pub(crate) fn in_words(line: String) -> String {
 }
 
 /// Words are replaced where they stand alone: a host may be called `redis-master-0`, or `master` for that matter. In
-/// the `M:` and `S:` blocks, where a role ends a line that tells of slots, valkey-cli kept the old ones.
+/// the `M:` and `S:` blocks, where a role ends a line about slots, valkey-cli kept the old ones.
 fn in_valkeys_words(line: &str) -> String {
     if line.trim_start().starts_with("slots:") {
         return line.to_owned();

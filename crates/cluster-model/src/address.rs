@@ -55,7 +55,7 @@ impl Address {
     }
 
     /// The port of the cluster bus: as printed, or `port` + 10000, where every server opens it
-    /// unless told otherwise. None if that is above 65535.
+    /// by default. None if that is above 65535.
     pub fn bus_port(&self) -> Option<u16> {
         self.bus_port.or_else(|| self.port.checked_add(10_000))
     }

@@ -1,7 +1,7 @@
-//! Whether masters are fit to give and take slots, judged by what they tell of themselves.
+//! Whether masters are fit to give and take slots, judged by what they report about themselves.
 //!
 //! Servers do not look for all of it. Seen on Redis 8.6 and Valkey 9.1: a target that lacks the replicas that
-//! `min-replicas-to-write` asks for drops what an atomic migration brings it, and says that all went well; one that has
+//! `min-replicas-to-write` asks for drops what an atomic migration brings it, and reports success; one that has
 //! stopped taking writes since it could not save crashes. With MIGRATE the same would fail when slots are open already.
 
 use std::fmt;
@@ -31,7 +31,7 @@ pub struct End {
     pub node: Member,
     /// The slots it owns before the moves.
     pub slots: SlotSet,
-    /// What it tells of itself; `None` where it may not.
+    /// What it reports about itself; `None` where it may not.
     pub info: Option<ServerInfo>,
 }
 
@@ -211,7 +211,7 @@ fn passing(info: &ServerInfo) -> Option<Unfit> {
     (failover != "no-failover").then_some(Unfit::FailoverUnderWay)
 }
 
-/// As servers decide it: a setting that we are not told counts as if it were at its default.
+/// As servers decide it: a setting that is not known counts as if it were at its default.
 fn persistence(info: &ServerInfo) -> Option<Unfit> {
     let is_bad = |field| info.field(field).is_some_and(|status| status != "ok");
     let stops = info.setting("stop-writes-on-bgsave-error") != Some("no");
@@ -230,7 +230,7 @@ fn replicas(info: &ServerInfo) -> Option<Unfit> {
 }
 
 /// Whether slots of a source probably hold little data, by their part of all its keys and memory: they are moved within
-/// some milliseconds. A source that does not tell may hold any amount.
+/// some milliseconds. A source that does not report it may hold any amount.
 ///
 /// ```
 /// use redistrib_cluster_model::fitness::{End, is_little};
@@ -277,7 +277,7 @@ fn memory(info: &ServerInfo, expected: u64) -> Option<Unfit> {
     })
 }
 
-/// A server that tells some of its settings and has none for databases has one database in a cluster.
+/// A server that reports some of its settings and has none for databases has one database in a cluster.
 fn databases(info: &ServerInfo, incoming: &[(&End, &SlotSet)]) -> Option<Unfit> {
     let databases = match info.setting_number("cluster-databases") {
         Some(databases) => databases,

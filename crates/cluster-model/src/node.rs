@@ -60,7 +60,7 @@ pub struct Node {
     /// tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub migrating: Vec<(Slot, NodeId)>,
-    /// The slots that are on their way to it, in ascending order. Only a node's own line tells.
+    /// The slots that are on their way to it, in ascending order. Only a node's own line says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub importing: Vec<(Slot, NodeId)>,
 }

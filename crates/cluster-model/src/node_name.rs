@@ -32,7 +32,7 @@ pub enum NodeNameError {
     /// No node is called so.
     #[error("no node is called {0}")]
     Unknown(String),
-    /// Several are; told are their ids and addresses.
+    /// Several are; with their ids and addresses.
     #[error("{name} may be any of {}: write more of it", candidates.join(", "))]
     Ambiguous {
         /// The name.

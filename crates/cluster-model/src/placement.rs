@@ -86,7 +86,7 @@ pub enum Resettled {
     /// It belongs to the master with this number.
     At(usize),
     /// Its name does not lead to where it lies: it was written with a hash tag, which is not kept with
-    /// it, or by something else. Where its application will look for it cannot be told from its name.
+    /// it, or by something else. Where its application will look for it cannot be seen from its name.
     Stray,
 }
 

@@ -1,10 +1,10 @@
-//! What a server tells of itself: the fields of `INFO` and what `CONFIG GET` gives.
+//! What a server reports about itself: the fields of `INFO` and what `CONFIG GET` gives.
 
 use std::collections::BTreeMap;
 
 /// A server's own account of its state and its configuration.
 ///
-/// A server may leave out any of it: older ones lack fields, and an ACL can forbid `CONFIG GET`. What was not told
+/// A server may leave out any of it: older ones lack fields, and an ACL can forbid `CONFIG GET`. What was not reported
 /// is `None`, and never taken for a value.
 ///
 /// ```

@@ -42,7 +42,7 @@ pub struct SlotJob {
     pub error: String,
     /// How often it has been tried again.
     pub retries: u64,
-    /// The bytes of writes that the source has still to send, where it tells.
+    /// The bytes of writes that the source has still to send, where it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<u64>,
 }
@@ -82,9 +82,9 @@ fn phase(state: &str, is_tried_again: bool) -> Phase {
     }
 }
 
-/// Watches a job: tells each new failure once, and when nothing has moved for too long.
+/// Watches a job: reports each new failure once, and when nothing has moved for too long.
 ///
-/// A job that is tried again begins anew, so that its states tell nothing then: only an attempt that gets further than
+/// A job that is tried again starts over, so that its states say nothing then: only an attempt that gets further than
 /// all before it counts as progress.
 #[derive(Debug)]
 pub struct JobWatch {
@@ -104,7 +104,7 @@ pub struct JobWatch {
 /// What a look at a job gave.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JobNews {
-    /// A failure that was not told before.
+    /// A failure that was not reported before.
     pub failure: Option<String>,
     /// Whether nothing has moved for as long as the caller is patient.
     pub is_hopeless: bool,

@@ -41,8 +41,8 @@ pub fn unexplained_loss(before: &SlotCounts, after: &SlotCounts, removed: u64) -
 }
 
 /// The most keys that expiry, eviction and clients' commands can have taken from a server between two of its replies
-/// to `INFO everything`. `u64::MAX` where the server does not tell: it has been started anew, has saved its data and
-/// with that begun to count changes anew, or leaves a field out.
+/// to `INFO everything`. `u64::MAX` where the server does not say: it has been restarted, has saved its data and
+/// with that begun to count changes again, or leaves a field out.
 ///
 /// Each key that a command takes away is a change to the server, and so is each key that MIGRATE brings; the latter
 /// are counted by themselves ([`restored`]).
@@ -60,7 +60,7 @@ pub fn most_removed(earlier: &ServerInfo, later: &ServerInfo) -> u64 {
 }
 
 /// The same for servers that move slots by themselves: what they bring and take is no change, and a snapshot that they
-/// make for it begins to count changes anew. So it counts first whether any command was executed that can take a key
+/// make for it begins to count changes again. So it counts first whether any command was executed that can take a key
 /// away.
 pub fn most_removed_beside(earlier: &ServerInfo, later: &ServerInfo) -> u64 {
     let grown = |name| later.number(name)?.checked_sub(earlier.number(name)?);
@@ -162,7 +162,7 @@ pub fn restored(earlier: &ServerInfo, later: &ServerInfo) -> u64 {
     restored_ever(later).saturating_sub(restored_ever(earlier))
 }
 
-/// `cmdstat_restore-asking:calls=12,usec=…,failed_calls=1`. Servers before Redis 6.2 do not tell those that failed.
+/// `cmdstat_restore-asking:calls=12,usec=…,failed_calls=1`. Servers before Redis 6.2 do not report those that failed.
 pub(crate) fn restored_ever(info: &ServerInfo) -> u64 {
     let number = |name: &str| info.of_command("restore-asking", name).unwrap_or_default();
     number("calls").saturating_sub(number("failed_calls"))

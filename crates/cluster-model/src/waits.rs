@@ -14,7 +14,7 @@ const LEAST_ELECTION: Duration = Duration::from_secs(2);
 /// What a machine under load may add.
 const SLACK: Duration = Duration::from_secs(10);
 
-/// The settings of a cluster's nodes that tell how long to wait for them; of each the longest.
+/// The settings of a cluster's nodes that decide how long to wait for them; of each the longest.
 ///
 /// ```
 /// use redistrib_cluster_model::Waits;
@@ -45,7 +45,7 @@ impl Waits {
     pub const SETTINGS: [&'static str; 3] =
         ["cluster-node-timeout", "repl-diskless-sync-delay", "repl-timeout"];
 
-    /// By what servers told of themselves. What none of them told is what servers have by default.
+    /// By what servers reported about themselves. What none of them reported is what servers have by default.
     pub fn of<'a>(servers: impl IntoIterator<Item = &'a ServerInfo>) -> Self {
         let mut longest = [None; 3];
         for server in servers {

@@ -1,10 +1,10 @@
 //! Connections to Redis and Valkey servers, and the operations on a cluster of them.
 //!
 //! Everything here acts: what to do is decided by the pure functions of `redistrib_cluster_model`. An
-//! operation tells what it does through an [`Observer`], stops when its [`Cancel`] asks for it, and
+//! operation reports what it does through an [`Observer`], stops when its [`Cancel`] asks for it, and
 //! returns typed [`Error`]s; it never prints.
 //!
-//! Features: `tls` (on unless told otherwise), for connections by TLS; `testing`, for tests that start the servers which
+//! Features: `tls` (on by default), for connections by TLS; `testing`, for tests that start the servers which
 //! `make servers` fetches.
 
 /// The examples of the README, run as tests.

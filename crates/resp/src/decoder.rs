@@ -93,7 +93,7 @@ impl Decoder {
         self.filled += bytes.len();
     }
 
-    /// Reads once from a stream and adds what came; answers with the number of bytes, 0 at the
+    /// Reads once from a stream and adds what came; returns the number of bytes, 0 at the
     /// stream's end.
     ///
     /// ```

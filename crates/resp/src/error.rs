@@ -2,7 +2,7 @@ use thiserror::Error;
 
 /// The bytes that arrived are not RESP, or ask for more than the [`Limits`](crate::Limits) allow.
 ///
-/// A stream in which a byte is wrong has no next reply: nobody can tell where one would begin.
+/// A stream in which a byte is wrong has no next reply: it is not known where one would begin.
 /// The decoder therefore returns the same error until it is reset.
 ///
 /// ```

@@ -1,7 +1,7 @@
 //! The flat index over a reply's wire bytes: one entry of 16 bytes for each element, parents
 //! before their children, in the order of the wire.
 
-/// The types of RESP2 and RESP3, as [`View::kind`](crate::View::kind) tells them.
+/// The types of RESP2 and RESP3, as [`View::kind`](crate::View::kind) returns them.
 ///
 /// ```
 /// use redistrib_resp::{Decoder, Kind};

@@ -7,7 +7,7 @@ use crate::scan::Stop;
 /// when a header arrives in pieces stays within this many bytes.
 const MAX_DIGITS: usize = 20;
 
-/// Reads `digits CRLF` at `at`; answers with the number and the place after it.
+/// Reads `digits CRLF` at `at`; returns the number and the place after it.
 #[inline]
 pub(crate) fn read_unsigned(bytes: &[u8], at: usize) -> Result<(u64, usize), Stop> {
     let mut value = 0u64;
@@ -31,7 +31,7 @@ pub(crate) fn read_unsigned(bytes: &[u8], at: usize) -> Result<(u64, usize), Sto
     line_end(bytes, here).map(|after| (value, after))
 }
 
-/// Reads `[+-]digits CRLF` at `at`; answers with the number and the place after it.
+/// Reads `[+-]digits CRLF` at `at`; returns the number and the place after it.
 #[inline]
 pub(crate) fn read_signed(bytes: &[u8], at: usize) -> Result<(i64, usize), Stop> {
     let Some(&first) = bytes.get(at) else { return Err(Stop::Starved) };

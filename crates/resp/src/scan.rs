@@ -297,7 +297,7 @@ impl Scanner {
         }
     }
 
-    /// Checks that `len` bytes and CRLF stand at `payload`; answers with the place after them.
+    /// Checks that `len` bytes and CRLF stand at `payload`; returns the place after them.
     #[inline]
     fn payload_end(&mut self, bytes: &[u8], payload: usize, len: usize) -> Result<usize, Stop> {
         if len > self.limits.max_bulk {

@@ -81,7 +81,7 @@ pub enum Value<'a> {
     Set(Elements<'a>),
     /// `>` out-of-band data; the first element names its sort.
     Push(Elements<'a>),
-    /// `|` what [`View::attributes`] answers with.
+    /// `|` what [`View::attributes`] returns.
     Attribute(Pairs<'a>),
 }
 

@@ -1,4 +1,4 @@
-//! `completions`: the scripts of clap_complete, mended where Tab finds nothing in them.
+//! `completions`: the scripts of clap_complete, corrected where Tab finds nothing in them.
 
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;

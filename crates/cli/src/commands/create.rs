@@ -49,7 +49,7 @@ fn form(session: &Session, request: Create) -> anyhow::Result<Outcome> {
         if session.may(|prompt| prompt.accepts("Can I set the above configuration?"))? {
             return Ok(ControlFlow::Continue(()));
         }
-        // Theirs ends well where the user did not want it.
+        // redis-cli's ends with success where the user refused.
         let outcome = if voice::peer().is_some() { Outcome::Done } else { Outcome::Failed };
         Ok(ControlFlow::Break(outcome))
     };

@@ -35,7 +35,7 @@ pub(super) fn tell(error: &anyhow::Error, json: bool) {
     tell_people(error, &text, json);
 }
 
-/// The outcome, a failure told: on standard error under any name, as standard output is for replies.
+/// The outcome, a failure reported: on standard error under any name, as standard output is for replies.
 pub(super) fn on_standard_error(result: anyhow::Result<Outcome>) -> anyhow::Result<Outcome> {
     result.or_else(|error| {
         tell_error(Style::of_stderr().line(format!("[ERR] {}", Escaped(describe(&error)))));
@@ -71,7 +71,7 @@ fn tell_people(error: &anyhow::Error, text: &str, json: bool) {
 
 /// The error and its remedy; in the words of a peer where it has a sentence for it and we speak as it does.
 fn describe(error: &anyhow::Error) -> String {
-    // Our own errors tell their causes themselves.
+    // Our own errors name their causes themselves.
     let known = match error.downcast_ref() {
         Some(Failure::Other(known)) => Some(known),
         Some(failure) => return remedy::with(failure, remedy::for_lab(failure)),

@@ -76,7 +76,7 @@ impl Dialogue<Fix, Session> for FixDialogue<'_> {
 fn tell(session: &Session, args: &FixArgs, fixed: &Fixed) -> anyhow::Result<Outcome> {
     let seed = &args.seed.node;
     session.output.document(&fixed.left);
-    // Anew: of a node that does not answer the cluster tells what others said of it at first.
+    // Again: of a node that does not answer the cluster repeats what others said of it at first.
     let report = inspect(&mut session.discover(seed)?);
     // A peer does not look twice at what it has left alone.
     if !fixed.slots.is_empty() || voice::peer().is_none() {
@@ -89,7 +89,7 @@ fn tell(session: &Session, args: &FixArgs, fixed: &Fixed) -> anyhow::Result<Outc
     })
 }
 
-/// Whether an interrupted migration has left slots open, which is told.
+/// Whether an interrupted migration has left slots open, which is reported.
 pub(super) fn tell_open(session: &Session, cluster: &Cluster) -> bool {
     let mut open = cluster.snapshot().findings();
     open.retain(|finding| matches!(finding, Finding::OpenSlots(_)));

@@ -15,7 +15,7 @@ use crate::render;
 use crate::report::Reporter;
 
 impl Session {
-    /// Has an operation carried out once its plan has been shown and approved, and tells what came of it.
+    /// Has an operation carried out once its plan has been shown and approved, and returns what came of it.
     pub(super) fn carry_out<O: Operation>(
         &self,
         request: O,

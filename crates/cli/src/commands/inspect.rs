@@ -47,7 +47,7 @@ pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
     let status = Status::new(&inspect(&mut session.discover(seed)?), seed);
     if args.prometheus {
         session.output.lines(render::prometheus(&status));
-        // A collector throws away what comes with a failure, and the metrics tell of it.
+        // A collector throws away what comes with a failure, and the metrics report it.
         return Ok(Outcome::Done);
     }
     for (state, line) in render::table(&status, session.output.columns()) {

@@ -120,7 +120,7 @@ fn add(args: &LabAddArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Does something with each of the servers named, once it is known that there are such, and tells what it did and how they fare then.
+/// Does something with each of the servers named, once it is known that there are such, and returns what it did and how they fare then.
 fn each(
     args: &LabNodesArgs,
     work: impl Fn(&Lab, usize, Context<'_>) -> Result<&'static str, Failure>,

@@ -48,11 +48,11 @@ use crate::voice;
 /// How a verb ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Done, and all is well.
+    /// Done, and nothing is wrong.
     Done,
-    /// Failed, refused by the user, or what was looked at is not well.
+    /// Failed, refused by the user, or what was looked at is not healthy.
     Failed,
-    /// There is something to do, and the caller asked to be told by the exit code.
+    /// There is something to do, and the caller asked to see it in the exit code.
     Differs,
     /// Asked for what there is not: wrong usage.
     Misused,
@@ -157,7 +157,7 @@ struct Session {
     dry_run: bool,
     /// Whether to keep others away from the cluster.
     lock: bool,
-    /// Whether open slots may be mended before slots are moved.
+    /// Whether open slots may be repaired before slots are moved.
     mends: bool,
     /// The verb, where an operation has several.
     verb: Option<&'static str>,
@@ -207,7 +207,7 @@ impl Session {
         Ok(Cluster::discover(seed, &self.settings)?)
     }
 
-    /// Ends a verb that has told what is amiss with the sentence that peers end with; with `--json` as any failure.
+    /// Ends a verb that has reported what is wrong with the sentence that peers end with; with `--json` as any failure.
     fn fail(&self, text: &str) -> Outcome {
         self.output.line(text);
         if self.output.is_json() {

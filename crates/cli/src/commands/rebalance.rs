@@ -95,7 +95,7 @@ fn unknown<'a>(cluster: &Cluster, options: &'a RebalanceOptions) -> Option<&'a N
     names.find(|name| matches!(cluster.find(name), Err(Error::NoSuchNode { .. })))
 }
 
-/// Whether every slot has an owner that answers. What is amiss is told.
+/// Whether every slot has an owner that answers. What is wrong is reported.
 fn is_whole(session: &Session, cluster: &Cluster) -> bool {
     let mut findings = cluster.snapshot().findings();
     findings.retain(|it| matches!(it, Finding::Uncovered { .. } | Finding::Unserved { .. }));

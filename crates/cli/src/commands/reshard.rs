@@ -109,7 +109,7 @@ impl Dialogue<Reshard, Session> for ReshardDialogue<'_> {
     }
 }
 
-/// How much is told of a plan.
+/// How much is reported of a plan.
 fn detail(args: &ReshardArgs, session: &Session) -> PlanDetail {
     let is_read = session.dry_run || !session.yes;
     let is_terminal = io::stdout().is_terminal() && voice::peer().is_none();

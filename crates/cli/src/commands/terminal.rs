@@ -103,7 +103,7 @@ fn run(node: &Endpoint, args: &SessionArgs, mode: Mode) -> Result<Outcome> {
     Ok(if shell::run(&options) { Outcome::Done } else { Outcome::Failed })
 }
 
-/// redis-cli's JSON speaks RESP3 unless told otherwise, for maps to be maps; so does ours.
+/// redis-cli's JSON speaks RESP3 by default, for maps to be maps; so does ours.
 fn protocol(args: &SessionArgs) -> Option<Protocol> {
     let OutputArgs { json, plain_json, quoted_json, .. } = args.output;
     match (args.resp2, args.resp3 || json || plain_json || quoted_json) {

@@ -79,7 +79,7 @@ fn once(args: &TopArgs, source: &mut Source) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Takes a sample, and more of them where what slots carry is to be shown, until it is known of all that servers tell of.
+/// Takes a sample, and more of them where what slots carry is to be shown, until it is known of all that servers report.
 fn look(
     args: &TopArgs,
     source: &mut Source,

@@ -61,7 +61,7 @@ pub fn called_as(argv: &[OsString]) -> Option<Peer> {
     named_again(argv).or_else(|| Program::of(argv.first()?).peer())
 }
 
-/// What stands first where the program runs itself anew: the peer under whose name it was called.
+/// What stands first where the program runs itself again: the peer under whose name it was called.
 pub(crate) const CALLED_AS: &str = "--called-as=";
 
 fn named_again(argv: &[OsString]) -> Option<Peer> {

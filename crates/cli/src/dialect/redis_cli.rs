@@ -20,7 +20,7 @@ const NEEDS_ID: &str = "del-node";
 const NEVER_ASK: [&str; 3] = ["del-node", "fix", "import"];
 /// The verb whose plan scripts read slot by slot.
 const TELLS_EACH_SLOT: &str = "reshard";
-/// Where slots are open, theirs stop before these verbs; ours ask whether to mend them first.
+/// Where slots are open, theirs stop before these verbs; ours ask whether to repair them first.
 const NEED_ALL_WELL: [&str; 2] = ["reshard", "rebalance"];
 
 /// Whether a line has `--cluster` among its options, and not within a command for a server.
@@ -67,7 +67,7 @@ fn cluster_at(known: &Known<'_>, words: &[OsString]) -> Option<usize> {
         if word == "--cluster" {
             return Some(at);
         }
-        // Of an unknown option nobody can tell where it ends; it is complained of in any case.
+        // It is not known where an unknown option ends; it is complained of in any case.
         let Some(meaning) = word.to_str().and_then(|name| known.meaning(name)) else {
             return words.iter().position(|word| word == "--cluster");
         };

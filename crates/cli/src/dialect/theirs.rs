@@ -76,7 +76,7 @@ impl Meaning {
 }
 
 /// What they have under a name that the model does not know, or knows for something else. TLS ciphers are rustls's to
-/// choose, names are resolved to whatever address answers, and errors are told in full anyway.
+/// choose, names are resolved to whatever address answers, and errors are reported in full anyway.
 static OWN: [(&str, Meaning); 18] = [
     ("-h", Meaning::Host),
     ("-p", Meaning::Port),

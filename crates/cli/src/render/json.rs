@@ -74,7 +74,7 @@ pub struct FindingDocument<'a> {
     pub severity: Severity,
     /// In words.
     pub text: String,
-    /// What mends it; null for what heals by itself, or is mended with another finding.
+    /// What repairs it; null for what passes by itself, or is repaired with another finding.
     pub next_step: Option<String>,
     /// Which finding it is, with its particulars.
     #[serde(flatten)]

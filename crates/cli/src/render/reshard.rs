@@ -9,7 +9,7 @@ use super::nodes;
 use crate::shell::Peer;
 use crate::voice;
 
-/// How much is told of what moves.
+/// How much is reported of what moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlanDetail {
     /// Nothing, for who does not read it before it is done.

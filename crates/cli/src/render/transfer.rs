@@ -66,7 +66,7 @@ pub fn surveyed(survey: &Survey) -> Vec<String> {
     lines
 }
 
-/// What cannot be told from names in a fleet.
+/// What names in a fleet do not show.
 fn strays(strays: &Left, braced: u64, lines: &mut Vec<String>) {
     let what =
         "are not where their names lead: written with a hash tag? --tags tells where they belong";

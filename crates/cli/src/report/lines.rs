@@ -12,7 +12,7 @@ use crate::output::Output;
 use crate::render::bytes;
 use crate::shell::Peer;
 
-/// No pair tells of its progress more often than this.
+/// No pair reports its progress more often than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ struct Tally {
     told: Instant,
 }
 
-/// How moves are told.
+/// How moves are reported.
 #[derive(Clone, Copy, Debug, Default)]
 enum Manner {
     /// How far each pair of nodes is.
@@ -128,7 +128,7 @@ impl State {
         }
     }
 
-    /// The same in the manner of a peer, which tells nothing in between.
+    /// The same in the manner of a peer, which reports nothing in between.
     fn take_as_peer(&mut self, manner: Manner, event: &Event) -> Vec<String> {
         match (manner, event) {
             (Manner::Slots(end), Event::SlotsMoved { pair, slots }) => {

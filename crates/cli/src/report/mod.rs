@@ -1,4 +1,4 @@
-//! What an operation tells, as bars on a terminal, as lines elsewhere, or as JSON events.
+//! What an operation reports, as bars on a terminal, as lines elsewhere, or as JSON events.
 
 mod bars;
 mod changing;
@@ -64,7 +64,7 @@ impl<'a> Reporter<'a> {
         reporter
     }
 
-    /// The same, for what is done by this verb: as lines a peer tells the moves of each in a way of its own.
+    /// The same, for what is done by this verb: as lines, each peer reports its moves in a way of its own.
     pub fn of(mut self, verb: &str) -> Self {
         if let (Progress::Lines(lines), Some(peer)) = (&mut self.progress, voice::peer()) {
             lines.speak_as(peer, verb);
@@ -72,7 +72,7 @@ impl<'a> Reporter<'a> {
         self
     }
 
-    /// Takes bars away: the operation has ended, well or not.
+    /// Takes bars away: the operation has ended, successfully or not.
     pub fn close(&self) {
         if let Progress::Bars(bars) = &self.progress {
             bars.close(self.output);

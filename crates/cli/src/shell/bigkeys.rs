@@ -66,7 +66,7 @@ pub(super) fn run(options: &Options, scan: &Scan, measure: Measure) -> Result<bo
 }
 
 impl Found {
-    /// Counts a key, and answers with what is to be said of it.
+    /// Counts a key, and returns what is to be said of it.
     fn add(&mut self, kind: String, key: &[u8], size: u64, progress: &Progress) -> Vec<String> {
         self.sampled += 1;
         self.name_bytes += key.len() as u64;
@@ -99,7 +99,7 @@ impl Found {
         lines
     }
 
-    /// What was found; how many keys were seen, unless a bar has told it.
+    /// What was found; how many keys were seen, unless a bar has shown it.
     fn summary(&self, end: &Progress, with_number: bool) -> Vec<String> {
         let mut lines = vec![summary_line(self.peer).to_owned()];
         if with_number {

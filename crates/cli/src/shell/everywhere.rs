@@ -13,7 +13,7 @@ use super::options::{Options, Peer};
 use super::printer::Printer;
 use crate::escape::Escaped;
 
-/// Sends a command to the nodes of a cluster and prints each node's reply under its address; tells whether
+/// Sends a command to the nodes of a cluster and prints each node's reply under its address; returns whether
 /// none failed. In the lossless form each line is an object with `node` and `reply` or `failure`.
 pub(super) fn run(options: &Options, which: Which, words: &[Vec<u8>]) -> Result<bool> {
     let mut cluster = Cluster::discover(&options.endpoint, &options.settings)?;

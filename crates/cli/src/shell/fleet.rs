@@ -33,7 +33,7 @@ impl FleetSession {
         Self { client, printer: Printer::new(output) }
     }
 
-    /// Executes a command and prints what it gives; tells whether that was no error.
+    /// Executes a command and prints what it gives; returns whether that was no error.
     ///
     /// # Errors
     /// Those of connections and of writing.

@@ -17,7 +17,7 @@ const BEGIN: &str = "\n\
      # Use --top <n> to display <n> top key sizes (default is 10).\n\
      # Ctrl-C to stop the scan.\n";
 
-/// The largest size that is told apart, in bytes: 1 TiB. Sizes are exact to four digits.
+/// The largest size that is distinguished, in bytes: 1 TiB. Sizes are exact to four digits.
 const LARGEST: u64 = 1 << 40;
 const DIGITS: u8 = 4;
 

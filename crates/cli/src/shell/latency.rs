@@ -54,7 +54,7 @@ impl Row {
     }
 }
 
-/// Measures without end, on a terminal with the figures so far in one line, which every `history` begins anew.
+/// Measures without end, on a terminal with the figures so far in one line, which starts again after every `history`.
 /// Elsewhere prints one line and ends after `interval`, or prints a line every `history`.
 pub(super) fn run(
     options: &Options,

@@ -1,4 +1,4 @@
-//! Lines that are written anew in their place: how far a walk over all keys is, and what it has found so far.
+//! Lines that are written again in their place: how far a walk over all keys is, and what it has found so far.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ impl Live {
         Self { is_on, written: Instant::now() }
     }
 
-    /// Whether there is such a place. Elsewhere what is found is told line by line.
+    /// Whether there is such a place. Elsewhere what is found is printed line by line.
     pub(super) fn is_on(&self) -> bool {
         self.is_on
     }

@@ -40,7 +40,7 @@ pub(crate) use failure::explain;
 use session::Session;
 use walk::Measure;
 
-/// Does what the options ask for; errors are printed. Tells whether all went well: no connection is an
+/// Does what the options ask for; errors are printed. Tells whether all succeeded: no connection is an
 /// error always, an error reply only where [`Options::exit_on_error`] says so.
 pub fn run(options: &Options) -> bool {
     match run_mode(options) {

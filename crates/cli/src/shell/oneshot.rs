@@ -11,7 +11,7 @@ use super::failure::reason;
 use super::options::Repeat;
 use super::session::Session;
 
-/// Executes a command `repeat` times; tells whether no reply was an error. The first error of the connection
+/// Executes a command `repeat` times; returns whether no reply was an error. The first error of the connection
 /// ends it, and with `until_error` the first error reply too.
 pub(super) fn run(
     session: &mut Session,

@@ -16,7 +16,7 @@ use super::session::Session;
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// Sends the commands on standard input, to one server as they are or to a cluster each to its owner. Tells
-/// whether none was refused. How far it has come is told also where it fails.
+/// whether none was refused. How far it has come is reported even where it fails.
 pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool> {
     let mut session = Session::new(options, false);
     let mut refused = |text: &[u8]| {

@@ -134,7 +134,7 @@ impl Printer {
     }
 }
 
-/// The keys that a push tells to be changed. One without keys, which a FLUSHALL sends, is like any other push.
+/// The keys that a push reports as changed. One without keys, which a FLUSHALL sends, is like any other push.
 fn invalidated(push: View<'_>) -> Option<Elements<'_>> {
     let mut elements = push.elements();
     let keys = (elements.next()?.as_bytes()? == b"invalidate").then(|| elements.next())??;

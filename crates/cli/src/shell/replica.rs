@@ -95,7 +95,7 @@ pub(super) fn follow(session: &mut Session, command: &Command, peer: Peer) -> Re
     ended.map(|()| true)
 }
 
-/// Sends SYNC or PSYNC; a refusal is told in the peer's words.
+/// Sends SYNC or PSYNC; a refusal is reported in the peer's words.
 fn begin(
     link: &mut Connection,
     command: &Command,

@@ -33,13 +33,13 @@ pub(super) struct Session {
     pub(super) cancel: Cancel,
     follow: bool,
     peer: Peer,
-    /// Whether somebody reads along: redirections and slow replies are told then.
+    /// Whether somebody reads along: redirections and slow replies are reported then.
     talkative: bool,
     /// Whether commands may come while subscribed; else a subscription lasts until it is ended.
     pub(super) takes_commands_subscribed: bool,
     /// Whether commands are lines from a file or pipe.
     pub(super) takes_lines: bool,
-    /// Whether an error reply ends the session: it is told on standard error then.
+    /// Whether an error reply ends the session: it is reported on standard error then.
     errors_end: bool,
 }
 
@@ -75,7 +75,7 @@ impl Session {
     }
 
     /// Connects, if the connection is not there. What the server refuses of AUTH, HELLO and SELECT is
-    /// said, and done without, as redis-cli does: the command will tell if it matters.
+    /// said, and done without, as redis-cli does: the command will fail if it matters.
     ///
     /// # Errors
     /// No connection.
@@ -140,7 +140,7 @@ impl Session {
         let ends = command.name().eq_ignore_ascii_case(b"exec")
             || command.name().eq_ignore_ascii_case(b"discard");
         if reply.is_err() && ends {
-            // Nothing more can be lost: the complaint tells what is known of it.
+            // Nothing more can be lost: the complaint says what is known of it.
             self.state.end_transaction();
         }
         let reply = reply?;
@@ -166,7 +166,7 @@ impl Session {
         Err(Error::Closed { node: self.client.endpoint().clone(), command: name })
     }
 
-    /// Sends a command and prints its reply; tells whether that was no error.
+    /// Sends a command and prints its reply; returns whether that was no error.
     ///
     /// # Errors
     /// As for [`Session::ask`], and those of writing.
@@ -214,7 +214,7 @@ impl Session {
         Ok(fine)
     }
 
-    /// Sends a command and prints its replies and the messages that come before them; tells whether none was an
+    /// Sends a command and prints its replies and the messages that come before them; returns whether none was an
     /// error. A subscription made by it lasts.
     fn execute_amid_messages(&mut self, words: &[Vec<u8>]) -> Result<bool> {
         let command = Command::from_args(words);
@@ -368,7 +368,7 @@ fn is_synchronisation(words: &[Vec<u8>]) -> bool {
     matches!(name.as_slice(), b"sync" | b"psync")
 }
 
-/// Whether a message tells that no subscription is left.
+/// Whether a message says that no subscription is left.
 fn is_last_goodbye(message: &Reply) -> bool {
     let view = message.view();
     if !matches!(view.kind(), Kind::Array | Kind::Push) {

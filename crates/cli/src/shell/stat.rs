@@ -41,7 +41,7 @@ pub(super) fn run(options: &Options, interval: Duration, last: Option<u64>) -> R
     Ok(true)
 }
 
-/// What a server does not tell counts as 0.
+/// What a server does not report counts as 0.
 fn number(info: &ServerInfo, name: &str) -> u64 {
     info.number(name).unwrap_or(0)
 }

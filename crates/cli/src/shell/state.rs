@@ -58,7 +58,7 @@ impl Lost {
         }
     }
 
-    /// Whether a command ends it, or begins anew what was lost.
+    /// Whether a command ends it, or starts again what was lost.
     fn is_ended_by(self, name: &[u8]) -> bool {
         match name {
             b"exec" | b"discard" | b"reset" | b"quit" => true,
@@ -86,7 +86,7 @@ impl State {
         hello.into_iter().chain(name).chain(select).collect()
     }
 
-    /// Forgets what is lost with a connection; answers with what later commands may count on.
+    /// Forgets what is lost with a connection; returns what later commands may count on.
     pub(super) fn disconnected(&mut self) -> Option<Lost> {
         let lost = match (self.in_transaction, self.watching) {
             (true, _) => Some(Lost::Transaction),
@@ -110,7 +110,7 @@ impl State {
         self.subscriptions > 0 || self.shard_subscriptions > 0
     }
 
-    /// Takes note of what came while subscribed: a confirmation tells how many subscriptions there are.
+    /// Takes note of what came while subscribed: a confirmation says how many subscriptions there are.
     pub(super) fn note_message(&mut self, message: View<'_>) {
         let Some(sort) = self.message_sort(message).filter(|sort| sort.ends_with(b"subscribe"))
         else {

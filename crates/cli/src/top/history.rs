@@ -44,7 +44,7 @@ pub enum Course {
     Sync(NodeId),
 }
 
-/// The figures of a node, the oldest first; what was not told is none.
+/// The figures of a node, the oldest first; what was not reported is none.
 #[derive(Debug, Default)]
 pub struct Series {
     /// Commands a second.
@@ -64,7 +64,7 @@ pub struct Series {
     /// Bytes a second that the servers' own migrations of slots bring, or take away.
     pub job_bytes: Option<u64>,
     figures: Figures,
-    /// When these were told.
+    /// When these were reported.
     at: Option<u64>,
 }
 
@@ -145,7 +145,7 @@ impl History {
         self.news.iter().rev()
     }
 
-    /// Slots that go the way of those before them are told with these: tools can move one at a time.
+    /// Slots that go the way of those before them are shown with these: tools can move one at a time.
     fn tell(&mut self, at: u64, told: News) {
         if let (
             Some((last, News::Moved { slots: all, from: since, to: there })),
@@ -201,7 +201,7 @@ impl History {
         self.declines.get(&course)
     }
 
-    /// What a slot carries, as its owner tells.
+    /// What a slot carries, as its owner reports.
     pub fn load(&self, slot: Slot) -> Option<&SlotLoad> {
         self.loads.of(slot, self.owner(slot)?)
     }
@@ -229,12 +229,12 @@ impl Series {
         keep(&mut self.ops, figures.ops);
         keep(&mut self.network, network);
         keep(&mut self.memory, figures.memory);
-        // A node that is asked less often than it is drawn has told nothing new.
+        // A node that is asked less often than it is drawn has reported nothing new.
         let Some(elapsed) = at.checked_sub(self.at.unwrap_or(0)).filter(|it| *it > 0) else {
             return;
         };
         let before = std::mem::replace(&mut self.figures, figures.clone());
-        // What it told by another clock is nothing to measure by.
+        // What it reported by another clock is nothing to measure by.
         let is_first = self.at.replace(at).is_none();
         let before = if is_first { Figures::default() } else { before };
         let growth = |of: fn(&Figures) -> Option<u64>| since(of(figures), of(&before));
@@ -249,7 +249,7 @@ impl Series {
     }
 }
 
-/// How much a counter has grown; none where the server has begun anew.
+/// How much a counter has grown; none where the server has restarted.
 fn since(now: Option<u64>, before: Option<u64>) -> Option<u64> {
     now?.checked_sub(before?)
 }

@@ -13,7 +13,7 @@ use super::view::View;
 /// What is not known.
 pub(super) const UNKNOWN: &str = "?";
 
-/// From how many milliseconds on it is told how old a node's figures are.
+/// From how many milliseconds on it is shown how old a node's figures are.
 const OLD: u64 = 5000;
 
 /// A column.
@@ -164,7 +164,7 @@ impl Column {
         )
     }
 
-    /// What stands in it for a node; `UNKNOWN` for what the node does not tell.
+    /// What stands in it for a node; `UNKNOWN` for what the node does not report.
     pub fn cell(self, node: &NodeSample, history: &History) -> String {
         let figures = &node.figures;
         let series = history.series(node.node.id);
@@ -241,7 +241,7 @@ fn lag(node: &NodeSample) -> String {
     }
 }
 
-/// A shard's letter. After 62 they begin anew.
+/// A shard's letter. After 62 they start again.
 pub(crate) fn letter(number: usize) -> char {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     char::from(LETTERS[number % LETTERS.len()])

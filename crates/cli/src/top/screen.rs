@@ -76,7 +76,7 @@ fn leave() {
     }
 }
 
-/// A panic is told on the terminal as it was before.
+/// A panic is printed on the terminal as it was before.
 fn give_back_on_panic() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -100,7 +100,7 @@ pub enum Wish {
     Quit,
     /// To make way for the shell.
     Suspend,
-    /// To draw all anew.
+    /// To draw all again.
     Redraw,
     /// To go so many samples back or on in a recording.
     Seek(i64),

@@ -1,4 +1,4 @@
-//! What steps cost, by what the servers tell of themselves.
+//! What steps cost, by what the servers report about themselves.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,10 +16,10 @@ pub struct Cost {
     pub slots: usize,
     /// The keys that go over, as they were counted.
     pub keys: u64,
-    /// About how many bytes of memory they take at their source; `None` where it does not tell.
+    /// About how many bytes of memory they take at their source; `None` where it does not say.
     pub bytes: Option<u64>,
     /// About how many milliseconds `MIGRATE` takes over the keys at the pace it had so far; `None` where the servers have not moved
-    /// any, or do not tell, and for what is copied to a replica.
+    /// any, or do not say, and for what is copied to a replica.
     pub millis: Option<u64>,
 }
 
@@ -53,7 +53,7 @@ pub struct Pace {
 }
 
 impl Held {
-    /// What a server tells of it.
+    /// What a server reports of it.
     pub fn of(info: &ServerInfo) -> Self {
         Self { keys: info.keys(), bytes: info.number("used_memory_dataset") }
     }
@@ -69,7 +69,7 @@ impl Held {
 }
 
 impl Pace {
-    /// What nodes tell (`INFO commandstats`), each with whether it is a master: replicas repeat what their masters take, but
+    /// What nodes report (`INFO commandstats`), each with whether it is a master: replicas repeat what their masters take, but
     /// one that gave slots as a master has its own time of it.
     pub fn of<'a>(nodes: impl Iterator<Item = (&'a ServerInfo, bool)>) -> Self {
         nodes.fold(Self::default(), |sum, (info, is_master)| {

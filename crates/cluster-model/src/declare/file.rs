@@ -65,15 +65,15 @@ pub struct Declared {
 pub struct Wanted {
     /// Its address, `HOST:PORT`.
     pub at: String,
-    /// The machine it is on; unless told, the host of its address.
+    /// The machine it is on; by default the host of its address.
     pub host: Option<String>,
     /// The zone it is in.
     pub zone: Option<String>,
     /// As a master, its part of the whole in relation to those of the others.
     pub weight: f64,
-    /// What it has to be; any of the two unless told.
+    /// What it has to be; by default either.
     pub role: Option<WantedRole>,
-    /// The name of its shard: nodes of the same one hold the same data. Any unless told.
+    /// The name of its shard: nodes of the same one hold the same data. By default any.
     pub shard: Option<String>,
 }
 
@@ -94,7 +94,7 @@ pub enum Apart {
     /// A machine.
     #[default]
     Host,
-    /// A zone; nodes of which none is told are in a zone of their host.
+    /// A zone; nodes of which none is given are in a zone of their host.
     Zone,
     /// It does not matter.
     None,
@@ -125,7 +125,7 @@ pub struct Credentials {
 }
 
 impl Wanted {
-    /// A node of which only the address is told.
+    /// A node of which only the address is given.
     pub fn new(at: impl Into<String>) -> Self {
         Self { at: at.into(), host: None, zone: None, weight: 1.0, role: None, shard: None }
     }

@@ -9,7 +9,7 @@ use crate::{NodeId, SlotSet};
 /// The nodes of a cluster, and those that are to come into it.
 ///
 /// Nodes are called by their addresses: a declared one as its file writes it, another as the cluster does. Ids change
-/// when nodes begin anew.
+/// when nodes start again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// All of them, each once.

@@ -130,7 +130,7 @@ pub struct Transfer {
 ///
 /// # Errors
 /// [`DeclareError::Layout`] where the nodes do not suffice for what is declared; [`DeclareError::Silent`] and
-/// [`DeclareError::Uncovered`] for a cluster that has to be mended first.
+/// [`DeclareError::Uncovered`] for a cluster that has to be repaired first.
 pub fn plan(declared: &Declared, observed: &Observed, load: &[u64]) -> Result<Plan, DeclareError> {
     let layout = lay_out(declared, observed)?;
     let mut draft = Draft::new(declared, observed, &layout);

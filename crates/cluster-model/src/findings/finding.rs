@@ -9,11 +9,11 @@ use crate::{NodeId, SlotSet};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth knowing; the cluster is well.
+    /// Worth knowing; the cluster is healthy.
     Notice,
     /// May pass by itself, or may become an error.
     Warning,
-    /// The cluster is not well.
+    /// The cluster is not healthy.
     Error,
 }
 
@@ -118,7 +118,7 @@ pub enum Finding {
         by: Vec<Member>,
     },
     /// A node that some nodes have been told to forget, and take nobody of its id for a while (`cluster-blacklist-ttl`, a minute where
-    /// there is no such setting). Servers since Redis 7.2 tell.
+    /// there is no such setting). Servers since Redis 7.2 report it.
     BlackListed {
         /// The node.
         node: Member,
@@ -157,7 +157,7 @@ pub enum Finding {
         master: Member,
     },
     /// Masters with slots claim them at one and the same config epoch, so that nothing decides between
-    /// them should their claims collide. Servers mend this by themselves.
+    /// them should their claims collide. Servers repair this by themselves.
     EpochCollision {
         /// The epoch.
         epoch: u64,
@@ -338,7 +338,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Whether it is what a cluster shows for a moment after it was made or mended, and time alone is enough.
+    /// Whether it is what a cluster shows for a moment after it was made or repaired, and time alone is enough.
     pub fn is_passing(&self) -> bool {
         matches!(
             self,

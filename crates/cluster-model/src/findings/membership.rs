@@ -36,7 +36,7 @@ pub(super) fn same_id(
 }
 
 /// Addresses under which nodes know another than it knows itself, of those that answer. It is so while news of a change
-/// spreads, and again and again where two servers have one id: each tells the others where it is.
+/// spreads, and again and again where two servers have one id: each sends the others its address.
 pub(super) fn elsewhere(survey: &Survey<'_>) -> Vec<(NodeId, Address)> {
     let place = |address: &Address| (address.host.clone(), address.port);
     let is_moved = |node: &Node| {
@@ -134,7 +134,7 @@ pub(super) fn jobs(survey: &Survey<'_>, jobs: &[SlotJob], findings: &mut Vec<Fin
     }));
 }
 
-/// What a cluster that is well now would not survive.
+/// What a cluster that is healthy now would not survive.
 pub(super) fn redundancy(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let masters: Vec<&Node> = survey
         .nodes

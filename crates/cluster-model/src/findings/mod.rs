@@ -62,15 +62,15 @@ pub enum DownReason {
         /// How many there are.
         masters: u64,
     },
-    /// It sees nothing amiss any more, and waits for a moment before it serves: after its start, or after it was cut off.
+    /// It sees nothing wrong any more, and waits for a moment before it serves: after its start, or after it was cut off.
     Waiting,
 }
 
-/// What the servers of a cluster tell beside their views of it.
+/// What the servers of a cluster report beside their views of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Told<'a> {
-    /// In the order of the views, `None` for one that did not tell: the fields of `INFO` and `CLUSTER INFO`, and
-    /// [`SETTINGS`] as far as it tells them.
+    /// In the order of the views, `None` for one that did not say: the fields of `INFO` and `CLUSTER INFO`, and
+    /// [`SETTINGS`] as far as it reports them.
     pub servers: &'a [Option<ServerInfo>],
     /// What waits to be sent on the cluster bus.
     pub backlogs: &'a [Backlog],
@@ -119,7 +119,7 @@ impl Snapshot {
         membership::elsewhere(&Survey::new(self))
     }
 
-    /// [`Snapshot::findings`], and what the servers tell of themselves.
+    /// [`Snapshot::findings`], and what the servers report about themselves.
     pub fn diagnosis(&self, told: Told<'_>) -> Vec<Finding> {
         let mut findings = self.findings();
         let survey = Survey::new(self);

@@ -56,7 +56,7 @@ pub enum OpenKind {
     OnlyImporting,
     /// Several nodes take it in, and the owner does not send it.
     SeveralImporters,
-    /// The target has made it its own, and the source has not heard of it yet.
+    /// The target has made it its own, and the source has not learned of it yet.
     HalfCommitted,
     /// It has arrived where it was going, and a flag was left behind.
     Leftover,

@@ -1,4 +1,4 @@
-//! Findings from what each server tells of itself: whether it serves, replicates, saves, and is set up as the others.
+//! Findings from what each server reports about itself: whether it serves, replicates, saves, and is set up as the others.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::{Node, NodeId, ServerInfo, Slot, Snapshot};
 
 /// A replica whose last acknowledgement is older than this lags: replicas acknowledge every second.
 const LATE_SECONDS: u64 = 10;
-/// Clocks that differ by more than this are worth a word: servers compare times that others tell them.
+/// Clocks that differ by more than this are worth a finding: servers compare times that others send them.
 const CLOCKS_APART_MS: u64 = 2_000;
 /// Settings that all nodes of a cluster should have alike.
 const SHARED_SETTINGS: [&str; 4] = [
@@ -33,7 +33,7 @@ pub const SETTINGS: [&str; 10] = [
     "stop-writes-on-bgsave-error",
 ];
 
-/// The nodes that told of themselves, with what they told.
+/// The nodes that reported about themselves, with what they reported.
 pub(super) struct Servers<'a> {
     survey: &'a Survey<'a>,
     told: BTreeMap<NodeId, &'a ServerInfo>,
@@ -50,7 +50,7 @@ impl<'a> Servers<'a> {
         Self { survey, told: told.collect() }
     }
 
-    /// All that can be told of them, beginning with what keeps clients from being served.
+    /// All that can be said of them, beginning with what keeps clients from being served.
     pub(super) fn findings(&self, findings: &mut Vec<Finding>) {
         self.down(findings);
         for (node, info) in self.nodes() {
@@ -237,7 +237,7 @@ impl<'a> Servers<'a> {
         }));
     }
 
-    /// The nodes that told a value, by that.
+    /// The nodes that reported a value, by that.
     fn by_value(
         &self,
         value: impl Fn(&ServerInfo) -> Option<String>,
@@ -252,7 +252,7 @@ impl<'a> Servers<'a> {
     }
 }
 
-/// How far a replica is behind its master, as far as the two tell.
+/// How far a replica is behind its master, as far as the two report it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
     /// Bytes of the replication stream that it has not processed. The two are asked one after the other, so that a few
@@ -271,7 +271,7 @@ pub fn replication_lag(replica: &Node, told: &ServerInfo, master: &ServerInfo) -
     Lag { bytes, seconds }
 }
 
-/// What a master tells of one of its replicas.
+/// What a master reports of one of its replicas.
 fn replica_field<'a>(replica: &Node, master: &'a ServerInfo, name: &str) -> Option<&'a str> {
     // `slave0:ip=127.0.0.1,port=7003,state=online,offset=28,lag=1`
     let port = format!("port={}", replica.address.port);
@@ -304,7 +304,7 @@ fn is_ill(node: &Node) -> bool {
     node.flags.is_failed() || node.flags.is_suspected()
 }
 
-/// The server's clock, in milliseconds since 1970 (servers since 6.2 tell it).
+/// The server's clock, in milliseconds since 1970 (servers since 6.2 report it).
 fn clock_ms(info: &ServerInfo) -> Option<u64> {
     Some(info.number("server_time_usec")? / 1000)
 }

@@ -53,7 +53,7 @@ fn slots_that_a_replica_took_over_are_not_unserved() {
     silence(&mut snapshot, 0);
     *own(&mut snapshot, 3) = master(4, "0-5460");
     own(&mut snapshot, 3).flags = Flags::parse("myself,master");
-    // The others have not heard of the failover.
+    // The others have not learned of the failover.
     let found = snapshot.findings();
     assert!(!found.iter().any(|finding| matches!(finding, Finding::Unserved { .. })), "{found:?}");
     assert!(!found.iter().any(|finding| matches!(finding, Finding::Uncovered { .. })), "{found:?}");
@@ -123,7 +123,7 @@ fn shared_addresses_and_ids_are_named() {
 fn an_id_that_answers_elsewhere_too_is_named() {
     let mut twice = snapshot(&three_masters());
     assert_eq!(twice.elsewhere(), []);
-    // The own line of each decides, and what is told of a node that does not answer does not count.
+    // The own line of each decides, and what is said of a node that does not answer does not count.
     seen(&mut twice, 1, 0).address = "other:7001".parse().unwrap();
     seen(&mut twice, 2, 0).address = "other:7001".parse().unwrap();
     seen(&mut twice, 0, 2).address.port = 7009;
@@ -267,7 +267,7 @@ fn long_lists_are_cut_short() {
     assert_eq!(found[0], "node h:7001 has failed, says h:7002, h:7003, h:7004 and 5 more");
 }
 
-/// What the servers tell, `each` for the node of that view, on top of what a server that is well tells.
+/// What the servers report, `each` for the node of that view, on top of what a healthy server reports.
 fn told(snapshot: &Snapshot, each: impl Fn(usize) -> String) -> Vec<String> {
     let servers: Vec<Option<ServerInfo>> = (0..snapshot.views.len())
         .map(|place| {

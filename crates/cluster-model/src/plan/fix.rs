@@ -104,7 +104,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// The target owns the slots already; the source must hear of it before it loses its keys.
+    /// The target owns the slots already; the source must learn of it before it loses its keys.
     HalfCommitted,
     /// Several nodes own the slots; the one with most keys keeps them.
     SeveralOwners,
@@ -118,7 +118,7 @@ pub enum Reason {
     Astray,
     /// A flag was left behind; it is taken off.
     Leftover,
-    /// The keys of a migration were on their way back, and nobody serves the slots meanwhile; they are brought home.
+    /// The keys of a migration were on their way back, and nobody serves the slots meanwhile; they are brought back to the source.
     TakenBack,
     /// Nobody owns the slots, and some node has their keys; it becomes the owner.
     LostOwner,
@@ -132,7 +132,7 @@ pub enum Reason {
     Unheard,
 }
 
-/// What mends some slots.
+/// What repairs some slots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repair {
     /// The slots.
@@ -146,7 +146,7 @@ pub struct Repair {
     pub actions: Vec<Action>,
 }
 
-/// Why some slots cannot be mended now.
+/// Why some slots cannot be repaired now.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 pub enum Blocked {
@@ -174,12 +174,12 @@ pub enum Blocked {
     NoMaster,
 }
 
-/// All that mends a cluster, as far as it can be mended.
+/// All that repairs a cluster, as far as it can be repaired.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FixPlan {
     /// The repairs, in the order in which they should be done: first where keys are in danger.
     pub repairs: Vec<Repair>,
-    /// The slots that cannot be mended now.
+    /// The slots that cannot be repaired now.
     pub blocked: Vec<(SlotSet, Blocked)>,
 }
 
@@ -213,27 +213,27 @@ pub fn slots_to_count(snapshot: &Snapshot) -> SlotSet {
     slots
 }
 
-/// Plans what mends a cluster: every state that an interrupted migration, a lost master or a
+/// Plans what repairs a cluster: every state that an interrupted migration, a lost master or a
 /// half-applied `SETSLOT` can leave.
 ///
 /// - An interrupted migration whose two ends agree is finished.
 /// - Where only one end knows of it: if the other end has no keys, the flag is taken off; if it has,
 ///   the migration is finished (when the owner sends) or undone (when it does not).
-/// - Slots whose keys were on their way back from a target that refused more of them come home.
+/// - Slots whose keys were on their way back from a target that refused more of them go back to the source.
 /// - Slots of no owner go to the node with most of their keys, or else are shared out evenly among the
 ///   masters that own slots.
 /// - Of several owners the target of a migration, or else the one with most keys, or else the one of the
-///   highest epoch, keeps the slot; the keys of the others are moved to it before they hear of it, since a
+///   highest epoch, keeps the slot; the keys of the others are moved to it before they learn of it, since a
 ///   server that learns of a better claim drops its keys.
 /// - Slots of a master that does not answer are left alone unless the options say otherwise. Then the replica of
 ///   the highest [replication offset](crate::NodeView::replication_offset) takes over, or if none answers, its slots
 ///   are treated as having no owner.
-/// - Owners that not all masters have heard of are announced; a replica hears of them by way of its master.
+/// - Owners that not all masters have learned of are announced; a replica learns of them by way of its master.
 /// - A flag that only a replica has is taken off by way of its master.
 ///
 /// A cluster that is healing by itself looks faulty for a moment, so the snapshot should be one that
 /// has not changed for a while. When the repairs are done, a new plan may have more: what was blocked,
-/// or hidden behind what was mended.
+/// or hidden behind what was repaired.
 ///
 /// ```
 /// use redistrib_cluster_model::plan::fix::{FixOptions, KeyCounts, Reason, plan_fix};

@@ -16,7 +16,7 @@ pub const LARGE: u64 = 16 << 20;
 pub const PATIENCE: Duration = Duration::from_millis(500);
 /// The timeout for a key of unknown size: less than the node timeout of most clusters, 15 s, after which they would take
 /// the waiting source for failed.
-pub(crate) const BLIND: Duration = Duration::from_secs(10);
+const BLIND: Duration = Duration::from_secs(10);
 /// How many bytes of a key a slow target rebuilds in a second.
 const SLOWEST: f64 = (16 << 20) as f64;
 /// How many bytes a second go from one server to another of the same machine, about.

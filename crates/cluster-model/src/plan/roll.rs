@@ -97,7 +97,7 @@ pub enum RollPlanError {
         /// How many slots it owns.
         slots: usize,
     },
-    /// Replicas that nobody mends: the cluster would never be seen to be well.
+    /// Replicas that nobody repairs: the cluster would never be seen to be healthy.
     #[error("{} is not in step with its master, and has no turn", listed(.0))]
     OutOfStep(Vec<Member>),
     /// Masters whose slots nobody could serve meanwhile.

@@ -160,7 +160,7 @@ impl Schedule {
         (source == Work::Idle && target == Work::Idle).then_some([Work::Alone; 2])
     }
 
-    /// The batch has ended, well or not: its nodes are free for others again.
+    /// The batch has ended, successfully or not: its nodes are free for others again.
     pub fn done(&mut self, batch: &Move) {
         for id in [batch.from, batch.to] {
             if let Some(place) = self.places.get(&id) {

@@ -1,4 +1,4 @@
-//! What a node tells in detail, where somebody looks at it.
+//! What a node reports in detail, where somebody looks at it.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub struct Focus {
     pub all_slots: bool,
 }
 
-/// What a node told in detail.
+/// What a node reported in detail.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Detail {
@@ -26,7 +26,7 @@ pub struct Detail {
     /// The events that held it up last, as its latency monitor noticed them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub latency: Vec<LatencyPeak>,
-    /// What it told of slots: of the one that is looked at, and of some of all, in turns.
+    /// What it reported of slots: of the one that is looked at, and of some of all, in turns.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<SlotStats>,
     /// How many keys are left in slots that it is giving away; of very many, in some of them.
@@ -59,7 +59,7 @@ pub struct LatencyPeak {
 }
 
 impl Detail {
-    /// Whether nothing was asked, or told.
+    /// Whether nothing was asked, or reported.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

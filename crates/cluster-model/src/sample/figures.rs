@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ServerInfo;
 
-/// What a server tells of itself in `INFO`. A field that it did not tell is none, and never taken for 0.
+/// What a server reports about itself in `INFO`. A field that it did not report is none, and never taken for 0.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Figures {
@@ -68,7 +68,7 @@ pub struct Figures {
     /// The bytes that are to come before a replica has all its master's data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sync_left: Option<u64>,
-    /// How many MIGRATEs it has carried out since its start; told while it gives slots away.
+    /// How many MIGRATEs it has carried out since its start; reported while it gives slots away.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migrates: Option<u64>,
     /// How many microseconds these took: it did nothing else meanwhile.
@@ -99,7 +99,7 @@ pub enum Busy {
     Load,
     /// A child process writes its data to disk, or to a replica.
     Save,
-    /// A child process writes its append-only file anew.
+    /// A child process writes its append-only file again.
     Rewrite,
 }
 

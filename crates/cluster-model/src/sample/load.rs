@@ -68,7 +68,7 @@ const TIMES: f64 = 1.5;
 
 impl Sample {
     /// The shards that carry at least one and a half times as much as the others do on average, the worst first. Shards
-    /// without slots, and those that did not tell, do not count.
+    /// without slots, and those that did not say, do not count.
     pub fn heavy(&self) -> Vec<Heavy> {
         let owners = self.masters().filter(|it| !it.node.slots.is_empty());
         let owners: Vec<_> = owners.map(|it| (it.node.id, &it.figures)).collect();

@@ -22,7 +22,7 @@ use crate::{Finding, Node, NodeId, Slot, SlotJob, SlotSet};
 
 /// What was seen of a cluster, and when.
 ///
-/// Its nodes are asked one after the other, so that figures of two nodes can be of two moments: each tells how old it is.
+/// Its nodes are asked one after the other, so that figures of two nodes can be of two moments: each says how old it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// When, in milliseconds since 1970 by the clock of whoever looked. Clocks jump: for display alone.
@@ -57,10 +57,10 @@ pub struct NodeSample {
     pub failure: Option<String>,
     /// How many milliseconds ago it was asked.
     pub age_ms: u64,
-    /// What it told in detail, if somebody looked at it.
+    /// What it reported in detail, if somebody looked at it.
     #[serde(default, skip_serializing_if = "Detail::is_empty")]
     pub detail: Detail,
-    /// What it tells of itself; empty where it does not answer.
+    /// What it reports about itself; empty where it does not answer.
     #[serde(flatten)]
     pub figures: Figures,
 }
@@ -132,7 +132,7 @@ impl Sample {
         owners.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// The slots without an owner that answers. Where no node does, nobody tells who owns what, and no slot has one.
+    /// The slots without an owner that answers. Where no node does, nobody says who owns what, and no slot has one.
     pub fn unserved(&self) -> SlotSet {
         if self.nodes.iter().all(|it| it.failure.is_some()) {
             return SlotSet::full();
@@ -150,7 +150,7 @@ impl Sample {
         served as f64 * 100.0 / f64::from(Slot::COUNT)
     }
 
-    /// A figure of all masters that told it, summed up.
+    /// A figure of all masters that reported it, summed up.
     pub fn sum_of_masters(&self, of: impl Fn(&Figures) -> Option<u64>) -> u64 {
         self.masters().filter_map(|it| of(&it.figures)).fold(0, u64::saturating_add)
     }

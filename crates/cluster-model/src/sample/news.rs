@@ -69,7 +69,7 @@ impl News {
     }
 }
 
-/// What has happened between two samples of one cluster to its nodes; [`super::Owners`] tells of slots.
+/// What has happened between two samples of one cluster to its nodes; [`super::Owners`] has those of slots.
 pub fn news(before: &Sample, now: &Sample) -> Vec<News> {
     let mut told = of_nodes(before, now);
     let process = |holder: &LockHolder| (holder.pid, holder.host.clone(), holder.verb.clone());
@@ -96,7 +96,7 @@ fn of_nodes(before: &Sample, now: &Sample) -> Vec<News> {
 fn of_node(old: &NodeSample, new: &NodeSample, before: &Sample, now: &Sample) -> Vec<News> {
     let node = || new.address.clone();
     let mut told = Vec::new();
-    // That a node is well is no news where nothing was known of it.
+    // That a node is healthy is no news where nothing was known of it.
     let is_first = old.state == NodeState::Unasked && new.state == NodeState::Up;
     if old.state != new.state && !is_first {
         told.push(News::State { node: node(), was: old.state, is: new.state });

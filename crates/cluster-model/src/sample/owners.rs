@@ -13,7 +13,7 @@ use crate::{NodeId, Slot, SlotSet};
 pub struct Owners(Vec<Option<NodeId>>);
 
 impl Owners {
-    /// Takes in a sample, and tells which slots have another owner than before; of the first one nothing is news.
+    /// Takes in a sample, and returns which slots have another owner than before; of the first one nothing is news.
     pub fn follow(&mut self, sample: &Sample) -> Vec<News> {
         let is_first = self.0.is_empty();
         self.0.resize(usize::from(Slot::COUNT), None);

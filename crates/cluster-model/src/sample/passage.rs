@@ -15,7 +15,7 @@ pub struct Passage {
     pub to: NodeId,
     /// How many there are.
     pub slots: usize,
-    /// The keys that are left in them, as the giver tells; where it was asked about some of them only, as many in each of
+    /// The keys that are left in them, as the giver reports; where it was asked about some of them only, as many in each of
     /// the others.
     pub keys: Option<u64>,
 }

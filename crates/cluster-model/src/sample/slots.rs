@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{NodeId, Slot};
 
-/// What a server tells of one of its slots, as `CLUSTER SLOT-STATS` does. Its counters begin when the server takes the slot,
-/// and anew at `CONFIG RESETSTAT`. Written as `[slot, keys, cpu_us, net_in, net_out]`: there are many.
+/// What a server reports of one of its slots, as `CLUSTER SLOT-STATS` does. Its counters begin when the server takes the slot,
+/// and again at `CONFIG RESETSTAT`. Written as `[slot, keys, cpu_us, net_in, net_out]`: there are many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Row", into = "Row")]
 pub struct SlotStats {
@@ -64,7 +64,7 @@ pub struct SlotLoad {
 }
 
 impl SlotLoad {
-    /// How much it is by a measure; none where the server does not tell, or has told but once.
+    /// How much it is by a measure; none where the server does not say, or has reported only once.
     pub fn of(&self, measure: Measure) -> Option<u64> {
         match measure {
             Measure::Keys => Some(self.keys),
@@ -74,7 +74,7 @@ impl SlotLoad {
     }
 }
 
-/// The loads of slots, followed through what servers tell of them now and then.
+/// The loads of slots, followed through what servers report of them now and then.
 #[derive(Clone, Debug, Default)]
 pub struct SlotLoads(Vec<Option<Seen>>);
 
@@ -89,7 +89,7 @@ struct Seen {
 const LONGEST: u64 = 5 * 60 * 1000;
 
 impl SlotLoads {
-    /// Takes in what a node has told at a time in milliseconds. What it had told before that changes nothing.
+    /// Takes in what a node has reported at a time in milliseconds. What it had reported before changes nothing.
     pub fn push(&mut self, by: NodeId, at: u64, told: &[SlotStats]) {
         self.0.resize(usize::from(Slot::COUNT), None);
         for told in told {
@@ -101,7 +101,7 @@ impl SlotLoads {
         }
     }
 
-    /// What a slot carries, as its owner tells.
+    /// What a slot carries, as its owner reports.
     pub fn of(&self, slot: Slot, owner: NodeId) -> Option<&SlotLoad> {
         let seen = self.0.get(usize::from(slot.get()))?.as_ref()?;
         Some(&seen.load).filter(|load| load.by == owner)
@@ -112,7 +112,7 @@ fn load(by: NodeId, at: u64, told: &SlotStats, before: Option<Seen>) -> SlotLoad
     let rate = |of: fn(&SlotStats) -> Option<u64>| {
         let before = before?;
         let elapsed = at.checked_sub(before.at).filter(|it| (1..=LONGEST).contains(it))?;
-        // A counter that has become less has begun anew.
+        // A counter that has become less has been reset.
         let grown = of(told)?.checked_sub(of(&before.told)?)?;
         Some(grown.saturating_mul(1000) / elapsed)
     };

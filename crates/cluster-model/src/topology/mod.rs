@@ -40,10 +40,10 @@ use crate::{Node, NodeId, Slot, SlotSet};
 pub struct Topology {
     /// The nodes, in the order of the text.
     pub nodes: Vec<Node>,
-    /// The highest epoch that the node has seen in the cluster. Only nodes.conf tells.
+    /// The highest epoch that the node has seen in the cluster. Only nodes.conf has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_epoch: Option<u64>,
-    /// The epoch of the last election in which the node voted. Only nodes.conf tells.
+    /// The epoch of the last election in which the node voted. Only nodes.conf has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_vote_epoch: Option<u64>,
 }

@@ -126,7 +126,7 @@ impl SharedTopology {
         self.iter().find(|node| node.slots.contains(slot))
     }
 
-    /// Who owns what, as [`Topology::ownership`] tells it.
+    /// Who owns what, as [`Topology::ownership`] returns it.
     pub fn ownership(&self) -> Vec<(NodeId, &SlotSet)> {
         super::ownership(self.iter())
     }
@@ -144,7 +144,7 @@ impl SharedTopology {
         self.awaited.iter().filter_map(|(id, sent)| Some((self.node(*id)?, *sent)))
     }
 
-    /// What tells the base of a view from that of another.
+    /// What distinguishes the base of a view from that of another.
     pub(crate) fn base(&self) -> *const () {
         Arc::as_ptr(&self.base).cast()
     }

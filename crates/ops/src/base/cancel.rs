@@ -41,7 +41,7 @@ impl Cancel {
         });
     }
 
-    /// Forgets what was asked: a prompt begins anew with each line.
+    /// Forgets what was asked: a prompt starts again with each line.
     pub fn clear(&self) {
         self.0.store(0, Ordering::SeqCst);
     }

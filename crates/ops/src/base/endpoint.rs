@@ -115,7 +115,7 @@ impl FromStr for Endpoint {
     type Err = ParseEndpointError;
 
     /// Reads `host:port`, `[v6]:port`, `v6:port` (the last colon divides) or `/path/of/socket`. A bus port behind
-    /// it, as in `host:port@cport`, is taken and not used: the node itself tells which one it has.
+    /// it, as in `host:port@cport`, is taken and not used: the node itself says which one it has.
     fn from_str(text: &str) -> Result<Self, ParseEndpointError> {
         if text.starts_with('/') {
             return Ok(Self::Unix(text.into()));

@@ -35,7 +35,7 @@ use super::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 /// The result of everything that may fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure, told with the node it concerns, what was being done there, and what came back.
+/// A failure, reported with the node it concerns, what was being done there, and what came back.
 ///
 /// Texts that a server sent are kept as they came: whoever prints an error on a terminal escapes it.
 #[derive(Debug, thiserror::Error)]
@@ -280,7 +280,7 @@ pub enum Error {
         slots: SlotSet,
         /// The slot that rests, since its keys were on their way back and neither node could be told to serve it.
         unserved: Option<Slot>,
-        /// The node to give to the mending command.
+        /// The node to give to the command that repairs it.
         seed: Endpoint,
         /// What happened.
         source: Box<Error>,

@@ -45,7 +45,7 @@ pub(crate) fn files_with(connections: usize) -> usize {
     files_in_use() + SPARE_FILES + connections
 }
 
-/// Where the system does not tell, it is none.
+/// Where the system does not say, it is none.
 fn files_in_use() -> usize {
     match fs::read_dir("/dev/fd") {
         Ok(open) => open.count(),

@@ -1,4 +1,4 @@
-//! What all rooms share: addresses, errors, and what a caller and a long piece of work tell each other.
+//! What all folders share: addresses, errors, and what an operation and its caller exchange.
 
 pub(crate) mod cancel;
 pub(crate) mod child;

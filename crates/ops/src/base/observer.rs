@@ -1,4 +1,4 @@
-//! What an operation tells while it works. Whoever prints, draws or logs implements [`Observer`].
+//! What an operation reports while it works. Whoever prints, draws or logs implements [`Observer`].
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -58,10 +58,10 @@ impl<F: Fn(&Event) + Sync> Observer for F {
 /// The token of those who never interrupt.
 static NEVER: LazyLock<Cancel> = LazyLock::new(Cancel::new);
 
-/// What an operation gets from its caller beside its arguments. The default tells nobody and is never interrupted.
+/// What an operation gets from its caller beside its arguments. The default reports to nobody and is never interrupted.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// Who is told.
+    /// Who is notified.
     pub observer: &'a dyn Observer,
     /// Who may interrupt.
     pub cancel: &'a Cancel,
@@ -147,7 +147,7 @@ pub enum Step {
     },
 }
 
-/// One thing an operation tells.
+/// One thing that an operation reports.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -170,7 +170,7 @@ pub enum Event {
         pair: Pair,
         /// How many slots it moves in all.
         slots: usize,
-        /// Which; not told in JSON, where `slots-moved` does.
+        /// Which; not in JSON, where `slots-moved` does.
         #[serde(skip)]
         which: SlotSet,
         /// How.
@@ -188,7 +188,7 @@ pub enum Event {
         #[serde(rename = "hold_up_us", serialize_with = "as_micros")]
         hold_up: Duration,
     },
-    /// A key is on its way that is so large that its source serves nobody until it has gone over: told before it is sent, and
+    /// A key is on its way that is so large that its source serves nobody until it has gone over: reported before it is sent, and
     /// again each second.
     LargeKey {
         /// Of which pair.
@@ -246,7 +246,7 @@ pub enum Event {
         /// What it has printed. May carry anything.
         text: String,
     },
-    /// A node is back, and all is well.
+    /// A node is back, and healthy.
     NodeDone {
         /// The node.
         node: Member,

@@ -11,7 +11,7 @@ use crate::{Cancel, Stop};
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Returns what is amiss already, else what `look` finds.
+/// Returns what is wrong already, else what `look` finds.
 pub(crate) fn or_look(
     amiss: Option<String>,
     look: impl FnOnce() -> Result<Option<String>>,
@@ -19,7 +19,7 @@ pub(crate) fn or_look(
     amiss.map_or_else(look, |what| Ok(Some(what)))
 }
 
-/// Looks again and again until `look` finds nothing amiss; what it finds at the end becomes the error.
+/// Looks again and again until `look` finds nothing wrong; what it finds at the end becomes the error.
 pub(crate) fn until_settled(
     deadline: Duration,
     cancel: &Cancel,

@@ -135,7 +135,7 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Does something while the nodes are probed. Where both fail, the work's error tells more.
+    /// Does something while the nodes are probed. Where both fail, the work's error says more.
     fn watch<T>(
         &self,
         cluster: &mut Cluster,

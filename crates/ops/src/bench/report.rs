@@ -39,7 +39,7 @@ pub struct Leg {
     pub slots: usize,
     /// Keys that moved.
     pub keys: u64,
-    /// About how many bytes of memory they took; 0 where the servers do not tell.
+    /// About how many bytes of memory they took; 0 where the servers do not say.
     pub bytes: u64,
     /// Slots a second.
     pub slots_per_second: f64,

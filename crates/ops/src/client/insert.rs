@@ -30,7 +30,7 @@ pub struct Insertion {
     pub redirects: u64,
 }
 
-/// What came of an insertion so far, and who is told of each error text.
+/// What came of an insertion so far, and who is notified of each error text.
 pub struct Tally<'a> {
     pub(super) counts: Insertion,
     refused: &'a mut dyn FnMut(&[u8]),
@@ -68,7 +68,7 @@ impl<'a> Tally<'a> {
 /// without a key go to `seed`. Keys are those of `database`, until a SELECT in the stream names another.
 ///
 /// No command is sent again once it may have been executed: where a connection breaks, the insertion ends
-/// with an error that tells how many commands are in doubt.
+/// with an error that says how many commands are in doubt.
 ///
 /// # Errors
 /// [`Error::Stream`] for a stream that is broken or holds what cannot be routed (transactions,

@@ -39,7 +39,7 @@ enum Place {
     Counted(usize),
     /// Behind the word STREAMS.
     Streams,
-    /// Only the server can tell: `COMMAND GETKEYS`.
+    /// Only the server knows: `COMMAND GETKEYS`.
     Asked,
 }
 

@@ -54,7 +54,7 @@ impl Default for Patience {
     }
 }
 
-/// Who is told what happens between a command and its reply.
+/// Who is notified of what happens between a command and its reply.
 pub trait Watcher {
     /// The command goes elsewhere.
     fn redirected(&mut self, _redirect: &Redirect) {}
@@ -331,7 +331,7 @@ impl Pauses {
         Self { until: Instant::now() + total, next: Duration::from_millis(10) }
     }
 
-    /// Sleeps, unless time is up; tells whether to try again.
+    /// Sleeps, unless time is up; returns whether to try again.
     fn pause(&mut self) -> bool {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -93,7 +93,7 @@ fn read_word(line: &[u8], mut at: usize, closing: Closing) -> Result<(Vec<u8>, u
     Ok((word, at))
 }
 
-/// Reads up to the closing `quote` into `word`; answers with the place after it.
+/// Reads up to the closing `quote` into `word`; returns the place after it.
 fn read_quoted(
     line: &[u8],
     mut at: usize,

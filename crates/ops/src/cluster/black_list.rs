@@ -7,7 +7,7 @@ use redistrib_resp::Command;
 
 use crate::Cluster;
 
-/// Of more ids than this nobody is asked: something else is amiss then.
+/// Of more ids than this nobody is asked: something else is wrong then.
 const MOST: usize = 16;
 
 /// Tells 1 where an id is on the list of a server since Redis 7.2, which answers OK where it is to forget what it has forgotten, and

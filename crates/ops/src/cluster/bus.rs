@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member};
 
-/// How long nodes that reach each other may be without a link: servers connect anew ten times a second.
+/// How long nodes that reach each other may be without a link: servers connect again ten times a second.
 pub(crate) const LINK_DEADLINE: Duration = Duration::from_secs(3);
 /// What a link of the bus takes where nothing waits.
 const IDLE_LINK: u64 = 16 << 10;
 
 /// Waits until nodes that have just met have the links that `check` would miss, those from or to the nodes that `which` accepts.
-/// Where they do not come, that is for `check` to tell.
+/// Where they do not come, that is for `check` to report.
 ///
 /// # Errors
 /// [`Error::Cancelled`].

@@ -19,7 +19,7 @@ pub(crate) struct Candidate {
     pub(crate) topology: SharedTopology,
     /// What its server says of itself.
     pub(crate) info: ServerInfo,
-    /// The ids that it had before it was reset, which some nodes may still hear of.
+    /// The ids that it had before it was reset, which some nodes may still learn of.
     pub(crate) former_ids: Vec<NodeId>,
 }
 

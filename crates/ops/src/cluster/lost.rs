@@ -17,7 +17,7 @@ const LOSS_DEADLINE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// [`Error::Membership`] for a master that does answer, though not as we need it; [`Error::NotSettled`] for one that
-/// another node sees well.
+/// another node reaches.
 pub(crate) fn confirm(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
     if let Some((master, failure)) = absent(cluster).find(|(_, failure)| !failure.is_unreachable())
     {
@@ -43,7 +43,7 @@ fn absent(cluster: &Cluster) -> impl Iterator<Item = (&Member, &Error)> {
     owners.filter_map(|master| Some((master, master.failure()?)))
 }
 
-/// Which of these masters some other node sees well, in words.
+/// Which of these masters some other node reaches, in words.
 fn seen_well(cluster: &Cluster) -> Option<String> {
     absent(cluster).find_map(|(master, failure)| {
         let sees = |other: &&Member| {

@@ -69,7 +69,7 @@ struct Link {
 }
 
 impl Member {
-    /// A node that others tell of, to which no connection has been made yet.
+    /// A node that others know, to which no connection has been made yet.
     fn unseen(node: Node, endpoint: Endpoint, settings: &Settings) -> Self {
         let connection = Connection::resting(&endpoint, settings);
         Self { node, endpoint, link: Ok(Link { connection, topology: SharedTopology::default() }) }
@@ -79,7 +79,7 @@ impl Member {
         self.topology().is_some_and(SharedTopology::is_empty)
     }
 
-    /// Notes how the node sees itself and the cluster. A new one must be the one that others tell of: the address of a node
+    /// Notes how the node sees itself and the cluster. A new one must be the one that others know: the address of a node
     /// that is gone may be another cluster's by now.
     fn saw(&mut self, seen: Result<(Node, SharedTopology)>) {
         let is_unseen = self.is_unseen();

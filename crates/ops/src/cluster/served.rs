@@ -21,7 +21,7 @@ const LONGEST_COPY: Duration = Duration::from_secs(24 * 3600);
 /// settings say ([`Waits`]).
 ///
 /// # Errors
-/// [`Error::NotSettled`] for what is amiss after [`Waits::serving`], or after [`Waits::standstill`] in which no data came;
+/// [`Error::NotSettled`] for what is wrong after [`Waits::serving`], or after [`Waits::standstill`] in which no data came;
 /// [`Error::Cancelled`]; those of [`Connection::call`].
 pub(crate) fn await_served(
     seed: &Endpoint,
@@ -54,8 +54,8 @@ pub(crate) fn await_served(
 /// ```
 ///
 /// # Errors
-/// [`Error::NotSettled`] for what is amiss after [`Waits::serving`], or with a replica after [`Waits::standstill`];
-/// [`Error::Refused`] where a node may not tell; [`Error::Cancelled`].
+/// [`Error::NotSettled`] for what is wrong after [`Waits::serving`], or with a replica after [`Waits::standstill`];
+/// [`Error::Refused`] where a node may not say; [`Error::Cancelled`].
 pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
     let waits = waits(cluster);
     serving("all nodes serve", &waits, context, || unready(cluster, Member::is_up))?;
@@ -66,7 +66,7 @@ pub fn await_all_served(cluster: &mut Cluster, context: Context<'_>) -> Result<(
 /// turns to another master may serve nobody for some seconds, and loses its links meanwhile (Valkey 8.1).
 ///
 /// # Errors
-/// [`Error::NotSettled`] for what is amiss after [`Waits::standstill`]; [`Error::Cancelled`].
+/// [`Error::NotSettled`] for what is wrong after [`Waits::standstill`]; [`Error::Cancelled`].
 pub(crate) fn await_copies(
     cluster: &mut Cluster,
     replicas: &[NodeId],
@@ -179,7 +179,7 @@ fn copying(
 /// One of these nodes that does not serve clients yet, in words.
 ///
 /// # Errors
-/// The refusal of a node that does not tell, unless it may a moment later: no waiting would heal that.
+/// The refusal of a node that does not say, unless it may a moment later: waiting would not help.
 pub(crate) fn unready(
     cluster: &mut Cluster,
     which: impl Fn(&Member) -> bool,

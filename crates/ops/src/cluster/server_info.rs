@@ -16,9 +16,9 @@ use crate::{Cluster, Connection, Member};
 const SECRETS: [&str; 2] = ["requirepass", "masterauth"];
 
 /// Asks all reachable nodes for `INFO`, `CLUSTER INFO` and these settings, in one round trip (two for servers before 7.0, which
-/// tell one setting at a time). The result stands in the members'
-/// order; `None` for a node that did not answer, or may not tell us. A setting that a server does not have, or does not tell us, is
-/// left out. Of a password no more is kept than what tells whether two nodes have the same.
+/// report one setting at a time). The result stands in the members'
+/// order; `None` for a node that did not answer, or may not say. A setting that a server does not have, or does not report, is
+/// left out. Of a password no more is kept than what shows whether two nodes have the same.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cluster, Settings, server_info};
@@ -59,7 +59,7 @@ pub(crate) fn ask_of(
     told
 }
 
-/// The same of one server; empty where it tells nothing.
+/// The same of one server; empty where it says nothing.
 ///
 /// # Errors
 /// Those of [`Connection::pipeline`].
@@ -101,13 +101,13 @@ pub(crate) fn databases_with_keys(connection: &mut Connection) -> Result<Vec<u32
     Ok(ServerInfo::parse(text).databases().into_keys().collect())
 }
 
-/// What the answers to [`questions`] say. Of passwords no more is kept than what tells whether two that were read with one
+/// What the answers to [`questions`] say. Of passwords no more is kept than what shows whether two that were read with one
 /// disguise are the same.
 pub(crate) fn read(replies: &[Reply], disguise: &RandomState) -> Option<ServerInfo> {
     let (info, rest) = replies.split_first()?;
     let (of_cluster, settings) = rest.split_first()?;
     let mut told = ServerInfo::parse(text_of(info)?);
-    // A server that is in no cluster, or may not tell, answers with an error, which has no fields.
+    // A server that is in no cluster, or may not say, answers with an error, which has no fields.
     told.read(text_of(of_cluster).unwrap_or_default());
     enter(&mut told, settings, disguise);
     Some(told)

@@ -8,7 +8,7 @@ pub(crate) fn text_of(reply: &Reply) -> Option<&str> {
     std::str::from_utf8(reply.view().as_bytes()?).ok()
 }
 
-/// What a reply to INFO or CLUSTER INFO tells; nothing where it is no text.
+/// The fields of a reply to INFO or CLUSTER INFO; nothing where it is no text.
 pub(crate) fn info_in(reply: &Reply) -> ServerInfo {
     text_of(reply).map(ServerInfo::parse).unwrap_or_default()
 }

@@ -93,7 +93,7 @@ impl FleetClient {
         &self.fleet
     }
 
-    /// What there is to tell the user since the last call: replicas that could not be read from.
+    /// What the user should know since the last call: replicas that could not be read from.
     pub fn take_warnings(&mut self) -> Vec<String> {
         self.links.take_warnings()
     }
@@ -150,7 +150,7 @@ impl FleetClient {
         }
     }
 
-    /// A command that the table does not know: it goes to the server of its keys, as the server tells
+    /// A command that the table does not know: it goes to the server of its keys, as the server says
     /// which of its words are keys.
     fn at_its_keys(&mut self, words: &[&[u8]]) -> Result<Reply> {
         let question = crate::commands::keys_in(words.iter().copied());

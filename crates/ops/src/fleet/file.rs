@@ -35,7 +35,7 @@ struct NodeTable {
     password: Option<String>,
 }
 
-/// Reads a password without telling what was there in its place, as the library's own error would.
+/// Reads a password without revealing what was there in its place, as the library's own error would.
 fn password<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
     match toml::Value::deserialize(input)? {
         toml::Value::String(text) => Ok(Some(text)),
@@ -102,7 +102,7 @@ impl Fleet {
     }
 }
 
-/// Reads an address, or a table that has one, and else tells what is wrong with it.
+/// Reads an address, or a table that has one, or returns what is wrong with it.
 fn read_node(
     name: &str,
     value: toml::Value,

@@ -45,7 +45,7 @@ impl Links {
         }
     }
 
-    /// What there is to tell the user since the last call.
+    /// What the user should know since the last call.
     pub(super) fn take_warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }

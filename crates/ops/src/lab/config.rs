@@ -14,7 +14,7 @@ use crate::Secret;
 pub(super) const CONFIG: &str = "redis.conf";
 pub(super) const LOG: &str = "redis.log";
 pub(super) const PID: &str = "redis.pid";
-/// What servers call the file with their data unless told otherwise.
+/// What servers call the file with their data by default.
 pub(super) const DATA: &str = "dump.rdb";
 
 /// What the configuration of a node says beyond its port.

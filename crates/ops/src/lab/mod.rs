@@ -68,7 +68,7 @@ pub struct Lab {
 
 impl Lab {
     /// Makes a lab in `dir` and starts it, or starts what does not run of the one that is there; returns when
-    /// all servers are ready and a cluster's nodes agree that it is well. The servers outlive this process.
+    /// all servers are ready and a cluster's nodes agree that it is healthy. The servers outlive this process.
     ///
     /// Where a new lab does not come up, what was made of it is taken down and removed again; where an old
     /// one does not, the servers that this call has started are ended.

@@ -177,7 +177,7 @@ impl Node {
     /// that we know ours, whatever pid files and process numbers say.
     ///
     /// # Errors
-    /// Those of [`Connection::call`] where it cannot be told, as when the password is wrong.
+    /// Those of [`Connection::call`] where it cannot be known, as when the password is wrong.
     pub(super) fn presence(&self, settings: &Settings) -> Result<Presence, Failure> {
         if let Some(process) = self.own_process().filter(|process| is_stopped(*process)) {
             return Ok(Presence::Paused(process));

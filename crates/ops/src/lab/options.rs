@@ -10,9 +10,9 @@ use super::record::{Layout, Record};
 use super::{find_server, ports};
 use crate::{Error, Secret};
 
-/// How many nodes a lab has unless told otherwise.
+/// How many nodes a lab has by default.
 pub const DEFAULT_NODES: usize = 6;
-/// The first port unless told otherwise.
+/// The first port by default.
 pub const DEFAULT_PORT: u16 = 7000;
 
 /// The least number of masters a cluster can do with.

@@ -136,7 +136,7 @@ impl Node {
         Address::new("127.0.0.1", self.port)
     }
 
-    /// The id that it has in a cluster: its own file tells it, whether it runs or not.
+    /// The id that it has in a cluster: its own file has it, whether it runs or not.
     fn id(&self) -> Option<NodeId> {
         let text = fs::read(self.folder.join("nodes.conf")).ok()?;
         Some(Topology::parse_nodes_conf(text).ok()?.myself()?.id)

@@ -35,7 +35,7 @@ const MANY_DATABASES: u32 = 10_000;
 /// ```
 #[derive(Debug)]
 pub struct TempLab {
-    // In the order of their end: the watchdog must not see a folder that was removed and made anew, and the
+    // In the order of their end: the watchdog must not see a folder that was removed and made again, and the
     // servers must be dead before their folder goes.
     watchdog: Watchdog,
     lab: Lab,

@@ -35,7 +35,7 @@ impl TestServer {
     }
 
     /// The test server of this name. It is looked for in the folder that `REDIS_TRIB_TEST_SERVERS` names, else in
-    /// `target/servers` of the package under test (as cargo tells it) or of the working folder, or above.
+    /// `target/servers` of the package under test (as cargo gives it) or of the working folder, or above.
     ///
     /// # Errors
     /// [`NoTestServer`] where `make servers` has yet to run.

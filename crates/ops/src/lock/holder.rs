@@ -1,4 +1,4 @@
-//! Who holds a cluster, as a client's name tells it.
+//! Who holds a cluster, by a client's name.
 
 use std::fmt;
 use std::fs;

@@ -50,7 +50,7 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock on all masters that can be reached. `verb` is what others will be told.
     ///
-    /// Where a server's ACL does not let clients be listed or named, that is told as a warning, and the
+    /// Where a server's ACL does not let clients be listed or named, that is reported as a warning, and the
     /// lock is held without that server.
     ///
     /// # Errors
@@ -182,7 +182,7 @@ fn claim_when_ready(
     }
 }
 
-/// The holders that a reply to CLIENT LIST shows; none where the server does not tell.
+/// The holders that a reply to CLIENT LIST shows; none where the server does not say.
 pub(crate) fn holders_in(list: &Reply) -> Vec<Listed> {
     list.view()
         .as_bytes()
@@ -190,7 +190,7 @@ pub(crate) fn holders_in(list: &Reply) -> Vec<Listed> {
         .unwrap_or_default()
 }
 
-/// The value of a setting in seconds, where the server tells it.
+/// The value of a setting in seconds, where the server reports it.
 fn seconds(setting: &Reply) -> Option<Duration> {
     let value = setting.view().elements().nth(1)?.as_str()?.parse().ok()?;
     Some(Duration::from_secs(value))

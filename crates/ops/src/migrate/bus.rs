@@ -27,7 +27,7 @@ const LISTEN: Duration = Duration::from_millis(100);
 /// Where a user may not send or hear messages, this is waited instead: TCP holds nothing back for longer.
 const BLIND_WAIT: Duration = Duration::from_millis(250);
 
-/// Waits until the targets have heard all that the masters had to tell so far.
+/// Waits until the targets have received all that the masters have sent so far.
 ///
 /// Messages of PUBLISH go the same way as news of slots and stay behind them.
 ///
@@ -67,7 +67,7 @@ fn hear_all(
     })
 }
 
-/// Waits until the masters that were told of new owners have heard all that the old and the new ones had to tell before.
+/// Waits until the masters that were told of new owners have received all that the old and the new ones sent before.
 ///
 /// A master that hears the new owner's old news, and then the old owner's, takes the old one for the owner again until
 /// the new one's next news: all nodes would have agreed, and a moment later they would not. A node that cannot be asked,

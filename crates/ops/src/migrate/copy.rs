@@ -103,7 +103,7 @@ impl<'w, 'a> Copying<'w, 'a> {
         }
     }
 
-    /// Keeps enough bursts under way; none while something has to be mended.
+    /// Keeps enough bursts under way; none while something has to be repaired.
     fn fill_window(&mut self) -> Result<()> {
         while self.failed.is_empty() && self.flight.len() < self.work.window() {
             // Replies that have come must not lie unread while the rate makes us wait.
@@ -265,7 +265,7 @@ impl<'w, 'a> Copying<'w, 'a> {
         Ok(())
     }
 
-    /// The size of a key. Where a server does not tell it, a key is taken to be small.
+    /// The size of a key. Where a server does not report it, a key is taken to be small.
     fn take_weight(&mut self, slot: Slot, key: &Bytes, reply: &Reply) {
         if self.failed.iter().any(|failed| failed.slot == slot) {
             self.known = self.known.saturating_sub(1);

@@ -10,7 +10,7 @@ use super::link::Link;
 use crate::commands::replies::info_in;
 use crate::error::Result;
 
-/// What a node tells of itself. Where it may not, that is nothing.
+/// What a node reports about itself. Where it may not, that is nothing.
 pub(super) fn info(node: &mut Link<'_>, section: &str) -> Result<ServerInfo> {
     let replies = node.pipeline_when_ready(&[commands::info_of(section)])?;
     Ok(replies.first().map(info_in).unwrap_or_default())

@@ -135,7 +135,7 @@ fn at_one_moment<'r>(
     let [multi, plain @ .., exec] = &views[..] else { return Ok(Vec::new()) };
     let answers = match (multi.as_error(), exec.as_error()) {
         (None, None) => exec.elements().collect(),
-        // What was refused before EXEC tells more than EXEC's own refusal.
+        // What was refused before EXEC says more than EXEC's own refusal.
         (None, Some(_)) => views[1..].to_vec(),
         (Some(_), _) => plain.to_vec(),
     };

@@ -23,7 +23,7 @@ impl<'a> Evictions<'a> {
         Self { targets, before }
     }
 
-    /// Warns of the targets that have evicted keys since. Those that do not tell are left out.
+    /// Warns of the targets that have evicted keys since. Those that do not report it are left out.
     pub(super) fn tell(&self, cluster: &mut Cluster, context: Context<'_>) {
         for ((node, now), before) in count(cluster, self.targets).into_iter().zip(&self.before) {
             let since = now.zip(*before).map_or(0, |(now, before)| now.saturating_sub(before));

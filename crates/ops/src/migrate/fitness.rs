@@ -103,7 +103,7 @@ pub(super) fn passing(cluster: &mut Cluster, moves: &[Move]) -> Option<String> {
     Some(passing.to_string())
 }
 
-/// What all ends of the moves tell of themselves.
+/// What all ends of the moves report about themselves.
 fn ask(cluster: &mut Cluster, moves: &[Move]) -> Vec<End> {
     let ends: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
     let is_end = |member: &crate::Member| ends.contains(&member.id());

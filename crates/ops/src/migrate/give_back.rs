@@ -1,6 +1,6 @@
 //! A source that does not simply agree that its slots have a new owner.
 //!
-//! It may have heard of that from the target itself. Then it refuses the command or closes the connection, since it
+//! It may have learned of that from the target itself. Then it refuses the command or closes the connection, since it
 //! has become the target's replica with its last slot, and nothing is wrong. What it is now, it is asked.
 //!
 //! Or it holds keys of a slot after all. It would delete them at the next news of the target. So the target gives such a
@@ -69,7 +69,7 @@ impl PairWork<'_> {
         Ok(())
     }
 
-    /// What tells a node that the target owns the slots.
+    /// The command that tells a node that the target owns the slots.
     pub(super) fn assignments(&self, slots: &SlotSet) -> Vec<Command> {
         slots.iter().map(|slot| commands::assign(slot, self.pair.to)).collect()
     }
@@ -110,7 +110,7 @@ impl PairWork<'_> {
         self.outbid_target(cluster)
     }
 
-    /// Raises the source's config epoch until it is above the target's: as long as it has not heard of that it may take
+    /// Raises the source's config epoch until it is above the target's: as long as it has not learned of that it may take
     /// its own to be the highest.
     fn outbid_target(&mut self, cluster: &mut Cluster) -> Result<()> {
         let Pair { from, to } = self.pair;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     /// The target has claimed a slot of which the source still has half the keys. The source is deaf meanwhile: if it
-    /// heard of the claim first, no tool could help it.
+    /// learned of the claim first, no tool could help it.
     fn a_source_with_keys_gets_its_slot_back(name: &'static str) {
         let lab = lab(&TestServer::named(name).unwrap());
         let mut cluster = Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap();

@@ -1,5 +1,5 @@
 //! A key so large that moving it holds the source up, whatever the pause budget: its size is asked before it is sent, so
-//! that it is sent once, alone, and told beforehand.
+//! that it is sent once, alone, and announced beforehand.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use super::trouble::Trouble;
 use crate::error::Result;
 use crate::{Context, Event, Pair};
 
-/// How often it is told that a large key is still on its way.
+/// How often it is reported that a large key is still on its way.
 const BETWEEN_NEWS: Duration = Duration::from_secs(1);
 
 impl PairWork<'_> {
@@ -36,7 +36,7 @@ impl PairWork<'_> {
         self.settle(Failed { slot, keys: keys.to_vec(), trouble, reply, tries: alone.tries })
     }
 
-    /// Sends MIGRATE for one key, waits as long as a key of that size may take, and tells what came of it.
+    /// Sends MIGRATE for one key, waits as long as a key of that size may take, and returns what came of it.
     pub(super) fn send_alone(
         &mut self,
         alone: &Alone,
@@ -64,7 +64,7 @@ impl PairWork<'_> {
         Ok(reply)
     }
 
-    /// What keys take in the source's memory, as far as it tells.
+    /// What keys take in the source's memory, as far as it reports it.
     pub(super) fn weigh_at_source(&mut self, keys: &[(Bytes, bool)]) -> Result<Vec<Option<u64>>> {
         let questions: Vec<Command> =
             keys.iter().map(|(key, _)| commands::memory_usage(key)).collect();

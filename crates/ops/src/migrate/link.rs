@@ -59,7 +59,7 @@ impl<'a> Link<'a> {
         self
     }
 
-    /// For servers that share a number of connections with others; 32 unless told, at least this one.
+    /// For servers that share a number of connections with others; 32 by default, at least this one.
     pub(super) fn with_most_lanes(mut self, most: usize) -> Self {
         self.most_lanes = most.clamp(1, MOST_LANES);
         self

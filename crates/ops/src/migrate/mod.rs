@@ -72,7 +72,7 @@ pub struct Migrated {
     pub slots: usize,
     /// Keys that the targets acknowledged.
     pub keys: u64,
-    /// About what the keys took in the sources' memory, by samples; 0 where the servers do not tell.
+    /// About what the keys took in the sources' memory, by samples; 0 where the servers do not say.
     pub bytes: u64,
     /// From the first open slot to the agreement of all nodes.
     #[serde(skip)]
@@ -133,7 +133,7 @@ pub fn migrate(
 }
 
 /// Waits until all nodes, replicas too, see the same owners. A server that has lost its last slot follows the new owner
-/// and may have closed its connections over that: it is no less a member. Those that have not heard of the moves are asked
+/// and may have closed its connections over that: it is no less a member. Those that have not learned of the moves are asked
 /// again; all of them from time to time, since more may have happened than that.
 fn look_at_end(
     cluster: &mut Cluster,

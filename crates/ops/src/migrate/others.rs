@@ -1,4 +1,4 @@
-//! The masters that are neither source nor target hear of the slots' new owner.
+//! The masters that are neither source nor target learn of the slots' new owner.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

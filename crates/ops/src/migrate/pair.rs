@@ -170,7 +170,7 @@ impl<'a> PairWork<'a> {
         }
     }
 
-    /// Opens the slots on the target, then on the source; tells which hold keys, and how many.
+    /// Opens the slots on the target, then on the source; returns which hold keys, and how many.
     pub(super) fn open_slots(&mut self, batch: &SlotSet) -> Result<Vec<(Slot, usize)>> {
         let Pair { from, to } = self.pair;
         let open = |slot| vec![commands::importing(slot, from), commands::count_keys(slot)];
@@ -197,7 +197,7 @@ impl<'a> PairWork<'a> {
         Ok(counts::filled(batch, &counts.iter().map(Reply::view).collect::<Vec<_>>()))
     }
 
-    /// Adds to an error which slots it leaves open and what mends them.
+    /// Adds to an error which slots it leaves open and what repairs them.
     pub(super) fn explain(&self, error: Error) -> Error {
         if self.open.is_empty() {
             return error;

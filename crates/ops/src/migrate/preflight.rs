@@ -14,10 +14,10 @@ use crate::served;
 use crate::wait::{or_look, until_settled};
 use crate::{Cluster, Context, Member, MoveError};
 
-/// Checks that the moves can begin. What time alone can heal is waited for.
+/// Checks that the moves can begin. What time alone can repair is waited for.
 ///
 /// # Errors
-/// [`Error::Move`] for what the user has to mend; [`Error::NotSettled`].
+/// [`Error::Move`] for what the user has to repair; [`Error::NotSettled`].
 pub(super) fn check(
     cluster: &mut Cluster,
     moves: &[Move],
@@ -63,7 +63,7 @@ fn require_master(cluster: &Cluster, id: NodeId) -> Result<()> {
     }
 }
 
-/// A master that serves slots has to hear of the new owners. One that was not reached will not be by waiting.
+/// A master that serves slots has to learn of the new owners. One that was not reached will not be by waiting.
 fn refuse_silent_masters(cluster: &Cluster) -> Result<()> {
     let mut owners = cluster.masters().filter(|master| !master.node().slots.is_empty());
     owners.find_map(missing_master).map_or(Ok(()), Err)
@@ -89,7 +89,7 @@ fn stranger(cluster: &Cluster, targets: &BTreeSet<NodeId>) -> Option<String> {
     None
 }
 
-/// A target that has not heard of its source's config epoch yet, as of one that has just been raised. It would
+/// A target that has not learned of its source's config epoch yet, as of one that has just been raised. It would
 /// claim the slots under a lower one, and lose them again to a message that the source sent before it gave them up.
 fn unheard_epoch(cluster: &Cluster, moves: &[Move]) -> Option<String> {
     moves.iter().find_map(|step| {
@@ -109,7 +109,7 @@ fn refuse_unfit(cluster: &mut Cluster, moves: &[Move], context: Context<'_>) -> 
     if refused.is_empty() { Ok(()) } else { Err(Error::Unfit(refused)) }
 }
 
-/// Slots that are open are not moved. Others may be: what was interrupted is mended before any verb comes here, unless it
+/// Slots that are open are not moved. Others may be: what was interrupted is repaired before any verb comes here, unless it
 /// cannot be at the moment.
 fn refuse_open_slots(cluster: &Cluster, moves: &[Move], context: Context<'_>) -> Result<()> {
     for member in cluster.masters() {

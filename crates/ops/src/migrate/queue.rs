@@ -53,7 +53,7 @@ impl Queue {
             self.work(shared);
         });
         let mut state = self.state();
-        // Those that only stopped because another failed tell nothing new.
+        // Those that only stopped because another failed say nothing new.
         if state.errors.is_empty() { Ok(()) } else { Err(state.errors.swap_remove(0)) }
     }
 
@@ -115,7 +115,7 @@ fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
     Ok(())
 }
 
-/// Looks again at what a pair's nodes tell of themselves: they may have become unfit since the first slots moved. Returns
+/// Looks again at what a pair's nodes report about themselves: they may have become unfit since the first slots moved. Returns
 /// whether what moves is little. Both are asked over connections of the pair's own, so that nobody else waits.
 ///
 /// # Errors

@@ -96,7 +96,7 @@ impl<'a> Shared<'a> {
     }
 
     /// Before a pair begins: a source that was a target before has raised its config epoch, and its new target has to
-    /// have heard of that.
+    /// have learned of that.
     pub(super) fn await_news(&self, pair: Pair) -> Result<()> {
         let was_target = {
             let mut begun = self.begun();
@@ -135,7 +135,7 @@ impl<'a> Shared<'a> {
         Ok((open(pair.from, &source)?, open(pair.to, &target)?, to))
     }
 
-    /// After a job of the servers that did not go well: which of the slots the source still owns. Those that are with the
+    /// After a job of the servers that failed: which of the slots the source still owns. Those that are with the
     /// target have moved.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! For each slot that it imports and is given, a server of Redis sends its whole slot map to every node, and
 //! each node compares that with its own: a thousand slots hold all nodes up for some 100 ms. It does so only for
 //! slots that are importing. So all but the last are closed before they are given, in one transaction, so that
-//! nobody ever sees them closed and not given, or hears of some of them alone. The last raises the config epoch under
+//! nobody ever sees them closed and not given, or learns of some of them alone. The last raises the config epoch under
 //! which all of them are claimed, and tells of all.
 
 use redistrib_cluster_model::{NodeId, Slot, SlotSet};
@@ -39,7 +39,7 @@ impl Taking {
     /// Asks a server for the way that it can take.
     ///
     /// Since version 8 Valkey's masters block each SETSLOT until their replicas have it, and in a transaction
-    /// they crash over that (seen on 8.1 and 9.1). What tells these servers is the time limit for that wait,
+    /// they crash over that (seen on 8.1 and 9.1). What shows these servers is the time limit for that wait,
     /// which the command's own documentation names. Servers before Redis 7.0 know no documentation, nor anything of
     /// subcommands. Whoever says nothing of that kind is sent nothing but plain SETSLOTs.
     pub(super) fn ask(target: &mut Link<'_>) -> Result<Self> {
@@ -83,7 +83,7 @@ fn together(target: &mut Link<'_>, slots: &SlotSet, owner: NodeId) -> Result<Tak
     let transaction: Vec<Command> =
         [multi].into_iter().chain(inner).chain([exec.clone()]).collect();
     let replies = target.pipeline_when_ready(&transaction)?;
-    // What was refused before EXEC tells more than EXEC's own refusal.
+    // What was refused before EXEC says more than EXEC's own refusal.
     let mut answered = transaction.iter().zip(&replies);
     let refusal = answered.find_map(|(command, reply)| target.refusal(command, reply.view()));
     if refusal.is_some() {

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Tally {
     pair: Pair,
-    /// What the target told of itself before the first key came.
+    /// What the target reported about itself before the first key came.
     earlier: ServerInfo,
     /// The keys that are to be on the target in the end.
     pub(super) before: SlotCounts,
@@ -41,8 +41,8 @@ impl Tally {
     }
 
     /// Compares, when the slots have changed hands, and returns how many keys are on the target; `databases` are those that
-    /// the source had. `removed` tells how many keys may have been taken away meanwhile, and is given what the target told
-    /// of itself before and what it tells now.
+    /// the source had. `removed` returns how many keys may have been taken away meanwhile, and is given what the target reported
+    /// about itself before and what it reports now.
     ///
     /// # Errors
     /// [`Error::KeysLost`].

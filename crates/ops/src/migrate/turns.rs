@@ -1,5 +1,5 @@
 //! Of the pairs that share a node, one at a time brings keys: a node that several sources sent keys to at once would be held
-//! up for all of them together, and how many keys MIGRATE has brought it could not be told apart.
+//! up for all of them together, and how many keys MIGRATE has brought it could not be distinguished.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

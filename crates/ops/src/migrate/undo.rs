@@ -1,8 +1,8 @@
-//! Slots that the target refuses are taken back: trying again would not heal that, and slots that stay open stand in the
+//! Slots that the target refuses are taken back: trying again would not help, and slots that stay open stand in the
 //! way of every other migration.
 //!
-//! A source that simply served such a slot again would not find the keys that the target has: it would tell clients that
-//! they do not exist, and a counter would begin anew. So the slot rests while its keys go back, and nobody serves it: the
+//! A source that simply served such a slot again would not find the keys that the target has: it would answer clients that
+//! they do not exist, and a counter would start again. So the slot rests while its keys go back, and nobody serves it: the
 //! source calls it the target's and takes keys in (IMPORTING), the target still calls it the source's, and clients are
 //! sent to and fro. A node that imports a slot runs MIGRATE for it, and takes keys of it, whoever owns it. No node ever
 //! sees an owner other than the source, but the source itself; when all keys are back it calls the slot its own again.
@@ -35,7 +35,7 @@ const MOST_COMPARED: usize = 10_000;
 const MOST_ROUNDS: usize = 20;
 
 impl PairWork<'_> {
-    /// Takes the open slots back if a server's refusal stopped their migration, and returns the error to tell.
+    /// Takes the open slots back if a server's refusal stopped their migration, and returns the error to report.
     pub(super) fn undo(&mut self, error: Error) -> Error {
         // What may pass by itself has been waited for: the next run finds the servers ready.
         let is_hopeless = matches!(error, Error::Refused { .. }) && !error.is_passing();
@@ -188,7 +188,7 @@ impl PairWork<'_> {
     /// written meanwhile.
     fn close_empty(&mut self, slots: &SlotSet) -> Result<SlotSet> {
         if self.taking == Taking::Together {
-            // Redis 8.6 tells of keys only while the slot is open.
+            // Redis 8.6 shows keys only while the slot is open.
             let each = |slot| [commands::count_keys(slot), commands::stable(slot)];
             let steps: Vec<Command> = slots.iter().flat_map(each).collect();
             let answer = self.target.at_once(&steps)?;

@@ -15,7 +15,7 @@ use crate::{ApplyError, Connection, Endpoint, Settings};
 /// before one was refused stay.
 ///
 /// # Errors
-/// Those of [`Connection::open`] and [`Connection::call`]; [`ApplyError::OtherWords`] for what a node tells otherwise than it
+/// Those of [`Connection::open`] and [`Connection::call`]; [`ApplyError::OtherWords`] for what a node reports otherwise than it
 /// was told.
 pub fn configure(
     nodes: &[Endpoint],

@@ -130,7 +130,7 @@ impl Candidates {
     /// What each node has for these settings.
     ///
     /// # Errors
-    /// [`ApplyError::NoSetting`] for a node that does not tell one of them.
+    /// [`ApplyError::NoSetting`] for a node that does not report one of them.
     pub(crate) fn settings<'a>(
         &mut self,
         names: impl Iterator<Item = &'a String>,
@@ -259,7 +259,7 @@ impl Candidates {
         self.settle(context, strangers).map_err(|error| self.why_strangers(error))
     }
 
-    /// Makes the replicas follow their masters, and waits until all nodes see it. A handshake tells a node's role at once,
+    /// Makes the replicas follow their masters, and waits until all nodes see it. A handshake carries a node's role at once,
     /// where gossip takes the longer the more nodes there are.
     fn assign_roles(&mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
         let intended = self.intended(plan);
@@ -318,7 +318,7 @@ impl Candidates {
         }
     }
 
-    /// Makes all nodes forget each other and their slots, again where one has heard of another in between. Servers refuse
+    /// Makes all nodes forget each other and their slots, again where one has learned of another in between. Servers refuse
     /// it where keys have arrived.
     fn reset(&mut self, how: Reset, cancel: &Cancel) -> Result<()> {
         let command = commands::reset(how);

@@ -143,7 +143,7 @@ impl Failover {
         self.carry_out(cluster, context)
     }
 
-    /// Waits for the atomic migrations that the master takes part in; tells whether there were any. Of one that has just begun
+    /// Waits for the atomic migrations that the master takes part in; returns whether there were any. Of one that has just begun
     /// the target alone may know.
     fn finish_jobs(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<bool> {
         let jobs = jobs(cluster).into_iter().map(|job| [job.from, job.to]);

@@ -1,4 +1,4 @@
-//! `fix`: what is wrong with a cluster's slots is mended.
+//! `fix`: what is wrong with a cluster's slots is repaired.
 
 use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan};
 use redistrib_cluster_model::{DownReason, Finding, SlotSet};
@@ -11,7 +11,7 @@ use crate::migrate::MigrateOptions;
 use crate::served::await_all_served;
 use crate::{Cluster, Context, Endpoint, Settings};
 
-/// The request to mend open, lost and disputed slots.
+/// The request to repair open, lost and disputed slots.
 ///
 /// ```no_run
 /// use redistrib_ops::{Context, Fix, Settings, carry_out};
@@ -24,7 +24,7 @@ use crate::{Cluster, Context, Endpoint, Settings};
 pub struct Fix {
     /// Any node of the cluster.
     pub seed: Endpoint,
-    /// Whether only the slots are mended that are open at the seed.
+    /// Whether only the slots are repaired that are open at the seed.
     pub only_seed: bool,
     /// What may be done.
     pub options: FixOptions,
@@ -37,14 +37,14 @@ pub struct Fix {
 /// What a [`Fix`] did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fixed {
-    /// The slots that were to be mended.
+    /// The slots that were to be repaired.
     pub slots: SlotSet,
-    /// What could not be mended.
+    /// What could not be repaired.
     pub left: FixPlan,
 }
 
 impl Fixed {
-    /// Whether nothing is left to mend.
+    /// Whether nothing is left to repair.
     pub fn is_whole(&self) -> bool {
         self.left.repairs.is_empty() && self.left.blocked.is_empty()
     }
@@ -117,7 +117,7 @@ impl Operation for Fix {
     }
 }
 
-/// Whether nodes serve nobody, though nothing is amiss any more: they will before long.
+/// Whether nodes serve nobody, though nothing is wrong any more: they will before long.
 fn is_waiting(cluster: &mut Cluster) -> bool {
     let is_about_to_serve =
         |it: &Finding| matches!(it, Finding::ClusterDown { reason: DownReason::Waiting, .. });

@@ -59,7 +59,7 @@ fn count_in(node: &mut Connection, slots: &SlotSet, info: &ServerInfo) -> Result
     Ok(counts)
 }
 
-/// Redis since 8.4 does not tell of keys in slots that a node neither owns nor imports, though it keeps them. So the slots
+/// Redis since 8.4 does not report keys in slots that a node neither owns nor imports, though it keeps them. So the slots
 /// are opened for the moment of one transaction, which no other client can see.
 fn peek(cluster: &mut Cluster, id: NodeId, slots: &SlotSet) -> Result<Vec<(Slot, u64)>> {
     let other = cluster.masters().map(Member::id).find(|other| *other != id);

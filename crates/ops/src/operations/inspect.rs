@@ -39,7 +39,7 @@ pub struct NodeReport {
     pub version: Option<String>,
     /// How many replicas follow it.
     pub replicas: usize,
-    /// All that its server tells of itself.
+    /// All that its server reports about itself.
     #[serde(skip)]
     pub info: Option<ServerInfo>,
 }
@@ -55,7 +55,7 @@ impl Report {
         self.nodes.iter().filter(move |report| report.node.master == Some(master))
     }
 
-    /// All keys of the masters that told us.
+    /// All keys of the masters that reported them.
     pub fn keys(&self) -> u64 {
         self.masters().filter_map(|report| report.keys).sum()
     }
@@ -83,7 +83,7 @@ pub fn inspect(cluster: &mut Cluster) -> Report {
     Report { jobs, ..report(cluster, told, findings) }
 }
 
-/// What can be told without asking anybody again: what is wrong between the nodes' views of the cluster. What they hold is
+/// What can be said without asking anybody again: what is wrong between the nodes' views of the cluster. What they hold is
 /// not known, and jobs are not looked for.
 pub fn glance(cluster: &Cluster) -> Report {
     let told = cluster.members().iter().map(|_| None).collect();

@@ -18,7 +18,7 @@ use crate::{BackupError, Cancel, Stop};
 pub(crate) const MANIFEST: &str = "manifest.json";
 /// The number that is raised when an older program could not restore what a newer one has saved.
 const FORMAT: u32 = 1;
-/// The most bytes of a file that tells of a backup: a thousand masters need half of a million.
+/// The most bytes of a file that describes a backup: a thousand masters need half of a million.
 pub(crate) const LARGEST_MANIFEST: u64 = 16 << 20;
 /// How much of a file is read at a time.
 const CHUNK: usize = 256 * 1024;
@@ -40,7 +40,7 @@ pub struct Saved {
     pub slots: SlotSet,
     /// Its databases that held keys, with about how many: writes went on.
     pub databases: BTreeMap<u32, u64>,
-    /// Its family and version, as in `Valkey 9.1.0`; empty where it did not tell.
+    /// Its family and version, as in `Valkey 9.1.0`; empty where it did not say.
     pub server: String,
 }
 

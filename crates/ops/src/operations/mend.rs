@@ -1,4 +1,4 @@
-//! What is wrong with a cluster's slots is found and mended.
+//! What is wrong with a cluster's slots is found and repaired.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
@@ -19,17 +19,17 @@ use crate::{Cluster, Context, Member, Step, Stop, holders, lost, repair};
 const STEADY: Duration = Duration::from_secs(1);
 /// How long a cluster that keeps changing is watched before it is taken as it is.
 const WATCH: Duration = Duration::from_secs(10);
-/// How long the nodes may take to agree when all is mended.
+/// How long the nodes may take to agree when all is repaired.
 pub(crate) const AGREE_DEADLINE: Duration = Duration::from_secs(30);
 /// A repair can bring to light what it hid: how often is looked again.
 const MOST_ROUNDS: usize = 4;
 
-/// Plans what mends the cluster's slots, once it has stopped changing by itself. Changes nothing.
+/// Plans what repairs the cluster's slots, once it has stopped changing by itself. Changes nothing.
 ///
 /// # Errors
 /// Those of [`crate::Connection::call`] for masters that answered before; [`Error::Cancelled`]. Where slots may be taken
 /// from silent masters, [`Error::Membership`] for one that answers with a refusal, and [`Error::NotSettled`] for one
-/// that other nodes see well.
+/// that other nodes reach.
 pub(crate) fn plan_steady(
     cluster: &mut Cluster,
     options: FixOptions,
@@ -96,8 +96,8 @@ fn note_offsets(cluster: &mut Cluster, snapshot: &mut Snapshot) {
     }
 }
 
-/// Carries the plan out, looks again, and continues until nothing is left that can be mended. Returns what
-/// cannot be mended now.
+/// Carries the plan out, looks again, and continues until nothing is left that can be repaired. Returns what
+/// cannot be repaired now.
 ///
 /// A key with two values on two nodes is never decided here: that is an error that names it, unless
 /// [`MigrateOptions::replace`] says that the value on the node that gives up the slot is to win.
@@ -177,10 +177,10 @@ fn conflicting_slot(error: &Error) -> Option<Slot> {
     }
 }
 
-/// Tells masters who owns the slots to be mended where they believe it is a node that does not answer or is no master any more,
+/// Tells masters who owns the slots to be repaired where they believe it is a node that does not answer or is no master any more,
 /// or, while they import them, nobody.
 ///
-/// A node that imports slots does not hear of a replica that has taken them over. It keeps seeing them with
+/// A node that imports slots does not learn of a replica that has taken them over. It keeps seeing them with
 /// the old master, takes the cluster to be down, and would refuse to hand its keys over.
 fn name_heirs(cluster: &mut Cluster, plan: &FixPlan) -> Result<()> {
     let slots = plan.repairs.iter().flat_map(|repair| repair.slots.iter());

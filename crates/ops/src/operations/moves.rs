@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::migrate::{MigrateOptions, Migrated, migrate};
 use crate::{Cluster, Context};
 
-/// Looks again at the nodes that give or take slots, and tells whether they still own what they are to give. Of others that have
+/// Looks again at the nodes that give or take slots, and returns whether they still own what they are to give. Of others that have
 /// changed meanwhile nothing is asked but that they agree in the end.
 pub(crate) fn still_owned(cluster: &mut Cluster, moves: &[Move]) -> bool {
     let ends: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();

@@ -55,7 +55,7 @@ pub trait Operation: Sized {
     /// What stands in the way.
     fn plan(&self, subject: &mut Self::Subject, context: Context<'_>) -> Result<Self::Plan>;
 
-    /// Looks again, now that others are kept away, and tells whether the plan is still right.
+    /// Looks again, now that others are kept away, and returns whether the plan is still right.
     ///
     /// # Errors
     /// Those of [`Operation::plan`].
@@ -107,7 +107,7 @@ pub enum Recovery<'a> {
     None,
     /// Atomic migrations that servers are at are waited for.
     Wait(&'a MigrateOptions),
-    /// That, and open slots are mended.
+    /// That, and open slots are repaired.
     Mend(&'a MigrateOptions),
 }
 
@@ -193,7 +193,7 @@ pub trait Host {
         work: impl FnOnce(Context<'_>) -> T,
     ) -> Result<T, Self::Error>;
 
-    /// Whether open slots that an interrupted run has left are mended first.
+    /// Whether open slots that an interrupted run has left are repaired first.
     ///
     /// # Errors
     /// Its own.
@@ -201,10 +201,10 @@ pub trait Host {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Is told how open slots will be mended.
+    /// Is notified how open slots will be repaired.
     fn mending(&self, _plan: &FixPlan) {}
 
-    /// Is told what could not be mended.
+    /// Is notified of what could not be repaired.
     fn mended(&self, _left: &FixPlan) {}
 
     /// Whether values of keys may be overwritten, after this error.

@@ -249,7 +249,7 @@ pub fn migrate_slots(
     carry_out(request, settings, context)
 }
 
-/// Mends the slots that are open on the node at `endpoint`, and returns them: [`Fix`].
+/// Repairs the slots that are open on the node at `endpoint`, and returns them: [`Fix`].
 ///
 /// ```no_run
 /// use redistrib_ops::{Context, Settings, fix_migrating};

@@ -51,7 +51,7 @@ pub(crate) fn perform(
             cluster.refresh_of(|member| member.id() == from.id);
             let left = slots.intersection(&cluster.member(from.id)?.node().slots);
             match mend::finish(cluster, pair, &left, options, context) {
-                // The other direction mends the slots just as well.
+                // The other direction repairs the slots just as well.
                 Err(error @ Error::TakenBack { .. }) => {
                     context.warn(error.to_string());
                     Ok(())

@@ -180,7 +180,7 @@ impl Replacement {
     }
 }
 
-/// Finds the nodes anew: one has come.
+/// Finds the nodes again: one has come.
 fn look_again(cluster: &mut Cluster) -> Result<()> {
     *cluster = Cluster::discover(&cluster.seed().clone(), &cluster.settings().clone())?;
     Ok(())

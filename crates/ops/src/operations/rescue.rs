@@ -65,10 +65,10 @@ impl Operation for Rescue {
 
     /// # Errors
     /// Those of [`crate::add_node`]; [`Error::Membership`](crate::Error::Membership) for a master that answers, though with a
-    /// refusal; [`Error::NotSettled`](crate::Error::NotSettled) for one that other nodes see well.
+    /// refusal; [`Error::NotSettled`](crate::Error::NotSettled) for one that other nodes reach.
     fn apply(&self, lost: SlotSet, cluster: &mut Cluster, context: Context<'_>) -> Result<SlotSet> {
         if lost.is_empty() {
-            // A rescue that was interrupted may have made it the owner, and not all may have heard of it.
+            // A rescue that was interrupted may have made it the owner, and not all may have learned of it.
             let is_ours = |it: &Member| it.endpoint() == &self.spare && !it.node().slots.is_empty();
             if cluster.masters().any(is_ours) {
                 agree(cluster, mend::AGREE_DEADLINE, context)?;

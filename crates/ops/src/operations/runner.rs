@@ -196,7 +196,7 @@ fn await_servers<H: Host>(
     Ok(())
 }
 
-/// Mends open slots.
+/// Repairs open slots.
 fn mend<H: Host>(
     cluster: &mut Cluster,
     verb: &str,
@@ -226,7 +226,7 @@ fn mend<H: Host>(
     })
 }
 
-/// That open slots are mended was agreed to before the plan was made.
+/// That open slots are repaired was agreed to before the plan was made.
 struct Mending;
 
 impl<H: Host> Dialogue<Fix, H> for Mending {

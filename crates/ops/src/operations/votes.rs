@@ -1,7 +1,7 @@
 //! The votes of an election that is over.
 //!
 //! A server of Redis does not throw the votes away that made it a master. Once it is a replica again and is told to take over, it
-//! counts them anew for twice its node timeout: it takes itself for the master, under the old epoch and until the real one
+//! counts them again for twice its node timeout: it takes itself for the master, under the old epoch and until the real one
 //! contradicts it, and what clients write to it meanwhile is lost. For as long again it begins no election at all, while its
 //! master holds writes up for it (seen on Redis 8.6, without any tool; source: `clusterHandleSlaveFailover`).
 
@@ -21,7 +21,7 @@ const VOTES: &str = "cluster_stats_messages_auth-ack_received";
 /// Between two looks at the user's request to stop.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Waits until a replica may be voted for anew, where it may have been a master a short time ago.
+/// Waits until a replica may be voted for again, where it may have been a master a short time ago.
 ///
 /// # Errors
 /// [`Error::Cancelled`]; those of [`Connection::call`].

@@ -13,7 +13,7 @@ use crate::operations::backup::NODES;
 use crate::operations::manifest::{LARGEST_MANIFEST, Manifest, digest_of};
 use crate::{BackupError, Cancel};
 
-/// What `backup` has written into a folder, or redis-cli's `--cluster backup`, which tells no checksums.
+/// What `backup` has written into a folder, or redis-cli's `--cluster backup`, which has no checksums.
 ///
 /// ```no_run
 /// use redistrib_ops::Cancel;

@@ -50,7 +50,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// Asks all the servers what they are. `remove` tells whether keys are to be removed from their source.
+    /// Asks all the servers what they are. `remove` is whether keys are to be removed from their source.
     ///
     /// # Errors
     /// Those of connecting, and [`Error::Copy`] for servers between which this transfer cannot be.

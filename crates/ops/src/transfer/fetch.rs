@@ -37,7 +37,7 @@ pub(super) struct Fetched {
     pub(super) unreadable: Vec<(Bytes, String)>,
 }
 
-/// What DUMP told of one key.
+/// What DUMP said of one key.
 #[derive(Debug)]
 enum Dump {
     Payload(Bytes),
@@ -47,7 +47,7 @@ enum Dump {
     NoRoom,
 }
 
-/// What PTTL or PEXPIRETIME told of one key.
+/// What PTTL or PEXPIRETIME said of one key.
 #[derive(Clone, Debug)]
 enum Expiry {
     Never,
@@ -224,7 +224,7 @@ fn read_expiry(reply: &Reply, from: i64) -> Expiry {
     }
 }
 
-/// Brings together what was told of each key. Those without room go back to the head of the queue.
+/// Brings together what was said of each key. Those without room go back to the head of the queue.
 fn sort_out(
     asked: Vec<Bytes>,
     dumps: Vec<Dump>,

@@ -59,7 +59,7 @@ impl<'a> Job<'a> {
         self.context.cancel.requested() == Stop::Now
     }
 
-    /// Adds to the report and tells the observer.
+    /// Adds to the report and notifies the observer.
     pub(super) fn count(&self, counted: TransferReport) {
         let (keys, copied, bytes) = (counted.handled(), counted.copied, counted.bytes);
         self.report.lock().unwrap_or_else(PoisonError::into_inner).add(counted);

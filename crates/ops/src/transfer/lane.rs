@@ -76,7 +76,7 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Writes entries, sees to those that the target had already, and removes what has arrived where that
+    /// Writes entries, handles those that the target had already, and removes what has arrived where that
     /// is wanted. Answers with keys that have to be looked at again.
     fn deliver(&mut self, entries: &[Entry]) -> Result<Vec<Bytes>> {
         let options = self.job.options;
@@ -109,7 +109,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Counts what became of the entries, and removes from the source what the target has. Where a key has
-    /// been changed meanwhile nothing is removed: what we have written is copied anew, what the target had
+    /// been changed meanwhile nothing is removed: what we have written is copied again, what the target had
     /// already has to be looked at again.
     fn settle(
         &mut self,
@@ -188,7 +188,7 @@ impl<'a> Lane<'a> {
 
     /// What is wrong with what the target says of an entry, asked at this time or later.
     fn judge(&mut self, entry: &Entry, mut seen: Seen, asked: Instant) -> Result<Option<String>> {
-        // How long it lives was told before now, on a busy machine a good while.
+        // How long it lives was read before now, on a busy machine a good while.
         let since = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
         let tolerance = EXPIRY_TOLERANCE_MS.saturating_add(since);
         let expires_in = match entry.expires {

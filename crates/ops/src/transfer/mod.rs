@@ -119,7 +119,7 @@ impl Transfer {
         self.ends(options).map(drop)
     }
 
-    /// Looks at all keys and tells what [`Transfer::run`] would do with them. Changes nothing.
+    /// Looks at all keys and returns what [`Transfer::run`] would do with them. Changes nothing.
     ///
     /// # Errors
     /// Those of [`Transfer::run`], and those of connections while it looks.

@@ -73,7 +73,7 @@ impl<'a> Places<'a> {
     /// The place in a fleet, from 0, and whether the key is a stray there.
     ///
     /// A key that is where it belongs by the new number of masters has been moved there before, and is left
-    /// alone. Where one tag says so and another says that it has yet to move, nobody can tell.
+    /// alone. Where one tag says so and another says that it has yet to move, it cannot be known.
     fn in_fleet(&self, source: usize, key: &[u8], masters: usize) -> (usize, bool) {
         let found = self.before.map(|before| (source + 1, before));
         let here = self.same.get(source).copied().flatten();

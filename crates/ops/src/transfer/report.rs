@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::Error;
 
 /// How many of the keys that were left are named in a [`TransferReport`].
-pub(crate) const MOST_NAMED: usize = 1000;
+const MOST_NAMED: usize = 1000;
 
 /// What became of the keys, counted, and those that were left, named.
 #[derive(Debug, Default, Serialize)]

@@ -13,7 +13,7 @@ use crate::{Connection, Endpoint, Settings};
 
 /// How often a server is asked for its time, unless an answer is quick.
 const MOST_ASKED_FOR_TIME: usize = 3;
-/// An answer that took no longer tells a clock well enough.
+/// An answer that took no longer shows a clock well enough.
 const QUICK: Duration = Duration::from_millis(20);
 
 /// A server and one of its databases.
@@ -168,7 +168,7 @@ pub(crate) fn has_expiring_keys(info: &ServerInfo, db: u32) -> bool {
 pub(crate) fn clock_offset(connection: &mut Connection) -> Result<i64> {
     let command = Command::new("TIME");
     let mut best = (Duration::MAX, 0);
-    // What makes an answer slow may be on one way alone: the quickest of some tells it best.
+    // What makes an answer slow may be on one way alone: the quickest of some shows it best.
     for _ in 0..MOST_ASKED_FOR_TIME {
         let (asked, clock) = (Instant::now(), unix_time_ms());
         let reply = connection.call(&command)?;

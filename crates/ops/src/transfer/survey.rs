@@ -120,7 +120,7 @@ impl<'a> Surveyor<'a> {
         Ok(self.survey)
     }
 
-    /// Counts a key; answers with its target if it would be copied.
+    /// Counts a key; returns its target if it would be copied.
     fn sort(&mut self, key: &bytes::Bytes) -> Option<usize> {
         self.survey.seen += 1;
         let verdict = self.job.places.verdict(self.source, key);

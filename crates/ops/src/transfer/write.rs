@@ -78,7 +78,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes all entries and tells what became of each, in their order. Gives up waiting when `stop` says so.
+    /// Writes all entries and returns what became of each, in their order. Gives up waiting when `stop` says so.
     ///
     /// # Errors
     /// Those of connections, after which nothing is known of any of the entries; [`Error::Refused`] where a

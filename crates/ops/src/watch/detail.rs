@@ -16,7 +16,7 @@ pub(super) fn questions() -> [Command; 2] {
     [slow, Command::new("LATENCY").arg("LATEST")]
 }
 
-/// The answers to [`questions`]; what a server refuses to tell is left out.
+/// The answers to [`questions`]; what a server refuses to report is left out.
 pub(super) fn read(replies: &[Reply]) -> (Vec<SlowCommand>, Vec<LatencyPeak>) {
     let entries = |place: usize| replies.get(place).into_iter().flat_map(|it| it.view().elements());
     (

@@ -1,7 +1,7 @@
-//! What is said of slots is told once it is certain.
+//! What is said of slots is reported once it is certain.
 //!
 //! Nodes are asked one after the other. While slots move, some speak of the moment before and some of the one after, which
-//! looks like a dispute, and is none. So what is wrong with slots counts when all nodes have been asked anew since it was
+//! looks like a dispute, and is none. So what is wrong with slots counts when all nodes have been asked again since it was
 //! first seen, and it is still so.
 
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ impl Doubts {
         }
         let is_first = !std::mem::replace(&mut self.is_begun, true);
         let holds = |finding: &Finding| match finding {
-            // Each told its time when it was asked.
+            // Each reported its time when it was asked.
             Finding::ClocksDiffer { apart_ms, .. } => {
                 u128::from(*apart_ms) > spread.as_millis() + 1000
             }

@@ -26,7 +26,7 @@ use turn::{Link, Told};
 
 /// How many nodes are asked at the same time.
 const MOST_THREADS: usize = 48;
-/// How long a node is waited for, at most: one that takes longer is told as not answering.
+/// How long a node is waited for, at most: one that takes longer is reported as not answering.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A watch over a cluster. It ends when it is dropped.
@@ -54,7 +54,7 @@ struct Shared {
     changed: Condvar,
     settings: Settings,
     interval: Duration,
-    /// Of passwords no more is kept than what tells whether two are the same.
+    /// Of passwords no more is kept than what shows whether two are the same.
     disguise: RandomState,
     began: Instant,
 }
@@ -168,7 +168,7 @@ impl Shared {
         None
     }
 
-    /// A link that broke is made anew at the next turn; one that the server has closed meanwhile, at once.
+    /// A link that broke is made again at the next turn; one that the server has closed meanwhile, at once.
     fn ask(&self, task: &mut Task) -> Result<Told> {
         let kept = task.link.take().and_then(|mut link| link.is_alive().then_some(link));
         let mut link = match kept {

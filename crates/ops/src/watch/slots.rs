@@ -1,6 +1,6 @@
 //! What a node is asked about its slots.
 //!
-//! `CLUSTER SLOT-STATS` (Redis since 8.2, Valkey since 8.1) tells keys, and with `cluster-slot-stats-enabled` processor time and
+//! `CLUSTER SLOT-STATS` (Redis since 8.2, Valkey since 8.1) reports keys, and with `cluster-slot-stats-enabled` processor time and
 //! bytes. It is asked about some slots at a time, one after the other, by range: to sort slots by what they carry takes a server
 //! eight times as long (440 to 600 µs), whatever the limit.
 
@@ -11,7 +11,7 @@ use redistrib_resp::{Command, Reply, View};
 use crate::error::Result;
 use crate::{Connection, commands};
 
-/// Of how many slots a server tells at a time: that takes it 65 to 70 µs (Redis 8.6, Valkey 8.1), and is 50 KiB.
+/// Of how many slots a server reports at a time: that takes it 65 to 70 µs (Redis 8.6, Valkey 8.1), and is 50 KiB.
 const MOST_TOLD: usize = 512;
 /// How many slots are counted one by one at a time, for want of a better question.
 const MOST_COUNTED: usize = 256;

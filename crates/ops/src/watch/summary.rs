@@ -42,13 +42,13 @@ pub(super) fn sample(
     let oldest = oldest.unwrap_or(began);
     let spread = newest.map_or(Duration::ZERO, |newest| newest.saturating_duration_since(oldest));
     let holder = holder(&seen);
-    // While a tool is at work, nodes hear of its moves one after the other.
+    // While a tool is at work, nodes learn of its moves one after the other.
     let patience = if holder.is_some() { PATIENCE_AT_WORK } else { Duration::ZERO };
     let since = oldest.checked_sub(patience).unwrap_or(began);
     let diagnosis = without_unasked(snapshot.diagnosis(told), &seen);
     let mut findings = memory.doubts.settle(diagnosis, since, spread);
     if holder.is_some() {
-        // What a tool is at is no fault; slots that it leaves open are told when it is gone.
+        // What a tool is at is no fault; slots that it leaves open are reported when it is gone.
         findings.retain(|finding| !matches!(finding, Finding::OpenSlots(_)));
     }
     let seats: HashMap<NodeId, &Seen> = seen.iter().map(|seat| (seat.id, seat)).collect();
@@ -73,7 +73,7 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A node that has not been asked yet tells nothing; what the model makes of that is taken out of its findings.
+/// A node that has not been asked yet has said nothing; what the model makes of that is taken out of its findings.
 fn view(seat: &Seen) -> NodeView {
     let asked = Address::new(seat.endpoint.host(), seat.endpoint.port().unwrap_or_default());
     match seat.answer.as_ref().map(|answer| &answer.view) {
@@ -158,7 +158,7 @@ fn state(
     }
 }
 
-/// Each once, though both its nodes tell of it.
+/// Each once, though both its nodes report it.
 fn jobs(seen: &[Seen]) -> Vec<SlotJob> {
     let told = seen.iter().filter_map(|seat| seat.answer.as_ref());
     let open = told.flat_map(|answer| &answer.jobs).filter(|job| job.is_open());

@@ -18,7 +18,7 @@ use crate::lock::Listed;
 use crate::migrate::JobQuestions;
 use crate::{Connection, Endpoint, Settings, commands};
 
-/// So many turns use the settings that were told once.
+/// So many turns use the settings that were reported once.
 const TURNS_WITH_SETTINGS: u32 = 30;
 
 /// A connection of the watch, and what is known of the server behind it.
@@ -42,7 +42,7 @@ pub(super) struct Questions {
     pub(super) slots: SlotQuestions,
 }
 
-/// What a node told in one turn.
+/// What a node reported in one turn.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     /// The reply to CLUSTER NODES.
@@ -71,7 +71,7 @@ impl Link {
         Ok(Self { connection, jobs, has_stats, settings: ServerInfo::default(), turns: 0 })
     }
 
-    /// Whether the server tells what single slots carry.
+    /// Whether the server reports what single slots carry.
     pub(super) fn has_stats(&self) -> bool {
         self.has_stats
     }
@@ -105,7 +105,7 @@ impl Link {
         } else {
             self.settings = info.clone();
         }
-        // Where it may not tell, it tells nothing.
+        // Where it may not say, it says nothing.
         part(of_calls).iter().filter_map(text_of).for_each(|text| info.read(text));
         let (slow, latency) = detail::read(part(of_log));
         let (slots, open) = about.slots.read(part(of_slots));
@@ -129,7 +129,7 @@ impl Link {
 struct Parts(Vec<Command>);
 
 impl Parts {
-    /// Adds some, and tells where the answers to them stand.
+    /// Adds some, and returns where the answers to them stand.
     fn add(&mut self, commands: impl IntoIterator<Item = Command>) -> Range<usize> {
         let first = self.0.len();
         self.0.extend(commands);

@@ -13,7 +13,7 @@ use crate::{interrupt, render};
 
 /// How often it is looked whether the user has had enough.
 const LOOK: Duration = Duration::from_millis(50);
-/// Fields of findings that tell how much, not what.
+/// Fields of findings that say how much, not what.
 const AMOUNTS: [&str; 6] = ["seconds", "bytes", "left_bytes", "used", "waited_ms", "apart_ms"];
 
 /// Checks until Ctrl-C, or until nobody reads any more, and ends as the last look does.
@@ -65,7 +65,7 @@ fn look(seed: &Endpoint, last: &Report, settings: &Settings) -> redistrib_ops::R
     Ok(inspect(&mut cluster?))
 }
 
-/// What may change: who is what, and what is wrong. Each has what tells whether it is the same as before, and its line.
+/// What may change: who is what, and what is wrong. Each has a key by which it is compared with before, and its line.
 fn facts(report: &Report) -> Vec<(String, String)> {
     let nodes = report.nodes.iter().map(|node| {
         let role = match node.node.master {

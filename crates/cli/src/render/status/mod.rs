@@ -37,7 +37,7 @@ pub struct Status {
     pub nodes: Vec<NodeStatus>,
 }
 
-/// One node. What it does not tell is null.
+/// One node. What it does not report is null.
 #[derive(Debug, Serialize)]
 pub struct NodeStatus {
     /// How it is.

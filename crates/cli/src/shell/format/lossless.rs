@@ -1,4 +1,4 @@
-//! JSON from which the reply can be had back, every RESP3 type told apart.
+//! JSON from which the reply can be had back, all RESP3 types distinguished.
 //!
 //! | RESP | JSON |
 //! | --- | --- |

@@ -29,7 +29,7 @@ pub enum Form {
     Csv,
     /// redis-cli's JSON.
     Json(Strings),
-    /// JSON that tells every RESP3 type apart.
+    /// JSON that distinguishes all RESP3 types.
     Lossless,
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use redistrib_ops::resp::{Kind, Value, View};
 
-/// A reply's value reduced to what the forms tell apart. A streamed string is a string that came in
+/// A reply's value reduced to what the forms distinguish. A streamed string is a string that came in
 /// pieces, and a bulk error an error.
 pub(super) enum Shape<'a> {
     Status(&'a [u8]),

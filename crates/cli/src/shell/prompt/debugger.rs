@@ -103,7 +103,7 @@ pub(super) fn read(line: &[u8], closing: Closing) -> Result<Line, Unbalanced> {
 }
 
 impl Prompt<'_> {
-    /// Has the server debug the script from its first line on; tells whether it does. A script that it cannot
+    /// Has the server debug the script from its first line on; returns whether it does. A script that it cannot
     /// compile is over at once.
     pub(super) fn begin_debugging(&mut self) -> Result<Next> {
         let Some(Script { file, words, sync }) = self.debugger.script.clone() else {
@@ -132,7 +132,7 @@ impl Prompt<'_> {
         Ok(Next::End)
     }
 
-    /// Ends the session with the script, and begins anew.
+    /// Ends the session with the script, and starts again.
     pub(super) fn restart(&mut self) -> Result<Next> {
         if !self.debugger.has_script() {
             self.session.printer.aside("Use 'restart' only in Lua debugging mode.")?;
@@ -188,7 +188,7 @@ fn is_end(line: View<'_>) -> bool {
     line.kind() == Kind::Simple && line.as_bytes().is_some_and(|text| text.starts_with(END))
 }
 
-/// Writes what a debugger says, a line each, in colours that tell what is what.
+/// Writes what a debugger says, a line each, in colours by what it is.
 fn write_lines(reply: View<'_>, is_coloured: bool, out: &mut dyn Write) -> io::Result<()> {
     if !matches!(reply.kind(), Kind::Array) {
         write_line(reply, is_coloured, out)?;

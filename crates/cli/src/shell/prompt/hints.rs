@@ -29,7 +29,7 @@ pub(super) fn hint(commands: &Commands, line: &str) -> Option<String> {
 }
 
 /// Compares hints with those of a file, each line of it with what is typed and what is expected, as redis-cli's own
-/// tests have it; tells whether all are alike.
+/// tests have it; returns whether all are alike.
 ///
 /// # Errors
 /// The file cannot be read, or a line has no expectation.

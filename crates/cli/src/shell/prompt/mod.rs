@@ -30,7 +30,7 @@ use commands::Commands;
 use debugger::Debugger;
 use editor::Editor;
 
-/// How long a server may take to tell its commands.
+/// How long a server may take to list its commands.
 const HELP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Whether the session continues after a line.
@@ -40,7 +40,7 @@ enum Next {
     End,
 }
 
-/// Reads and executes lines until the user leaves; tells whether all commands were answered without error,
+/// Reads and executes lines until the user leaves; returns whether all commands were answered without error,
 /// which counts only for lines from a file or pipe.
 pub(super) fn run(options: &Options) -> Result<bool> {
     let mut prompt = Prompt::new(options);
@@ -328,7 +328,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Executes a command; trouble with the connection is told and ends nothing. As with redis-cli, `-r` is for a command
+    /// Executes a command; trouble with the connection is reported and ends nothing. As with redis-cli, `-r` is for a command
     /// from the command line alone.
     fn execute(&mut self, words: &[Vec<u8>], times: u64) -> Result<()> {
         self.debugger.note(words);
@@ -357,7 +357,7 @@ impl<'a> Prompt<'a> {
     /// Where the connection was given up on purpose, a new one is made for the next command.
     fn reconnect(&mut self) {
         if !self.session.client.is_connected() && !self.session.is_hung_up() {
-            // The next command tells if it cannot be had.
+            // The next command fails if it cannot be had.
             let _ = self.session.connect();
         }
     }
@@ -376,7 +376,7 @@ impl<'a> Prompt<'a> {
         let shutdown = words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"shutdown"));
         let closed =
             matches!(error.downcast_ref::<Error>(), Some(Error::Closed { .. } | Error::Io { .. }));
-        // A server that was told to shut down says good-bye by closing.
+        // A server that was told to shut down replies by closing.
         if !(shutdown && closed) {
             self.fine = false;
             self.session.complain(&error);
@@ -394,7 +394,7 @@ impl<'a> Prompt<'a> {
         Ok(())
     }
 
-    /// Sets a preference; answers with what is to be said of it.
+    /// Sets a preference; returns what is to be said of it.
     fn set_preference(&mut self, words: &[Vec<u8>], editor: Option<&mut Editor>) -> Option<String> {
         let text: Vec<_> = words.iter().map(|word| String::from_utf8_lossy(word)).collect();
         let name = |at: usize| text.get(at).map(|word| word.to_ascii_lowercase());

@@ -62,7 +62,7 @@ struct Seen {
     parts: Vec<Seen>,
 }
 
-/// Reads the arguments that COMMAND DOCS tells of.
+/// Reads the arguments that COMMAND DOCS describes.
 pub(super) fn read(arguments: View<'_>) -> Vec<Argument> {
     read_within(arguments, DEPTH)
 }
@@ -135,7 +135,7 @@ impl Argument {
         Seen { parts: unseen(&self.parts), ..Seen::default() }
     }
 
-    /// Takes words for this argument, as often as it may be given; tells how many.
+    /// Takes words for this argument, as often as it may be given; returns how many.
     fn take(&self, seen: &mut Seen, words: &[String]) -> usize {
         let mut taken = self.take_once(seen, words);
         if !self.multiple {
@@ -248,7 +248,7 @@ fn optional(arguments: &[Argument]) -> usize {
     arguments.iter().take_while(|argument| argument.optional).count()
 }
 
-/// Takes words for arguments one after the other; tells how many. None, where one that has to come does not.
+/// Takes words for arguments one after the other; returns how many. None, where one that has to come does not.
 fn take_all(mut arguments: &[Argument], mut seen: &mut [Seen], words: &[String]) -> usize {
     let mut taken = 0;
     while let (Some(rest @ [_, ..]), [first, ..]) = (words.get(taken..), arguments) {
@@ -268,7 +268,7 @@ fn take_all(mut arguments: &[Argument], mut seen: &mut [Seen], words: &[String])
     taken
 }
 
-/// Takes words for optional arguments in whatever order they come; tells how many.
+/// Takes words for optional arguments in whatever order they come; returns how many.
 fn take_any(arguments: &[Argument], seen: &mut [Seen], words: &[String]) -> usize {
     let mut taken = 0;
     let mut last: Option<usize> = None;

@@ -11,7 +11,7 @@ use crate::top::rows::UNKNOWN;
 use crate::top::view::Shade;
 
 /// The hottest level.
-pub(super) const HOTTEST: usize = 9;
+const HOTTEST: usize = 9;
 /// How many of the hottest slots are named.
 const NAMED: usize = 5;
 

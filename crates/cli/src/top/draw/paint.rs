@@ -11,7 +11,7 @@ use crate::style::Tone;
 /// How many colours there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Theme {
-    /// None: letters and signs tell all.
+    /// None: letters and signs are enough.
     Plain,
     /// The sixteen of every terminal.
     Sixteen,
@@ -19,7 +19,7 @@ pub enum Theme {
     Many,
 }
 
-/// Neighbours are told apart well; red is left for what is wrong.
+/// Neighbours are easy to distinguish; red is left for what is wrong.
 const SIXTEEN: [Color; 10] = [
     Color::Blue,
     Color::Green,
@@ -159,7 +159,7 @@ impl<'a> Canvas<'a> {
         Canvas { buffer: self.buffer, area, theme: self.theme }
     }
 
-    /// Writes a text, as far as it fits, and tells where it ends.
+    /// Writes a text, as far as it fits, and returns where it ends.
     pub(super) fn text(&mut self, x: u16, y: u16, text: &str, style: Style) -> u16 {
         let left = self.area.width.saturating_sub(x);
         if left == 0 || y >= self.area.height {
@@ -197,7 +197,7 @@ impl<'a> Canvas<'a> {
         }
     }
 
-    /// Writes lines of words, broken where they are too long, and tells how many lines it took.
+    /// Writes lines of words, broken where they are too long, and returns how many lines it took.
     pub(super) fn words(&mut self, y: u16, most: u16, text: &str, style: Style) -> u16 {
         let lines = broken(&Escaped(text).to_string(), usize::from(self.area.width));
         let shown = lines.len().min(usize::from(most));

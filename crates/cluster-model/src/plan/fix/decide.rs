@@ -156,7 +156,7 @@ impl<'a> Case<'a> {
             return self.finish(owner, target);
         }
         let holders = self.other_holders(owner);
-        // The target has been replaced, as by a failover, and the owner has not heard of it. While it sends the slot it
+        // The target has been replaced, as by a failover, and the owner has not learned of it. While it sends the slot it
         // takes no key back.
         if let [holder] = &holders[..]
             && self.exports(owner)
@@ -232,7 +232,7 @@ impl<'a> Case<'a> {
     }
 
     /// The owner does not answer.
-    pub(super) fn replace_owner(self) -> Result<Decision, Blocked> {
+    fn replace_owner(self) -> Result<Decision, Blocked> {
         let Some(owner) = self.state.and_then(|state| state.absent_owner.clone()) else {
             return self.elect();
         };

@@ -48,7 +48,7 @@ pub(super) fn uncovered(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Ou
 }
 
 /// Slots with keys go to who has most of them, all others are shared out among the masters that own slots, or
-/// among all if none does. The reason is told of those of which no node has keys.
+/// among all if none does. The reason is given for those of which no node has keys.
 fn give_away(ground: &Ground<'_>, slots: &SlotSet, reason: Reason, outcome: &mut Outcome) {
     let full = slots.intersection(&ground.slots_with_keys());
     let mut empty = slots.difference(&full);

@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// All hear of the owner's claim, and who is of another opinion drops its keys.
+    /// All learn of the owner's claim, and who is of another opinion drops its keys.
     fn spread(&mut self, owner: usize) {
         for (at, server) in self.nodes.iter_mut().enumerate() {
             let loses = at != owner && server.owner == Some(at);
@@ -170,7 +170,7 @@ fn world(keys: [&[u8]; 4]) -> World {
     World { nodes: keys.map(server).to_vec() }
 }
 
-/// Mends it, twice if a slot was open and its owner not known to all, and checks that all is well with
+/// Repairs it, twice if a slot was open and its owner not known to all, and checks that nothing is wrong with
 /// one owner, which is returned with the reasons.
 fn mended(mut world: World) -> (usize, Vec<Reason>) {
     let keys = world.all_keys();

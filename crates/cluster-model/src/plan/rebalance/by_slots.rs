@@ -50,7 +50,7 @@ fn targets(shares: &[Share]) -> Vec<usize> {
 /// Who gives how many to whom: places of giver and taker, and the count. First those who suit each other
 /// exactly, then always the one with most to give and the one with most to take, so that there are few
 /// pairs and none twice.
-pub(crate) fn pair_up(has: &[usize], targets: &[usize]) -> Vec<(usize, usize, usize)> {
+fn pair_up(has: &[usize], targets: &[usize]) -> Vec<(usize, usize, usize)> {
     let gap =
         |(place, (has, target)): (usize, (&usize, &usize))| (place, *has as i64 - *target as i64);
     let gaps: Vec<(usize, i64)> = has.iter().zip(targets).enumerate().map(gap).collect();

@@ -8,7 +8,7 @@ use crate::Endpoint;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApplyError {
-    /// What is declared cannot be had of these nodes, or the cluster has to be mended first.
+    /// What is declared cannot be had of these nodes, or the cluster has to be repaired first.
     #[error(transparent)]
     Plan(#[from] DeclareError),
     /// A saved plan, and a cluster that has changed since.
@@ -53,7 +53,7 @@ pub enum ApplyError {
     /// A node that is to write its settings into its own file, and has none.
     #[error("{0} was started without a file of settings, so that it cannot write any (rewrite)")]
     NoConfigFile(Endpoint),
-    /// A declared setting that a node does not tell.
+    /// A declared setting that a node does not report.
     #[error("{node} has no setting {name:?}, or may not tell it")]
     NoSetting {
         /// The node.
@@ -61,7 +61,7 @@ pub enum ApplyError {
         /// The setting.
         name: String,
     },
-    /// A setting that a node tells in words of its own, and that would look like another one for ever.
+    /// A setting that a node reports in words of its own, and that would look like another one for ever.
     #[error("{node} was told {name} {told:?} and has {has:?} now: declare it in these words")]
     OtherWords {
         /// The node.

@@ -15,7 +15,7 @@ use crate::error::Result;
 pub(super) struct JobTally {
     tally: Tally,
     databases: BTreeSet<u32>,
-    /// What the source told of itself then.
+    /// What the source reported about itself then.
     source: ServerInfo,
 }
 
@@ -40,7 +40,7 @@ impl JobTally {
     /// [`crate::Error::KeysLost`].
     pub(super) fn close(&self, source: &mut Link<'_>, target: &mut Link<'_>) -> Result<u64> {
         self.tally.close(target, &self.databases, |earlier, now| {
-            // A source that has died meanwhile tells nothing: then anything may have gone.
+            // A source that has died meanwhile says nothing: then anything may have gone.
             let at_source = counts::info(source, "all").unwrap_or_default();
             let at_source = most_removed_beside(&self.source, &at_source);
             most_removed_beside(earlier, now).saturating_add(at_source)

@@ -43,7 +43,7 @@ trait Job: std::fmt::Debug {
     fn look(&mut self) -> Result<Option<SlotJob>>;
     /// Asks for its end. It may be through already.
     fn cancel(&mut self) -> Result<()>;
-    /// How many bytes the server has sent or received for such jobs in all its life, if it tells.
+    /// How many bytes the server has sent or received for such jobs since its start, if it reports that.
     fn bytes(&mut self) -> Option<u64>;
 }
 
@@ -169,7 +169,7 @@ pub(super) enum Outcome {
     Moved,
     /// The caller asked to stop; the slots are where they were.
     Stopped,
-    /// The servers could not; the slots are where they were, as far as the job tells.
+    /// The servers could not; the slots are where they were, as far as the job shows.
     Impossible(Error),
 }
 

@@ -36,7 +36,7 @@ impl JobQuestions {
         self.0.iter().cloned()
     }
 
-    /// The jobs that the replies tell of, also those that have ended.
+    /// The jobs that the replies report, also those that have ended.
     pub(crate) fn read(&self, replies: &[Reply]) -> Vec<SlotJob> {
         let replies = replies.iter().take(self.0.len());
         replies.flat_map(|reply| reply.view().elements()).filter_map(read_job).collect()

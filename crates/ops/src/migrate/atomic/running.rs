@@ -31,7 +31,7 @@ struct Said {
 /// What masters say of jobs.
 #[derive(Debug, Default)]
 struct Jobs {
-    /// Those under way by their names, as their leaders tell of them.
+    /// Those under way by their names, as their leaders report them.
     open: BTreeMap<String, Said>,
     /// What has a node let go of jobs that have failed.
     cancels: Vec<(NodeId, Vec<Command>)>,
@@ -144,7 +144,7 @@ pub(super) fn clear_failed_at(node: &mut Connection) -> Result<()> {
     node.pipeline(&cancels_of_failed(&replies)).map(drop)
 }
 
-/// Whether a failed job is the one that a source keeps, or one of the past, it does not tell; the cancelling of those
+/// It does not say whether a failed job is the one that a source keeps, or one of the past; the cancelling of those
 /// changes nothing.
 fn cancels_of_failed(replies: &[Reply]) -> Vec<Command> {
     let jobs = replies.iter().flat_map(|reply| reply.view().elements()).filter_map(read_job);

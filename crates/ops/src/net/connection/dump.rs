@@ -9,7 +9,7 @@ use super::stream::Deadline;
 use crate::error::{Error, Result};
 use crate::{Cancel, Stop};
 
-/// The longest line before the data set; one tells of an error or of a replication id.
+/// The longest line before the data set; it has an error or a replication id.
 const LONGEST_LINE: usize = 4096;
 /// The length of the mark that ends a data set whose length the server does not know beforehand.
 const MARK: usize = 40;

@@ -346,13 +346,13 @@ impl Connection {
         }
     }
 
-    /// Whether the server still holds the connection, as far as can be told without asking it. Answers
+    /// Whether the server still holds the connection, as far as can be known without asking it. Answers
     /// that nobody has received yet are kept.
     pub(crate) fn is_alive(&mut self) -> bool {
         !self.broken && self.take_in().is_ok()
     }
 
-    /// Takes in what has arrived, and answers with the number of bytes.
+    /// Takes in what has arrived, and returns the number of bytes.
     fn take_in(&mut self) -> Result<usize> {
         let what = Command::new("(message)");
         let taken = self

@@ -12,7 +12,7 @@ use crate::{Cluster, Member, Refusal, commands, server_info};
 /// How long servers keep the ids of nodes that they were told to forget (`CLUSTER_BLACKLIST_TTL`).
 const FORGOTTEN_FOR: Duration = Duration::from_secs(60);
 
-/// How long news may take to reach every node: each hears of each other within half a node timeout.
+/// How long news may take to reach every node: each learns of each other within half a node timeout.
 pub(super) fn gossip_round(cluster: &mut Cluster) -> Duration {
     let timeout = longest(cluster, "cluster-node-timeout", Duration::from_millis);
     timeout.unwrap_or(Waits::default().node_timeout) / 2 + Duration::from_secs(2)
@@ -23,7 +23,7 @@ pub(super) fn memory_time(cluster: &mut Cluster) -> Duration {
     longest(cluster, "cluster-blacklist-ttl", Duration::from_secs).unwrap_or(FORGOTTEN_FOR)
 }
 
-/// The greatest value of a setting, where every node that answers tells it.
+/// The greatest value of a setting, where every node that answers reports it.
 fn longest(
     cluster: &mut Cluster,
     setting: &str,
@@ -45,7 +45,7 @@ pub(super) enum Memory {
     Unsure,
 }
 
-/// Asks whether ids are on lists of forgotten ones. Servers since Redis 7.2, which tell each other of such ids, answer OK where
+/// Asks whether ids are on lists of forgotten ones. Servers since Redis 7.2, which send each other such ids, answer OK where
 /// they are to forget what they have forgotten already, and an error where they never knew it. Older ones know
 /// a node again as soon as it has introduced itself.
 pub(super) fn memory_of(cluster: &mut Cluster, new: &mut Candidate) -> Result<Memory> {
@@ -71,7 +71,7 @@ pub(super) fn memory_of(cluster: &mut Cluster, new: &mut Candidate) -> Result<Me
     Ok(if all_asked && all_told { Memory::Blank } else { Memory::Unsure })
 }
 
-/// Whether the whole cluster takes a node for dead: then it tells nobody anything.
+/// Whether the whole cluster takes a node for dead: then it makes nobody forget anything.
 fn is_lost(cluster: &Cluster, member: &Member) -> bool {
     let mut views = cluster.members().iter().filter_map(Member::topology);
     views.all(|view| view.node(member.id()).is_none_or(|node| node.flags.is_failed()))

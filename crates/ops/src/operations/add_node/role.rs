@@ -17,7 +17,7 @@ pub enum NewRole {
 }
 
 impl NewRole {
-    /// The master that the new node would follow, if any. Pure: for plans as well as for the deed.
+    /// The master that the new node would follow, if any. Pure: for plans as well as for carrying them out.
     ///
     /// # Errors
     /// [`Error::NoSuchNode`](crate::Error::NoSuchNode), and [`Error::Membership`](crate::Error::Membership) for a node that is no master, or where none can be reached.

@@ -28,7 +28,7 @@ pub(super) struct Amiss {
 }
 
 impl Candidates {
-    /// Waits until `look` finds nothing amiss. Servers drop a handshake that crosses another, so the nodes that it names
+    /// Waits until `look` finds nothing wrong. Servers drop a handshake that crosses another, so the nodes that it names
     /// introduce themselves again from time to time.
     pub(super) fn settle(
         &mut self,
@@ -51,7 +51,7 @@ impl Candidates {
     fn join_deadline(&mut self) -> Result<Duration> {
         let ask = commands::setting("cluster-node-timeout");
         let told = self.each(|_, candidate| {
-            // A server that does not tell answers with an error, which has no elements.
+            // A server that does not know it answers with an error, which has no elements.
             let replies = candidate.connection.pipeline(std::slice::from_ref(&ask))?;
             let value = replies.first().and_then(|it| it.elements().nth(1)?.as_str());
             Ok(value.and_then(|millis| millis.parse().ok()))

@@ -33,7 +33,7 @@ pub(super) fn ask(cluster: &mut Cluster, observed: &Observed, plan: &Plan) -> Re
     Ok(Figures { held: held.collect(), pace: Pace::of(masters), counts })
 }
 
-/// What some nodes tell of themselves, and, with `commands`, all of what they have executed.
+/// What some nodes report about themselves, and, with `commands`, all of what they have executed.
 fn infos(
     cluster: &mut Cluster,
     is_source: impl Fn(NodeId) -> bool,
@@ -51,7 +51,7 @@ fn infos(
         Ok(info)
     });
     let members = cluster.members().iter().map(Member::id);
-    // Who does not answer, or may not, has told nothing.
+    // Who does not answer, or may not, has reported nothing.
     members.zip(answers).filter_map(|(id, answer)| Some((id, answer?.ok()?))).collect()
 }
 

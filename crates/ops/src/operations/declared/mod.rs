@@ -19,7 +19,7 @@ use crate::{ApplyError, Context, Settings, Step, Stop};
 
 /// How long all nodes may take to see what a step has done.
 const NEWS_DEADLINE: Duration = Duration::from_secs(20);
-/// How often is planned anew when the steps are done: servers may have changed something by themselves meanwhile.
+/// How often the plan is made again when the steps are done: servers may have changed something by themselves meanwhile.
 const MOST_ROUNDS: usize = 3;
 
 /// The request to make a cluster what is declared.
@@ -133,7 +133,7 @@ impl Operation for Apply {
         Ok(site.observed().change_since(&before).is_none())
     }
 
-    /// Servers may have done something by themselves meanwhile: what is still missing of a declaration is planned anew, a saved
+    /// Servers may have done something by themselves meanwhile: what is still missing of a declaration is planned again, a saved
     /// plan is what it is.
     fn apply(&self, mut plan: Plan, site: &mut Site, context: Context<'_>) -> Result<usize> {
         let mut taken = 0;

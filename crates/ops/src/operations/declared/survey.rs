@@ -234,7 +234,7 @@ fn see_members(observed: &mut Observed, cluster: &Cluster, nodes: &[Candidate]) 
             Ok(member) => member.endpoint().to_string(),
             Err(_) => node.address.to_string(),
         };
-        // The address of a node that has begun anew is that of its former self.
+        // A node that was reset has the address of its former self.
         let at = if taken.contains(&place) { node.id.to_string() } else { place };
         taken.insert(at.clone());
         names.insert(node.id, at.clone());

@@ -151,7 +151,7 @@ fn suspicion(cluster: &Cluster) -> Option<String> {
     Some(format!("{by} has no link to {} yet, or takes it for failed", node.address))
 }
 
-/// Finds the nodes anew, by another one than the one that has restarted.
+/// Finds the nodes again, by another one than the one that has restarted.
 pub(super) fn look_again(cluster: &mut Cluster, restarted: NodeId) -> Result<()> {
     let others = cluster.members().iter().filter(|it| it.is_up() && it.id() != restarted);
     let seeds: Vec<Endpoint> = others.map(|it| it.endpoint().clone()).collect();
@@ -169,7 +169,7 @@ pub(super) fn look_again(cluster: &mut Cluster, restarted: NodeId) -> Result<()>
     outcome
 }
 
-/// Looks at a node once; an error is one that no waiting mends.
+/// Looks at a node once; an error is one that waiting does not help.
 fn look(cluster: &mut Cluster, awaited: &Awaited<'_>) -> Result<Result<Back, Missing>> {
     let endpoint = whereabouts(cluster, awaited.node.id)?;
     let mut missing = Missing::default();

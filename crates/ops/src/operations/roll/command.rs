@@ -21,12 +21,12 @@ const LOOK: Duration = Duration::from_millis(20);
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long it may take to end when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
-/// How much of a line is told at a time.
+/// How much of a line is reported at a time.
 const LINE: u64 = 4096;
-/// How many lines may wait to be told.
+/// How many lines may wait to be reported.
 const WAITING: usize = 64;
 
-/// Runs `command` by `sh -c`, tells what it prints, and returns when it has ended well. It is in a process group of its own, out of
+/// Runs `command` by `sh -c`, reports what it prints, and returns when it has ended successfully. It is in a process group of its own, out of
 /// a Ctrl-C's way: only the second one ends it, and all that it has started there.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! `roll`: a command of the user's for each node in turn, and who serves meanwhile.
 //!
-//! No file tells how far a run has come: a run that stops names the nodes that are left, and the next one is told them. That a node
+//! No file says how far a run has come: a run that stops names the nodes that are left, and the next one is told them. That a node
 //! has restarted since does not show that the command has done what it was to do.
 
 mod back;
@@ -85,7 +85,7 @@ pub struct Roll {
     pub options: RollOptions,
 }
 
-/// Each node is seen to be well before the next one has its turn. A run that stops fails with [`RollError::Stopped`], which has
+/// Each node is seen to be healthy before the next one has its turn. A run that stops fails with [`RollError::Stopped`], which has
 /// what is left and why.
 impl Operation for Roll {
     const VERB: &'static str = "roll";
@@ -287,8 +287,8 @@ impl Run<'_> {
     }
 }
 
-/// A cluster that is not well has no node to spare. Nodes that do not answer count for nothing here: a run that continues may be
-/// there to mend them.
+/// A cluster that is not healthy has no node to spare. Nodes that do not answer count for nothing here: a run that continues may be
+/// there to repair them.
 fn refuse_ill(cluster: &mut Cluster) -> Result<()> {
     for member in cluster.members() {
         let open = [&member.node().migrating, &member.node().importing];
