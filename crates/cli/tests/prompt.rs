@@ -307,10 +307,7 @@ fn a_session_that_is_terminated_gives_the_terminal_back() {
         user.is_asked("not connected> ");
         let shell = only_child(&user.child.id().to_string());
         send(signal, &only_child(&shell));
-        user.sees(&format!("ended with {code}"));
-        user.sees(" icanon");
-        user.sees(" echo ");
-        assert!(user.leaves());
+        finds_the_terminal_as_it_was(&mut user, code);
     }
 }
 

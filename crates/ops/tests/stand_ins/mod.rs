@@ -10,15 +10,15 @@ use redistrib_ops::resp::Decoder;
 use redistrib_ops::{Cluster, Endpoint, Settings};
 
 /// What the two stand-ins know.
-pub struct Play {
+pub(crate) struct Play {
     ids: [NodeId; 2],
     ports: [u16; 2],
     /// Which of the two owns slots 0 to 99.
-    pub owner: usize,
+    pub(crate) owner: usize,
     /// The states that STATUS reports, one after the other; the last for ever. `completed` moves the slots.
     states: Vec<&'static str>,
     /// The commands that they were sent.
-    pub asked: Vec<String>,
+    pub(crate) asked: Vec<String>,
 }
 
 impl Play {
@@ -99,7 +99,7 @@ fn serve(mut stream: TcpStream, me: usize, play: &Mutex<Play>) {
 
 /// Two masters that speak Redis 8.4's part of the protocol: no server lets itself be caught between a cancel and the end of
 /// a job.
-pub fn stand_ins(states: &[&'static str]) -> (Arc<Mutex<Play>>, Cluster) {
+pub(crate) fn stand_ins(states: &[&'static str]) -> (Arc<Mutex<Play>>, Cluster) {
     let listeners = [0; 2].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     let ports = [0, 1].map(|node| listeners[node].local_addr().unwrap().port());
     let ids = [1, 2].map(|n| NodeId::from_bytes([n; 20]));
@@ -119,7 +119,7 @@ pub fn stand_ins(states: &[&'static str]) -> (Arc<Mutex<Play>>, Cluster) {
     (play, cluster)
 }
 
-pub fn move_of(play: &Mutex<Play>) -> [Move; 1] {
+pub(crate) fn move_of(play: &Mutex<Play>) -> [Move; 1] {
     let [from, to] = play.lock().unwrap().ids;
     [Move { from, to, slots: "0-99".parse().unwrap() }]
 }
