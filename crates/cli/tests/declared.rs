@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use redistrib_ops::Secret;
 use redistrib_ops::lab::{Options, TempLab, TestServer};
+use redistrib_ops::model::Slot;
 use redistrib_ops::model::declare::SavedPlan;
 use serde_json::Value;
-use support::{Run, addresses, program, trib};
+use support::{Run, addresses, program, trib, trib_with};
 
 /// Three masters and the folder for the files about them.
 struct Ground {
@@ -179,6 +180,29 @@ fn what_moves_is_counted_and_timed_by_the_servers_own_figures() {
     let told = trib(&["plan", &back]).expect(0);
     assert!(second["moved"]["millis"].is_u64(), "{second}");
     told.shows(&["keys of about", "ms in MIGRATE alone"]);
+}
+
+/// All keys are with the first master, and slots are shared evenly.
+#[test]
+fn masters_share_the_keys_or_the_memory_where_the_file_says_so() {
+    for (balance, server) in [("keys", "redis-7.0"), ("memory", "valkey-9.1")] {
+        let ground = Ground::new(server);
+        let of_first = |key: &String| Slot::of_key(key.as_bytes()).get() < 5461;
+        let keys = (0..).map(|n| format!("key:{n}")).filter(of_first).take(600);
+        let value = "v".repeat(2000);
+        let lines: String = keys.map(|key| format!("SET {key} {value}\r\n")).collect();
+        trib_with(&lines, &["exec", &ground.nodes()[0], "--pipe"]).expect(0);
+
+        plan(&ground.declare("slots.toml", "balance = \"slots\"", 1.0)).expect(0);
+        let wish = ground.declare("wish.toml", &format!("balance = \"{balance}\""), 1.0);
+        plan(&wish).expect(2);
+        trib(&["apply", &wish, "--yes"]).expect(0);
+        plan(&wish).expect(0).shows(&["[OK] Nothing to do"]);
+        let sizes = [0, 1, 2].map(|node| ground.exec(node, &["DBSIZE"]).stdout);
+        let sizes = sizes.map(|size| size.trim().parse::<u32>().unwrap());
+        let all_have_a_third = sizes.iter().all(|size| size.abs_diff(200) <= 20);
+        assert!(all_have_a_third && sizes.iter().sum::<u32>() == 600, "{balance}: {sizes:?}");
+    }
 }
 
 #[test]
