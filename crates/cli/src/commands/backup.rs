@@ -6,7 +6,7 @@ use redistrib_ops::backup as save;
 use redistrib_ops::model::Severity;
 use serde::Serialize;
 
-use super::inspect::check_before;
+use super::inspect::{Blocks, check_before};
 use super::{Outcome, Session};
 use crate::args::BackupArgs;
 use crate::render::bytes;
@@ -28,7 +28,7 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
     let output = &session.output;
     let into = &args.directory;
     let mut cluster = session.discover(&args.seed.node)?;
-    check_before(&session, &mut cluster, true);
+    check_before(&session, &mut cluster, Blocks::Shown);
     // Scripts for the peers rely on their word that a folder is missing.
     anyhow::ensure!(
         voice::peer().is_none() || into.is_dir(),

@@ -66,9 +66,15 @@ pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
     Ok(if status.healthy { Outcome::Done } else { Outcome::Failed })
 }
 
-/// The check that redis-cli's verbs begin with, printed where we speak as a peer; with the nodes' blocks if `nodes`. Tells
-/// whether such a verb continues.
-pub(super) fn check_before(session: &Session, cluster: &mut Cluster, nodes: bool) -> bool {
+/// Whether a check shows the nodes' blocks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blocks {
+    Shown,
+    Hidden,
+}
+
+/// The check that redis-cli's verbs begin with, printed where we speak as a peer. Returns whether such a verb continues.
+pub(super) fn check_before(session: &Session, cluster: &mut Cluster, blocks: Blocks) -> bool {
     if voice::peer().is_none() {
         return true;
     }
@@ -76,7 +82,8 @@ pub(super) fn check_before(session: &Session, cluster: &mut Cluster, nodes: bool
     let report = inspect(cluster);
     let is_block = |line: &String| line.starts_with(['M', 'S', ' ']);
     let mut lines = render::check(&report, &seed, false);
-    lines.retain(|line| (nodes || !is_block(line)) && !line.starts_with("[INFO]"));
+    lines
+        .retain(|line| (blocks == Blocks::Shown || !is_block(line)) && !line.starts_with("[INFO]"));
     session.output.lines(lines);
     !report.findings.iter().any(render::is_wrong_to_peers)
 }

@@ -13,7 +13,7 @@ use redistrib_ops::{
 use serde::Serialize;
 
 use super::host::go_on;
-use super::inspect::check_before;
+use super::inspect::{Blocks, check_before};
 use super::{Outcome, Session, moves};
 use crate::args::{AddNodeArgs, DelNodeArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs};
 use crate::output::{Output, tell_error};
@@ -70,7 +70,7 @@ impl Dialogue<AddNode, Session> for AddNodeDialogue<'_> {
         request: &AddNode,
         cluster: &mut Cluster,
     ) -> Answer<Session> {
-        if !check_before(session, cluster, true) {
+        if !check_before(session, cluster, Blocks::Shown) {
             return Ok(ControlFlow::Break(Outcome::Failed));
         }
         if let AskedRole::ReplicaOf(Some(name)) = &request.role {

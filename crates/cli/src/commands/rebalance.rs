@@ -8,7 +8,7 @@ use redistrib_ops::{
     Answer, Cluster, Dialogue, Error, Rebalance, RebalanceOptions, weighed_replicas,
 };
 
-use super::inspect::check_before;
+use super::inspect::{Blocks, check_before};
 use super::{Outcome, Session, moves};
 use crate::args::RebalanceArgs;
 use crate::{render, voice};
@@ -44,7 +44,7 @@ impl Dialogue<Rebalance, Session> for RebalanceDialogue {
             let text = format!("*** No such master node {name}");
             return Ok(ControlFlow::Break(session.fail(&text)));
         }
-        Ok(match check_before(session, cluster, false) {
+        Ok(match check_before(session, cluster, Blocks::Hidden) {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(session.fail(MEND_FIRST)),
         })

@@ -9,7 +9,7 @@ use redistrib_ops::{
     Answer, Cluster, Dialogue, Error, Member, Report, Reshard, ReshardPlan, glance,
 };
 
-use super::inspect::check_before;
+use super::inspect::{Blocks, check_before};
 use super::{Outcome, Session, moves};
 use crate::args::{ReshardArgs, SourceNames};
 use crate::output::tell_error;
@@ -44,7 +44,7 @@ impl Dialogue<Reshard, Session> for ReshardDialogue<'_> {
         _request: &Reshard,
         cluster: &mut Cluster,
     ) -> Answer<Session> {
-        Ok(match check_before(session, cluster, true) {
+        Ok(match check_before(session, cluster, Blocks::Shown) {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(
                 session.fail("*** Please fix your cluster problems before resharding"),

@@ -8,7 +8,7 @@ use redistrib_ops::transfer::{Server, Source, Tags, Target, Transfer, TransferOp
 use redistrib_ops::{Credentials, Endpoint, Error, Settings};
 use serde::Serialize;
 
-use super::inspect::check_before;
+use super::inspect::{Blocks, check_before};
 use super::{Outcome, Session};
 use crate::args::{CopyArgs, FromArgs, ImportArgs, ReshardFleetArgs, SourceArgs};
 use crate::report::Reporter;
@@ -25,7 +25,7 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     let to = to.at_db(args.to_db.unwrap_or_default());
     session.output.line(format_args!(">>> Importing data from {} to cluster {to}", from.name));
     if voice::peer().is_some()
-        && !check_before(&session, &mut session.discover(&args.seed.node)?, true)
+        && !check_before(&session, &mut session.discover(&args.seed.node)?, Blocks::Shown)
     {
         return Ok(Outcome::Failed);
     }

@@ -11,12 +11,19 @@ use crate::Address;
 /// # Errors
 /// [`DeclareError::Silent`] and [`DeclareError::Uncovered`] for a cluster that cannot be declared.
 pub fn export(observed: &Observed) -> Result<String, DeclareError> {
-    let even = write(observed, false);
+    let even = write(observed, Weights::OfOthersThanOwners);
     let is_even = plan(&even.parse()?, observed, &[])?.steps.is_empty();
-    Ok(if is_even { even } else { write(observed, true) })
+    Ok(if is_even { even } else { write(observed, Weights::OfAll) })
 }
 
-fn write(observed: &Observed, weighed: bool) -> String {
+/// Which masters are written with a weight.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weights {
+    OfAll,
+    OfOthersThanOwners,
+}
+
+fn write(observed: &Observed, weights: Weights) -> String {
     let mut masters: Vec<&Seen> = observed.members().filter(|seen| seen.master.is_none()).collect();
     masters
         .sort_by_key(|seen| (seen.slots.first().is_none(), seen.slots.first(), address(&seen.at)));
@@ -39,7 +46,7 @@ fn write(observed: &Observed, weighed: bool) -> String {
         shard.insert(0, master);
         for seen in shard {
             let mut fields = vec![format!("shard = \"{}\"", number + 1)];
-            if weighed || !master.is_owner() {
+            if weights == Weights::OfAll || !master.is_owner() {
                 fields.push(format!("weight = {}", master.slots.len()));
             }
             let _ = writeln!(text, "{} = {{ {} }}", quoted(&seen.at), fields.join(", "));

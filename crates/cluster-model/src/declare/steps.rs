@@ -143,9 +143,9 @@ pub fn plan(declared: &Declared, observed: &Observed, load: &[u64]) -> Result<Pl
         draft.fail_over();
         draft.join_replicas();
         draft.begin_anew();
-        draft.follow(false);
+        draft.follow(Slots::BeforeMoves);
         draft.move_slots(load)?;
-        draft.follow(true);
+        draft.follow(Slots::AfterMoves);
         draft.leave();
     }
     Ok(Plan { steps: draft.steps, notes: layout.notes })
@@ -172,6 +172,13 @@ struct Draft<'a> {
     /// The cluster as it is after the steps so far.
     now: Observed,
     steps: Vec<Step>,
+}
+
+/// Whether slots are where they are to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slots {
+    BeforeMoves,
+    AfterMoves,
 }
 
 impl<'a> Draft<'a> {
@@ -290,7 +297,7 @@ impl<'a> Draft<'a> {
 
     /// Nodes follow the masters that they are to follow, those first whose former masters have enough without them. Until
     /// slots have moved, owners cannot, and the replicas of such as are to give theirs away stay with them.
-    fn follow(&mut self, have_moved: bool) {
+    fn follow(&mut self, slots: Slots) {
         let masters = self.masters();
         loop {
             let pending = self.wanted().filter_map(|(node, master)| {
@@ -299,8 +306,8 @@ impl<'a> Draft<'a> {
                     masters.contains(&former.as_str())
                         || self.now.node(former).is_none_or(|it| !it.is_owner())
                 };
-                let may =
-                    !seen.is_owner() && (have_moved || seen.master.as_ref().is_none_or(stays));
+                let may = !seen.is_owner()
+                    && (slots == Slots::AfterMoves || seen.master.as_ref().is_none_or(stays));
                 (may && seen.master.as_deref() != Some(master)).then_some((node, master))
             });
             let lowers = |(node, master): &(&str, &str)| {
