@@ -30,7 +30,8 @@ pub fn unwritten() -> Option<&'static io::Error> {
 /// # Errors
 /// Where standard output cannot be written.
 pub fn print_bytes(text: &[u8]) -> io::Result<()> {
-    match io::stdout().lock().write_all(text) {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }

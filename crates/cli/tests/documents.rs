@@ -91,6 +91,10 @@ fn what_cannot_be_written_is_a_failure_and_what_is_not_read_is_none() {
         &["status", "--json", &seed],
         &["status", "--prometheus", &seed],
         &["exec", &seed, "--rdb", "-"],
+        &["help"],
+        &["help", "reshard"],
+        &["--version"],
+        &["--cluster", "help"],
     ] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let told = program().args(args).stdout(full).output().unwrap();

@@ -258,6 +258,12 @@ fn what_is_not_as_it_was_saved_or_cannot_be_taken_is_refused_before_anything_cha
     refused("redis-7.0", &["redis-node-", "is missing"]);
     let manifest = folder.join("manifest.json");
     let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(&file, &whole).unwrap();
+    let mut twice: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let files = twice["files"].as_array_mut().unwrap();
+    files.push(files[0].clone());
+    fs::write(&manifest, twice.to_string()).unwrap();
+    refused("redis-7.0", &["manifest.json: it names", "twice"]);
     fs::write(&manifest, &text[..text.len() / 2]).unwrap();
     refused("redis-7.0", &["manifest.json: EOF"]);
 

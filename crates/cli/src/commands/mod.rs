@@ -38,7 +38,7 @@ use redistrib_ops::{Cluster, Context, Endpoint, Settings};
 use crate::args::{ChangeArgs, MigrationArgs, ReportArgs, UsageError, Verb, WorkArgs};
 use crate::escape::Escaped;
 use crate::interrupt::Interrupts;
-use crate::output::{Output, tell_error, unwritten};
+use crate::output::{Output, print_bytes, tell_error, unwritten};
 use crate::prompt::Prompt;
 use crate::render;
 use crate::report::Reporter;
@@ -74,12 +74,21 @@ impl From<Outcome> for ExitCode {
 pub fn tell_usage(usage: &UsageError) -> ExitCode {
     let text = usage.text();
     if usage.was_asked_for() {
-        // As everywhere: nobody reading is no failure.
-        let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
-        return Outcome::Done.into();
+        return match print_bytes(text.as_bytes()) {
+            Ok(()) => Outcome::Done.into(),
+            Err(error) => {
+                tell_unwritten(&error);
+                Outcome::Failed.into()
+            }
+        };
     }
     text.lines().for_each(|line| tell_error(Escaped(secrets::without_uri_passwords(line))));
     Outcome::Misused.into()
+}
+
+/// Tells that whoever keeps the output has not all of it.
+fn tell_unwritten(error: &std::io::Error) {
+    tell_error(format_args!("[ERR] not all of this could be written: {error}"));
 }
 
 /// Does what the verb says, and prints the error if that fails.
@@ -138,7 +147,7 @@ pub fn run(verb: Verb) -> Outcome {
         }
         Ok(outcome) => match unwritten() {
             Some(error) => {
-                tell_error(format_args!("[ERR] not all of this could be written: {error}"));
+                tell_unwritten(error);
                 Outcome::Failed
             }
             None => outcome,

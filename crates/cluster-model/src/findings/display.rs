@@ -102,7 +102,8 @@ fn membership(finding: &Finding) -> Option<String> {
             format!("node {node} has not answered {} for {waited_ms} ms", Few(by))
         }
         Finding::BusLinkDown { node, by } => {
-            format!("{} has no bus link to node {node}", Few(by))
+            let has = if by.len() == 1 { "has" } else { "have" };
+            format!("{} {has} no bus link to node {node}", Few(by))
         }
         Finding::BusBacklog { node, by, bytes } => {
             format!("node {node} has not taken {bytes} bytes of the cluster bus from {}", Few(by))

@@ -432,6 +432,9 @@ fn the_bus_between_nodes_is_looked_at() {
     let mut cut = snapshot(&three_masters());
     seen(&mut cut, 0, 2).link_connected = false;
     assert_eq!(told(&cut, |_| String::new()), ["h:7001 has no bus link to node h:7003"]);
+    seen(&mut cut, 1, 2).link_connected = false;
+    let both = "h:7001, h:7002 have no bus link to node h:7003";
+    assert_eq!(told(&cut, |_| String::new()), [both]);
     let mut late = snapshot(&three_masters());
     set_awaited(&mut late, 1, 2, 998_900);
     let timeout = |_| "cluster-node-timeout=2000".to_owned();

@@ -1,6 +1,6 @@
 //! What a backup's folder says of itself: `manifest.json`, which is written last, so that without it nothing is finished.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -77,12 +77,19 @@ impl Manifest {
             return Err(bad(format!("a newer program has written it ({})", manifest.tool)).into());
         }
         // Whoever hands a folder over must not have us read from elsewhere.
-        let stray = manifest.files.iter().find(|saved| !is_bare_name(&saved.file));
-        match stray {
-            Some(saved) => Err(bad(format!("{:?} is no file of this folder", saved.file)).into()),
-            None if manifest.files.is_empty() => Err(bad("it names no file".into()).into()),
-            None => Ok(Some(manifest)),
+        let mut names = BTreeSet::new();
+        for saved in &manifest.files {
+            if !is_bare_name(&saved.file) {
+                return Err(bad(format!("{:?} is no file of this folder", saved.file)).into());
+            }
+            if !names.insert(&saved.file) {
+                return Err(bad(format!("it names {:?} twice", saved.file)).into());
+            }
         }
+        if manifest.files.is_empty() {
+            return Err(bad("it names no file".into()).into());
+        }
+        Ok(Some(manifest))
     }
 }
 
