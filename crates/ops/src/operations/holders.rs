@@ -26,15 +26,12 @@ pub(crate) fn count_keys(cluster: &mut Cluster, slots: &SlotSet) -> Result<KeyCo
             continue;
         }
         let owned = member.node().slots.clone();
-        let mut known = slots.union(&owned);
-        known.extend(member.node().importing.iter().map(|(slot, _)| *slot));
         let connection = member.connection()?;
         let info = info.unwrap_or_default();
         for (slot, count) in count_in(connection, slots, &info)? {
             counts.insert(id, slot, count);
         }
-        let seen: u64 = count_in(connection, &known, &info)?.into_iter().map(|(_, n)| n).sum();
-        if info.keys() > seen {
+        if may_hide_keys(connection)? {
             for (slot, count) in peek(cluster, id, &slots.difference(&owned))? {
                 counts.insert(id, slot, count.max(counts.get(id, slot)));
             }
@@ -59,7 +56,14 @@ fn count_in(node: &mut Connection, slots: &SlotSet, info: &ServerInfo) -> Result
     Ok(counts)
 }
 
-/// Redis since 8.4 does not report keys in slots that a node neither owns nor imports, though it keeps them. So the slots
+/// Redis since 8.4, which has this command, does not report keys in slots that a node neither owns nor imports, though it
+/// keeps them.
+fn may_hide_keys(node: &mut Connection) -> Result<bool> {
+    let reply = node.request(&commands::about_command("cluster|migration"))?;
+    Ok(reply.view().elements().next().is_some_and(|about| !about.is_empty()))
+}
+
+/// How many keys a node has in slots that it neither owns nor imports, where it may hide them: the slots
 /// are opened for the moment of one transaction, which no other client can see.
 fn peek(cluster: &mut Cluster, id: NodeId, slots: &SlotSet) -> Result<Vec<(Slot, u64)>> {
     let other = cluster.masters().map(Member::id).find(|other| *other != id);
