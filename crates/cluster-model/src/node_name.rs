@@ -52,6 +52,16 @@ impl NodeName {
     ///
     /// # Errors
     /// [`NodeNameError`] where it is none of them, and where it is several.
+    ///
+    /// ```
+    /// use redistrib_cluster_model::{NodeName, Topology};
+    /// let topology: Topology =
+    ///     "ae97e9700ef65e6ccf648c8a77a339cdfe7366c1 10.0.0.1:6379 myself,master - 0 0 0 connected\n".parse()?;
+    /// let nodes = || topology.iter().map(|node| (node, &node.address));
+    /// assert_eq!("6379".parse::<NodeName>()?.find(nodes())?.short(), "ae97e970");
+    /// assert!("6380".parse::<NodeName>()?.find(nodes()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn find<'a>(
         &self,
         nodes: impl IntoIterator<Item = (&'a Node, &'a Address)>,
