@@ -182,9 +182,10 @@ pub enum Event {
         pair: Pair,
         /// How many since the last such event.
         keys: u64,
-        /// Their bytes on the wire, as far as known.
+        /// About what they took in the source's memory, in bytes; with the atomic methods what the servers say they have sent; 0
+        /// where neither is known.
         bytes: u64,
-        /// How long the servers were held up by it.
+        /// How long the servers were held up by it; zero with the atomic methods, where nobody measures it.
         #[serde(rename = "hold_up_us", serialize_with = "as_micros")]
         hold_up: Duration,
     },
