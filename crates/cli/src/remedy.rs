@@ -84,6 +84,10 @@ pub fn remedy(error: &Error) -> Option<String> {
 pub fn for_lab(failure: &Failure) -> Option<&'static str> {
     Some(match failure {
         Failure::NoServer => "name one with --server or REDIS_TRIB_SERVER",
+        Failure::NotAProgram { .. } => {
+            "name a valkey-server or redis-server with --server or REDIS_TRIB_SERVER"
+        }
+        Failure::Other(Error::Name(_)) => "`redis-trib lab status` lists the lab's servers",
         Failure::NotALab { .. } => "`redis-trib lab up` makes one, --dir names another folder",
         Failure::FolderExists { .. } => "choose another --dir or --port",
         Failure::PortsTaken(_) => "choose others with --port",
@@ -207,6 +211,9 @@ fn for_members(error: &MembershipError) -> Option<String> {
             return failures.iter().find_map(remedy);
         }
         MembershipError::IsReplica { .. } => "`redis-trib del-node` does",
+        MembershipError::NothingToReplace { new, .. } => {
+            return Some(format!("`redis-trib list {new}` shows its cluster"));
+        }
         MembershipError::OwnsSlots { .. } => "--drain moves them away first",
         MembershipError::LastMaster(_) => "see `redis-trib shutdown`",
         MembershipError::SilentMaster { .. } => {
@@ -232,6 +239,7 @@ fn for_copies(error: &CopyError) -> Option<&'static str> {
 
 fn for_backups(error: &BackupError) -> Option<&'static str> {
     Some(match error {
+        BackupError::NoServer(_) => "name a server program with --server or REDIS_TRIB_SERVER",
         BackupError::NotLoaded { .. } => {
             "if the file is whole, name a server program of the family and at least the version that has written it, with --server"
         }
@@ -287,6 +295,9 @@ fn for_refusal(reply: &[u8]) -> Option<&'static str> {
             "check the user name and the password"
         }
         Refusal::WrongPassword => "check the password",
+        Refusal::NoPasswordSet => {
+            "the server asks for no password: leave -a and --askpass out, and REDISCLI_AUTH unset"
+        }
         Refusal::NotPermitted => {
             "the user's ACL lacks this command; ask for it or use another user"
         }

@@ -81,7 +81,10 @@ fn what_stands_in_the_way_is_named() {
     let text = format!("port {taken} is taken");
     place.up(&[]).expect(1).complains(&[&text, "nothing was started", "--port"]);
     place.up(&["--nodes", "5", "--replicas", "1"]).expect(1).complains(&["at least 6 nodes"]);
-    place.lab("up", &["--server", "/no/such/server"]).expect(1).complains(&["/no/such/server"]);
+    place
+        .lab("up", &["--server", "/no/such/server"])
+        .expect(1)
+        .complains(&["/no/such/server", "--server"]);
     place.lab("down", &[]).expect(1).complains(&["there is no lab in", "lab up"]);
     assert!(!place.folder.path().join("lab").exists());
 }
@@ -126,7 +129,10 @@ fn single_servers_come_end_pause_and_go_on() {
     assert_eq!((&told[0]["state"], &told[1]["state"]), (&"down".into(), &"down".into()));
     place.lab("kill", &[&port]).expect(0).shows(&["was not running"]);
     place.lab("start", &[&port]).expect(0).shows(&["Starting ", &format!("[OK] {second} is up\n")]);
-    place.lab("kill", &[&port, "nobody"]).expect(1).complains(&["no node is called nobody"]);
+    place
+        .lab("kill", &[&port, "nobody"])
+        .expect(1)
+        .complains(&["no node is called nobody", "`redis-trib lab status` lists"]);
     place.lab("status", &[]).expect(1).shows(&[&format!("{second} up")]);
     place.lab("kill", &["127.0.0.1"]).expect(1).complains(&[&seed, &second]);
     place.lab("kill", &[]).expect(2);

@@ -51,6 +51,9 @@ on_each_test_server! {
         let follow = |node: &&Value| node["master"] == now["id"];
         assert_eq!(told["nodes"].as_array().unwrap().iter().filter(follow).count(), 1);
         becomes_well(seed);
+        // Said once more, it is not the new one that should leave its cluster.
+        let again = trib(&["replace", old, &new]).expect(1);
+        again.complains(&["has taken the place already", &format!("`redis-trib list {new}`")]);
 
         // And back, by way of another node; the new one stays.
         trib(&["replace", seed, old, &new, "--keep"]).expect(0).shows(&[

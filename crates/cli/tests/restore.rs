@@ -247,6 +247,8 @@ fn what_is_not_as_it_was_saved_or_cannot_be_taken_is_refused_before_anything_cha
         "redis-6.2",
         &["does not load", "redis-node-", "RDB format version", "written by Redis 7.0", "--server"],
     );
+    let line = ["restore", folder.to_str().unwrap(), &node, "--server", "/no/such/server"];
+    trib(&line).expect(1).complains(&["/no/such/server is no program", "REDIS_TRIB_SERVER"]);
     let whole = fs::read(&file).unwrap();
     let mut altered = whole.clone();
     altered[whole.len() / 2] ^= 1;

@@ -73,7 +73,7 @@ fn tell_people(error: &anyhow::Error, text: &str, json: bool) {
 fn describe(error: &anyhow::Error) -> String {
     // Our own errors name their causes themselves.
     let known = match error.downcast_ref() {
-        Some(Failure::Other(known)) => Some(known),
+        Some(Failure::Other(known)) if !matches!(known, Error::Name(_)) => Some(known),
         Some(failure) => return remedy::with(failure, remedy::for_lab(failure)),
         None => error.downcast_ref::<Error>(),
     };

@@ -43,6 +43,8 @@ pub enum Refusal {
     PasswordNeeded,
     /// `WRONGPASS`, or the words of older servers for it.
     WrongPassword,
+    /// A password for a server that asks for none.
+    NoPasswordSet,
     /// `NOPERM`: the user's ACL does not allow it.
     NotPermitted,
     /// `OOM`: the memory that the server may use is used.
@@ -125,6 +127,8 @@ impl Refusal {
             Self::NoCluster
         } else if has("invalid password") {
             Self::WrongPassword
+        } else if has("AUTH <password> called without any password") {
+            Self::NoPasswordSet
         } else {
             Self::Other
         }
@@ -170,6 +174,11 @@ mod tests {
             ),
             ("ERR This instance has cluster support disabled", Refusal::NoCluster),
             ("ERR invalid password", Refusal::WrongPassword),
+            (
+                "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+                 configuration is correct?",
+                Refusal::NoPasswordSet,
+            ),
             ("OOM command not allowed when used memory > 'maxmemory'.", Refusal::OutOfMemory),
             (
                 "EXECABORT Transaction discarded because of: NOPERM this user has no permissions to run the 'exec' command",

@@ -93,7 +93,7 @@ impl Replacement {
     ///
     /// # Errors
     /// [`Error::NoSuchNode`]; why the old node cannot be reached; [`MembershipError::ReplacesItself`] for a node that is to take its own
-    /// place; [`Error::Unfit`] for a new node that cannot carry what the old one has; those of
+    /// place, and [`MembershipError::NothingToReplace`] where it has been done; [`Error::Unfit`] for a new node that cannot carry what the old one has; those of
     /// [`Connection::open`](crate::Connection::open).
     fn plan(cluster: &mut Cluster, old: NodeId, new: &Endpoint, keep: bool) -> Result<Self> {
         let member = cluster.member_mut(old)?;
@@ -104,6 +104,11 @@ impl Replacement {
         let mut candidate = Candidate::look(new, cluster.settings())?;
         if candidate.node.id == old.id {
             return Err(MembershipError::ReplacesItself(new.clone()).into());
+        }
+        let is_alone = cluster.members().len() == 1 && slots.is_empty();
+        if is_alone && !candidate.is_alone() {
+            let (old, new) = (cluster.seed().clone(), new.clone());
+            return Err(MembershipError::NothingToReplace { old, new }.into());
         }
         let follows = match master {
             Some(master) if master == candidate.node.id => None,

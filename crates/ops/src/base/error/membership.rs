@@ -55,6 +55,17 @@ pub enum MembershipError {
     /// A node that is to take its own place.
     #[error("{0} is the node that is to be replaced: name another one")]
     ReplacesItself(Endpoint),
+    /// An old node that is in no cluster and owns nothing, and a new one that is a member of one, as both are after a replacement.
+    #[error(
+        "{old} is in no cluster and owns no slots, and {new} is a member of a cluster: it has taken the place already, or the \
+         old node is another one"
+    )]
+    NothingToReplace {
+        /// The old node.
+        old: Endpoint,
+        /// The new one.
+        new: Endpoint,
+    },
     /// Another server than the one that has the id in the cluster.
     #[error("{node} has the id {id}, which a node of the cluster has already")]
     IdTaken {
