@@ -273,6 +273,7 @@ fn who_logs_in_is_named_in_the_file_and_their_password_is_elsewhere() {
         ground.declare("file.toml", &format!("[credentials]\npassword-file = \"{path}\""), 1.0)
     };
     trib(&["plan", &file(&secret)]).expect(0).shows(&["Nothing to do"]);
+    trib(&["plan", "none.toml"]).expect(1).complains(&["none.toml: ", "`redis-trib export "]);
     trib(&["plan", &file("/dev/zero")]).expect(1).complains(&["/dev/zero", "too many"]);
     let saved = ground.path("saved.plan").display().to_string();
     trib(&["plan", &file(&secret), "--out", &saved]).expect(0);

@@ -365,6 +365,7 @@ fn dead_nodes_that_nobody_would_miss_are_forgotten_at_once() {
     let nodes = addresses(&lab);
     let seed = &nodes[0];
     trib(&["forget-failed", seed]).expect(0).shows(&["[OK] 0 dead nodes"]);
+    trib(&["forget-failed", seed, "--dry-run"]).expect(0).shows(&["nothing to do"]);
     let list = trib(&["list", seed]).expect(0).stdout;
     let is_replica = |node: &&String| {
         list.lines().any(|it| it.contains(&***node) && it.trim_start().starts_with("S "))

@@ -13,7 +13,7 @@ pub struct CallArgs {
     /// Which cluster.
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// The command and its arguments
+    /// The command and its arguments; options stand before it
     #[arg(
         value_name = "COMMAND",
         required = true,

@@ -100,7 +100,7 @@ pub struct NodeForArgs {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = crate::render::fleet_rules())]
 pub struct FleetExecArgs {
-    /// The command and its arguments
+    /// The command and its arguments; options stand before it
     #[arg(
         value_name = "COMMAND",
         required = true,

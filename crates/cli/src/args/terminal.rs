@@ -107,7 +107,7 @@ pub struct ExecArgs {
     /// A server, or any node of a cluster; `HOST PORT` will do as well
     #[arg(value_name = "HOST:PORT", value_parser = endpoint)]
     pub node: Endpoint,
-    /// The command, or a script's keys, a comma and arguments
+    /// The command, or a script's keys, a comma and arguments; options stand before it
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<OsString>,
     /// On all masters of the cluster, each reply under its node's address

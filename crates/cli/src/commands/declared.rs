@@ -1,7 +1,7 @@
 //! `export`, `plan` and `apply`: a cluster that a file declares.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -80,7 +80,12 @@ struct Input {
 impl Input {
     fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.display();
-        let text = read_text(path, LARGEST_FILE).with_context(|| name.to_string())?;
+        let text = read_text(path, LARGEST_FILE).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                anyhow::anyhow!("{name}: {error}; `redis-trib export HOST:PORT >{name}` writes one")
+            }
+            _ => anyhow::anyhow!("{name}: {error}"),
+        })?;
         if text.starts_with('{') {
             let saved = saved_plan(&text).with_context(|| format!("{name} is no saved plan"))?;
             return Ok(Self { declared: saved.declared.clone(), saved: Some(saved) });

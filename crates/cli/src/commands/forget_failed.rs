@@ -31,6 +31,9 @@ pub(super) fn forget_failed(args: &ClusterArgs) -> anyhow::Result<Outcome> {
         };
         output.lines(plan.staying.iter().map(stays));
         if session.dry_run {
+            if plan.leaving.is_empty() && plan.staying.is_empty() {
+                output.line("No node has failed: nothing to do.");
+            }
             output.document(&ForgottenDocument { event: "plan", plan });
             return Ok(ControlFlow::Break(Outcome::Done));
         }
