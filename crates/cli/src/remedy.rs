@@ -112,6 +112,7 @@ pub fn tie(tie: &Tie) -> &'static str {
     match tie {
         Tie::Slots(_) => "`redis-trib fix` and `redis-trib rescue`",
         Tie::Replica(_) => "`redis-trib del-node`",
+        Tie::Trust(_) => "`redis-trib check`, and try again where it has just died",
     }
 }
 
@@ -213,6 +214,11 @@ fn for_members(error: &MembershipError) -> Option<String> {
         MembershipError::IsReplica { .. } => "`redis-trib del-node` does",
         MembershipError::NothingToReplace { new, .. } => {
             return Some(format!("`redis-trib list {new}` shows its cluster"));
+        }
+        MembershipError::SilentOld { .. } => {
+            "start it again; if it is gone for good, name another node of its cluster to `redis-trib fix \
+             --fix-with-unreachable-masters` where it owns slots, to `redis-trib forget-failed`, and then to \
+             `redis-trib add-node --replica` with the new one"
         }
         MembershipError::OwnsSlots { .. } => "--drain moves them away first",
         MembershipError::LastMaster(_) => "see `redis-trib shutdown`",

@@ -115,4 +115,11 @@ fn a_node_that_cannot_carry_it_is_refused() {
     for stranger in [&new, &aged] {
         assert_eq!(node(&old, stranger), Value::Null, "{stranger}");
     }
+
+    // A node that has died has no data to give: it is said what brings the new one in then.
+    lab.kill(0);
+    for line in [&["replace", &old, &new][..], &["replace", &other, &new, &old]] {
+        let needed = format!("{old} cannot be replaced, since the data come from it");
+        trib(line).expect(1).complains(&[&needed, "forget-failed", "add-node"]);
+    }
 }

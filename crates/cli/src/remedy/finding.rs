@@ -74,6 +74,9 @@ fn for_slots(finding: &Finding) -> Option<String> {
 /// What nodes know of each other, and what the cluster bus delivers.
 fn for_membership(finding: &Finding) -> Option<String> {
     Some(match finding {
+        Finding::Failed { node, .. } => format!(
+            "if {node} is gone for good, `redis-trib forget-failed` takes it out, once others own its slots"
+        ),
         Finding::Suspected { node, .. } => {
             format!("see whether the bus port of {node} can be reached from the nodes that say so")
         }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::{Serialize, Serializer};
 
-use crate::{Node, NodeId, NodeView, Snapshot};
+use crate::{Node, NodeId, NodeView, SharedTopology, Snapshot};
 
 /// What becomes of the dead nodes of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +22,8 @@ pub enum Tie {
     Slots(usize),
     /// A living replica that follows it.
     Replica(NodeId),
+    /// A node that does not take it for failed.
+    Trust(NodeId),
 }
 
 impl Display for Tie {
@@ -29,6 +31,7 @@ impl Display for Tie {
         match self {
             Tie::Slots(slots) => write!(f, "it owns {slots} slots"),
             Tie::Replica(replica) => write!(f, "replica {replica} follows it"),
+            Tie::Trust(by) => write!(f, "node {by} does not take it for failed"),
         }
     }
 }
@@ -39,11 +42,12 @@ impl Serialize for Tie {
     }
 }
 
-/// Finds the nodes that do not answer and that every node that does takes for failed, or has no address of. One that owns
-/// slots stays: forgotten, its slots would have no owner. So does one that a living replica follows.
+/// Finds the nodes that do not answer. One that every node that does takes for failed, or has no address of, leaves, unless it
+/// owns slots, which would have no owner then, or a living replica follows it.
 pub fn plan_forget_failed(snapshot: &Snapshot) -> ForgetPlan {
     let mut plan = ForgetPlan::default();
-    for node in snapshot.nodes().into_iter().filter(|node| is_dead(snapshot, node)) {
+    let is_silent = |node: &&Node| snapshot.view(node.id).is_none_or(|it| it.answer.is_err());
+    for node in snapshot.nodes().into_iter().filter(is_silent) {
         match tie(snapshot, node.id) {
             None => plan.leaving.push(node.id),
             Some(tie) => plan.staying.push((node.id, tie)),
@@ -52,16 +56,14 @@ pub fn plan_forget_failed(snapshot: &Snapshot) -> ForgetPlan {
     plan
 }
 
-fn is_dead(snapshot: &Snapshot, node: &Node) -> bool {
-    let gone = |seen: &Node| seen.flags.is_failed() || seen.flags.is_without_address();
-    let mut views = snapshot.views.iter().filter_map(NodeView::topology);
-    snapshot.view(node.id).is_none_or(|view| view.answer.is_err())
-        && views.all(|view| view.node(node.id).is_none_or(gone))
-}
-
 fn tie(snapshot: &Snapshot, id: NodeId) -> Option<Tie> {
-    let views = snapshot.views.iter().filter_map(NodeView::topology);
-    let slots = views.filter_map(|view| view.node(id)).map(|node| node.slots.len()).max();
+    let views = || snapshot.views.iter().filter_map(NodeView::topology);
+    let gone = |seen: &Node| seen.flags.is_failed() || seen.flags.is_without_address();
+    let trusts = |view: &&SharedTopology| view.node(id).is_some_and(|seen| !gone(seen));
+    if let Some(view) = views().find(trusts) {
+        return view.myself().map(|by| Tie::Trust(by.id));
+    }
+    let slots = views().filter_map(|view| view.node(id)).map(|node| node.slots.len()).max();
     if let Some(slots @ 1..) = slots {
         return Some(Tie::Slots(slots));
     }
@@ -109,7 +111,7 @@ mod tests {
             &[&[b][..], &others, &half[1..]].concat(),
         ]));
         assert_eq!(plan.leaving, ['c', 'e', 'f'].map(id));
-        let replica = Tie::Replica(id('b'));
-        assert_eq!(plan.staying, [(id('d'), Tie::Slots(1)), (id('9'), replica)]);
+        let stay = [('d', Tie::Slots(1)), ('8', Tie::Trust(id('a'))), ('9', Tie::Replica(id('b')))];
+        assert_eq!(plan.staying, stay.map(|(node, tie)| (id(node), tie)));
     }
 }

@@ -68,7 +68,11 @@ impl Operation for Replace {
     type Report = Replaced;
 
     fn discover(&self, settings: &Settings) -> Result<Cluster> {
-        Cluster::discover(&self.seed, settings)
+        let found = Cluster::discover(&self.seed, settings);
+        match self.which {
+            Some(_) => found,
+            None => found.map_err(|why| silent(&self.seed, why)),
+        }
     }
 
     fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Replacement> {
@@ -92,15 +96,17 @@ impl Replacement {
     /// interrupted, what is left to do is planned.
     ///
     /// # Errors
-    /// [`Error::NoSuchNode`]; why the old node cannot be reached; [`MembershipError::ReplacesItself`] for a node that is to take its own
-    /// place, and [`MembershipError::NothingToReplace`] where it has been done; [`Error::Unfit`] for a new node that cannot carry what the old one has; those of
-    /// [`Connection::open`](crate::Connection::open).
+    /// [`Error::NoSuchNode`]; [`MembershipError::SilentOld`] for an old node that cannot be reached;
+    /// [`MembershipError::ReplacesItself`] for a node that is to take its own place, and
+    /// [`MembershipError::NothingToReplace`] where it has been done; [`Error::Unfit`] for a new node that cannot carry what
+    /// the old one has; those of [`Connection::open`](crate::Connection::open).
     fn plan(cluster: &mut Cluster, old: NodeId, new: &Endpoint, keep: bool) -> Result<Self> {
         let member = cluster.member_mut(old)?;
-        member.connection()?;
+        let endpoint = member.endpoint().clone();
+        member.connection().map_err(|why| silent(&endpoint, why))?;
         let node = member.node();
         let (slots, master) = (node.slots.clone(), node.master);
-        let old = Named { id: old, address: member.endpoint().to_string() };
+        let old = Named { id: old, address: endpoint.to_string() };
         let mut candidate = Candidate::look(new, cluster.settings())?;
         if candidate.node.id == old.id {
             return Err(MembershipError::ReplacesItself(new.clone()).into());
@@ -189,4 +195,12 @@ impl Replacement {
 fn look_again(cluster: &mut Cluster) -> Result<()> {
     *cluster = Cluster::discover(&cluster.seed().clone(), &cluster.settings().clone())?;
     Ok(())
+}
+
+/// Returns that the old node is needed, where it cannot be reached.
+fn silent(old: &Endpoint, why: Error) -> Error {
+    if !why.is_unreachable() {
+        return why;
+    }
+    MembershipError::SilentOld { old: old.clone(), why: Box::new(why) }.into()
 }

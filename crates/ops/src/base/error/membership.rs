@@ -66,6 +66,14 @@ pub enum MembershipError {
         /// The new one.
         new: Endpoint,
     },
+    /// An old node that cannot give its data to the one that is to take its place.
+    #[error("{old} cannot be replaced, since the data come from it: {why}")]
+    SilentOld {
+        /// The old node.
+        old: Endpoint,
+        /// Why there is no connection to it.
+        why: Box<Error>,
+    },
     /// Another server than the one that has the id in the cluster.
     #[error("{node} has the id {id}, which a node of the cluster has already")]
     IdTaken {
