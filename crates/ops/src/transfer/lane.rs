@@ -77,7 +77,7 @@ impl<'a> Lane<'a> {
     }
 
     /// Writes entries, handles those that the target had already, and removes what has arrived where that
-    /// is wanted. Answers with keys that have to be looked at again.
+    /// is wanted. Returns the keys that have to be looked at again.
     fn deliver(&mut self, entries: &[Entry]) -> Result<Vec<Bytes>> {
         let options = self.job.options;
         let stop = || self.job.stops_now();

@@ -14,9 +14,11 @@ use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Context, Endpoint};
 
-/// How long the nodes may take to know each other at least, and how much longer for each of them.
+/// How long the nodes may get no closer to knowing each other at least, and how much longer for each of them.
 const LEAST_JOIN_TIME: Duration = Duration::from_secs(20);
 const JOIN_TIME_PER_NODE: Duration = Duration::from_millis(500);
+/// How many of these times they may take in all: busy machines are slow, and get there.
+const LONGEST_JOIN: u32 = 6;
 
 /// What is not as it should be yet.
 #[derive(Debug)]
@@ -28,27 +30,34 @@ pub(super) struct Amiss {
 }
 
 impl Candidates {
-    /// Waits until `look` finds nothing wrong. Servers drop a handshake that crosses another, so the nodes that it names
-    /// introduce themselves again from time to time.
+    /// Waits until `look` finds nothing wrong, for as long as what is wrong gets less. Servers drop a handshake that crosses
+    /// another, so the nodes that it names introduce themselves again from time to time.
     pub(super) fn settle(
         &mut self,
         context: Context<'_>,
         mut look: impl FnMut(&mut Self) -> Result<Option<Amiss>>,
     ) -> Result<()> {
-        let deadline = self.join_deadline()?;
+        let patience = self.join_patience()?;
         let mut introduced = Instant::now();
-        until_settled(deadline, context.cancel, || {
-            let Some(amiss) = look(self)? else { return Ok(None) };
+        let (mut least, mut progress) = (usize::MAX, Instant::now());
+        until_settled(LONGEST_JOIN * patience, context.cancel, || {
+            let Some(Amiss { what, meetings }) = look(self)? else { return Ok(None) };
+            let left = meetings.iter().map(Vec::len).sum();
+            if left < least {
+                (least, progress) = (left, Instant::now());
+            } else if progress.elapsed() >= patience {
+                return Err(Error::NotSettled { what, after: patience });
+            }
             if introduced.elapsed() >= REPEAT_INTRODUCTION {
-                self.introduce(&amiss.meetings)?;
+                self.introduce(&meetings)?;
                 introduced = Instant::now();
             }
-            Ok(Some(amiss.what))
+            Ok(Some(what))
         })
     }
 
-    /// How long the nodes may take to know each other. What an interrupted run has begun may take a node timeout to end.
-    fn join_deadline(&mut self) -> Result<Duration> {
+    /// How long the nodes may get no closer. What an interrupted run has begun may take a node timeout to end.
+    fn join_patience(&mut self) -> Result<Duration> {
         let ask = commands::setting("cluster-node-timeout");
         let told = self.each(|_, candidate| {
             // A server that does not know it answers with an error, which has no elements.
