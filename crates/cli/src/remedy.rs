@@ -317,6 +317,7 @@ fn for_refusal(reply: &[u8]) -> Option<&'static str> {
         Refusal::TooFewReplicas => {
             "no replica of the node acknowledged the change in time: see whether its replicas are up and in sync"
         }
+        Refusal::NotAMaster => "a failover has made the node a replica: its master has its slots now",
         _ => return None,
     })
 }
@@ -329,6 +330,9 @@ fn for_refusal_of_target(refusal: Refusal) -> Option<&'static str> {
             "the target has fewer good replicas than its min-replicas-to-write: bring them back, or lower that"
         }
         Refusal::ReadOnly => "the target is a replica by now: choose its master",
+        Refusal::Moved => {
+            "the target takes no keys of that slot any more: a failover has made it a replica, or someone has closed the slot there"
+        }
         Refusal::CannotSave => {
             "the target cannot save its data and takes no writes: see its log and its disk"
         }

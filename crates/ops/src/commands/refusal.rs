@@ -65,6 +65,8 @@ pub enum Refusal {
     UnknownNode,
     /// A replica has no link to its master on the cluster's bus, or takes it for dead.
     MasterUnseen,
+    /// The node is a replica, and slots belong to masters.
+    NotAMaster,
     /// The server is not in cluster mode.
     NoCluster,
     /// Anything else.
@@ -123,6 +125,8 @@ impl Refusal {
             Self::UnknownNode
         } else if has("Master is down or failed") {
             Self::MasterUnseen
+        } else if has("SETSLOT only with masters") {
+            Self::NotAMaster
         } else if has("cluster support disabled") {
             Self::NoCluster
         } else if has("invalid password") {
@@ -172,6 +176,7 @@ mod tests {
                 "ERR Master is down or failed, please use CLUSTER FAILOVER FORCE",
                 Refusal::MasterUnseen,
             ),
+            ("ERR Please use SETSLOT only with masters.", Refusal::NotAMaster),
             ("ERR This instance has cluster support disabled", Refusal::NoCluster),
             ("ERR invalid password", Refusal::WrongPassword),
             (
