@@ -317,7 +317,9 @@ fn for_refusal(reply: &[u8]) -> Option<&'static str> {
         Refusal::TooFewReplicas => {
             "no replica of the node acknowledged the change in time: see whether its replicas are up and in sync"
         }
-        Refusal::NotAMaster => "a failover has made the node a replica: its master has its slots now",
+        Refusal::NotAMaster => {
+            "a failover has made the source or the target a replica: name its master"
+        }
         _ => return None,
     })
 }

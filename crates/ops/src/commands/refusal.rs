@@ -65,7 +65,7 @@ pub enum Refusal {
     UnknownNode,
     /// A replica has no link to its master on the cluster's bus, or takes it for dead.
     MasterUnseen,
-    /// The node is a replica, and slots belong to masters.
+    /// The node, or the one that the command names, is a replica, and slots belong to masters.
     NotAMaster,
     /// The server is not in cluster mode.
     NoCluster,
@@ -125,7 +125,7 @@ impl Refusal {
             Self::UnknownNode
         } else if has("Master is down or failed") {
             Self::MasterUnseen
-        } else if has("SETSLOT only with masters") {
+        } else if has("SETSLOT only with masters") || has("Target node is not a master") {
             Self::NotAMaster
         } else if has("cluster support disabled") {
             Self::NoCluster
@@ -177,6 +177,7 @@ mod tests {
                 Refusal::MasterUnseen,
             ),
             ("ERR Please use SETSLOT only with masters.", Refusal::NotAMaster),
+            ("ERR Target node is not a master", Refusal::NotAMaster),
             ("ERR This instance has cluster support disabled", Refusal::NoCluster),
             ("ERR invalid password", Refusal::WrongPassword),
             (
