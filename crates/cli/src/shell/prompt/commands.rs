@@ -7,6 +7,7 @@ use redistrib_ops::resp::{Command, View};
 use serde::{Deserialize, Serialize};
 
 use super::syntax::{self, Argument};
+use crate::shell::options::Peer;
 
 /// What there is to say about one command, or a subcommand with its parent's name before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,22 +24,27 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Commands(Vec<Entry>);
 
-/// What Redis 8.6 and, for the commands that it alone has, Valkey 9.1 say of their commands, an entry a line. Written
-/// by the test beside this, which tells when a server says otherwise.
-const TABLE: &str = include_str!("commands.jsonl");
+/// What Redis 8.6 says of its commands, an entry a line. Written by the test beside this, which tells when a server says
+/// otherwise.
+const OF_REDIS: &str = include_str!("commands.jsonl");
+
+/// What Valkey 9.1 says of the commands that it alone has, and of those of which it says something else.
+const OF_VALKEY: &str = include_str!("commands-valkey.jsonl");
 
 impl Commands {
     /// Asks by COMMAND DOCS (servers from 7.0), else by COMMAND, which gives names alone: what there is to say
     /// of these comes from the table, and all of it where a server refuses both.
-    pub(super) fn load(link: &mut Connection) -> Self {
+    pub(super) fn load(link: &mut Connection, peer: Peer) -> Self {
         if let Some(documented) = Self::documented(link) {
             return documented;
         }
-        let Ok(reply) = link.call(&Command::new("COMMAND")) else { return Self::from_table() };
+        let Ok(reply) = link.call(&Command::new("COMMAND")) else {
+            return Self::from_table(peer);
+        };
         let names = reply.view().elements().filter_map(|entry| entry.elements().next());
         let names: HashSet<String> =
             names.filter_map(|name| Some(name.as_str()?.to_uppercase())).collect();
-        Self::from_table().only(names)
+        Self::from_table(peer).only(names)
     }
 
     /// What the server documents, if it does.
@@ -51,10 +57,19 @@ impl Commands {
         Some(Self::new(entries))
     }
 
-    /// What can be said without a server.
-    pub(super) fn from_table() -> Self {
+    /// What can be said without a server: where Redis and Valkey say different things, those of the tool's own server.
+    pub(super) fn from_table(peer: Peer) -> Self {
+        let (own, other) = match peer {
+            Peer::RedisCli => (OF_REDIS, OF_VALKEY),
+            Peer::ValkeyCli => (OF_VALKEY, OF_REDIS),
+        };
         // The test beside this reads every line.
-        Self::new(TABLE.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+        let read = |line| serde_json::from_str(line).ok();
+        let mut entries: Vec<Entry> = own.lines().filter_map(read).collect();
+        let known: HashSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+        let more = other.lines().filter_map(read);
+        entries.extend(more.filter(|entry: &Entry| !known.contains(&entry.name)));
+        Self::new(entries)
     }
 
     /// Only the commands of these names, their subcommands, and names alone for those that nothing is known of.
@@ -135,28 +150,52 @@ mod tests {
         Commands::documented(&mut link).unwrap().0
     }
 
+    fn lines<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
+        entries.into_iter().fold(String::new(), |mut lines, entry| {
+            writeln!(lines, "{}", serde_json::to_string(entry).unwrap()).unwrap();
+            lines
+        })
+    }
+
     /// Where it fails because a server has been replaced by a newer one, the file it names is the new table.
     #[test]
-    fn the_table_is_what_servers_say() {
-        let mut entries = documented_by("redis-8.6");
-        let known: HashSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
-        let of_valkey = documented_by("valkey-9.1").into_iter();
-        entries.extend(of_valkey.filter(|entry| !known.contains(&entry.name)));
-        let mut table = String::new();
-        for entry in Commands::new(entries).iter() {
-            writeln!(table, "{}", serde_json::to_string(entry).unwrap()).unwrap();
+    fn the_tables_are_what_servers_say() {
+        let of_redis = documented_by("redis-8.6");
+        let of_valkey = documented_by("valkey-9.1");
+        let otherwise = of_valkey.iter().filter(|entry| !of_redis.contains(entry));
+        for (said, table, file) in [
+            (lines(&of_redis), OF_REDIS, "commands.jsonl"),
+            (lines(otherwise), OF_VALKEY, "commands-valkey.jsonl"),
+        ] {
+            if said != table {
+                let new = format!("{}/../../target/{file}", env!("CARGO_MANIFEST_DIR"));
+                std::fs::write(&new, &said).unwrap();
+                panic!("the servers say otherwise: put {new} in the place of {file}");
+            }
         }
-        if table != TABLE {
-            let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/commands.jsonl");
-            std::fs::write(file, &table).unwrap();
-            panic!("the servers say otherwise: put {file} in the place of commands.jsonl");
+    }
+
+    /// As valkey-cli, people see what Valkey's SET takes, not Redis's; commands of the other are still known.
+    #[test]
+    fn without_a_server_the_tools_own_one_counts() {
+        for (peer, condition) in [
+            (Peer::RedisCli, "[NX|XX|IFEQ ifeq-value|"),
+            (Peer::ValkeyCli, "[NX|XX|IFEQ comparison-value]"),
+        ] {
+            let commands = Commands::from_table(peer);
+            let (set, _) = commands.find(&["set".into()]).unwrap();
+            let arguments = syntax::written(&set.arguments);
+            assert!(arguments.contains(condition), "{peer:?}: {arguments}");
+            for name in ["VADD", "CLUSTER MIGRATESLOTS"] {
+                assert_eq!(commands.beginning(name).count(), 1, "{peer:?}: {name}");
+            }
         }
     }
 
     #[test]
     fn of_a_server_without_documentation_its_own_names_count() {
         let names = ["CLUSTER", "NOSUCH"].map(str::to_owned).into_iter().collect();
-        let commands = Commands::from_table().only(names);
+        let commands = Commands::from_table(Peer::RedisCli).only(names);
         assert!(commands.find(&["cluster".into(), "slots".into()]).unwrap().1 == 2);
         assert!(commands.find(&["nosuch".into()]).is_some());
         assert!(commands.find(&["get".into()]).is_none());

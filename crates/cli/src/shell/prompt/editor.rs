@@ -208,7 +208,7 @@ mod tests {
             ("nosuch x", 8, &[]),
             ("", 0, &[]),
         ] {
-            let (at, names) = complete(&Commands::from_table(), typed);
+            let (at, names) = complete(&Commands::from_table(Peer::RedisCli), typed);
             assert_eq!(
                 (at, names),
                 (from, expected.iter().map(|s| (*s).to_owned()).collect()),

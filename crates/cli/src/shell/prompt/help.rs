@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn help_has_the_colours_of_redis_cli_where_colours_are_wanted() {
-        let commands = Commands::from_table();
+        let commands = Commands::from_table(Peer::RedisCli);
         let entry = commands.iter().find(|entry| entry.name == "GET").unwrap();
         let written = |style| {
             let mut out = Vec::new();

@@ -60,11 +60,12 @@ pub(super) fn compare(commands: &Commands, file: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::options::Peer;
 
     /// As redis-cli 8 hints, whose own suite has these and more.
     #[test]
     fn what_is_used_up_goes() {
-        let commands = Commands::from_table();
+        let commands = Commands::from_table(Peer::RedisCli);
         for (typed, expected) in [
             ("get", None),
             ("get ", Some("key")),

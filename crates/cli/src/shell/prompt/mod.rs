@@ -246,6 +246,7 @@ impl<'a> Prompt<'a> {
 
     /// What the server says of its commands, or the table where there is none.
     fn load_commands(&mut self) -> Commands {
+        let peer = self.options.peer;
         if self.debugger.is_on() {
             return Commands::none();
         }
@@ -254,11 +255,11 @@ impl<'a> Prompt<'a> {
                 // A server that is asked for nothing but help must not hold the prompt up.
                 let usual = link.timeout();
                 link.set_timeout(HELP_PATIENCE);
-                let commands = Commands::load(link);
+                let commands = Commands::load(link, peer);
                 link.set_timeout(usual);
                 commands
             }
-            Err(_) => Commands::from_table(),
+            Err(_) => Commands::from_table(peer),
         }
     }
 
