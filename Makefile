@@ -45,7 +45,7 @@ servers: ## Fetch the test servers into target/servers (SERVERS="valkey-9.1 …"
 shells: ## Fetch the shells whose completions are tested into target/shells
 	@scripts/shells.sh
 
-peers: ## Run redis-cli's own test suites with this program in its place (PEERS="cluster …" for some)
+peers: ## Run redis-cli's and valkey-cli's own test suites with this program (PEERS="valkey-9.1 redis-8.0/cluster …" for some)
 	cargo build --package redis-trib --bin redis-trib
 	@scripts/peers.sh $(PEERS)
 

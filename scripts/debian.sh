@@ -19,6 +19,16 @@ use_debian() {
     "${apt[@]}" update >"$work/log" 2>&1 || true
 }
 
+# unstable_source TYPE  the line of a list of sources (TYPE deb or deb-src) for Debian's unstable suite, from where the
+# machine's own packages come.
+unstable_source() {
+    local uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    uri=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list \
+        /etc/apt/sources.list.d/* 2>/dev/null | grep -m1 '/debian/*$') || true
+    [ -n "$uri" ] || die "no source of Debian's packages is known to apt-get here"
+    echo "$1 [signed-by=$keyring] $uri sid main"
+}
+
 # from_debian WORK APT-ARGUMENT...  lets that `apt` work in WORK, in the folder debs.
 from_debian() {
     local work=$1

@@ -91,15 +91,12 @@ fetch_debian() {
 unstable_libraries=(libc6 libstdc++6 libgcc-s1 libatomic1)
 unstable_client_libraries=(libssl3t64 libzstd1 zlib1g libsystemd0 liblzf1 libjemalloc2 libcap2 libhiredis1.1.0)
 
-# unpack_unstable WORK PACKAGE...  unpacks packages of the unstable suite, from where the machine's own come from.
+# unpack_unstable WORK PACKAGE...  unpacks packages of the unstable suite.
 unpack_unstable() {
-    local work=$1 uri keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    local work=$1
     shift
-    uri=$(sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\?\([^ ]*\) .*/\2/p' /etc/apt/sources.list \
-        /etc/apt/sources.list.d/* 2>/dev/null | grep -m1 '/debian/*$') || true
-    [ -n "$uri" ] || die "no source of Debian's packages is known to apt-get here"
     mkdir -p "$work"/tree/{bin,lib,libexec}
-    echo "deb [signed-by=$keyring] $uri sid main" >"$work/unstable.list"
+    unstable_source deb >"$work/unstable.list"
     unpack_debian "$work" "$work/unstable.list" "$@"
     cp -P "$work"/root/usr/lib/x86_64-linux-gnu/*.so* "$work/tree/lib/"
 }

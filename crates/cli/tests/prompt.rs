@@ -118,10 +118,13 @@ fn every_line_of_what_is_pasted_or_typed_ahead_is_a_command() {
 fn nothing_of_a_transaction_that_lost_its_connection_is_executed() {
     let (_lab, _folder, mut user, mut other, prompt) = at_the_prompt("");
     let in_transaction = prompt.replace("> ", "(TX)> ");
+    // What was not sent is not doubted.
+    let hung_up = format!("closed the connection ({})\r\n", prompt.trim_end_matches("> "));
     user.types("multi\r");
     user.is_asked(&in_transaction);
     say(&mut other, "client kill type normal skipme yes");
     user.types("set a 1\r");
+    user.sees(&hung_up);
     user.sees("The transaction is gone with its connection");
     // Typed ahead, for a transaction that is no more.
     user.types("set b 1\rexec\r");
@@ -133,6 +136,7 @@ fn nothing_of_a_transaction_that_lost_its_connection_is_executed() {
     user.is_asked(&prompt);
     say(&mut other, "client kill type normal skipme yes");
     user.types("multi\rset c 1\rexec\r");
+    user.sees(&hung_up);
     user.sees("The WATCH is gone with its connection");
     user.sees("ERR EXEC without MULTI");
     user.types("set d 1\r");
@@ -209,7 +213,7 @@ fn commands_are_taken_while_subscribed() {
         user.is_asked(&subscribed);
         say(&mut other, "client kill type pubsub");
         user.types("ping\r");
-        user.sees("closed the connection");
+        user.sees(&format!("closed the connection ({})\r\n", prompt.trim_end_matches("> ")));
         user.types("ping\r");
         user.sees("PONG");
         user.is_asked(&prompt);

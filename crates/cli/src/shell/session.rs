@@ -128,7 +128,7 @@ impl Session {
         let command = Command::from_args(words);
         let bound = self.state.is_bound();
         if !bound {
-            self.tell_hang_up(&command)?;
+            self.tell_hang_up()?;
             self.connect()?;
         }
         let mut reporter = Reporter::new(&self.printer, &self.state, self.talkative);
@@ -157,13 +157,12 @@ impl Session {
     }
 
     /// As in the peers, the first command after that fails instead of being executed on another connection.
-    fn tell_hang_up(&mut self, command: &Command) -> Result<(), Error> {
+    fn tell_hang_up(&mut self) -> Result<(), Error> {
         if !self.is_hung_up() {
             return Ok(());
         }
         self.client.disconnect();
-        let name = String::from_utf8_lossy(command.name()).into_owned();
-        Err(Error::Closed { node: self.client.endpoint().clone(), command: name })
+        Err(self.client.hung_up())
     }
 
     /// Sends a command and prints its reply; returns whether that was no error.

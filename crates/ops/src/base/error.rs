@@ -32,6 +32,9 @@ pub use tls::TlsSetupError;
 
 use super::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 
+/// What stands for a command where none was under way.
+pub(crate) const MESSAGE: &str = "(message)";
+
 /// The result of everything that may fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -115,7 +118,7 @@ pub enum Error {
     Closed {
         /// The peer.
         node: Endpoint,
-        /// What was asked, without secrets.
+        /// What was asked, without secrets; `(message)` where nothing was: see [`Error::was_idle`].
         command: String,
     },
     /// A node of a cluster that could not be reached before this, or not be talked to: why.
@@ -363,6 +366,12 @@ impl Error {
             Self::LeftOpen { source, .. } => source.is_conflict(),
             _ => false,
         }
+    }
+
+    /// Whether the connection ended while nothing was asked on it: then there is no command of which nobody knows
+    /// whether it was executed.
+    pub fn was_idle(&self) -> bool {
+        matches!(self, Self::Closed { command, .. } if command == MESSAGE)
     }
 
     /// Whether the peer could not be reached or went silent, as against answering something unwanted.

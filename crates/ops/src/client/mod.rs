@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use redistrib_resp::{Command, Kind, Reply};
 
 use crate::conn::describe;
-use crate::error::{Error, Result};
+use crate::error::{Error, MESSAGE, Result};
 use crate::{Cancel, Connection, Credentials, Endpoint, Settings, Stop};
 
 pub use insert::{Insertion, Tally, insert};
@@ -200,8 +200,13 @@ impl Client {
     pub fn poll(&mut self, wait: Duration) -> Result<Option<Reply>> {
         match self.links.get_mut(&self.at) {
             Some(link) => link.poll(wait),
-            None => Err(Error::Closed { node: self.at.clone(), command: "(message)".into() }),
+            None => Err(self.hung_up()),
         }
+    }
+
+    /// The error of a connection that ended before it was asked anything more ([`Error::was_idle`]).
+    pub fn hung_up(&self) -> Error {
+        Error::Closed { node: self.at.clone(), command: MESSAGE.into() }
     }
 
     /// Closes the connection to the current node.
@@ -224,15 +229,15 @@ impl Client {
     /// before, as those between MULTI and EXEC do.
     ///
     /// # Errors
-    /// [`Error::Closed`] where there is none, or the server has closed it; those of [`Client::request`].
+    /// [`Client::hung_up`] where there is none, or the server has closed it before; those of [`Client::request`].
     pub fn request_connected(
         &mut self,
         command: &Command,
         watcher: &mut dyn Watcher,
     ) -> Result<Reply> {
-        let closed = || Error::Closed { node: self.at.clone(), command: describe(command) };
-        let link = self.links.get_mut(&self.at).ok_or_else(closed)?;
-        link.send(std::slice::from_ref(command))?;
+        let hung_up = self.hung_up();
+        let link = self.links.get_mut(&self.at).and_then(|link| link.is_alive().then_some(link));
+        link.ok_or(hung_up)?.send(std::slice::from_ref(command))?;
         self.receive(command, watcher)
     }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use redistrib_resp::{Command, Decoder, Pipeline, Reply, View};
 
 use crate::Endpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, MESSAGE, Result};
 
 pub(crate) use describe::describe;
 pub use describe::without_secrets;
@@ -241,7 +241,7 @@ impl Connection {
     /// # Errors
     /// Those of [`Connection::request`], but for the timeout.
     pub fn poll(&mut self, wait: Duration) -> Result<Option<Reply>> {
-        self.receive_within(&Command::new("(message)"), wait)
+        self.receive_within(&Command::new(MESSAGE), wait)
     }
 
     /// Waits at most `wait` for the reply to `command`. Nothing in time is `None`, and the connection stays
@@ -354,7 +354,7 @@ impl Connection {
 
     /// Takes in what has arrived, and returns the number of bytes.
     fn take_in(&mut self) -> Result<usize> {
-        let what = Command::new("(message)");
+        let what = Command::new(MESSAGE);
         let taken = self
             .stream
             .set_nonblocking(true)
