@@ -1,4 +1,4 @@
-//! Large clusters, simulated, and a process that may have little: what is wanting is told, and is not the cluster's fault.
+//! Large clusters, simulated but for one, and a process that may have little: what is wanting is told, and is not the cluster's fault.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,8 +8,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use redistrib_benches::simulator::{Options, Simulator};
+use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::limits;
-use support::Run;
+use support::{Run, addresses, becomes_well, trib, trib_with};
 
 /// So many nodes, half of them replicas, a millisecond away.
 fn simulate(nodes: usize) -> Simulator {
@@ -36,7 +37,7 @@ fn few_descriptors_are_enough_to_look_at_many_nodes() {
     let seed = simulator.seed().to_string();
     for verb in ["check", "info", "list", "rebalance --dry-run"] {
         let args: Vec<&str> = verb.split(' ').chain([seed.as_str()]).collect();
-        let (few, many) = (limited("ulimit -n 100", &args), support::trib(&args));
+        let (few, many) = (limited("ulimit -n 100", &args), trib(&args));
         assert_eq!((few.code, few.stderr), (0, String::new()), "{verb}: {}", few.stdout);
         assert_eq!(few.stdout, many.stdout, "{verb}");
     }
@@ -86,4 +87,29 @@ fn a_reshard_asks_little_of_each_node() {
     assert!(counts.views <= 2 * 300 + 6, "{counts:?}");
     // Messages over the bus that are late on a busy machine are sent again.
     assert!(counts.commands <= 12 * 300, "{counts:?}");
+}
+
+/// Thirty real servers get two more masters, share their slots with them, and let a master go.
+#[test]
+fn thirty_servers_are_formed_grown_and_drained() {
+    let server = TestServer::named("valkey-9.1").unwrap();
+    let (lab, spare) = (TempLab::nodes(&server, 30).unwrap(), TempLab::nodes(&server, 2).unwrap());
+    let (nodes, spare) = (addresses(&lab), addresses(&spare));
+    let (seed, leaves) = (nodes[1].as_str(), nodes[0].as_str());
+    let words: Vec<&str> = nodes.iter().map(String::as_str).collect();
+    trib(&[&["create", "--replicas", "1", "--yes"], &words[..]].concat()).expect(0);
+    let keys: String = (0..3000).map(|key| format!("SET key:{key} {key}\n")).collect();
+    trib_with(&keys, &["exec", "-c", seed, "--pipe"]).expect(0);
+
+    for new in &spare {
+        trib(&["add-node", new, seed]).expect(0);
+    }
+    trib(&["rebalance", seed, "--use-empty-masters", "--yes"]).expect(0);
+    let levelled = trib(&["list", seed]).expect(0).stdout;
+    let share = |line: &&str| line.contains(" 963 slots") || line.contains(" 964 slots");
+    assert_eq!(levelled.lines().filter(share).count(), 17, "{levelled}");
+    trib(&["del-node", seed, leaves, "--drain", "--yes"]).expect(0);
+    becomes_well(seed);
+    trib(&["list", seed]).expect(0).shows(&["Total 31 nodes, 16 masters, 0 fail"]);
+    trib(&["info", seed]).expect(0).shows(&["[OK] 3000 keys in 16 masters."]);
 }
