@@ -12,10 +12,11 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use redistrib_benches::simulator::{self, Simulator};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::model::sample::{Focus, SlotStats};
-use redistrib_ops::{Settings, Watch};
+use redistrib_ops::{Settings, Watch, limits};
 use support::terminal::{User, only_child, send};
 use support::{addresses, program, trib};
 
@@ -73,6 +74,18 @@ fn one_picture_says_what_is_wrong() {
         })
     });
     pictures.into_iter().for_each(|it| it.join().unwrap());
+}
+
+/// Of six hundred nodes most are below the table's end; each of the three hundred shards is seen in the map.
+#[test]
+fn every_shard_of_a_large_cluster_is_in_the_map() {
+    limits::raise_open_files().unwrap();
+    let shape = simulator::Options { masters: 300, replicas: 1, ..Default::default() };
+    let simulator = Simulator::start(shape).unwrap();
+    let told = trib(&["top", &simulator.seed().to_string(), "--once"]).expect(0).stdout;
+    let mut map = told.lines().skip_while(|line| !line.starts_with("slots, "));
+    let a_cell = map.next().unwrap().split_whitespace().nth(1).unwrap();
+    assert!(a_cell.parse::<usize>().unwrap() <= 16384 / 300, "{told}");
 }
 
 /// Where no node answers any more none has left, and no slot is served.

@@ -61,11 +61,12 @@ impl Layout {
         let wanted = u16::try_from(node_count).unwrap_or(u16::MAX).saturating_add(1);
         let underway = if left >= 14 { (left / 5).clamp(3, 12) } else { 0 };
         let left = left - underway;
-        // Heading, cursor and at least two lines of cells.
-        let map = if left >= 10 {
-            (left.saturating_sub(wanted)).clamp(4, (left * 2 / 5).clamp(4, 20))
-        } else {
-            0
+        // Heading, cursor and at least two lines of cells; more where most of the nodes find no place anyway.
+        let most = (left * 2 / 5).clamp(4, 20);
+        let map = match left {
+            0..10 => 0,
+            _ if wanted > 2 * left => most,
+            _ => left.saturating_sub(wanted).clamp(4, most),
         };
         let nodes = (left - map).min(wanted.max(3));
         // What the nodes do not need is for the news.
