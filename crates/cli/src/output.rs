@@ -37,6 +37,14 @@ pub fn print_bytes(text: &[u8]) -> io::Result<()> {
     }
 }
 
+/// The style of lines on standard output. Under a peer's name it is the peer's.
+fn style() -> Style {
+    match voice::peer() {
+        Some(_) => Style::of_peers(),
+        None => Style::of_stdout(),
+    }
+}
+
 /// Prints a complaint: on standard error, or, where a peer's words are spoken, on standard output, as it does. With
 /// `json` that is for documents alone.
 pub(crate) fn complain(text: impl Display, json: bool) {
@@ -44,7 +52,7 @@ pub(crate) fn complain(text: impl Display, json: bool) {
     if json || voice::peer().is_none() {
         tell_error(Style::of_stderr().line(text));
     } else {
-        let _ = writeln!(io::stdout(), "{}", Style::of_stdout().line(text));
+        let _ = writeln!(io::stdout(), "{}", style().line(text));
     }
 }
 
@@ -63,7 +71,7 @@ pub struct Output {
 impl Output {
     /// Lines, or with `json` nothing but documents and events.
     pub fn new(json: bool) -> Self {
-        Self { json, style: Style::of_stdout(), bars: Mutex::new(None) }
+        Self { json, style: style(), bars: Mutex::new(None) }
     }
 
     /// Whether only JSON is wanted.

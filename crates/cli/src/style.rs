@@ -25,10 +25,16 @@ impl Style {
         Self::of(std::io::stderr().is_terminal())
     }
 
+    /// As `redis-cli --cluster` and valkey-cli colour their lines: for any xterm, and into pipes and files, too. They do
+    /// not know `NO_COLOR`, which is heeded all the same.
+    pub(crate) fn of_peers() -> Self {
+        let able = std::env::var("TERM").is_ok_and(|term| term.contains("xterm"));
+        Self { colours: able && are_wanted() }
+    }
+
     fn of(is_terminal: bool) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let able = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
-        Self { colours: is_terminal && wanted && able }
+        Self { colours: is_terminal && able && are_wanted() }
     }
 
     /// A text in the colour of its tone.
@@ -59,6 +65,10 @@ impl Style {
         };
         self.painted(text, colour)
     }
+}
+
+fn are_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// How good the news of a line is.

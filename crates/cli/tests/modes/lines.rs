@@ -1,4 +1,4 @@
-//! Commands: from pipes, to many nodes, and while subscribed.
+//! Commands and verbs: from and into pipes, to many nodes, and while subscribed.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -143,4 +143,31 @@ fn a_subscription_to_a_shard_lasts() {
         text.contains("smessage\nshard\nhello\n")
     });
     assert!(text.starts_with("ssubscribe\nshard\n1\n"), "{text}");
+}
+
+/// The peers colour lines for an xterm whatever they print to; the end of a colour, which they print on the next line,
+/// stands on the line itself here. People who want none say so with `NO_COLOR`, of which the peers do not know.
+#[test]
+fn lines_of_verbs_have_the_peers_colours_in_pipes_too() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 0).unwrap();
+    let node = lab.endpoints()[0].to_string();
+    for peer in PEERS {
+        for verb in [&["info", &node][..], &["del-node", &node, "nobody"]] {
+            let print = |mut command: Command, environment: [(&str, &str); 2]| {
+                command.arg("--cluster").args(verb).envs(environment);
+                printed(command).0
+            };
+            for (terminal, is_coloured) in
+                [("xterm", true), ("xterm-256color", true), ("vt100", false)]
+            {
+                let environment = [("TERM", terminal), ("NO_COLOR", "")];
+                let ours = print(peer.ours(), environment);
+                assert_eq!(ours.contains("\x1b["), is_coloured, "{terminal}: {ours}");
+                let theirs = print(peer.theirs(), environment);
+                assert_eq!(ours, theirs.replace("\n\x1b[0m", "\x1b[0m\n"), "{terminal}");
+            }
+            let plain = print(peer.ours(), [("TERM", "xterm"), ("NO_COLOR", "1")]);
+            assert!(!plain.contains('\x1b'), "{plain}");
+        }
+    }
 }

@@ -27,6 +27,8 @@ pub(crate) fn program() -> Command {
         .env_remove("REDISCLI_AUTH")
         .env_remove("VALKEYCLI_AUTH")
         .env_remove("NO_COLOR")
+        // Under a peer's name colours go into pipes, too.
+        .env_remove("TERM")
         .stdin(Stdio::null());
     command
 }
