@@ -43,7 +43,7 @@ pub struct View<'a> {
 /// let reply = decoder.next_reply().unwrap().unwrap();
 /// assert!(matches!(reply.view().value(), Value::Double(number) if number == 1.5));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Value<'a> {
     /// `+` one line of text.
@@ -445,15 +445,44 @@ impl fmt::Debug for View<'_> {
     }
 }
 
+/// As a [`View`] shows itself: bytes as text.
+///
+/// ```
+/// # let mut parser = redistrib_resp::Parser::new();
+/// let view = parser.next_view(&mut &b"$3\r\nyes\r\n"[..])?.unwrap();
+/// assert_eq!(format!("{:?}", view.value()), r#"Bulk("yes")"#);
+/// # Ok::<(), redistrib_resp::DecodeError>(())
+/// ```
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text =
+            |kind: Kind, bytes: &[u8]| write!(f, "{kind:?}(\"{}\")", bytes.escape_ascii());
+        match self {
+            Value::Simple(bytes) => text(Kind::Simple, bytes),
+            Value::Error(bytes) => text(Kind::Error, bytes),
+            Value::Bulk(bytes) => text(Kind::Bulk, bytes),
+            Value::BigNumber(bytes) => text(Kind::BigNumber, bytes),
+            Value::BulkError(bytes) => text(Kind::BulkError, bytes),
+            Value::Verbatim { format, text: bytes } => {
+                text(Kind::Verbatim, &[format, &b":"[..], bytes].concat())
+            }
+            Value::Null => f.write_str("Null"),
+            Value::Integer(number) => write!(f, "Integer({number})"),
+            Value::Boolean(truth) => write!(f, "Boolean({truth})"),
+            Value::Double(number) => write!(f, "Double({number})"),
+            Value::Streamed(elements) => write!(f, "Streamed({elements:?})"),
+            Value::Array(elements) => write!(f, "Array({elements:?})"),
+            Value::Map(pairs) => write!(f, "Map({pairs:?})"),
+            Value::Set(elements) => write!(f, "Set({elements:?})"),
+            Value::Push(elements) => write!(f, "Push({elements:?})"),
+            Value::Attribute(pairs) => write!(f, "Attribute({pairs:?})"),
+        }
+    }
+}
+
 fn debug(view: View<'_>, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
     match view.value() {
-        Value::Null => f.write_str("Null"),
-        Value::Integer(number) => write!(f, "Integer({number})"),
-        Value::Boolean(truth) => write!(f, "Boolean({truth})"),
-        Value::Double(number) => write!(f, "Double({number})"),
-        _ if !view.kind().is_aggregate() => {
-            write!(f, "{:?}(\"{}\")", view.kind(), view.payload().escape_ascii())
-        }
+        value if !view.kind().is_aggregate() => write!(f, "{value:?}"),
         _ if depth == 0 => f.write_str("…"),
         _ => {
             write!(f, "{:?}[", view.kind())?;

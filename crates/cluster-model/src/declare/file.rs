@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
 
-use serde::de::{Deserializer, Error as _, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -158,9 +157,6 @@ struct File {
     settings: BTreeMap<Spanned<String>, Spanned<Setting>>,
     credentials: Option<Spanned<CredentialTable>>,
     #[serde(default)]
-    #[expect(dead_code, reason = "it is there to be refused")]
-    password: Inline,
-    #[serde(default)]
     drained: Vec<Spanned<String>>,
     nodes: BTreeMap<Spanned<String>, NodeTable>,
 }
@@ -181,24 +177,11 @@ struct CredentialTable {
     user: Option<String>,
     password_env: Option<String>,
     password_file: Option<String>,
-    #[serde(default)]
-    #[expect(dead_code, reason = "it is there to be refused")]
-    password: Inline,
 }
 
-/// A password where none may stand.
-#[derive(Default)]
-struct Inline;
-
-impl<'de> Deserialize<'de> for Inline {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(input)?;
-        Err(D::Error::custom(
-            "a password does not stand in this file: name the environment variable (password-env) or the file \
-             (password-file) that has it, in [credentials]",
-        ))
-    }
-}
+/// What is said of a file that has a password in it.
+const PASSWORD_INSIDE: &str = "a password does not stand in this file: name the environment variable (password-env) or the file \
+     (password-file) that has it, in [credentials]";
 
 /// The value of a setting: servers take words, so numbers and truths are written as they write them.
 #[derive(Deserialize)]
@@ -227,7 +210,10 @@ impl FromStr for Declared {
     fn from_str(text: &str) -> Result<Self, DeclareError> {
         let wrong = |at: usize, what: String| DeclareError::File { line: line_of(text, at), what };
         let file: File = toml::from_str(text).map_err(|error| {
-            wrong(error.span().map_or(0, |span| span.start), error.message().to_owned())
+            let at = error.span().map_or(0, |span| span.start);
+            // No field of that name is declared, since the fields that there are get listed for one that is not known.
+            let is_password = error.message().starts_with("unknown field `password`");
+            wrong(at, if is_password { PASSWORD_INSIDE } else { error.message() }.to_owned())
         })?;
         let threshold = match &file.threshold {
             None => THRESHOLD,

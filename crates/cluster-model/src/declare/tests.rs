@@ -159,6 +159,10 @@ fn what_is_wrong_in_a_file_is_told_with_its_line_and_without_its_secrets() {
             "a password does not stand in this file",
         ),
         (
+            "[nodes]\n\"h:1\" = {}\n[credentials]\nusr = \"me\"\n",
+            "line 4: unknown field `usr`, expected one of `user`, `password-env`, `password-file`",
+        ),
+        (
             "[nodes]\n\"h:1\" = {}\n[credentials]\nuser = \"me\"\n",
             "line 3: credentials name one place",
         ),
@@ -170,7 +174,10 @@ fn what_is_wrong_in_a_file_is_told_with_its_line_and_without_its_secrets() {
             "[nodes]\n\"h:1\" = {}\n[settings]\nmasteruser = \"hush\"\n",
             "line 4: masteruser is a secret",
         ),
-        ("[nodes]\n\"h:1\" = { password = \"hush\" }\n", "line 2: unknown field `password`"),
+        (
+            "[nodes]\n\"h:1\" = { password = \"hush\" }\n",
+            "line 2: a password does not stand in this file",
+        ),
         (
             "[nodes]\n\"redis://me:hush@h:1\" = {}\n",
             "line 2: a node is written HOST:PORT; who logs in stands in [credentials]",

@@ -49,6 +49,8 @@ pub enum Problem {
     /// It does not have the form that it must have. Carries its first 40 bytes or so, as text; whoever
     /// prints it to a terminal must escape it as all text from servers.
     Malformed(String),
+    /// It is a part of nodes.conf, and not of what `CLUSTER NODES` answers.
+    OfNodesConf,
 }
 
 impl Problem {
@@ -82,6 +84,9 @@ impl fmt::Display for Problem {
         match self {
             Problem::Missing => f.write_str("is missing"),
             Problem::Malformed(text) => write!(f, "is malformed: {text:?}"),
+            Problem::OfNodesConf => {
+                f.write_str("belongs to a nodes.conf file, which Topology::parse_nodes_conf reads")
+            }
         }
     }
 }

@@ -71,8 +71,18 @@ impl Topology {
 
 impl Topology {
     /// The nodes, in the order of the text.
-    pub fn iter(&self) -> impl Iterator<Item = &Node> {
+    pub fn iter(&self) -> std::slice::Iter<'_, Node> {
         self.nodes.iter()
+    }
+
+    /// How many nodes there are, of every state.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
     }
 
     /// The node that printed the text.
@@ -140,7 +150,7 @@ fn ownership<'a>(nodes: impl Iterator<Item = &'a Node>) -> Vec<(NodeId, &'a Slot
 /// use redistrib_cluster_model::Topology;
 /// let topology: Topology =
 ///     "ae97e9700ef65e6ccf648c8a77a339cdfe7366c1 :6379 myself,master - 0 0 0 connected".parse()?;
-/// assert_eq!(topology.nodes.len(), 1);
+/// assert_eq!(topology.len(), 1);
 /// # Ok::<(), redistrib_cluster_model::ParseError>(())
 /// ```
 impl FromStr for Topology {
@@ -148,6 +158,23 @@ impl FromStr for Topology {
 
     fn from_str(text: &str) -> Result<Topology, ParseError> {
         Topology::parse(text)
+    }
+}
+
+/// The nodes, in the order of the text.
+///
+/// ```
+/// # let topology = redistrib_cluster_model::Topology::default();
+/// for node in &topology {
+///     println!("{} {}", node.id, node.slots);
+/// }
+/// ```
+impl<'a> IntoIterator for &'a Topology {
+    type Item = &'a Node;
+    type IntoIter = std::slice::Iter<'a, Node>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::text::{FieldEnds, find};
 use crate::{Address, Aux, Flags, Node, NodeId, Slot, SlotRange, SlotSet};
 
 /// Whether a line that starts with `vars` is the epochs of nodes.conf or an error.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 pub(super) enum Vars {
     Allowed,
     Refused,
@@ -49,7 +49,10 @@ fn read_line(fields: &mut Fields<'_>, vars: Vars, topology: &mut Topology) -> Re
     fields.next_line();
     match fields.text() {
         None => Ok(()),
-        Some(b"vars") if vars == Vars::Allowed => read_vars(fields, topology),
+        Some(b"vars") => match vars {
+            Vars::Allowed => read_vars(fields, topology),
+            Vars::Refused => Err((Field::Vars, Problem::OfNodesConf)),
+        },
         Some(id) => read_node(id, fields, push_blank(&mut topology.nodes)),
     }
 }

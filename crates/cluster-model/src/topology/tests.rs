@@ -135,7 +135,10 @@ fn names_line_and_field_of_what_is_wrong() {
         (format!("{good} 5-4"), "line 2: slot range is malformed: \"5-4\""),
         (format!("{good} 16384"), "line 2: slot range is malformed: \"16384\""),
         (format!("{good} [93-<-]"), "line 2: open slot is malformed: \"[93-<-]\""),
-        ("vars currentEpoch 1".into(), "line 2: node id is malformed: \"vars\""),
+        (
+            "vars currentEpoch 1".into(),
+            "line 2: variable belongs to a nodes.conf file, which Topology::parse_nodes_conf reads",
+        ),
     ] {
         let error = Topology::parse(format!("{good}\n{bad}\n")).unwrap_err();
         assert_eq!(error.to_string(), message);
