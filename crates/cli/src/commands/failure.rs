@@ -26,7 +26,7 @@ pub(super) fn is_closed_output(error: &anyhow::Error) -> bool {
     error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// Tells a failure, with `--json` as a document, too.
+/// Prints a failure, with `--json` as a document, too.
 pub(super) fn tell(error: &anyhow::Error, json: bool) {
     let text = describe(error);
     if json {

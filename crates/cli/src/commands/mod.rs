@@ -86,7 +86,7 @@ pub fn tell_usage(usage: &UsageError) -> ExitCode {
     Outcome::Misused.into()
 }
 
-/// Tells that whoever keeps the output has not all of it.
+/// Reports that whoever keeps the output has not all of it.
 fn tell_unwritten(error: &std::io::Error) {
     tell_error(format_args!("[ERR] not all of this could be written: {error}"));
 }
@@ -246,7 +246,7 @@ impl Session {
         Ok(agreed)
     }
 
-    /// Tells which slots an interrupted run has left open.
+    /// Shows which slots an interrupted run has left open.
     fn tell_open(&self, open: &[Finding]) {
         self.output.lines(open.iter().map(render::finding));
         if self.dry_run && !open.is_empty() {

@@ -9,7 +9,7 @@ use super::{Outcome, Session};
 use crate::render::json::{MigratedDocument, MovesDocument};
 use crate::{render, voice};
 
-/// Tells what was moved.
+/// Shows what was moved.
 pub(super) fn tell(session: &Session, done: &Migrated) -> Outcome {
     if voice::peer().is_none() {
         session.output.line(render::migrated(done));
@@ -25,7 +25,7 @@ pub(super) fn show(session: &Session, cluster: &mut Cluster, moves: &[Move]) -> 
     outcome
 }
 
-/// Tells what stands in the way of the moves, and whether they would be refused for it.
+/// Shows what stands in the way of the moves, and whether they would be refused for it.
 pub(super) fn weigh(
     session: &Session,
     cluster: &mut Cluster,

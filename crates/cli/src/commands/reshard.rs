@@ -130,7 +130,7 @@ struct Chosen {
     sources: Vec<NodeId>,
 }
 
-/// A peer leaves the target out where it is named among the sources. Tells whether any are left.
+/// A peer leaves the target out where it is named among the sources. Returns whether any are left.
 fn leave_out_target(session: &Session, chosen: &mut Chosen) -> bool {
     let named = chosen.sources.len();
     chosen.sources.retain(|id| *id != chosen.target);

@@ -76,7 +76,7 @@ impl FleetSession {
     }
 
     /// Reads commands from the terminal, or from standard input where that is none, until there are no more.
-    /// Tells whether all were answered without error, which counts only for lines from a file or pipe.
+    /// Returns whether all were answered without error, which counts only for lines from a file or pipe.
     ///
     /// # Errors
     /// Those of reading and writing.

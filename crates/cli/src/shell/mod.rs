@@ -37,10 +37,10 @@ pub use oneshot::{FromStdin, fill_in};
 pub use options::{Mode, Options, Output, Peer, Protocol, Repeat, Scan};
 
 pub(crate) use failure::explain;
-use session::Session;
+use session::{Reader, Session};
 use walk::Measure;
 
-/// Does what the options ask for; errors are printed. Tells whether all succeeded: no connection is an
+/// Does what the options ask for; errors are printed. Returns whether all succeeded: no connection is an
 /// error always, an error reply only where [`Options::exit_on_error`] says so.
 pub fn run(options: &Options) -> bool {
     match run_mode(options) {
@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> bool {
         // Nobody reads any more: head, or a pager that was left.
         Err(error) if is_broken_pipe(&error) => true,
         Err(error) => {
-            Session::new(options, false).complain(&error);
+            Session::new(options, Reader::Program).complain(&error);
             false
         }
     }
@@ -91,7 +91,7 @@ fn run_command(options: &Options, words: &[Vec<u8>]) -> Result<bool> {
     {
         return prompt::help(options, topic);
     }
-    let mut session = Session::new(options, false);
+    let mut session = Session::new(options, Reader::Program);
     oneshot::run(&mut session, words, options.repeat, options.exit_on_error)
 }
 

@@ -19,7 +19,7 @@ pub struct Options {
     pub protocol: Option<Protocol>,
     /// The database to select.
     pub database: u32,
-    /// What the server is told to call the connection.
+    /// The name that the connection is given at the server.
     pub name: Option<Vec<u8>>,
     /// Follow MOVED and ASK.
     pub cluster: bool,

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::format::{Form, Lines, write_harmless};
 use super::options::Options;
-use super::session::Session;
+use super::session::{Reader, Session};
 
 /// Waiting for ever, in a word.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
@@ -18,7 +18,7 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 /// Sends the commands on standard input, to one server as they are or to a cluster each to its owner. Tells
 /// whether none was refused. How far it has come is reported even where it fails.
 pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool> {
-    let mut session = Session::new(options, false);
+    let mut session = Session::new(options, Reader::Program);
     let mut refused = |text: &[u8]| {
         let mut out = io::stderr().lock();
         let _ = write_harmless(text, Lines::One, &mut out).and_then(|()| out.write_all(b"\n"));

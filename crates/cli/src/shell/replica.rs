@@ -160,7 +160,7 @@ fn print_commands(
     Ok(())
 }
 
-/// Tells the server what this replica can do; whether it takes that. Older servers do not know all of it.
+/// Announces to the server what this replica can do; returns whether it takes that. Older servers do not know all of it.
 fn configure(link: &mut Connection, option: &str, value: &str) -> Result<bool> {
     say(&format!("sending REPLCONF {option} {value}"))?;
     let reply = link.request(&Command::new("REPLCONF").arg(option).arg(value))?;

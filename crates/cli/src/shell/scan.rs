@@ -7,7 +7,7 @@ use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{Cluster, Endpoint};
 
 use super::options::{Options, Scan};
-use super::session::Session;
+use super::session::{Reader, Session};
 
 /// Lists the keys.
 pub(super) fn run(options: &Options, scan: &Scan) -> Result<bool> {
@@ -36,7 +36,7 @@ pub(super) fn nodes(options: &Options) -> Result<Vec<Endpoint>> {
 /// A connected session with one of these servers.
 pub(super) fn session_with(options: &Options, node: &Endpoint) -> Result<Session> {
     let options = Options { endpoint: node.clone(), cluster: false, ..options.clone() };
-    let mut session = Session::new(&options, false);
+    let mut session = Session::new(&options, Reader::Program);
     session.connect()?;
     if session.state.database != options.database {
         // What is true of another database must not pass for the answer.

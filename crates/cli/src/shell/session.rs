@@ -24,6 +24,15 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 /// Slower replies are shown with the time they took.
 const WORTH_TELLING: Duration = Duration::from_millis(500);
 
+/// Who reads what a session prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// A person at the prompt, who is shown redirections and how long slow replies took, too.
+    Person,
+    /// Whoever runs one command, or a file of them.
+    Program,
+}
+
 /// One session with a server or a cluster.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -33,8 +42,7 @@ pub(super) struct Session {
     pub(super) cancel: Cancel,
     follow: bool,
     peer: Peer,
-    /// Whether somebody reads along: redirections and slow replies are reported then.
-    talkative: bool,
+    reader: Reader,
     /// Whether commands may come while subscribed; else a subscription lasts until it is ended.
     pub(super) takes_commands_subscribed: bool,
     /// Whether commands are lines from a file or pipe.
@@ -45,7 +53,7 @@ pub(super) struct Session {
 
 impl Session {
     /// A session that is not connected yet.
-    pub(super) fn new(options: &Options, talkative: bool) -> Self {
+    pub(super) fn new(options: &Options, reader: Reader) -> Self {
         let cancel = Cancel::new();
         let state = State {
             database: options.database,
@@ -59,7 +67,7 @@ impl Session {
         let client = Client::new(&options.endpoint, &options.settings, cancel.clone())
             .with_reply_timeout(AS_LONG_AS_IT_TAKES);
         let printer = Printer::new(&options.output);
-        let errors_end = options.exit_on_error && !talkative;
+        let errors_end = options.exit_on_error && reader == Reader::Program;
         Self {
             client,
             state,
@@ -67,7 +75,7 @@ impl Session {
             cancel,
             follow: options.cluster,
             peer: options.peer,
-            talkative,
+            reader,
             takes_commands_subscribed: false,
             takes_lines: false,
             errors_end,
@@ -131,7 +139,7 @@ impl Session {
             self.tell_hang_up()?;
             self.connect()?;
         }
-        let mut reporter = Reporter::new(&self.printer, &self.state, self.talkative);
+        let mut reporter = Reporter::new(&self.printer, &self.state, self.reader);
         let reply = match (bound, self.follow) {
             (true, _) => self.client.request_connected(&command, &mut reporter),
             (false, true) => self.client.follow(&command, &mut reporter),
@@ -207,7 +215,10 @@ impl Session {
             self.print_further_goodbyes(words)?;
         }
         let took = begun.elapsed();
-        if self.talkative && took >= WORTH_TELLING && self.printer.form() == Form::Terminal {
+        if self.reader == Reader::Person
+            && took >= WORTH_TELLING
+            && self.printer.form() == Form::Terminal
+        {
             self.printer.aside(&format!("({:.2}s)", took.as_secs_f64()))?;
         }
         Ok(fine)
@@ -231,7 +242,7 @@ impl Session {
             if left == 0 || !fine {
                 return Ok(fine);
             }
-            let mut reporter = Reporter::new(&self.printer, &self.state, self.talkative);
+            let mut reporter = Reporter::new(&self.printer, &self.state, self.reader);
             reply = self.client.receive(&command, &mut reporter)?;
             self.state.note(words, &reply);
         }
@@ -282,7 +293,7 @@ impl Session {
         }
         let command = Command::from_args(words);
         for _ in channels.iter().skip(1) {
-            let mut reporter = Reporter::new(&self.printer, &self.state, self.talkative);
+            let mut reporter = Reporter::new(&self.printer, &self.state, self.reader);
             let reply = self.client.receive(&command, &mut reporter)?;
             self.printer.reply(words, reply.view())?;
         }
@@ -317,23 +328,23 @@ impl Session {
     }
 }
 
-/// Tells the user what happens before the reply.
+/// Shows the user what happens before the reply.
 struct Reporter<'a> {
     printer: &'a Printer,
     /// Whether pushes are shown as the messages are that they come among.
     subscribed: bool,
-    talkative: bool,
+    reader: Reader,
 }
 
 impl<'a> Reporter<'a> {
-    fn new(printer: &'a Printer, state: &State, talkative: bool) -> Self {
-        Self { printer, subscribed: state.is_subscribed(), talkative }
+    fn new(printer: &'a Printer, state: &State, reader: Reader) -> Self {
+        Self { printer, subscribed: state.is_subscribed(), reader }
     }
 }
 
 impl Watcher for Reporter<'_> {
     fn redirected(&mut self, redirect: &Redirect) {
-        if self.talkative {
+        if self.reader == Reader::Person {
             let text =
                 format!("-> Redirected to slot [{}] located at {}", redirect.slot, redirect.to);
             let _ = self.printer.aside(&Escaped(text).to_string());

@@ -95,7 +95,7 @@ fn letters() -> impl Iterator<Item = char> {
     GROUPS.iter().map(|(_, letter)| *letter).chain([BEYOND])
 }
 
-/// The colour of each letter tells which part of all round trips the group has.
+/// The colour of each letter shows which part of all round trips the group has.
 fn line(counts: &Counts) -> String {
     let all: u64 = counts.iter().sum();
     let mut text = "\x1b[38;5;0m".to_owned();

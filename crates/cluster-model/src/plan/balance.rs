@@ -4,7 +4,7 @@ use super::rebalance::{Measure, Options, RebalanceError, Weighed, plan_rebalance
 use super::spread::spread;
 use crate::{Move, Node, NodeId, SlotSet};
 
-/// Tells how large a part of the slots each node shall have, in relation to the others.
+/// Decides how large a part of the slots each node shall have, in relation to the others.
 ///
 /// A closure from `&Node` to `f64` is a balancer as well.
 ///

@@ -49,7 +49,7 @@ pub enum Measure {
 /// What a slot carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotLoad {
-    /// Who told.
+    /// The node that reported them.
     pub by: NodeId,
     /// How often it has; from the second time on loads are known, if it tells them at all.
     pub looks: u32,

@@ -90,17 +90,17 @@ impl<'a> Context<'a> {
         Self { observer, cancel: &NEVER }
     }
 
-    /// Tells the observer.
+    /// Hands the event to the observer.
     pub fn tell(&self, event: Event) {
         self.observer.event(&event);
     }
 
-    /// Tells that a step begins.
+    /// Reports that a step begins.
     pub fn step(&self, step: Step) {
         self.tell(Event::Step { step });
     }
 
-    /// Tells what the user should know.
+    /// Reports what the user should know.
     pub fn warn(&self, text: impl Into<String>) {
         self.tell(Event::Warning { text: text.into() });
     }

@@ -1,7 +1,7 @@
 //! A client of a cluster: a command goes where its key is, by what the nodes themselves say.
 //!
 //! [`Client`] sends one command after another, as a prompt does, and goes where MOVED and ASK send it.
-//! [`insert`] takes very many commands without waiting for each; [`Keys`] tells it which of a command's
+//! [`insert`] takes very many commands without waiting for each; [`Keys`] says which of a command's
 //! words are keys.
 
 mod batch;
@@ -116,7 +116,7 @@ impl Client {
     }
 
     /// Commands for every connection made from now on, after AUTH: HELLO, SELECT and the like. The current
-    /// node is taken to have been told; connections to others that have not are given up.
+    /// node is taken to have been sent them already; connections to other nodes are given up.
     pub fn set_up_with(&mut self, setup: Vec<Command>) {
         if self.setup != setup {
             self.setup = setup;
@@ -181,7 +181,7 @@ impl Client {
         self.links.get_mut(&self.at).ok_or(Error::Closed { node: at, command })
     }
 
-    /// Waits for the replies to what a new connection was told, as long as for those of commands.
+    /// Waits for the replies to the first commands of a new connection, as long as for those of commands.
     fn receive_setup(&mut self) -> Result<()> {
         let setup = self.setup.clone();
         let replies = setup.iter().map(|command| self.receive(command, &mut ()));

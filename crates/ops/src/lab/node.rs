@@ -213,7 +213,7 @@ impl Node {
     }
 
     /// Ends the server if it runs: by SHUTDOWN, so that it saves its data, and by force where it has
-    /// stopped answering. Whatever else answers on the port is left alone. Tells whether there was one.
+    /// stopped answering. Whatever else answers on the port is left alone. Returns whether there was one.
     pub(super) fn shut_down(&self, settings: &Settings) -> Result<bool, Failure> {
         self.let_go_on()?;
         match self.presence(settings)? {
@@ -239,7 +239,7 @@ impl Node {
         self.wait_gone(process)
     }
 
-    /// Stops the server in its tracks, and waits until it stands still. Tells whether it ran.
+    /// Stops the server in its tracks, and waits until it stands still. Returns whether it ran.
     pub(super) fn pause(&self) -> Result<bool, Failure> {
         let Some(process) = self.own_process() else { return Ok(false) };
         self.send("STOP", process)?;
@@ -248,7 +248,7 @@ impl Node {
         Ok(true)
     }
 
-    /// Lets a paused server continue. Tells whether it was one.
+    /// Lets a paused server continue. Returns whether it was one.
     pub(super) fn let_go_on(&self) -> Result<bool, Failure> {
         let process = self.own_process().filter(|process| is_stopped(*process));
         process.map_or(Ok(false), |process| self.send("CONT", process).map(|()| true))
@@ -282,7 +282,7 @@ impl Node {
         Ok(())
     }
 
-    /// Ends the process that we started, at once, without saving anything. Tells whether there was one.
+    /// Ends the process that we started, at once, without saving anything. Returns whether there was one.
     pub(super) fn kill(&self) -> bool {
         let Some(mut child) = self.child().take() else { return false };
         // A process that has ended cannot be killed; what matters is that it is waited for.

@@ -88,7 +88,7 @@ impl Lab {
         }
     }
 
-    /// Ends a server at once, as a crash would; a paused one, too. Tells whether it ran.
+    /// Ends a server at once, as a crash would; a paused one, too. Returns whether it ran.
     ///
     /// # Errors
     /// [`Error::File`]; [`Failure::StillRunning`].
@@ -97,7 +97,7 @@ impl Lab {
         node.own_process().map_or(Ok(false), |process| node.end(process).map(|()| true))
     }
 
-    /// Starts a server that has ended, or lets a paused one continue, and waits until it is ready. Tells whether there was anything
+    /// Starts a server that has ended, or lets a paused one continue, and waits until it is ready. Returns whether there was anything
     /// to do.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl Lab {
         self.launch(&[node], context).map(|()| true)
     }
 
-    /// Stops a server in its tracks: connections to it open, and nothing answers. Tells whether it ran.
+    /// Stops a server in its tracks: connections to it open, and nothing answers. Returns whether it ran.
     ///
     /// # Errors
     /// [`Error::File`]; [`Failure::StillRunning`].
@@ -122,7 +122,7 @@ impl Lab {
         self.nodes[place].pause()
     }
 
-    /// Lets a paused server continue. Tells whether it was paused.
+    /// Lets a paused server continue. Returns whether it was paused.
     ///
     /// # Errors
     /// [`Error::File`].

@@ -188,7 +188,7 @@ impl TempLab {
         &self.nodes[index]
     }
 
-    /// Ends a server at once, as a crash would. Tells whether it ran.
+    /// Ends a server at once, as a crash would. Returns whether it ran.
     ///
     /// # Panics
     /// Where there is no server with this index; as for all that take one.

@@ -1,4 +1,4 @@
-//! Emptied slots change hands: the target is told first, so that at every moment somebody serves them; then
+//! Emptied slots change hands: the target learns it first, so that at every moment somebody serves them; then
 //! the source, then all other masters at once.
 //!
 //! One pair at a time, since the target raises its config epoch, and two that do so at once would raise it to

@@ -74,7 +74,7 @@ impl PairWork<'_> {
     }
 }
 
-/// Tells of a large key now, and now and then as long as it is on its way.
+/// Reports a large key at once, and repeatedly as long as it is on its way.
 fn news(
     context: Context<'_>,
     pair: Pair,

@@ -19,7 +19,7 @@ const MOST_LANES: usize = 128;
 /// What one of them said.
 type Answer = (Endpoint, Result<Vec<Reply>>);
 
-/// Whether a master is to be told.
+/// Whether a master is to be sent the new owner.
 fn is_other(member: &Member, pair: Pair) -> bool {
     let is_of_pair = [pair.from, pair.to].contains(&member.id());
     member.is_up() && member.node().is_master() && !is_of_pair

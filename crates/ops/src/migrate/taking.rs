@@ -59,7 +59,7 @@ impl Taking {
         })
     }
 
-    /// Tells the target that it owns the slots.
+    /// Makes the target the owner of the slots.
     ///
     /// # Errors
     /// Where it is not known whether it has heard.

@@ -239,7 +239,7 @@ fn serve_as(
     settle(cluster, new, master, context)
 }
 
-/// Makes the node a replica, and tells the others at once: a handshake carries the role.
+/// Makes the node a replica, and announces that to the others at once: a handshake carries the role.
 fn follow(cluster: &Cluster, new: &mut Candidate, master: NodeId) -> Result<()> {
     new.connection.call(&commands::replicate(master))?;
     shake_hands(cluster, new)

@@ -77,7 +77,7 @@ fn each_slot(
     cluster.member_mut(node)?.connection()?.call_all(&commands).map(drop)
 }
 
-/// Tells all other masters who owns the slots.
+/// Sends all other masters the owner of the slots.
 fn announce(cluster: &mut Cluster, owner: NodeId, slots: &SlotSet) -> Result<()> {
     let commands: Vec<Command> = slots.iter().map(|slot| commands::assign(slot, owner)).collect();
     let others = |member: &Member| member.is_up() && member.is_master() && member.id() != owner;

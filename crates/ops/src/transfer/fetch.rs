@@ -199,7 +199,7 @@ impl Reader {
     }
 
     /// Removes keys of the last [`Reader::fetch`], all or none: none if any key of it has been changed since.
-    /// Tells whether they were removed.
+    /// Returns whether they were removed.
     pub(super) fn remove<'a>(&mut self, keys: impl Iterator<Item = &'a Bytes>) -> Result<bool> {
         let delete = Command::new("DEL").args_from(keys);
         if delete.args().nth(1).is_none() {

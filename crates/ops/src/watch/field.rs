@@ -220,7 +220,7 @@ impl Field {
         });
     }
 
-    /// Takes up nodes that others name, and lets go of those that nobody else does. Tells whether there are new ones.
+    /// Takes up nodes that others name, and lets go of those that nobody else does. Returns whether there are new ones.
     pub(super) fn follow(&mut self, settings: &Settings) -> bool {
         // A generation of views shares what it says alike; what former ones said is not needed any more.
         self.known = SharedNodes::default();

@@ -24,7 +24,7 @@ use rustyline::error::ReadlineError;
 use super::lines::{self, Line};
 use super::options::{Options, Peer};
 use super::printer::WAITING;
-use super::session::Session;
+use super::session::{Reader, Session};
 use crate::escape::Escaped;
 use commands::Commands;
 use debugger::Debugger;
@@ -96,7 +96,13 @@ impl<'a> Prompt<'a> {
     fn new(options: &'a Options) -> Self {
         let server = options.endpoint.clone();
         let debugger = Debugger::new(options);
-        Self { options, session: Session::new(options, true), server, debugger, fine: true }
+        Self {
+            options,
+            session: Session::new(options, Reader::Person),
+            server,
+            debugger,
+            fine: true,
+        }
     }
 
     /// Lines from standard input, as redis-cli reads them: an error ends nothing.

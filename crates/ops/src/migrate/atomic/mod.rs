@@ -334,7 +334,7 @@ fn failure(pair: Pair, what: &str) -> Error {
     MoveError::Atomic { from, to, what: what.to_owned() }.into()
 }
 
-/// Tells how many bytes went over since the last look.
+/// Reports how many bytes went over since the last look.
 struct Meter {
     bytes: Option<u64>,
     at: Instant,

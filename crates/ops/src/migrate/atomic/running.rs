@@ -71,7 +71,7 @@ pub(crate) fn any_running(cluster: &mut Cluster) -> Result<bool> {
 }
 
 /// Waits until the servers have ended the atomic migrations that they are at: a tool that dies leaves them to the
-/// servers. Those that fail and are tried again, or get no further, are cancelled: their slots are where they were. Tells
+/// servers. Those that fail and are tried again, or get no further, are cancelled: their slots are where they were. Returns
 /// whether there were any; then the cluster has been looked at again.
 ///
 /// # Errors
@@ -91,13 +91,11 @@ pub(crate) fn finish_running_at(
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<bool> {
-    let started = Instant::now();
-    let mut watches: BTreeMap<String, JobWatch> = BTreeMap::new();
-    let mut cancelled: BTreeMap<String, Instant> = BTreeMap::new();
-    let mut certain = started;
+    let mut waiting = Waiting::begin(options, context);
+    let mut certain = Instant::now();
     let failed = loop {
         // Once there is one, its leader is to be asked, whoever that is.
-        let jobs = ask(cluster, |member| !watches.is_empty() || which(member));
+        let jobs = ask(cluster, |member| waiting.has_seen_any() || which(member));
         let Jobs { open, cancels, is_certain } = jobs;
         if is_certain {
             certain = Instant::now();
@@ -105,23 +103,7 @@ pub(crate) fn finish_running_at(
         if open.is_empty() && (is_certain || certain.elapsed() >= options.settle) {
             break cancels;
         }
-        for (id, said) in &open {
-            if let Some(at) = cancelled.get(id) {
-                refuse_to_wait(said, *at, options)?;
-                continue;
-            }
-            let is_new = !watches.contains_key(id);
-            let watch = watches.entry(id.clone()).or_insert_with(|| JobWatch::new(options.timeout));
-            if is_new {
-                tell(cluster, said, context);
-            }
-            let news = watch.look(&said.job, said.bytes, started.elapsed());
-            let is_failing = said.job.phase == Phase::Retrying || said.job.retries > 0;
-            if is_failing || news.is_hopeless {
-                cancel(cluster, said, context)?;
-                cancelled.insert(id.clone(), Instant::now());
-            }
-        }
+        open.values().try_for_each(|said| waiting.look(cluster, said))?;
         if context.cancel.requested() != Stop::No {
             let what = "servers go on with migrations that an earlier run began";
             return Err(Error::Cancelled(what.into()));
@@ -132,10 +114,51 @@ pub(crate) fn finish_running_at(
     for (node, cancels) in failed {
         cluster.member_mut(node)?.connection()?.pipeline(&cancels)?;
     }
-    if !watches.is_empty() {
+    if waiting.has_seen_any() {
         cluster.refresh();
     }
-    Ok(!watches.is_empty())
+    Ok(waiting.has_seen_any())
+}
+
+/// The jobs that are waited for, by their names.
+struct Waiting<'a> {
+    options: &'a MigrateOptions,
+    context: Context<'a>,
+    began: Instant,
+    watches: BTreeMap<String, JobWatch>,
+    /// When those were cancelled that failed or got no further.
+    cancelled: BTreeMap<String, Instant>,
+}
+
+impl<'a> Waiting<'a> {
+    fn begin(options: &'a MigrateOptions, context: Context<'a>) -> Self {
+        let (watches, cancelled) = Default::default();
+        Self { options, context, began: Instant::now(), watches, cancelled }
+    }
+
+    fn has_seen_any(&self) -> bool {
+        !self.watches.is_empty()
+    }
+
+    /// Announces a job that is new, and cancels one that has no prospect of ending by itself.
+    fn look(&mut self, cluster: &mut Cluster, said: &Said) -> Result<()> {
+        let id = &said.job.id;
+        if let Some(at) = self.cancelled.get(id) {
+            return refuse_to_wait(said, *at, self.options);
+        }
+        if !self.watches.contains_key(id) {
+            announce(cluster, said, self.context);
+        }
+        let new = || JobWatch::new(self.options.timeout);
+        let watch = self.watches.entry(id.clone()).or_insert_with(new);
+        let news = watch.look(&said.job, said.bytes, self.began.elapsed());
+        let is_failing = said.job.phase == Phase::Retrying || said.job.retries > 0;
+        if is_failing || news.is_hopeless {
+            cancel(cluster, said, self.context)?;
+            self.cancelled.insert(id.clone(), Instant::now());
+        }
+        Ok(())
+    }
 }
 
 /// Has a source let go of jobs that have failed.
@@ -161,7 +184,7 @@ fn refuse_to_wait(said: &Said, since: Instant, options: &MigrateOptions) -> Resu
     Err(Error::NotSettled { what, after: options.settle })
 }
 
-fn tell(cluster: &Cluster, said: &Said, context: Context<'_>) {
+fn announce(cluster: &Cluster, said: &Said, context: Context<'_>) {
     let name =
         |id| cluster.member(id).map_or_else(|_| id.to_string(), |it| it.endpoint().to_string());
     let SlotJob { slots, from, to, .. } = &said.job;
