@@ -4,12 +4,16 @@
 
 mod support;
 
+use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use serde_json::Value;
 use support::terminal::User;
-use support::{addresses, becomes_well, trib};
+use support::{addresses, becomes_well, program, trib, trib_with};
 
 /// Runs the program at a terminal, answers its one question, and tells whether it succeeded and what was shown.
 fn answered(line: &str, question: &str, answer: &str) -> (bool, String) {
@@ -147,4 +151,75 @@ fn nodes_are_named_as_people_name_them() {
     becomes_well(seed);
     trib(&["quit", seed, &port(&new)]).expect(0).shows(&["removed from the cluster"]);
     assert!(node(seed, &new).is_null());
+}
+
+/// What `--cluster fix` says of slots without an owner before it has changed anything, and whether it then succeeds.
+fn fix_told(mut command: Command, seed: &str, answer: &str) -> (String, bool) {
+    command.args(["--cluster", "fix", seed, "--cluster-yes"]).env("TERM", "dumb");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // A program that asks nothing may have ended.
+    let _ = child.stdin.take().unwrap().write_all(answer.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let asked = told.split_once(">>> Fixing slots coverage...").map_or("", |(_, asked)| asked);
+    (asked.to_owned(), output.status.success())
+}
+
+/// The peers ask whether slots without an owner are to get one, by where their keys are, and `--cluster-yes` is no answer.
+#[test]
+fn slots_without_an_owner_are_covered_after_the_peers_questions() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    let peers = [
+        ("redis-cli", TestServer::named("redis-8.6").unwrap().tool("redis-cli").unwrap()),
+        ("valkey-cli", TestServer::client("valkey-cli-9.1").unwrap()),
+    ];
+    for (name, theirs) in peers {
+        let lab = TempLab::cluster(&server, 3, 0).unwrap();
+        asks_as(name, &theirs, &addresses(&lab));
+    }
+}
+
+fn asks_as(name: &str, theirs: &Path, nodes: &[String]) {
+    let [seed, second, third] = nodes else { unreachable!() };
+    // All three slots are of the second node. The last has a key on the third, too.
+    let id = node(seed, second)["id"].as_str().unwrap().to_owned();
+    trib_with("SET one v\nSET four v\n", &["exec", second]).expect(0);
+    let foreign = format!(
+        "CLUSTER SETSLOT 8296 IMPORTING {id}\nASKING\nSET four v\nCLUSTER SETSLOT 8296 STABLE\n"
+    );
+    trib_with(&foreign, &["exec", third]).expect(0);
+    for (slot, have) in [
+        ("5600", "no keys across the cluster"),
+        ("9084", "keys in just one node"),
+        ("8296", "keys in multiple nodes"),
+    ] {
+        loses(nodes, slot);
+        let ours = || {
+            let mut command = program();
+            command.arg0(name);
+            command
+        };
+        let (told, done) = fix_told(Command::new(theirs), seed, "no\n");
+        assert!(told.contains(have) && !done, "{name}: {told}");
+        assert_eq!(fix_told(ours(), seed, "no\n"), (told, done), "{name}");
+        trib(&["check", seed]).expect(1).shows(&[&format!("1 slot has no owner: {slot}")]);
+        let (told, done) = fix_told(ours(), seed, "yes\n");
+        assert!(done, "{name}: {told}");
+        becomes_well(seed);
+    }
+}
+
+/// Takes a slot's owner away. A message of before may bring it back to the others.
+fn loses(nodes: &[String], slot: &str) {
+    let since = Instant::now();
+    loop {
+        for node in nodes {
+            trib(&["exec", node, "CLUSTER", "DELSLOTS", slot]);
+        }
+        let told = trib(&["check", &nodes[0]]).expect(1).stdout;
+        if told.contains(&format!("1 slot has no owner: {slot}")) && !told.contains("disagree") {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "{told}");
+    }
 }

@@ -52,7 +52,8 @@ impl Dialogue<Fix, Session> for FixDialogue<'_> {
         plan: &FixPlan,
         _cluster: &mut Cluster,
     ) -> Answer<Session> {
-        if self.shown.as_ref() != Some(plan) {
+        let is_new = self.shown.as_ref() != Some(plan);
+        if is_new {
             session.output.lines(render::fix(plan));
         }
         self.shown = Some(plan.clone());
@@ -69,8 +70,26 @@ impl Dialogue<Fix, Session> for FixDialogue<'_> {
         {
             return Ok(ControlFlow::Break(Outcome::Failed));
         }
+        if is_new && voice::peer().is_some() && !may_cover(session, plan)? {
+            return Ok(ControlFlow::Break(Outcome::Failed));
+        }
         Ok(ControlFlow::Continue(()))
     }
+}
+
+/// The peers give slots without an owner to a node only if somebody says yes, whatever was agreed beforehand.
+fn may_cover(session: &Session, plan: &FixPlan) -> anyhow::Result<bool> {
+    let uncovered = render::uncovered(plan);
+    if !uncovered.is_empty() {
+        session.output.line(">>> Fixing slots coverage...");
+    }
+    for (slots, question) in uncovered {
+        session.output.lines(slots);
+        if !session.insist(|prompt| prompt.accepts(question))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn tell(session: &Session, args: &FixArgs, fixed: &Fixed) -> anyhow::Result<Outcome> {

@@ -235,9 +235,16 @@ impl Session {
             &mut Prompt<std::io::StdinLock<'static>, std::io::Stdout>,
         ) -> std::io::Result<bool>,
     ) -> anyhow::Result<bool> {
-        if self.yes {
-            return Ok(true);
-        }
+        if self.yes { Ok(true) } else { self.insist(ask) }
+    }
+
+    /// Like [`Session::may`], where nothing that was agreed beforehand counts.
+    fn insist(
+        &self,
+        ask: impl FnOnce(
+            &mut Prompt<std::io::StdinLock<'static>, std::io::Stdout>,
+        ) -> std::io::Result<bool>,
+    ) -> anyhow::Result<bool> {
         anyhow::ensure!(!self.output.is_json(), "nobody can be asked with --json: give --yes");
         let agreed = ask(&mut Prompt::standard())?;
         if !agreed && voice::peer().is_none() {

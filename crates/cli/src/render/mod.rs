@@ -20,7 +20,7 @@ mod transfer;
 pub use check::{check, is_covered, is_wrong_to_peers, next_steps};
 pub use create::create;
 pub use declared::plan;
-pub use fix::{blocked, fix};
+pub use fix::{blocked, fix, uncovered};
 pub use fleet::fleet_rules;
 pub use info::info;
 pub use list::list;
