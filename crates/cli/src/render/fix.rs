@@ -2,7 +2,7 @@
 
 use redistrib_ops::FixPlan;
 use redistrib_ops::model::SlotSet;
-use redistrib_ops::model::plan::fix::{Action, Blocked, Reason, Repair};
+use redistrib_ops::model::plan::fix::{Action, Blocked, Reason};
 
 use super::nodes::bracketed;
 use crate::remedy;
@@ -26,28 +26,26 @@ pub fn blocked(plan: &FixPlan) -> Vec<String> {
 
 /// What the peers show before they give slots without an owner to a node, and ask of each kind: whether these are to be given.
 pub fn uncovered(plan: &FixPlan) -> Vec<([String; 2], &'static str)> {
-    let moves =
-        |repair: &Repair| repair.actions.iter().any(|it| matches!(it, Action::MoveKeys { .. }));
-    let kinds: [(&str, &str, &dyn Fn(&Repair) -> bool); 3] = [
-        (
-            "no keys across the cluster",
-            "Fix these slots by covering with a random node?",
-            &|repair| matches!(repair.reason, Reason::Unowned | Reason::GivenUp),
-        ),
-        ("keys in just one node", "Fix these slots by covering with those nodes?", &|repair| {
-            repair.reason == Reason::LostOwner && !moves(repair)
-        }),
-        (
-            "keys in multiple nodes",
-            "Fix these slots by moving keys into a single node?",
-            &|repair| repair.reason == Reason::LostOwner && moves(repair),
-        ),
-    ];
-    let asked = kinds.map(|(have, question, is_such)| {
-        let such = plan.repairs.iter().filter(|it| is_such(it));
-        let slots: SlotSet = such.flat_map(|repair| &repair.slots).collect();
-        let shown = [format!("The following uncovered slots have {have}:"), bracketed(&slots)];
-        (!slots.is_empty()).then_some((shown, question))
-    });
-    asked.into_iter().flatten().collect()
+    let mut kinds = [
+        ("no keys across the cluster", "Fix these slots by covering with a random node?"),
+        ("keys in just one node", "Fix these slots by covering with those nodes?"),
+        ("keys in multiple nodes", "Fix these slots by moving keys into a single node?"),
+    ]
+    .map(|(have, question)| (have, question, SlotSet::new()));
+    for repair in &plan.repairs {
+        let moves = repair.actions.iter().any(|it| matches!(it, Action::MoveKeys { .. }));
+        let kind = match repair.reason {
+            Reason::Unowned | Reason::GivenUp | Reason::SilentMaster => 0,
+            Reason::LostOwner => 1 + usize::from(moves),
+            _ => continue,
+        };
+        kinds[kind].2.extend(&repair.slots);
+    }
+    let asked = kinds.into_iter().filter(|(_, _, slots)| !slots.is_empty());
+    asked
+        .map(|(have, question, slots)| {
+            let shown = format!("The following uncovered slots have {have}:");
+            ([shown, bracketed(&slots)], question)
+        })
+        .collect()
 }
