@@ -30,7 +30,10 @@ impl From<NoAnswer> for io::Error {
     }
 }
 
-impl Prompt<io::StdinLock<'static>, io::Stdout> {
+/// Asks on standard output, reads from standard input.
+pub type StandardPrompt = Prompt<io::StdinLock<'static>, io::Stdout>;
+
+impl StandardPrompt {
     /// Standard input and output.
     pub fn standard() -> Self {
         Self::new(io::stdin().lock(), io::stdout())

@@ -4,16 +4,15 @@
 
 mod support;
 
-use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use serde_json::Value;
 use support::terminal::User;
-use support::{addresses, becomes_well, program, trib, trib_with};
+use support::{addresses, becomes_well, program, run_with, trib, trib_with};
 
 /// Runs the program at a terminal, answers its one question, and tells whether it succeeded and what was shown.
 fn answered(line: &str, question: &str, answer: &str) -> (bool, String) {
@@ -156,13 +155,9 @@ fn nodes_are_named_as_people_name_them() {
 /// What `--cluster fix` says of slots without an owner before it has changed anything, and whether it then succeeds.
 fn fix_told(mut command: Command, seed: &str, answer: &str) -> (String, bool) {
     command.args(["--cluster", "fix", seed, "--cluster-yes"]).env("TERM", "dumb");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // A program that asks nothing may have ended.
-    let _ = child.stdin.take().unwrap().write_all(answer.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    let asked = told.split_once(">>> Fixing slots coverage...").map_or("", |(_, asked)| asked);
-    (asked.to_owned(), output.status.success())
+    let told = run_with(answer, command);
+    let asked = told.stdout.split_once(">>> Fixing slots coverage...").map_or("", |it| it.1);
+    (asked.to_owned(), told.code == 0)
 }
 
 /// The peers ask whether slots without an owner are to get one, by where their keys are, and `--cluster-yes` is no answer.

@@ -52,11 +52,10 @@ impl Dialogue<Fix, Session> for FixDialogue<'_> {
         plan: &FixPlan,
         _cluster: &mut Cluster,
     ) -> Answer<Session> {
-        let is_new = self.shown.as_ref() != Some(plan);
+        let is_new = self.shown.replace(plan.clone()).as_ref() != Some(plan);
         if is_new {
             session.output.lines(render::fix(plan));
         }
-        self.shown = Some(plan.clone());
         if session.dry_run {
             session.output.lines(render::blocked(plan));
             session.output.document(plan);

@@ -29,7 +29,7 @@ mod terminal;
 mod top;
 mod transfer;
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use redistrib_ops::model::Finding;
@@ -39,7 +39,7 @@ use crate::args::{ChangeArgs, MigrationArgs, ReportArgs, UsageError, Verb, WorkA
 use crate::escape::Escaped;
 use crate::interrupt::Interrupts;
 use crate::output::{Output, print_bytes, tell_error, unwritten};
-use crate::prompt::Prompt;
+use crate::prompt::{Prompt, StandardPrompt};
 use crate::render;
 use crate::report::Reporter;
 use crate::secrets;
@@ -87,7 +87,7 @@ pub fn tell_usage(usage: &UsageError) -> ExitCode {
 }
 
 /// Reports that whoever keeps the output has not all of it.
-fn tell_unwritten(error: &std::io::Error) {
+fn tell_unwritten(error: &io::Error) {
     tell_error(format_args!("[ERR] not all of this could be written: {error}"));
 }
 
@@ -231,9 +231,7 @@ impl Session {
     /// asked.
     fn may(
         &self,
-        ask: impl FnOnce(
-            &mut Prompt<std::io::StdinLock<'static>, std::io::Stdout>,
-        ) -> std::io::Result<bool>,
+        ask: impl FnOnce(&mut StandardPrompt) -> io::Result<bool>,
     ) -> anyhow::Result<bool> {
         if self.yes { Ok(true) } else { self.insist(ask) }
     }
@@ -241,9 +239,7 @@ impl Session {
     /// Like [`Session::may`], where nothing that was agreed beforehand counts.
     fn insist(
         &self,
-        ask: impl FnOnce(
-            &mut Prompt<std::io::StdinLock<'static>, std::io::Stdout>,
-        ) -> std::io::Result<bool>,
+        ask: impl FnOnce(&mut StandardPrompt) -> io::Result<bool>,
     ) -> anyhow::Result<bool> {
         anyhow::ensure!(!self.output.is_json(), "nobody can be asked with --json: give --yes");
         let agreed = ask(&mut Prompt::standard())?;
@@ -264,7 +260,7 @@ impl Session {
     /// Like [`Session::may`], for verbs whose scripts were never asked: only somebody at a terminal is, with the plan above the
     /// question.
     fn may_at_terminal(&self, plan: &[String], question: &str) -> anyhow::Result<bool> {
-        if self.yes || self.output.is_json() || !std::io::stdin().is_terminal() {
+        if self.yes || self.output.is_json() || !io::stdin().is_terminal() {
             return Ok(true);
         }
         self.output.lines(plan.iter().cloned());

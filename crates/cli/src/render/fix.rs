@@ -2,7 +2,7 @@
 
 use redistrib_ops::FixPlan;
 use redistrib_ops::model::SlotSet;
-use redistrib_ops::model::plan::fix::{Action, Blocked, Reason};
+use redistrib_ops::model::plan::fix::{Action, Blocked, Reason, Repair};
 
 use super::nodes::bracketed;
 use crate::remedy;
@@ -26,26 +26,39 @@ pub fn blocked(plan: &FixPlan) -> Vec<String> {
 
 /// What the peers show before they give slots without an owner to a node, and ask of each kind: whether these are to be given.
 pub fn uncovered(plan: &FixPlan) -> Vec<([String; 2], &'static str)> {
-    let mut kinds = [
-        ("no keys across the cluster", "Fix these slots by covering with a random node?"),
-        ("keys in just one node", "Fix these slots by covering with those nodes?"),
-        ("keys in multiple nodes", "Fix these slots by moving keys into a single node?"),
-    ]
-    .map(|(have, question)| (have, question, SlotSet::new()));
-    for repair in &plan.repairs {
-        let moves = repair.actions.iter().any(|it| matches!(it, Action::MoveKeys { .. }));
-        let kind = match repair.reason {
-            Reason::Unowned | Reason::GivenUp | Reason::SilentMaster => 0,
-            Reason::LostOwner => 1 + usize::from(moves),
-            _ => continue,
-        };
-        kinds[kind].2.extend(&repair.slots);
-    }
-    let asked = kinds.into_iter().filter(|(_, _, slots)| !slots.is_empty());
+    let slots = |is_such: fn(&Repair) -> bool| -> SlotSet {
+        plan.repairs.iter().filter(|it| is_such(it)).flat_map(|it| &it.slots).collect()
+    };
+    let is_empty =
+        |it: &Repair| matches!(it.reason, Reason::Unowned | Reason::GivenUp | Reason::SilentMaster);
+    let is_in_one = |it: &Repair| it.reason == Reason::LostOwner && !moves_keys(it);
+    let is_in_several = |it: &Repair| it.reason == Reason::LostOwner && moves_keys(it);
+    let kinds = [
+        (
+            "no keys across the cluster",
+            slots(is_empty),
+            "Fix these slots by covering with a random node?",
+        ),
+        (
+            "keys in just one node",
+            slots(is_in_one),
+            "Fix these slots by covering with those nodes?",
+        ),
+        (
+            "keys in multiple nodes",
+            slots(is_in_several),
+            "Fix these slots by moving keys into a single node?",
+        ),
+    ];
+    let asked = kinds.into_iter().filter(|(_, slots, _)| !slots.is_empty());
     asked
-        .map(|(have, question, slots)| {
+        .map(|(have, slots, question)| {
             let shown = format!("The following uncovered slots have {have}:");
             ([shown, bracketed(&slots)], question)
         })
         .collect()
+}
+
+fn moves_keys(repair: &Repair) -> bool {
+    repair.actions.iter().any(|it| matches!(it, Action::MoveKeys { .. }))
 }

@@ -55,8 +55,14 @@ pub(crate) fn trib(args: &[&str]) -> Run {
 
 /// Runs the program with answers on its standard input.
 pub(crate) fn trib_with(answers: &str, args: &[&str]) -> Run {
-    let mut child = program()
-        .args(args)
+    let mut command = program();
+    command.args(args);
+    run_with(answers, command)
+}
+
+/// Runs a command with answers on its standard input.
+pub(crate) fn run_with(answers: &str, mut command: Command) -> Run {
+    let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
