@@ -24,7 +24,7 @@ pub enum Role {
 /// assert!(flags.is_myself() && !flags.is_failed());
 /// assert_eq!(flags.to_string(), "myself,slave,nofailover");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Flags {
     known: u8,
@@ -156,6 +156,12 @@ impl fmt::Display for Flags {
             None if comma.is_empty() => f.write_str("noflags"),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Flags({self})")
     }
 }
 

@@ -31,7 +31,7 @@ pub struct SlotRange {
 /// assert_eq!(slots.len(), 6);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotSet {
     ranges: Ranges,
 }

@@ -19,6 +19,12 @@ impl fmt::Display for SlotSet {
     }
 }
 
+impl fmt::Debug for SlotSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SlotSet({self})")
+    }
+}
+
 impl FromStr for SlotSet {
     type Err = SlotSetError;
 
