@@ -27,7 +27,7 @@ pub(crate) fn explain(error: &Error, peer: Peer) -> String {
             let reason = source.rsplit("address information: ").next().unwrap_or_default();
             return format!("Could not connect to {server} at {}: {reason}", Escaped(node));
         }
-        Error::Closed { node, .. } if error.was_idle() => {
+        Error::Closed { node, command: None } => {
             format!("Error: Server closed the connection ({})", Escaped(node))
         }
         Error::Closed { node, .. } => format!(

@@ -32,8 +32,8 @@ pub use tls::TlsSetupError;
 
 use super::endpoint::{Endpoint, ParseEndpointError, ResolveError};
 
-/// What stands for a command where none was under way.
-pub(crate) const MESSAGE: &str = "(message)";
+/// What error texts name where no command was under way: a message was waited for that no command asks for.
+pub(crate) const NO_COMMAND: &str = "(message)";
 
 /// The result of everything that may fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -114,12 +114,13 @@ pub enum Error {
         source: io::Error,
     },
     /// The server closed the connection, or it was given up after an earlier failure.
-    #[error("{node}: the connection was closed during {command}")]
+    #[error("{node}: the connection was closed during {}", command.as_deref().unwrap_or(NO_COMMAND))]
     Closed {
         /// The peer.
         node: Endpoint,
-        /// What was asked, without secrets; `(message)` where nothing was: see [`Error::was_idle`].
-        command: String,
+        /// What was asked, without secrets. `None`: nothing was, so that there is no command of which nobody knows
+        /// whether it was executed.
+        command: Option<String>,
     },
     /// A node of a cluster that could not be reached before this, or not be talked to: why.
     #[error(transparent)]
@@ -366,12 +367,6 @@ impl Error {
             Self::LeftOpen { source, .. } => source.is_conflict(),
             _ => false,
         }
-    }
-
-    /// Whether the connection ended while nothing was asked on it: then there is no command of which nobody knows
-    /// whether it was executed.
-    pub fn was_idle(&self) -> bool {
-        matches!(self, Self::Closed { command, .. } if command == MESSAGE)
     }
 
     /// Whether the peer could not be reached or went silent, as against answering something unwanted.

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use redistrib_resp::{Command, Kind, Reply};
 
 use crate::conn::describe;
-use crate::error::{Error, MESSAGE, Result};
+use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Credentials, Endpoint, Settings, Stop};
 
 pub use insert::{Insertion, Tally, insert};
@@ -177,7 +177,7 @@ impl Client {
                 return Err(error);
             }
         }
-        let (at, command) = (self.at.clone(), String::from("connecting"));
+        let (at, command) = (self.at.clone(), Some("connecting".to_owned()));
         self.links.get_mut(&self.at).ok_or(Error::Closed { node: at, command })
     }
 
@@ -204,9 +204,9 @@ impl Client {
         }
     }
 
-    /// The error of a connection that ended before it was asked anything more ([`Error::was_idle`]).
+    /// The error of a connection that ended before it was asked anything more: [`Error::Closed`] without a command.
     pub fn hung_up(&self) -> Error {
-        Error::Closed { node: self.at.clone(), command: MESSAGE.into() }
+        Error::Closed { node: self.at.clone(), command: None }
     }
 
     /// Closes the connection to the current node.
@@ -294,7 +294,7 @@ impl Client {
         let cancel = self.cancel.clone();
         let (node, what) = (self.at.clone(), describe(command));
         let Some(link) = self.links.get_mut(&self.at) else {
-            return Err(Error::Closed { node, command: what });
+            return Err(Error::Closed { node, command: Some(what) });
         };
         let since = Instant::now();
         loop {

@@ -91,7 +91,7 @@ impl Links {
         let replica = self.replicas[index].as_mut().filter(|_| access == Access::Read);
         replica.or(self.masters[index].as_mut()).ok_or_else(|| Error::Closed {
             node: fleet.masters()[index].endpoint.clone(),
-            command: describe(command),
+            command: Some(describe(command)),
         })
     }
 

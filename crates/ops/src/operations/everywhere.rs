@@ -56,7 +56,7 @@ pub fn call(
         let reply = answer.and_then(|mut replies| {
             replies.pop().ok_or_else(|| Error::Closed {
                 node: member.endpoint().clone(),
-                command: crate::conn::describe(command),
+                command: Some(crate::conn::describe(command)),
             })
         });
         told.push((member.endpoint().clone(), reply));

@@ -151,10 +151,10 @@ impl Connection {
         loop {
             let read = self.stream.arm(&deadline).and_then(|()| self.stream.read(buffer));
             match read {
-                Ok(0) => return Err(self.closed(command)),
+                Ok(0) => return Err(self.closed(Some(command))),
                 Ok(read) => return Ok(read),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.broke(command, error)),
+                Err(error) => return Err(self.broke(Some(command), error)),
             }
         }
     }

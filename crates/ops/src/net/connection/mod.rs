@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use redistrib_resp::{Command, Decoder, Pipeline, Reply, View};
 
 use crate::Endpoint;
-use crate::error::{Error, MESSAGE, Result};
+use crate::error::{Error, NO_COMMAND, Result};
 
 pub(crate) use describe::describe;
 pub use describe::without_secrets;
@@ -196,7 +196,7 @@ impl Connection {
     /// [`Error::Timeout`], [`Error::Io`] or [`Error::Closed`].
     pub fn send(&mut self, commands: &[Command]) -> Result<()> {
         let Some(first) = commands.first() else { return Ok(()) };
-        self.check_usable(first)?;
+        self.check_usable(Some(first))?;
         if self.is_resting() {
             self.wake(&self.settings.clone())?;
         }
@@ -206,7 +206,7 @@ impl Connection {
         }
         let mut deadline = Deadline::after(self.timeout);
         let written = self.stream.write_all(self.out.as_bytes(), &mut deadline);
-        written.map_err(|error| self.broke(first, error))
+        written.map_err(|error| self.broke(Some(first), error))
     }
 
     /// Waits for one reply. `command` is what it answers, for the error text alone.
@@ -214,23 +214,17 @@ impl Connection {
     /// # Errors
     /// Those of [`Connection::request`].
     pub fn receive(&mut self, command: &Command) -> Result<Reply> {
-        self.check_usable(command)?;
+        let asked = Some(command);
+        self.check_usable(asked)?;
         let mut deadline = Deadline::after(self.timeout);
         loop {
-            match self.decoder.next_reply() {
-                Ok(Some(reply)) => return Ok(self.given(reply)),
-                Ok(None) => {}
-                Err(source) => {
-                    self.broken = true;
-                    let (node, command) = (self.endpoint.clone(), describe(command));
-                    let may_want_tls = self.may_want_tls();
-                    return Err(Error::Protocol { node, command, may_want_tls, source });
-                }
+            if let Some(reply) = self.decoded(asked)? {
+                return Ok(reply);
             }
             match self.fill(&mut deadline) {
-                Ok(0) => return Err(self.closed(command)),
+                Ok(0) => return Err(self.closed(asked)),
                 Ok(_) => {}
-                Err(error) => return Err(self.broke(command, error)),
+                Err(error) => return Err(self.broke(asked, error)),
             }
         }
     }
@@ -241,7 +235,7 @@ impl Connection {
     /// # Errors
     /// Those of [`Connection::request`], but for the timeout.
     pub fn poll(&mut self, wait: Duration) -> Result<Option<Reply>> {
-        self.receive_within(&Command::new(MESSAGE), wait)
+        self.within(None, wait)
     }
 
     /// Waits at most `wait` for the reply to `command`. Nothing in time is `None`, and the connection stays
@@ -254,21 +248,22 @@ impl Connection {
         command: &Command,
         wait: Duration,
     ) -> Result<Option<Reply>> {
-        self.check_usable(command)?;
+        self.within(Some(command), wait)
+    }
+
+    fn within(&mut self, asked: Asked<'_>, wait: Duration) -> Result<Option<Reply>> {
+        self.check_usable(asked)?;
         let until = Instant::now() + wait;
         loop {
-            let decoded = self.decoder.next_reply();
-            match decoded {
-                Ok(Some(reply)) => return Ok(Some(self.given(reply))),
-                Ok(None) => {}
-                Err(_) => return self.receive(command).map(Some),
+            if let Some(reply) = self.decoded(asked)? {
+                return Ok(Some(reply));
             }
             let mut deadline = Deadline::after(until.saturating_duration_since(Instant::now()));
             match self.fill(&mut deadline) {
-                Ok(0) => return Err(self.closed(command)),
+                Ok(0) => return Err(self.closed(asked)),
                 Ok(_) => {}
                 Err(error) if is_timeout(&error) => return Ok(None),
-                Err(error) => return Err(self.broke(command, error)),
+                Err(error) => return Err(self.broke(asked, error)),
             }
         }
     }
@@ -278,30 +273,41 @@ impl Connection {
     /// # Errors
     /// Those of [`Connection::request`], but for the timeout.
     pub(crate) fn piece(&mut self, command: &Command, wait: Duration) -> Result<Piece> {
-        self.check_usable(command)?;
-        match self.decoder.next_reply() {
-            Ok(Some(reply)) => return Ok(Piece::Whole(self.given(reply))),
-            Ok(None) => {}
-            Err(_) => return self.receive(command).map(Piece::Whole),
+        let asked = Some(command);
+        self.check_usable(asked)?;
+        if let Some(reply) = self.decoded(asked)? {
+            return Ok(Piece::Whole(reply));
         }
         if wait.is_zero() {
-            return self.take_in().map(Piece::Part);
+            return self.take_in(asked).map(Piece::Part);
         }
         match self.fill(&mut Deadline::after(wait)) {
-            Ok(0) => Err(self.closed(command)),
+            Ok(0) => Err(self.closed(asked)),
             Ok(bytes) => Ok(Piece::Part(bytes)),
             Err(error) if is_timeout(&error) => Ok(Piece::Part(0)),
-            Err(error) => Err(self.broke(command, error)),
+            Err(error) => Err(self.broke(asked, error)),
         }
     }
 
-    /// A thousand connections that each keep the room of one large reply would fill the memory.
-    fn given(&mut self, reply: Reply) -> Reply {
-        self.heard = true;
-        if reply.wire().len() >= LARGE_REPLY {
-            self.decoder.shrink();
+    /// The next reply of the bytes that have arrived, if it is whole.
+    fn decoded(&mut self, asked: Asked<'_>) -> Result<Option<Reply>> {
+        match self.decoder.next_reply() {
+            Ok(Some(reply)) => {
+                self.heard = true;
+                // A thousand connections that each keep the room of one large reply would fill the memory.
+                if reply.wire().len() >= LARGE_REPLY {
+                    self.decoder.shrink();
+                }
+                Ok(Some(reply))
+            }
+            Ok(None) => Ok(None),
+            Err(source) => {
+                self.broken = true;
+                let may_want_tls = self.may_want_tls();
+                let (node, command) = (self.endpoint.clone(), named(asked));
+                Err(Error::Protocol { node, command, may_want_tls, source })
+            }
         }
-        reply
     }
 
     /// Sends no more, which has the server close the connection; [`Error::Closed`] when something is received then says that it
@@ -323,13 +329,13 @@ impl Connection {
     /// Those of [`Connection::send`].
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
         let what = Command::new("(commands from a stream)");
-        self.check_usable(&what)?;
+        self.check_usable(Some(&what))?;
         if self.is_resting() {
             self.wake(&self.settings.clone())?;
         }
         let mut deadline = Deadline::after(self.timeout);
         let written = self.stream.write_all(bytes, &mut deadline);
-        written.map_err(|error| self.broke(&what, error))
+        written.map_err(|error| self.broke(Some(&what), error))
     }
 
     /// A reply that has arrived already; never waits.
@@ -340,7 +346,7 @@ impl Connection {
         loop {
             match self.poll(Duration::ZERO)? {
                 Some(reply) => return Ok(Some(reply)),
-                None if self.take_in()? == 0 => return Ok(None),
+                None if self.take_in(None)? == 0 => return Ok(None),
                 None => {}
             }
         }
@@ -349,23 +355,22 @@ impl Connection {
     /// Whether the server still holds the connection, as far as can be known without asking it. Answers
     /// that nobody has received yet are kept.
     pub(crate) fn is_alive(&mut self) -> bool {
-        !self.broken && self.take_in().is_ok()
+        !self.broken && self.take_in(None).is_ok()
     }
 
     /// Takes in what has arrived, and returns the number of bytes.
-    fn take_in(&mut self) -> Result<usize> {
-        let what = Command::new(MESSAGE);
+    fn take_in(&mut self, asked: Asked<'_>) -> Result<usize> {
         let taken = self
             .stream
             .set_nonblocking(true)
             .and_then(|()| self.decoder.read_from(&mut self.stream));
         let restored = self.stream.set_nonblocking(false);
         match taken.and_then(|taken| restored.map(|()| taken)) {
-            Ok(0) => Err(self.closed(&what)),
-            Ok(_) if self.decoder.buffered() > MOST_HELD => Err(self.broke(&what, too_large())),
+            Ok(0) => Err(self.closed(asked)),
+            Ok(_) if self.decoder.buffered() > MOST_HELD => Err(self.broke(asked, too_large())),
             Ok(taken) => Ok(taken),
             Err(error) if is_timeout(&error) => Ok(0),
-            Err(error) => Err(self.broke(&what, error)),
+            Err(error) => Err(self.broke(asked, error)),
         }
     }
 
@@ -408,11 +413,8 @@ impl Connection {
         }
     }
 
-    fn check_usable(&self, command: &Command) -> Result<()> {
-        if self.broken {
-            return Err(Error::Closed { node: self.endpoint.clone(), command: describe(command) });
-        }
-        Ok(())
+    fn check_usable(&self, asked: Asked<'_>) -> Result<()> {
+        if self.broken { Err(self.unusable(asked)) } else { Ok(()) }
     }
 
     /// Whether the server may not understand us since it expects TLS: it has not said a word that we understand.
@@ -420,15 +422,19 @@ impl Connection {
         !self.heard && self.settings.tls.is_none()
     }
 
-    fn closed(&mut self, command: &Command) -> Error {
+    fn closed(&mut self, asked: Asked<'_>) -> Error {
         self.broken = true;
-        Error::Closed { node: self.endpoint.clone(), command: describe(command) }
+        self.unusable(asked)
     }
 
-    fn broke(&mut self, command: &Command, source: io::Error) -> Error {
+    fn unusable(&self, asked: Asked<'_>) -> Error {
+        Error::Closed { node: self.endpoint.clone(), command: asked.map(describe) }
+    }
+
+    fn broke(&mut self, asked: Asked<'_>, source: io::Error) -> Error {
         self.broken = true;
         self.stream.shutdown(Shutdown::Both);
-        let (node, command) = (self.endpoint.clone(), describe(command));
+        let (node, command) = (self.endpoint.clone(), named(asked));
         if is_timeout(&source) {
             Error::Timeout { node, command, after: self.timeout }
         } else {
@@ -436,6 +442,13 @@ impl Connection {
             Error::Io { node, command, may_want_tls, source }
         }
     }
+}
+
+/// The command that what is received answers, for error texts alone; none where no command asked for it.
+type Asked<'a> = Option<&'a Command>;
+
+fn named(asked: Asked<'_>) -> String {
+    asked.map_or_else(|| NO_COMMAND.to_owned(), describe)
 }
 
 /// A reply on its way.
