@@ -13,18 +13,14 @@ impl Display for Member {
 
 impl Display for Finding {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let text = nodes(self)
-            .or_else(|| slots(self))
-            .or_else(|| membership(self))
-            .or_else(|| replicas(self))
-            .or_else(|| servers(self));
-        f.write_str(&text.unwrap_or_else(|| format!("{self:?}")))
+        f.write_str(&text(self))
     }
 }
 
-/// Nodes that do not answer, or are not what they seem.
-fn nodes(finding: &Finding) -> Option<String> {
-    Some(match finding {
+/// The text of a finding. All are here, so that one without a text does not compile.
+fn text(finding: &Finding) -> String {
+    match finding {
+        // Nodes that do not answer, or are not what they seem.
         Finding::Unreachable { id, address, reason } => {
             format!("node {address}{} does not answer: {reason}", in_brackets(*id))
         }
@@ -48,13 +44,7 @@ fn nodes(finding: &Finding) -> Option<String> {
         Finding::ClocksDiffer { slow, fast, apart_ms } => {
             format!("the clock of {fast} is {apart_ms} ms ahead of that of {slow}")
         }
-        _ => return None,
-    })
-}
-
-/// Who owns slots, and who moves them.
-fn slots(finding: &Finding) -> Option<String> {
-    Some(match finding {
+        // Who owns slots, and who moves them.
         Finding::Disagreement { slots, opinions } => Disagreement(slots, opinions).to_string(),
         Finding::OpenSlots(open) => open.to_string(),
         Finding::Uncovered { slots } => format!("{} no owner: {slots}", have(slots)),
@@ -77,13 +67,7 @@ fn slots(finding: &Finding) -> Option<String> {
         Finding::EpochCollision { epoch, masters } => {
             format!("masters {} have the same config epoch {epoch}", Few(masters))
         }
-        _ => return None,
-    })
-}
-
-/// What nodes know of each other, and what the cluster bus delivers.
-fn membership(finding: &Finding) -> Option<String> {
-    Some(match finding {
+        // What nodes know of each other, and what the cluster bus delivers.
         Finding::Failed { node, by } => format!("node {node} has failed, says {}", Few(by)),
         Finding::Suspected { node, by } => {
             format!("node {node} cannot be reached by {}", Few(by))
@@ -108,13 +92,7 @@ fn membership(finding: &Finding) -> Option<String> {
         Finding::BusBacklog { node, by, bytes } => {
             format!("node {node} has not taken {bytes} bytes of the cluster bus from {}", Few(by))
         }
-        _ => return None,
-    })
-}
-
-/// Replicas and their masters.
-fn replicas(finding: &Finding) -> Option<String> {
-    Some(match finding {
+        // Replicas and their masters.
         Finding::ReplicaWithoutMaster { replica: r } => {
             format!("replica {r} follows no master")
         }
@@ -151,13 +129,7 @@ fn replicas(finding: &Finding) -> Option<String> {
         Finding::ReplicasOnMastersHost { master, host } => {
             format!("all replicas of master {master} are on its host {host}")
         }
-        _ => return None,
-    })
-}
-
-/// Saves, memory, refused writes and settings.
-fn servers(finding: &Finding) -> Option<String> {
-    Some(match finding {
+        // Saves, memory, refused writes and settings.
         Finding::RdbFailing { node, stops_writes } => {
             format!("node {node} could not save its RDB file{}", refusing(*stops_writes))
         }
@@ -184,8 +156,7 @@ fn servers(finding: &Finding) -> Option<String> {
         Finding::SettingsDiffer { setting, values } => {
             format!("{setting} is not the same on all nodes: {}", Values(values))
         }
-        _ => return None,
-    })
+    }
 }
 
 /// The short id where it is known, to stand behind an address.
