@@ -139,8 +139,8 @@ impl Figures {
             fork_us: info.number("latest_fork_usec"),
             unsaved: info.number("rdb_changes_since_last_save"),
             sync_left: info.number("master_sync_left_bytes"),
-            migrates: in_stat(info, "calls"),
-            migrate_us: in_stat(info, "usec"),
+            migrates: info.of_command("migrate", "calls"),
+            migrate_us: info.of_command("migrate", "usec"),
             job_bytes: job_bytes(info),
             ..Self::default()
         }
@@ -151,12 +151,6 @@ impl Figures {
         let limit = self.max_memory.filter(|limit| *limit > 0)?;
         Some(self.memory?.saturating_mul(100) / limit)
     }
-}
-
-/// A number of MIGRATE's line in `INFO commandstats`, as in `cmdstat_migrate:calls=3,usec=90,usec_per_call=30.00`.
-fn in_stat(info: &ServerInfo, name: &str) -> Option<u64> {
-    let mut pairs = info.field("cmdstat_migrate")?.split(',');
-    pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?.parse().ok()
 }
 
 /// Valkey counts what its exports send. Redis counts what imports receive as what comes from a master, which a master has

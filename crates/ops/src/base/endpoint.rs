@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use redistrib_cluster_model::Address;
+
 use super::in_time::in_time;
 
 /// How long a connection, or the name of its host, is waited for unless the caller says otherwise.
@@ -72,6 +74,11 @@ impl Endpoint {
             Self::Tcp { port, .. } => Some(*port),
             Self::Unix(_) => None,
         }
+    }
+
+    /// As the model has addresses; a Unix socket has port 0.
+    pub(crate) fn address(&self) -> Address {
+        Address::new(self.host(), self.port().unwrap_or_default())
     }
 
     /// The socket addresses the host's name stands for, waited for as long as for a connection.

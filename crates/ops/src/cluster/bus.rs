@@ -6,6 +6,7 @@ use std::time::Duration;
 use redistrib_cluster_model::{Backlog, Node, NodeId, ServerInfo};
 use redistrib_resp::{Command, View};
 
+use crate::commands::replies::count_of;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member};
@@ -76,6 +77,6 @@ fn read(from: NodeId, link: View<'_>) -> Option<Backlog> {
     Some(Backlog {
         from,
         to: field("node")?.as_str()?.parse().ok()?,
-        bytes: u64::try_from(field("send-buffer-used")?.as_int()?).ok()?,
+        bytes: count_of(field("send-buffer-used")?)?,
     })
 }

@@ -118,8 +118,7 @@ impl Member {
 
     /// The node and the address at which it is reached.
     fn place(&self) -> (&Node, Address) {
-        let endpoint = &self.endpoint;
-        (&self.node, Address::new(endpoint.host(), endpoint.port().unwrap_or_default()))
+        (&self.node, self.endpoint.address())
     }
 
     /// Whether it is a master, by its own word.
@@ -260,8 +259,7 @@ impl Cluster {
     /// What every node says of the cluster.
     pub fn snapshot(&self) -> Snapshot {
         let views = self.members.iter().map(|member| {
-            let asked =
-                Address::new(member.endpoint.host(), member.endpoint.port().unwrap_or_default());
+            let asked = member.endpoint.address();
             match &member.link {
                 Ok(link) => NodeView::answered(asked, link.topology.clone()),
                 Err(error) => NodeView::unreachable(Some(member.id()), asked, error.to_string()),

@@ -10,7 +10,7 @@ use redistrib_resp::{Command, Reply};
 use crate::commands;
 use crate::commands::replies::text_of;
 use crate::error::Result;
-use crate::{Cluster, Connection, Member};
+use crate::{Cluster, Connection, Member, Refusal};
 
 /// Settings that hold a password.
 const SECRETS: [&str; 2] = ["requirepass", "masterauth"];
@@ -87,7 +87,7 @@ fn one_by_one(settings: &[&str]) -> Vec<Command> {
 /// Whether a server has refused the question for all settings at once, as those before 7.0 do.
 fn takes_one_name(replies: &[Reply], settings: &[&str]) -> bool {
     let refused = replies.get(2).and_then(|reply| reply.view().as_error());
-    settings.len() > 1 && refused.is_some_and(|error| !error.starts_with(b"NOPERM"))
+    settings.len() > 1 && refused.is_some_and(|error| Refusal::of(error) != Refusal::NotPermitted)
 }
 
 /// The databases of a server that hold keys, in the order of their numbers.

@@ -82,15 +82,6 @@ impl Lab {
         settings: &Settings,
         context: Context<'_>,
     ) -> Result<Self, Failure> {
-        Self::raise(dir, options, settings, context)
-    }
-
-    fn raise(
-        dir: &Path,
-        options: &Options,
-        settings: &Settings,
-        context: Context<'_>,
-    ) -> Result<Self, Failure> {
         match Record::read(dir)? {
             Some(record) => Self::reopen(dir, record, options, settings, context),
             None => Self::found(dir, options, settings, context),

@@ -102,7 +102,7 @@ impl TempLab {
             folder.path().canonicalize().map_err(|source| file_error(folder.path(), source))?;
         let watchdog = Watchdog::start(&dir).map_err(|source| file_error(&dir, source))?;
         // A Ctrl-C that is meant for us is not for them: we may have use for them until we are done.
-        let lab = Lab::raise(&dir, options, settings, Context::new(&Silent, cancel))?;
+        let lab = Lab::up(&dir, options, settings, Context::new(&Silent, cancel))?;
         Ok(Self { watchdog, lab, _folder: folder })
     }
 }

@@ -317,18 +317,8 @@ fn forget_former(cluster: &mut Cluster, new: &Candidate) -> Option<String> {
 /// Makes every reachable node but the one concerned forget it. Returns why some have not; nodes that have forgotten it
 /// already are no error.
 pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Vec<Error> {
-    let command = commands::forget(id);
-    let answers = cluster
-        .broadcast(|member| member.is_up() && member.id() != id, std::slice::from_ref(&command));
-    let mut failures = Vec::new();
-    for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
-        let Some(answer) = answer else { continue };
-        let forgotten = answer.and_then(|replies| {
-            let connection = member.connection()?;
-            replies.into_iter().try_for_each(|reply| connection.accept(&command, reply).map(drop))
-        });
-        let knew = |error: &Error| error.refused() != Some(Refusal::UnknownNode);
-        failures.extend(forgotten.err().filter(knew));
-    }
-    failures
+    let others = |member: &Member| member.is_up() && member.id() != id;
+    let answers = cluster.instruct(others, &[commands::forget(id)]);
+    let failures = answers.into_iter().flatten().filter_map(Result::err);
+    failures.filter(|error| error.refused() != Some(Refusal::UnknownNode)).collect()
 }

@@ -113,7 +113,7 @@ impl Candidates {
         Ok(Self { nodes, settings: settings.clone() })
     }
 
-    /// Each node's place in the order given, with its id.
+    /// The nodes' ids in the order given.
     pub fn ids(&self) -> Vec<NodeId> {
         self.nodes.iter().map(|candidate| candidate.node.id).collect()
     }
@@ -152,14 +152,6 @@ impl Candidates {
         })
     }
 
-    /// How far the nodes have come towards a planned cluster. Changes nothing.
-    ///
-    /// # Errors
-    /// [`Error::NotEmpty`](crate::Error::NotEmpty) for a node that is something else already.
-    pub fn begun(&self, plan: &CreatePlan) -> Result<Beginning> {
-        self.reached(plan)
-    }
-
     /// Lays out a cluster of these nodes with `replicas` replicas for each of at least `min_masters` masters, and makes
     /// sure that they are empty, or what an interrupted creation of the same cluster has left, or that cluster itself.
     /// Changes nothing.
@@ -174,8 +166,7 @@ impl Candidates {
         dealing: Dealing,
     ) -> Result<CreatePlan> {
         let endpoints = self.nodes.iter().map(|candidate| candidate.connection.endpoint());
-        let addresses: Vec<Address> =
-            endpoints.map(|it| Address::new(it.host(), it.port().unwrap_or_default())).collect();
+        let addresses: Vec<Address> = endpoints.map(Endpoint::address).collect();
         let plan = plan_create(&addresses, replicas, min_masters, dealing)?;
         self.reached(&plan)?;
         Ok(plan)
@@ -215,7 +206,10 @@ impl Candidates {
     }
 
     /// How far the nodes have come towards the planned cluster.
-    fn reached(&self, plan: &CreatePlan) -> Result<Beginning> {
+    ///
+    /// # Errors
+    /// [`Error::NotEmpty`](crate::Error::NotEmpty) for a node that is something else already.
+    pub(crate) fn reached(&self, plan: &CreatePlan) -> Result<Beginning> {
         let named = self.nodes.iter().map(|it| Named { keys: it.info.keys(), view: &it.topology });
         let named: Vec<_> = named.collect();
         let resolved = self.nodes.iter().map(|candidate| candidate.connection.endpoint().resolve());

@@ -202,15 +202,8 @@ impl Failover {
     /// Asks the replica. One that has come a moment ago may have no bus link to its master yet, and then takes it for dead.
     fn ask(&self, cluster: &mut Cluster, command: &Command, context: Context<'_>) -> Result<()> {
         let replica = cluster.member_mut(self.replica.id)?.connection()?;
-        let mut refused = None;
-        let told = until_settled(LINK_DEADLINE, context.cancel, || {
-            refused = match replica.call(command) {
-                Err(error) if error.refused() == Some(Refusal::MasterUnseen) => Some(error),
-                outcome => outcome.map(|_| None)?,
-            };
-            Ok(refused.as_ref().map(ToString::to_string))
-        });
-        refused.map_or(told, Err)
+        let may_pass = |error: &Error| error.refused() == Some(Refusal::MasterUnseen);
+        replica.call_until_accepted(command, LINK_DEADLINE, context.cancel, may_pass)
     }
 
     /// What is still to come.
@@ -289,7 +282,8 @@ fn measure(
         if accepted {
             longest = longest.max(Some(since.elapsed()));
             since = Instant::now();
-        } else if matches!(&answer, Some(Err(error)) if is_forbidden(error)) {
+        } else if matches!(&answer, Some(Err(error)) if error.refused() == Some(Refusal::NotPermitted))
+        {
             return None;
         } else {
             at = 1 - at;
@@ -300,8 +294,4 @@ fn measure(
         thread::sleep(INTERVAL);
     }
     longest
-}
-
-fn is_forbidden(error: &Error) -> bool {
-    error.refusal().is_some_and(|reply| reply.starts_with("NOPERM"))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redistrib_cluster_model::NodeId;
 
 use crate::commands;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::served::await_served;
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member};
@@ -30,18 +30,8 @@ pub fn follow(
     cluster.member(master)?;
     let command = commands::replicate(master);
     let connection = cluster.member_mut(node)?.connection()?;
-    let mut refused = None;
-    let told = until_settled(DROP_DEADLINE, context.cancel, || {
-        refused = match connection.call(&command) {
-            Err(error) if error.refusal().is_some() => Some(error),
-            outcome => outcome.map(|_| None)?,
-        };
-        Ok(refused.as_ref().map(ToString::to_string))
-    });
-    if let Some(refused) = refused {
-        return Err(refused);
-    }
-    told?;
+    let may_pass = |error: &Error| error.refusal().is_some();
+    connection.call_until_accepted(&command, DROP_DEADLINE, context.cancel, may_pass)?;
     until_settled(NEWS_DEADLINE, context.cancel, || {
         cluster.refresh();
         let is_blind = |member: &&Member| {

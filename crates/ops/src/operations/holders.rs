@@ -4,7 +4,7 @@ use redistrib_cluster_model::plan::fix::KeyCounts;
 use redistrib_cluster_model::{NodeId, ServerInfo, Slot, SlotSet};
 use redistrib_resp::{Command, Reply};
 
-use crate::commands;
+use crate::commands::{self, replies::count_of};
 use crate::error::Result;
 use crate::migrate::mend;
 use crate::{Cluster, Connection, Member, server_info};
@@ -50,7 +50,7 @@ fn count_in(node: &mut Connection, slots: &SlotSet, info: &ServerInfo) -> Result
             [commands::select(database)].into_iter().chain(counts_of).collect();
         let replies = node.call_all(&commands)?;
         for ((_, sum), reply) in counts.iter_mut().zip(&replies[1..]) {
-            *sum += number(reply);
+            *sum += count_of(reply.view()).unwrap_or_default();
         }
     }
     Ok(counts)
@@ -83,12 +83,8 @@ fn peek(cluster: &mut Cluster, id: NodeId, slots: &SlotSet) -> Result<Vec<(Slot,
         let replies = node.call_all(&commands::transaction(some.iter().flat_map(look)))?;
         let Some(outcome) = replies.last().map(Reply::view) else { continue };
         let counts = outcome.elements().skip(1).step_by(3);
-        let counts = counts.map(|count| count.as_int().and_then(|count| u64::try_from(count).ok()));
-        found.extend(some.iter().copied().zip(counts.map(Option::unwrap_or_default)));
+        let counts = counts.map(|count| count_of(count).unwrap_or_default());
+        found.extend(some.iter().copied().zip(counts));
     }
     Ok(found)
-}
-
-fn number(reply: &Reply) -> u64 {
-    reply.view().as_int().and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::meet::{MeetPlan, plan_meet};
-use redistrib_cluster_model::{Address, Node, NodeId, NodeView, Snapshot};
+use redistrib_cluster_model::{Node, NodeId, NodeView, Snapshot};
 use redistrib_resp::Command;
 
 use super::operation::{Operation, Subject};
@@ -87,9 +87,7 @@ impl Reunion {
     /// Who is a member, who is missing, and who would give up slots: [`plan_meet`].
     fn plan(&self) -> Result<MeetPlan> {
         let view = |it: &Candidate| {
-            let endpoint = it.connection.endpoint();
-            let asked = Address::new(endpoint.host(), endpoint.port().unwrap_or_default());
-            NodeView::answered(asked, it.topology.clone())
+            NodeView::answered(it.connection.endpoint().address(), it.topology.clone())
         };
         let snapshot = Snapshot { views: self.nodes.iter().map(view).collect() };
         Ok(plan_meet(&snapshot)?)

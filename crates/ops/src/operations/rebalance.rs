@@ -6,7 +6,7 @@ use redistrib_resp::{Command, Reply};
 
 use super::moves::{carry_out, still_owned};
 use super::operation::{Operation, Recovery};
-use crate::commands;
+use crate::commands::{self, replies::count_of};
 use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, Migrated};
 use crate::server_info::databases_with_keys;
@@ -208,5 +208,5 @@ fn estimate_memory(connection: &mut Connection, slots: &[Slot]) -> Result<Vec<u6
 
 /// The reply's number; a key that has gone meanwhile has none.
 fn number(reply: &Reply) -> u64 {
-    reply.view().as_int().and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+    count_of(reply.view()).unwrap_or_default()
 }

@@ -81,15 +81,7 @@ fn each_slot(
 fn announce(cluster: &mut Cluster, owner: NodeId, slots: &SlotSet) -> Result<()> {
     let commands: Vec<Command> = slots.iter().map(|slot| commands::assign(slot, owner)).collect();
     let others = |member: &Member| member.is_up() && member.is_master() && member.id() != owner;
-    let answers = cluster.broadcast(others, &commands);
-    for (member, answer) in cluster.members_mut().iter_mut().zip(answers) {
-        let Some(replies) = answer else { continue };
-        let connection = member.connection()?;
-        for (command, reply) in commands.iter().zip(replies?) {
-            connection.accept(command, reply)?;
-        }
-    }
-    Ok(())
+    cluster.instruct(others, &commands).into_iter().flatten().collect()
 }
 
 /// Makes a replica the master in place of its own, which does not answer, unless the cluster has elected

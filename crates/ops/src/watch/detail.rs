@@ -3,6 +3,8 @@
 use redistrib_cluster_model::sample::{LatencyPeak, SlowCommand};
 use redistrib_resp::{Command, Reply, View};
 
+use crate::commands::replies::count_of;
+
 /// How many slow commands are asked for.
 const MOST_SLOW: usize = 10;
 /// How much of a slow command is kept, in characters.
@@ -25,14 +27,10 @@ pub(super) fn read(replies: &[Reply]) -> (Vec<SlowCommand>, Vec<LatencyPeak>) {
     )
 }
 
-fn number(view: View<'_>) -> Option<u64> {
-    view.as_int().and_then(|it| u64::try_from(it).ok())
-}
-
 /// `[id, seconds since 1970, microseconds, [word, …], …]`
 fn slow(entry: View<'_>) -> Option<SlowCommand> {
     let mut fields = entry.elements().skip(1);
-    let (at, micros) = (number(fields.next()?)?, number(fields.next()?)?);
+    let (at, micros) = (count_of(fields.next()?)?, count_of(fields.next()?)?);
     let words = fields.next()?.elements().take(2).filter_map(|word| word.as_bytes());
     let words: Vec<_> = words.map(String::from_utf8_lossy).collect();
     let command = words.join(" ").chars().take(MOST_WORDS).collect();
@@ -44,7 +42,7 @@ fn latency(entry: View<'_>) -> Option<LatencyPeak> {
     let mut fields = entry.elements();
     let event = String::from_utf8_lossy(fields.next()?.as_bytes()?);
     let event = event.chars().take(MOST_WORDS).collect();
-    let mut next = || number(fields.next()?);
+    let mut next = || count_of(fields.next()?);
     let (at, last_ms, worst_ms) = (next()?, next()?, next()?);
     Some(LatencyPeak { event, at_ms: at.saturating_mul(1000), last_ms, worst_ms })
 }

@@ -8,6 +8,7 @@ use redistrib_cluster_model::sample::SlotStats;
 use redistrib_cluster_model::{Slot, SlotSet};
 use redistrib_resp::{Command, Reply, View};
 
+use crate::commands::replies::count_of;
 use crate::error::Result;
 use crate::{Connection, commands};
 
@@ -101,16 +102,16 @@ fn counts(
     slots: impl Iterator<Item = Slot>,
     replies: &[Reply],
 ) -> impl Iterator<Item = (Slot, u64)> {
-    slots.zip(replies).filter_map(|(slot, reply)| Some((slot, number(reply.view())?)))
+    slots.zip(replies).filter_map(|(slot, reply)| Some((slot, count_of(reply.view())?)))
 }
 
 /// `[slot, {metric: value, …}]`
 fn stats(entry: View<'_>) -> Option<SlotStats> {
     let mut fields = entry.elements();
     let slot =
-        number(fields.next()?).and_then(|slot| Slot::try_from(u16::try_from(slot).ok()?).ok())?;
+        count_of(fields.next()?).and_then(|slot| Slot::try_from(u16::try_from(slot).ok()?).ok())?;
     let metrics = fields.next()?;
-    let metric = |name: &str| number(metrics.get(name.as_bytes())?);
+    let metric = |name: &str| count_of(metrics.get(name.as_bytes())?);
     Some(SlotStats {
         slot,
         keys: metric("key-count")?,
@@ -118,10 +119,6 @@ fn stats(entry: View<'_>) -> Option<SlotStats> {
         net_in: metric("network-bytes-in"),
         net_out: metric("network-bytes-out"),
     })
-}
-
-fn number(view: View<'_>) -> Option<u64> {
-    view.as_int().and_then(|it| u64::try_from(it).ok())
 }
 
 #[cfg(test)]

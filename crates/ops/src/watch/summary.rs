@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use redistrib_cluster_model::findings::replication_lag;
 use redistrib_cluster_model::sample::{Figures, LockHolder, NodeSample, NodeState, Sample};
 use redistrib_cluster_model::{
-    Address, Finding, Node, NodeId, NodeView, ServerInfo, SlotJob, Snapshot, Told,
+    Finding, Node, NodeId, NodeView, ServerInfo, SlotJob, Snapshot, Told,
 };
 
 use super::doubt::Doubts;
@@ -75,7 +75,7 @@ fn millis(time: Duration) -> u64 {
 
 /// A node that has not been asked yet has said nothing; what the model makes of that is taken out of its findings.
 fn view(seat: &Seen) -> NodeView {
-    let asked = Address::new(seat.endpoint.host(), seat.endpoint.port().unwrap_or_default());
+    let asked = seat.endpoint.address();
     match seat.answer.as_ref().map(|answer| &answer.view) {
         Some(Ok(topology)) => NodeView::answered(asked, topology.clone()),
         Some(Err(reason)) => NodeView::unreachable(Some(seat.id), asked, reason),

@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use redistrib_resp::{Command, Decoder, Pipeline, Reply, View};
 
-use crate::Endpoint;
 use crate::error::{Error, NO_COMMAND, Result};
+use crate::wait::until_settled;
+use crate::{Cancel, Endpoint};
 
 pub(crate) use describe::describe;
 pub use describe::without_secrets;
@@ -161,6 +162,29 @@ impl Connection {
     pub fn call(&mut self, command: &Command) -> Result<Reply> {
         let reply = self.request(command)?;
         self.accept(command, reply)
+    }
+
+    /// Sends a command again as long as the server refuses it for a reason that `may_pass` accepts, and no longer than
+    /// `longest`: then the last refusal is the error.
+    ///
+    /// # Errors
+    /// Those of [`Connection::call`]; [`Error::Cancelled`].
+    pub(crate) fn call_until_accepted(
+        &mut self,
+        command: &Command,
+        longest: Duration,
+        cancel: &Cancel,
+        may_pass: impl Fn(&Error) -> bool,
+    ) -> Result<()> {
+        let mut refused = None;
+        let waited = until_settled(longest, cancel, || {
+            refused = match self.call(command) {
+                Err(error) if may_pass(&error) => Some(error),
+                outcome => outcome.map(|_| None)?,
+            };
+            Ok(refused.as_ref().map(ToString::to_string))
+        });
+        refused.map_or(waited, Err)
     }
 
     /// Sends one command and waits for its reply, which may be an error reply.

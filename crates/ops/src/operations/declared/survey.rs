@@ -171,7 +171,10 @@ fn is_new(declared: &Declared, strangers: &Observed, candidates: &Candidates) ->
     let Some(plan) = steps.find_map(|step| create_plan(&step.change, declared)) else {
         return false;
     };
-    matches!(candidates.begun(&plan), Ok(Beginning::Nothing | Beginning::Part | Beginning::Remains))
+    matches!(
+        candidates.reached(&plan),
+        Ok(Beginning::Nothing | Beginning::Part | Beginning::Remains)
+    )
 }
 
 /// The same creation with nodes by their places in the file.
