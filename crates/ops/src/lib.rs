@@ -36,6 +36,7 @@ pub use base::error::{
 pub use base::limits;
 pub use base::observer::{Context, Event, Method, Observer, Pair, Silent, Step};
 pub use base::text_file::read_text;
+pub use base::whole_file::write_whole;
 use base::{error, observer, wait};
 pub use client::words;
 pub use cluster::served::await_all_served;
@@ -51,7 +52,7 @@ pub use net::connection::{
     without_secrets,
 };
 pub use operations::add_node::{NewRole, add_node};
-pub use operations::backup::{backup, write_whole};
+pub use operations::backup::backup;
 pub use operations::configure::configure;
 pub use operations::create::{Candidates, Create};
 pub use operations::declared::{Apply, Site, observe};

@@ -9,3 +9,4 @@ pub mod limits;
 pub(crate) mod observer;
 pub(crate) mod text_file;
 pub(crate) mod wait;
+pub(crate) mod whole_file;
