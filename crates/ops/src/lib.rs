@@ -53,14 +53,12 @@ pub use net::connection::{
 };
 pub use operations::add_node::{NewRole, add_node};
 pub use operations::backup::backup;
-pub use operations::configure::configure;
 pub use operations::create::{Candidates, Create};
 pub use operations::declared::{Apply, Site, observe};
 pub use operations::del_node::{DelNode, Removal};
 pub use operations::everywhere::{SetTimeout, TimeoutPlan, Which, call, require_timeout};
 pub use operations::failover::{Failover, FailoverMode, Promote, Promoted};
 pub use operations::fix::{Fix, Fixed};
-pub use operations::follow::follow;
 pub use operations::forget_failed::ForgetFailed;
 pub use operations::inspect::{NodeReport, Report, glance, inspect};
 pub use operations::join::{AddNode, Added, Addition, AskedRole, Join, balanced_by};

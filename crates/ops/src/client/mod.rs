@@ -222,7 +222,16 @@ impl Client {
     /// # Errors
     /// Those of [`Client::connection`] and [`Connection::request`]; [`Error::Cancelled`].
     pub fn request(&mut self, command: &Command, watcher: &mut dyn Watcher) -> Result<Reply> {
-        self.exchange(command, false, watcher)
+        self.connection()?.send(std::slice::from_ref(command))?;
+        self.receive(command, watcher)
+    }
+
+    /// As [`Client::request`], with ASKING before it.
+    fn request_asking(&mut self, command: &Command, watcher: &mut dyn Watcher) -> Result<Reply> {
+        let asking = crate::commands::asking();
+        self.connection()?.send(&[asking.clone(), command.clone()])?;
+        self.receive(&asking, watcher)?;
+        self.receive(command, watcher)
     }
 
     /// As [`Client::request`], but on the connection that is there: for commands that count on what it was told
@@ -251,7 +260,10 @@ impl Client {
         let mut asking = false;
         let mut pauses = Pauses::new(self.patience.wait);
         loop {
-            let reply = self.exchange(command, asking, watcher)?;
+            let reply = match asking {
+                true => self.request_asking(command, watcher)?,
+                false => self.request(command, watcher)?,
+            };
             match verdict(&reply, &self.at) {
                 Verdict::Done => return Ok(reply),
                 Verdict::Elsewhere(redirect) if redirects < self.patience.redirects => {
@@ -264,24 +276,6 @@ impl Client {
                 Verdict::Elsewhere(_) | Verdict::Later => return Ok(reply),
             }
         }
-    }
-
-    /// One command out, one reply back, pushes aside.
-    fn exchange(
-        &mut self,
-        command: &Command,
-        asking: bool,
-        watcher: &mut dyn Watcher,
-    ) -> Result<Reply> {
-        let ask = crate::commands::asking();
-        let link = self.connection()?;
-        if asking {
-            link.send(&[ask.clone(), command.clone()])?;
-            self.receive(&ask, watcher)?;
-        } else {
-            link.send(std::slice::from_ref(command))?;
-        }
-        self.receive(command, watcher)
     }
 
     /// Waits for the reply to a command sent on the current connection. Pushes go to the watcher, unless

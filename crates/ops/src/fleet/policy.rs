@@ -93,52 +93,47 @@ const ADMIN: &str = "it concerns one server: send it to the server that is meant
 
 /// The table. A command that is not in it goes to the server of its keys, if that is one server.
 pub const RULES: &[Rule] = &[
-    rule(&["MGET"], Policy::Split(Split::Values), false, "each server is asked at its own moment"),
-    rule(&["MSET"], Policy::Split(Split::Pairs), false, "each server's share is set at once"),
+    rule(&["MGET"], Policy::Split(Split::Values), "each server is asked at its own moment"),
+    rule(&["MSET"], Policy::Split(Split::Pairs), "each server's share is set at once"),
     rule(
         &["MSETNX"],
         Policy::SetIfNone,
-        false,
         "looks at all keys first; takes back what it has set if another client comes in between",
     ),
     rule(
         &["DEL", "UNLINK", "EXISTS", "TOUCH"],
         Policy::Split(Split::Sum),
-        false,
         "the sum over the servers",
     ),
-    rule(&["SDIFF"], sets(SetOperation::Difference, false), false, READ_SETS),
-    rule(&["SINTER"], sets(SetOperation::Intersection, false), false, READ_SETS),
-    rule(&["SUNION"], sets(SetOperation::Union, false), false, READ_SETS),
-    rule(&["SDIFFSTORE"], sets(SetOperation::Difference, true), false, STORE_SETS),
-    rule(&["SINTERSTORE"], sets(SetOperation::Intersection, true), false, STORE_SETS),
-    rule(&["SUNIONSTORE"], sets(SetOperation::Union, true), false, STORE_SETS),
+    rule(&["SDIFF"], combined(SetOperation::Difference), READ_SETS),
+    rule(&["SINTER"], combined(SetOperation::Intersection), READ_SETS),
+    rule(&["SUNION"], combined(SetOperation::Union), READ_SETS),
+    rule(&["SDIFFSTORE"], stored(SetOperation::Difference), STORE_SETS),
+    rule(&["SINTERSTORE"], stored(SetOperation::Intersection), STORE_SETS),
+    rule(&["SUNIONSTORE"], stored(SetOperation::Union), STORE_SETS),
     rule(
         &["SMOVE"],
         Policy::MoveMember,
-        false,
         "added first, then removed: for a moment both sets have the member, never none",
     ),
-    rule(&["RENAME"], Policy::Rename { unless_there: false }, false, RENAME_NOTE),
-    rule(&["RENAMENX"], Policy::Rename { unless_there: true }, false, RENAME_NOTE),
-    rule(&["RPOPLPUSH"], Policy::PopPush { blocking: false }, false, POP_NOTE),
-    rule(&["BRPOPLPUSH"], Policy::PopPush { blocking: true }, false, POP_NOTE),
-    rule(&["KEYS"], Policy::Everywhere(Gather::Values), false, "the keys of all masters"),
-    rule(&["DBSIZE"], Policy::Everywhere(Gather::Sum), false, "the sum over the masters"),
-    rule(&["RANDOMKEY"], Policy::Everywhere(Gather::Any), true, "a key of one of the masters"),
+    rule(&["RENAME"], Policy::Rename { unless_there: false }, RENAME_NOTE),
+    rule(&["RENAMENX"], Policy::Rename { unless_there: true }, RENAME_NOTE),
+    rule(&["RPOPLPUSH"], Policy::PopPush { blocking: false }, POP_NOTE),
+    rule(&["BRPOPLPUSH"], Policy::PopPush { blocking: true }, POP_NOTE),
+    rule(&["KEYS"], Policy::Everywhere(Gather::Values), "the keys of all masters"),
+    rule(&["DBSIZE"], Policy::Everywhere(Gather::Sum), "the sum over the masters"),
+    atomic(&["RANDOMKEY"], Policy::Everywhere(Gather::Any), "a key of one of the masters"),
     rule(
         &["INFO", "PING", "TIME", "CONFIG", "LASTSAVE", "CLIENT", "SLOWLOG", "LATENCY", "ROLE"],
         Policy::Everywhere(Gather::Named),
-        false,
         "the answer of each server, replicas that the description names too",
     ),
     rule(
         &["FLUSHDB", "FLUSHALL", "SAVE", "BGSAVE", "BGREWRITEAOF", "SCRIPT", "FUNCTION"],
         Policy::Everywhere(Gather::NamedMasters),
-        false,
         "the answer of each master",
     ),
-    rule(&["ECHO", "COMMAND", "LOLWUT"], Policy::Anywhere, true, "the answer of the first master"),
+    atomic(&["ECHO", "COMMAND", "LOLWUT"], Policy::Anywhere, "the answer of the first master"),
     rule(
         &[
             "MULTI",
@@ -156,7 +151,6 @@ pub const RULES: &[Rule] = &[
             "READWRITE",
         ],
         Policy::Refused(ONE_SERVER),
-        false,
         "",
     ),
     rule(
@@ -172,7 +166,6 @@ pub const RULES: &[Rule] = &[
             "PSYNC",
         ],
         Policy::Refused(STREAMING),
-        false,
         "",
     ),
     rule(
@@ -189,11 +182,10 @@ pub const RULES: &[Rule] = &[
             "ACL",
         ],
         Policy::Refused(ADMIN),
-        false,
         "",
     ),
-    rule(&["SCAN"], Policy::Refused("each server has a cursor of its own: use KEYS"), false, ""),
-    rule(&["MOVE"], Policy::Refused("the fleet's other databases are other fleets"), false, ""),
+    rule(&["SCAN"], Policy::Refused("each server has a cursor of its own: use KEYS"), ""),
+    rule(&["MOVE"], Policy::Refused("the fleet's other databases are other fleets"), ""),
 ];
 
 const READ_SETS: &str = "each set is read at its own moment";
@@ -202,17 +194,20 @@ const RENAME_NOTE: &str = "DUMP and RESTORE with the time of expiry; removed fro
 const POP_NOTE: &str =
     "an element that cannot be pushed is put back; it is lost if this program dies between the two";
 
-const fn rule(
-    commands: &'static [&'static str],
-    policy: Policy,
-    atomic: bool,
-    note: &'static str,
-) -> Rule {
-    Rule { commands, policy, atomic, note }
+const fn rule(commands: &'static [&'static str], policy: Policy, note: &'static str) -> Rule {
+    Rule { commands, policy, atomic: false, note }
 }
 
-const fn sets(operation: SetOperation, store: bool) -> Policy {
-    Policy::Sets { operation, store }
+const fn atomic(commands: &'static [&'static str], policy: Policy, note: &'static str) -> Rule {
+    Rule { atomic: true, ..rule(commands, policy, note) }
+}
+
+const fn combined(operation: SetOperation) -> Policy {
+    Policy::Sets { operation, store: false }
+}
+
+const fn stored(operation: SetOperation) -> Policy {
+    Policy::Sets { operation, store: true }
 }
 
 /// The rule for a command, in whatever case its name is written.

@@ -17,7 +17,7 @@ use crate::{ApplyError, Connection, Endpoint, Settings};
 /// # Errors
 /// Those of [`Connection::open`] and [`Connection::call`]; [`ApplyError::OtherWords`] for what a node reports otherwise than it
 /// was told.
-pub fn configure(
+pub(crate) fn configure(
     nodes: &[Endpoint],
     wanted: &BTreeMap<String, String>,
     rewrite: bool,

@@ -21,7 +21,7 @@ const DROP_DEADLINE: Duration = Duration::from_secs(3);
 /// # Errors
 /// [`crate::Error::NoSuchNode`]; the server's refusal where it holds keys or slots; [`crate::Error::NotSettled`]; those of
 /// [`await_all_served`](crate::await_all_served).
-pub fn follow(
+pub(crate) fn follow(
     cluster: &mut Cluster,
     node: NodeId,
     master: NodeId,

@@ -39,14 +39,32 @@ pub(super) fn difference(
     }
     let same = match kind.as_str() {
         "string" => sides.agree(Command::new("GET").arg(key))?,
-        "list" => sides.same_pages(false)?,
-        "zset" => sides.same_pages(true)?,
-        "set" => sides.agree(Command::new("SCARD").arg(key))? && sides.same_members(false)?,
-        "hash" => sides.agree(Command::new("HLEN").arg(key))? && sides.same_members(true)?,
+        "list" => sides.same_pages(Sequence::List)?,
+        "zset" => sides.same_pages(Sequence::SortedSet)?,
+        "set" => {
+            sides.agree(Command::new("SCARD").arg(key))? && sides.same_members(Unordered::Set)?
+        }
+        "hash" => {
+            sides.agree(Command::new("HLEN").arg(key))? && sides.same_members(Unordered::Hash)?
+        }
         "stream" => sides.same_stream()?,
         _ => return Ok(Some(format!("its payload, of the type {kind}"))),
     };
     Ok((!same).then(|| "its value".to_owned()))
+}
+
+/// Values whose elements have an order.
+#[derive(Clone, Copy)]
+enum Sequence {
+    List,
+    SortedSet,
+}
+
+/// Values whose elements have none.
+#[derive(Clone, Copy)]
+enum Unordered {
+    Set,
+    Hash,
 }
 
 /// The two holders of a key.
@@ -67,18 +85,19 @@ impl Sides<'_> {
         Ok(ours.view().as_error().is_none() && ours.wire() == theirs.wire())
     }
 
-    /// Whether both give the same elements in the same order, of a list or of a sorted set.
-    fn same_pages(&mut self, is_sorted_set: bool) -> Result<bool> {
+    /// Whether both give the same elements in the same order.
+    fn same_pages(&mut self, kind: Sequence) -> Result<bool> {
+        let (name, scores) = match kind {
+            Sequence::List => ("LRANGE", None),
+            Sequence::SortedSet => ("ZRANGE", Some("WITHSCORES")),
+        };
         let mut from = 0;
         loop {
-            let name = if is_sorted_set { "ZRANGE" } else { "LRANGE" };
             let command = Command::new(name).arg(self.key).arg(from).arg(from + PAGE - 1);
-            let scores = is_sorted_set.then_some("WITHSCORES");
             let (ours, theirs) = self.both(command.args_from(scores))?;
-            let same = if is_sorted_set {
-                same_scores(ours.view(), theirs.view())
-            } else {
-                ours.wire() == theirs.wire()
+            let same = match kind {
+                Sequence::List => ours.wire() == theirs.wire(),
+                Sequence::SortedSet => same_scores(ours.view(), theirs.view()),
             };
             if ours.view().as_error().is_some() || !same {
                 return Ok(false);
@@ -92,8 +111,11 @@ impl Sides<'_> {
 
     /// Whether all members of the source's set, or fields of its hash, are the target's too. With equal
     /// numbers of them that is all there is to know.
-    fn same_members(&mut self, is_hash: bool) -> Result<bool> {
-        let scan = if is_hash { "HSCAN" } else { "SSCAN" };
+    fn same_members(&mut self, kind: Unordered) -> Result<bool> {
+        let scan = match kind {
+            Unordered::Set => "SSCAN",
+            Unordered::Hash => "HSCAN",
+        };
         let mut cursor = b"0".to_vec();
         loop {
             let command = Command::new(scan).arg(self.key).arg(&cursor).arg("COUNT").arg(PAGE);
@@ -101,7 +123,7 @@ impl Sides<'_> {
             let mut parts = page.view().elements();
             let (Some(next), Some(found)) = (parts.next(), parts.next()) else { return Ok(false) };
             cursor = next.as_bytes().unwrap_or(b"0").to_vec();
-            if !found.is_empty() && !self.has_all(found, is_hash)? {
+            if !found.is_empty() && !self.has_all(found, kind)? {
                 return Ok(false);
             }
             if cursor == b"0" {
@@ -110,14 +132,21 @@ impl Sides<'_> {
         }
     }
 
-    fn has_all(&mut self, found: View<'_>, is_hash: bool) -> Result<bool> {
-        if is_hash {
-            let fields = found.pairs().filter_map(|(field, _)| field.as_bytes());
-            let theirs = (self.target)(&Command::new("HMGET").arg(self.key).args_from(fields))?;
-            let values = found.pairs().map(|(_, value)| value.as_bytes());
-            let same = theirs.view().elements().map(|value| value.as_bytes()).eq(values);
-            return Ok(same && self.same_field_expiry(found)?);
+    fn has_all(&mut self, found: View<'_>, kind: Unordered) -> Result<bool> {
+        match kind {
+            Unordered::Set => self.has_all_members(found),
+            Unordered::Hash => Ok(self.has_all_fields(found)? && self.same_field_expiry(found)?),
         }
+    }
+
+    fn has_all_fields(&mut self, found: View<'_>) -> Result<bool> {
+        let fields = found.pairs().filter_map(|(field, _)| field.as_bytes());
+        let theirs = (self.target)(&Command::new("HMGET").arg(self.key).args_from(fields))?;
+        let values = found.pairs().map(|(_, value)| value.as_bytes());
+        Ok(theirs.view().elements().map(|value| value.as_bytes()).eq(values))
+    }
+
+    fn has_all_members(&mut self, found: View<'_>) -> Result<bool> {
         for member in found.elements().filter_map(|member| member.as_bytes()) {
             let theirs = (self.target)(&Command::new("SISMEMBER").arg(self.key).arg(member))?;
             if theirs.view().as_int() != Some(1) {

@@ -8,6 +8,7 @@ use super::TransferReport;
 use super::compare::{describe_missing, difference, same_payload};
 use super::fetch::{Entry, Reader};
 use super::job::{Chunk, Chunks, Job, next_chunk};
+use super::node::Existing;
 use super::report::{LeftKey, Reason};
 use super::write::{Outcome, Writer};
 use crate::error::Result;
@@ -80,8 +81,9 @@ impl<'a> Lane<'a> {
     /// is wanted. Returns the keys that have to be looked at again.
     fn deliver(&mut self, entries: &[Entry]) -> Result<Vec<Bytes>> {
         let options = self.job.options;
+        let existing = if options.replace { Existing::Overwritten } else { Existing::Kept };
         let stop = || self.job.stops_now();
-        let mut outcomes = self.writer.write(entries, options.replace, stop)?;
+        let mut outcomes = self.writer.write(entries, existing, stop)?;
         let check: Vec<usize> = (0..entries.len())
             .filter(|&number| match outcomes[number] {
                 Outcome::Busy => true,
@@ -159,7 +161,8 @@ impl<'a> Lane<'a> {
                 return Ok(());
             };
             let stop = || self.job.stops_now();
-            let outcomes = self.writer.write(std::slice::from_ref(entry), true, stop)?;
+            let entry = std::slice::from_ref(entry);
+            let outcomes = self.writer.write(entry, Existing::Overwritten, stop)?;
             if let Some(Outcome::Failed(reason)) = outcomes.into_iter().next() {
                 self.reader.remove(std::iter::empty())?;
                 self.leave(key, reason);

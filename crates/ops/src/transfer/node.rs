@@ -24,6 +24,13 @@ pub(super) struct Node {
     pub(super) sent: Vec<Attempt>,
 }
 
+/// What becomes of a key that the target has already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    Kept,
+    Overwritten,
+}
+
 /// A try to write one entry.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Attempt {
@@ -99,7 +106,7 @@ impl Node {
         &mut self,
         attempt: Attempt,
         entry: &Entry,
-        replace: bool,
+        existing: Existing,
         source_clock: i64,
     ) -> Result<()> {
         let link = self.link(source_clock)?;
@@ -109,13 +116,13 @@ impl Node {
         }
         let all: [&[u8]; 6] =
             [b"RESTORE", &entry.key, ttl.as_bytes(), &entry.payload, b"REPLACE", b"ABSTTL"];
-        match (replace, absolute) {
-            (true, true) => self.out.command(&all),
-            (true, false) => self.out.command(&all[..5]),
-            (false, true) => {
+        match (existing, absolute) {
+            (Existing::Overwritten, true) => self.out.command(&all),
+            (Existing::Overwritten, false) => self.out.command(&all[..5]),
+            (Existing::Kept, true) => {
                 self.out.command(&[all[0], all[1], all[2], all[3], all[5]]);
             }
-            (false, false) => self.out.command(&all[..4]),
+            (Existing::Kept, false) => self.out.command(&all[..4]),
         }
         self.sent.push(attempt);
         Ok(())

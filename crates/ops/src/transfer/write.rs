@@ -7,7 +7,7 @@ use redistrib_resp::{Command, Reply};
 
 use super::ends::Ends;
 use super::fetch::Entry;
-use super::node::{Attempt, Node};
+use super::node::{Attempt, Existing, Node};
 use super::places::Places;
 use super::redirect::{Hint, error_text, read_hint};
 use super::report::Reason;
@@ -86,7 +86,7 @@ impl<'a> Writer<'a> {
     pub(super) fn write(
         &mut self,
         entries: &[Entry],
-        replace: bool,
+        existing: Existing,
         stop: impl Fn() -> bool,
     ) -> Result<Vec<Outcome>> {
         let mut outcomes = vec![Outcome::Failed(Reason::NoOwner); entries.len()];
@@ -102,7 +102,7 @@ impl<'a> Writer<'a> {
                 thread::sleep(PAUSE);
             }
             rounds += 1;
-            self.send(entries, &next.attempts, replace)?;
+            self.send(entries, &next.attempts, existing)?;
             next = self.receive(entries, &mut outcomes)?;
         }
         Ok(outcomes)
@@ -117,11 +117,11 @@ impl<'a> Writer<'a> {
     }
 
     /// Sends each node its share.
-    fn send(&mut self, entries: &[Entry], attempts: &[Attempt], replace: bool) -> Result<()> {
+    fn send(&mut self, entries: &[Entry], attempts: &[Attempt], existing: Existing) -> Result<()> {
         self.nodes.iter_mut().for_each(Node::clear);
         for attempt in attempts {
             let node = &mut self.nodes[attempt.node];
-            node.push(*attempt, &entries[attempt.entry], replace, self.source_clock)?;
+            node.push(*attempt, &entries[attempt.entry], existing, self.source_clock)?;
         }
         self.flush()
     }

@@ -24,7 +24,8 @@ pub(super) fn ask(cluster: &mut Cluster, observed: &Observed, plan: &Plan) -> Re
         plan.sources().filter_map(|at| Some((named(at)?, at))).collect();
     let moving: BTreeMap<NodeId, SlotSet> =
         plan.moving(observed).filter_map(|(at, slots)| Some((named(at)?, slots))).collect();
-    let told = infos(cluster, |id| sources.contains_key(&id), !moving.is_empty());
+    let executed = (!moving.is_empty()).then(|| commands::info_of("commandstats"));
+    let told = infos(cluster, |id| sources.contains_key(&id), executed);
     let held =
         sources.iter().filter_map(|(id, at)| Some(((*at).to_owned(), Held::of(told.get(id)?))));
     let counts = count(cluster, &moving, &told)?;
@@ -33,16 +34,15 @@ pub(super) fn ask(cluster: &mut Cluster, observed: &Observed, plan: &Plan) -> Re
     Ok(Figures { held: held.collect(), pace: Pace::of(masters), counts })
 }
 
-/// What some nodes report about themselves, and, with `commands`, all of what they have executed.
+/// What the sources report about themselves, and what all nodes answer to `of_all`.
 fn infos(
     cluster: &mut Cluster,
     is_source: impl Fn(NodeId) -> bool,
-    commands: bool,
+    of_all: Option<Command>,
 ) -> BTreeMap<NodeId, ServerInfo> {
     let questions = |member: &Member| {
         let own = is_source(member.id()).then(commands::info);
-        let executed = commands.then(|| commands::info_of("commandstats"));
-        let all: Vec<Command> = own.into_iter().chain(executed).collect();
+        let all: Vec<Command> = own.into_iter().chain(of_all.clone()).collect();
         (member.is_up() && !all.is_empty()).then(|| all.into())
     };
     let answers = cluster.hear_each(questions, |_, replies| {

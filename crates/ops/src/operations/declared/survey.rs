@@ -25,6 +25,14 @@ pub struct Site {
     settings: Settings,
 }
 
+/// What is known before the nodes are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    /// That there is a cluster. To find that out takes the plan of a new one.
+    Cluster,
+}
+
 impl Site {
     /// Asks all declared nodes who they are, and the other nodes of their cluster. Changes nothing.
     ///
@@ -32,11 +40,10 @@ impl Site {
     /// Those of [`Candidates::survey`]: each declared node has to answer; [`ApplyError`] for a declared setting that a
     /// node does not have, and for nodes of more than one cluster; [`Error::NotEmpty`](crate::Error::NotEmpty) for one with keys that belongs to none.
     pub fn survey(declared: &Declared, settings: &Settings) -> Result<Self> {
-        Self::look(declared, settings, false)
+        Self::look(declared, settings, Known::Nothing)
     }
 
-    /// The same where it may be known already that there is a cluster: to find out takes the plan of a new one.
-    fn look(declared: &Declared, settings: &Settings, is_living: bool) -> Result<Self> {
+    fn look(declared: &Declared, settings: &Settings, known: Known) -> Result<Self> {
         let endpoints = declared.nodes.iter().map(|node| node.at.parse::<Endpoint>());
         let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let mut candidates = Candidates::survey(&endpoints, settings)?;
@@ -49,13 +56,12 @@ impl Site {
         let strangers = strangers
             .map(|((node, id), settings)| Seen { settings, ..Seen::stranger(&node.at, *id) });
         let mut observed = Observed { nodes: strangers.collect() };
-        let cluster = match !is_living && is_new(declared, &observed, &candidates) {
-            true => None,
-            false => {
-                let cluster = cluster_of(&candidates, settings)?;
-                see_members(&mut observed, &cluster, candidates.nodes())?;
-                Some(cluster)
-            }
+        let cluster = if known == Known::Nothing && is_new(declared, &observed, &candidates) {
+            None
+        } else {
+            let cluster = cluster_of(&candidates, settings)?;
+            see_members(&mut observed, &cluster, candidates.nodes())?;
+            Some(cluster)
         };
         let candidates = ids.into_iter().zip(endpoints).collect();
         let (declared, settings) = (declared.clone(), settings.clone());
@@ -128,7 +134,8 @@ impl Subject for Site {
     }
 
     fn look_again(&mut self) -> Result<()> {
-        *self = Self::look(&self.declared, &self.settings, self.cluster.is_some())?;
+        let known = if self.cluster.is_some() { Known::Cluster } else { Known::Nothing };
+        *self = Self::look(&self.declared, &self.settings, known)?;
         Ok(())
     }
 
