@@ -57,7 +57,7 @@ pub struct Node {
     /// The slots that it owns, those on their way out included.
     pub slots: SlotSet,
     /// Its slots that are on their way to another node, in ascending order. Only a node's own line
-    /// tells.
+    /// says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub migrating: Vec<(Slot, NodeId)>,
     /// The slots that are on their way to it, in ascending order. Only a node's own line says so.
@@ -76,7 +76,7 @@ impl Node {
         self.flags.role() == Some(Role::Replica)
     }
 
-    /// Whether the node that printed the line has no connection to this one though it should: nobody holds it for failed, and they do
+    /// Whether the node that printed the line has no connection to this one though it should: nobody considers it failed, and they do
     /// not shake hands.
     pub fn lacks_link(&self) -> bool {
         let flags = &self.flags;

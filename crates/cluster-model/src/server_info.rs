@@ -24,9 +24,9 @@ pub struct ServerInfo {
 impl ServerInfo {
     /// Reads a reply to `INFO`: lines of `name:value`; all others are passed over.
     pub fn parse(info: &str) -> Self {
-        let mut told = Self::default();
-        told.read(info);
-        told
+        let mut parsed = Self::default();
+        parsed.read(info);
+        parsed
     }
 
     /// Reads another reply of the same form beside it, as that to `CLUSTER INFO`.

@@ -93,7 +93,8 @@ pub struct JobWatch {
     progress: Duration,
     state: String,
     retries: u64,
-    told: String,
+    /// The failure that was reported last.
+    reported: String,
     /// The counter of bytes at the last look, and at the beginning of this attempt.
     bytes: Option<u64>,
     begun: Option<u64>,
@@ -118,7 +119,7 @@ impl JobWatch {
             progress: Duration::ZERO,
             state: String::new(),
             retries: 0,
-            told: String::new(),
+            reported: String::new(),
             bytes: None,
             begun: None,
             best: 0,
@@ -126,16 +127,16 @@ impl JobWatch {
     }
 
     /// Takes in what was seen at `now`. `bytes` is how many have gone over for such jobs in the server's life, if it
-    /// tells.
+    /// says so.
     pub fn look(&mut self, job: &SlotJob, bytes: Option<u64>, now: Duration) -> JobNews {
         if self.has_progress(job, bytes) {
             self.progress = now;
         }
         self.state.clone_from(&job.state);
-        let is_new = !job.error.is_empty() && job.error != self.told;
+        let is_new = !job.error.is_empty() && job.error != self.reported;
         let failure = (job.is_open() && is_new).then(|| job.error.clone());
         if let Some(text) = &failure {
-            self.told.clone_from(text);
+            self.reported.clone_from(text);
         }
         JobNews { failure, is_hopeless: now.saturating_sub(self.progress) >= self.patience }
     }

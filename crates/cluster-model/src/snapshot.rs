@@ -10,7 +10,7 @@ use crate::{Address, Node, NodeId, SharedTopology};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeView {
     /// The node's id, as far as it is known: from its own answer, or from the view of the node that
-    /// told of it. None for an address that was given by a person and did not answer.
+    /// named it. None for an address that was given by a person and did not answer.
     pub id: Option<NodeId>,
     /// Where it was asked.
     pub asked: Address,

@@ -18,7 +18,7 @@ const SLACK: Duration = Duration::from_secs(10);
 ///
 /// ```
 /// use redistrib_cluster_model::Waits;
-/// // What servers have unless told otherwise.
+/// // What servers have by default.
 /// assert_eq!(Waits::default().serving().as_secs(), 30);
 /// assert_eq!(Waits::default().standstill().as_secs(), 75);
 /// assert_eq!(Waits::default().votes().as_secs(), 60);
@@ -82,8 +82,8 @@ impl Waits {
         self.after_majority().saturating_add(self.node_timeout).saturating_add(SLACK)
     }
 
-    /// How long a server that restarts may be away, or make no progress, and the others take until they serve: a master that they held
-    /// for failed is held for it two node timeouts more (`CLUSTER_FAIL_UNDO_TIME_MULT`).
+    /// How long a server that restarts may be away, or make no progress, and the others take until they serve: a master that they considered
+    /// failed stays so for two node timeouts more (`CLUSTER_FAIL_UNDO_TIME_MULT`).
     pub fn returning(&self) -> Duration {
         self.standstill().max(self.node_timeout.saturating_mul(3).saturating_add(SLACK))
     }

@@ -1,4 +1,4 @@
-//! Who is to be master, and who follows whom: as declared, and as little as can be otherwise than it is.
+//! Who is to be master, and who follows whom: as declared, with as few changes as possible.
 
 use std::collections::{HashMap, HashSet};
 

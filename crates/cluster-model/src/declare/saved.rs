@@ -42,7 +42,7 @@ impl TryFrom<u32> for Form {
 }
 
 impl SavedPlan {
-    /// A word for the text of a saved plan: another one where a byte of it differs.
+    /// Returns a checksum of the text of a saved plan.
     pub fn seal(text: &[u8]) -> String {
         hash(text)
     }
@@ -53,17 +53,17 @@ fn hash(text: &[u8]) -> String {
 }
 
 impl Observed {
-    /// A short word for the state: another one wherever a node, a role, an owner of slots or a setting differs.
+    /// Returns a checksum of the state: of nodes, roles, owners of slots and settings.
     pub fn fingerprint(&self) -> String {
         let mut nodes: Vec<&Seen> = self.nodes.iter().collect();
         nodes.sort_by(|one, two| one.at.cmp(&two.at));
         hash(format!("{nodes:?}").as_bytes())
     }
 
-    /// What is otherwise than it was, in words: the first that is found.
+    /// Returns the first difference that is found, in words.
     pub fn change_since(&self, earlier: &Observed) -> Option<String> {
         let gone = earlier.nodes.iter().find(|seen| self.node(&seen.at).is_none());
-        let told = |seen: &Seen| {
+        let change = |seen: &Seen| {
             let Some(was) = earlier.node(&seen.at) else {
                 return Some(format!("{} was not there", seen.at));
             };
@@ -90,6 +90,6 @@ impl Observed {
             })
         };
         let gone = gone.map(|seen| format!("{} is not there any more", seen.at));
-        gone.or_else(|| self.nodes.iter().find_map(told))
+        gone.or_else(|| self.nodes.iter().find_map(change))
     }
 }

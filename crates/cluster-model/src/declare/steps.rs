@@ -27,7 +27,7 @@ pub struct Step {
     /// The masters that have fewer replicas after it than are declared, and fewer than before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lowers: Vec<Lowered>,
-    /// What it moves or copies, once [`Plan::price`] has been told what there is.
+    /// What it moves or copies, once [`Plan::price`] has reckoned it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
 }

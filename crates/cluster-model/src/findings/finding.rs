@@ -89,7 +89,7 @@ pub enum Finding {
         /// The nodes.
         owners: Vec<Member>,
     },
-    /// A majority of masters holds a node for failed.
+    /// A majority of masters could not reach a node, which has failed for them.
     Failed {
         /// The node.
         node: Member,
@@ -117,7 +117,7 @@ pub enum Finding {
         /// Who does not know it.
         by: Vec<Member>,
     },
-    /// A node that some nodes have been told to forget, and take nobody of its id for a while (`cluster-blacklist-ttl`, a minute where
+    /// A node that some nodes have been made to forget, and whose id they refuse for a while (`cluster-blacklist-ttl`, a minute where
     /// there is no such setting). Servers since Redis 7.2 report it.
     BlackListed {
         /// The node.
@@ -274,7 +274,7 @@ pub enum Finding {
         /// By how many milliseconds.
         apart_ms: u64,
     },
-    /// A pong is overdue: the node may soon be held for failed.
+    /// A pong is overdue: the node may soon be considered failed.
     PongLate {
         /// The node that owes it.
         node: Member,
@@ -283,7 +283,7 @@ pub enum Finding {
         /// The longest that one of them has waited, in milliseconds.
         waited_ms: u64,
     },
-    /// The cluster bus has no connection to a node that nobody holds for failed.
+    /// The cluster bus has no connection to a node that nobody considers failed.
     BusLinkDown {
         /// The node.
         node: Member,

@@ -24,13 +24,13 @@ pub(super) fn unreachable(snapshot: &Snapshot, findings: &mut Vec<Finding>) {
 /// Ids by which another server answers than the member.
 pub(super) fn same_id(
     snapshot: &Snapshot,
-    twins: &[(NodeId, Address)],
+    others: &[(NodeId, Address)],
     findings: &mut Vec<Finding>,
 ) {
     let mut addresses: BTreeMap<NodeId, Vec<String>> = BTreeMap::new();
-    for (id, twin) in twins {
+    for (id, other) in others {
         let asked = || snapshot.view(*id).map(|view| view.asked.to_string()).into_iter().collect();
-        addresses.entry(*id).or_insert_with(asked).push(twin.to_string());
+        addresses.entry(*id).or_insert_with(asked).push(other.to_string());
     }
     findings.extend(addresses.into_iter().map(|(id, addresses)| Finding::SameId { id, addresses }));
 }
@@ -69,8 +69,9 @@ pub(super) fn failed(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut failed: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut suspected: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut handshakes: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
-    let is_told = |flags: &Flags| flags.is_handshake() || flags.is_failed() || flags.is_suspected();
-    for (viewer, node) in survey.seen(|node| is_told(&node.flags)) {
+    let is_marked =
+        |flags: &Flags| flags.is_handshake() || flags.is_failed() || flags.is_suspected();
+    for (viewer, node) in survey.seen(|node| is_marked(&node.flags)) {
         let flags = &node.flags;
         if flags.is_handshake() {
             handshakes.entry(node.address.to_string()).or_default().push(viewer);
@@ -91,7 +92,7 @@ pub(super) fn failed(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Nodes to which others have no connection of the bus, though nobody holds them for failed.
+/// Nodes to which others have no connection of the bus, though nobody considers them failed.
 pub(super) fn bus_links(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut down: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     for (viewer, node) in survey.seen(Node::lacks_link) {
@@ -189,13 +190,13 @@ pub(super) fn unknown(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Tells [`Finding::UnknownTo`] apart by whether a node has a stranger's id on its list of forgotten ones: `listed` are nodes, each
-/// with such an id.
-pub fn tell_black_listed(
+/// Makes [`Finding::BlackListed`] of what [`Finding::UnknownTo`] says of nodes that have the unknown id on their lists of forgotten
+/// ones: `listed` are such nodes, each with such an id.
+pub fn separate_black_listed(
     findings: Vec<Finding>,
     listed: &HashSet<(NodeId, NodeId)>,
 ) -> Vec<Finding> {
-    let tell = |finding| {
+    let separate = |finding| {
         let Finding::UnknownTo { node, by } = finding else { return vec![finding] };
         let (listed, others): (Vec<Member>, Vec<Member>) =
             by.into_iter().partition(|viewer| listed.contains(&(viewer.id, node.id)));
@@ -204,7 +205,7 @@ pub fn tell_black_listed(
         let others = (!others.is_empty()).then_some(Finding::UnknownTo { node, by: others });
         listed.into_iter().chain(others).collect()
     };
-    findings.into_iter().flat_map(tell).collect()
+    findings.into_iter().flat_map(separate).collect()
 }
 
 /// Replicas without a master that works, and masters without a replica.

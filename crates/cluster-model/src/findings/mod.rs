@@ -13,7 +13,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use finding::{Finding, Severity};
-pub use membership::tell_black_listed;
+pub use membership::separate_black_listed;
 pub use open_slots::{OpenKind, OpenSlots, OpenState, Way};
 pub use servers::{Lag, SETTINGS, replication_lag};
 pub(crate) use survey::Survey;
@@ -50,7 +50,7 @@ pub enum DownReason {
         /// How many.
         slots: u64,
     },
-    /// Masters that it holds for failed own slots.
+    /// Masters that have failed, as it sees them, own slots.
     SlotsOfFailedMasters {
         /// How many.
         slots: u64,
@@ -68,7 +68,7 @@ pub enum DownReason {
 
 /// What the servers of a cluster report beside their views of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told<'a> {
+pub struct Reported<'a> {
     /// In the order of the views, `None` for one that did not say: the fields of `INFO` and `CLUSTER INFO`, and
     /// [`SETTINGS`] as far as it reports them.
     pub servers: &'a [Option<ServerInfo>],
@@ -76,8 +76,8 @@ pub struct Told<'a> {
     pub backlogs: &'a [Backlog],
     /// The atomic migrations that they are at.
     pub jobs: &'a [SlotJob],
-    /// Servers that answer by the id of a member and are another than that, with where they do.
-    pub twins: &'a [(NodeId, Address)],
+    /// Servers other than a member that answer by its id: the id, and where they answer.
+    pub same_id: &'a [(NodeId, Address)],
 }
 
 /// What a node has to send to another on the cluster bus (`CLUSTER LINKS`).
@@ -114,19 +114,19 @@ impl Snapshot {
     }
 
     /// Addresses under which some node knows one that answers elsewhere and says so, each once. Another server may answer
-    /// there by the same id: see [`Told::twins`].
+    /// there by the same id: see [`Reported::same_id`].
     pub fn elsewhere(&self) -> Vec<(NodeId, Address)> {
         membership::elsewhere(&Survey::new(self))
     }
 
     /// [`Snapshot::findings`], and what the servers report about themselves.
-    pub fn diagnosis(&self, told: Told<'_>) -> Vec<Finding> {
+    pub fn diagnosis(&self, reported: Reported<'_>) -> Vec<Finding> {
         let mut findings = self.findings();
         let survey = Survey::new(self);
-        membership::same_id(self, told.twins, &mut findings);
-        servers::Servers::new(self, &survey, told.servers).findings(&mut findings);
-        membership::backlogs(&survey, told.backlogs, &mut findings);
-        membership::jobs(&survey, told.jobs, &mut findings);
+        membership::same_id(self, reported.same_id, &mut findings);
+        servers::Servers::new(self, &survey, reported.servers).findings(&mut findings);
+        membership::backlogs(&survey, reported.backlogs, &mut findings);
+        membership::jobs(&survey, reported.jobs, &mut findings);
         membership::redundancy(&survey, &mut findings);
         findings
     }

@@ -36,7 +36,7 @@ pub const SETTINGS: [&str; 10] = [
 /// The nodes that reported about themselves, with what they reported.
 pub(super) struct Servers<'a> {
     survey: &'a Survey<'a>,
-    told: BTreeMap<NodeId, &'a ServerInfo>,
+    reported: BTreeMap<NodeId, &'a ServerInfo>,
 }
 
 impl<'a> Servers<'a> {
@@ -46,8 +46,8 @@ impl<'a> Servers<'a> {
         servers: &'a [Option<ServerInfo>],
     ) -> Self {
         let ids = snapshot.views.iter().map(|view| view.id);
-        let told = ids.zip(servers).filter_map(|(id, info)| Some((id?, info.as_ref()?)));
-        Self { survey, told: told.collect() }
+        let reported = ids.zip(servers).filter_map(|(id, info)| Some((id?, info.as_ref()?)));
+        Self { survey, reported: reported.collect() }
     }
 
     /// All that can be said of them, beginning with what keeps clients from being served.
@@ -69,19 +69,19 @@ impl<'a> Servers<'a> {
     }
 
     fn nodes(&self) -> impl Iterator<Item = (&'a Node, &'a ServerInfo)> + '_ {
-        let told = |node: &&'a Node| Some((*node, *self.told.get(&node.id)?));
-        self.survey.nodes.iter().filter_map(told)
+        let reported = |node: &&'a Node| Some((*node, *self.reported.get(&node.id)?));
+        self.survey.nodes.iter().filter_map(reported)
     }
 
     /// Nodes that say `cluster_state:fail`, by the reason that their other words give.
     fn down(&self, findings: &mut Vec<Finding>) {
         let mut groups: BTreeMap<DownReason, Vec<Member>> = BTreeMap::new();
         for (viewer, topology) in &self.survey.views {
-            let Some(info) = self.told.get(viewer) else { continue };
+            let Some(info) = self.reported.get(viewer) else { continue };
             if info.field("cluster_state") == Some("fail") {
-                let serving = topology
-                    .iter()
-                    .filter(|node| node.is_master() && !node.slots.is_empty() && !is_ill(node));
+                let serving = topology.iter().filter(|node| {
+                    node.is_master() && !node.slots.is_empty() && !is_failed_or_suspected(node)
+                });
                 let reason = down_reason(info, serving.count() as u64);
                 groups.entry(reason).or_default().push(self.survey.member(*viewer));
             }
@@ -137,8 +137,8 @@ impl<'a> Servers<'a> {
         let Some(master) = node.master.filter(|_| node.is_replica()) else { return };
         let (replica, of) = (self.survey.member(node.id), self.survey.member(master));
         // A master may wait for more replicas before it sends its data; until then the replica says that it has no link.
-        let is_expected = self.told.get(&master).is_some_and(|told| {
-            let state = replica_field(node, told, "state");
+        let is_expected = self.reported.get(&master).is_some_and(|master| {
+            let state = replica_field(node, master, "state");
             matches!(state, Some("wait_bgsave" | "send_bulk"))
         });
         if info.field("master_sync_in_progress") == Some("1") || is_expected {
@@ -147,7 +147,7 @@ impl<'a> Servers<'a> {
         } else if info.field("master_link_status") == Some("down") {
             let seconds = info.number("master_link_down_since_seconds");
             findings.push(Finding::ReplicaLinkDown { replica, master: of, seconds });
-        } else if let Some(masters) = self.told.get(&master) {
+        } else if let Some(masters) = self.reported.get(&master) {
             let lag = replication_lag(node, info, masters);
             let backlog = masters.number("repl_backlog_size").unwrap_or(u64::MAX);
             if lag.bytes.is_some_and(|bytes| bytes > backlog) || lag.seconds > Some(LATE_SECONDS) {
@@ -216,10 +216,12 @@ impl<'a> Servers<'a> {
     fn late_pongs(&self, findings: &mut Vec<Finding>) {
         let mut late: BTreeMap<NodeId, (u64, Vec<NodeId>)> = BTreeMap::new();
         for (viewer, topology) in &self.survey.views {
-            let Some(info) = self.told.get(viewer) else { continue };
+            let Some(info) = self.reported.get(viewer) else { continue };
             let limits = clock_ms(info).zip(info.setting_number("cluster-node-timeout"));
             let Some((now, timeout)) = limits else { continue };
-            let awaited = topology.awaited().filter(|(node, sent)| *sent > 0 && !is_ill(node));
+            let awaited = topology
+                .awaited()
+                .filter(|(node, sent)| *sent > 0 && !is_failed_or_suspected(node));
             for (node, sent) in awaited {
                 let sent = u64::try_from(sent).unwrap_or(now);
                 let waited = now.saturating_sub(sent);
@@ -263,8 +265,8 @@ pub struct Lag {
 }
 
 /// How far a replica is behind, from its own `INFO` and its master's.
-pub fn replication_lag(replica: &Node, told: &ServerInfo, master: &ServerInfo) -> Lag {
-    let offset = told.number("slave_repl_offset");
+pub fn replication_lag(replica: &Node, info: &ServerInfo, master: &ServerInfo) -> Lag {
+    let offset = info.number("slave_repl_offset");
     let bytes =
         master.number("master_repl_offset").zip(offset).map(|(all, has)| all.saturating_sub(has));
     let seconds = replica_field(replica, master, "lag").and_then(|lag| lag.parse().ok());
@@ -300,7 +302,7 @@ fn down_reason(info: &ServerInfo, serving: u64) -> DownReason {
     DownReason::Waiting
 }
 
-fn is_ill(node: &Node) -> bool {
+fn is_failed_or_suspected(node: &Node) -> bool {
     node.flags.is_failed() || node.flags.is_suspected()
 }
 

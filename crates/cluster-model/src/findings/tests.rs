@@ -130,7 +130,7 @@ fn an_id_that_answers_elsewhere_too_is_named() {
     silence(&mut twice, 2);
     let twins = twice.elsewhere();
     assert_eq!(twins, [(id(1), "other:7001".parse().unwrap())]);
-    let told = Told { twins: &twins, ..Told::default() };
+    let told = Reported { same_id: &twins, ..Reported::default() };
     let found: Vec<String> = twice.diagnosis(told).iter().map(ToString::to_string).collect();
     let shared = format!("nodes h:7001, other:7001 share the id {}", id(1));
     assert!(found.contains(&shared), "{found:?}");
@@ -281,7 +281,7 @@ fn told(snapshot: &Snapshot, each: impl Fn(usize) -> String) -> Vec<String> {
             Some(info)
         })
         .collect();
-    let findings = snapshot.diagnosis(Told { servers: &servers, ..Told::default() });
+    let findings = snapshot.diagnosis(Reported { servers: &servers, ..Reported::default() });
     for finding in &findings {
         let json = serde_json::to_string(finding).unwrap();
         assert_eq!(serde_json::from_str::<Finding>(&json).unwrap(), *finding, "{json}");
@@ -290,7 +290,7 @@ fn told(snapshot: &Snapshot, each: impl Fn(usize) -> String) -> Vec<String> {
     told.map(ToString::to_string).collect()
 }
 
-/// Three masters with a replica each; `on` tells the lines of the node of view `place`.
+/// Three masters with a replica each; `on` changes the lines of the node of view `place`.
 fn six(place: usize, lines: &str) -> Vec<String> {
     let mut nodes = three_masters();
     nodes.extend([replica(4, 1), replica(5, 2), replica(6, 3)]);
@@ -446,7 +446,7 @@ fn the_bus_between_nodes_is_looked_at() {
 #[test]
 fn what_a_cluster_would_not_survive_is_told() {
     let notices = |nodes: &[crate::Node]| -> Vec<String> {
-        snapshot(nodes).diagnosis(Told::default()).iter().map(ToString::to_string).collect()
+        snapshot(nodes).diagnosis(Reported::default()).iter().map(ToString::to_string).collect()
     };
     assert_eq!(notices(&three_masters()), ["no master has a replica"]);
     let mut nodes = vec![master(1, "0-16383"), replica(2, 1)];
@@ -461,7 +461,7 @@ fn what_a_cluster_would_not_survive_is_told() {
     assert_eq!(loading.findings()[0].to_string(), "node h:7002 (02020202) is loading its data");
 }
 
-/// What one node may say otherwise of another than all others do.
+/// In what one node may differ from all others in what it says of another.
 fn distort(nodes: &mut Vec<Node>, (at, how): (usize, u8)) {
     let at = at % nodes.len().max(1);
     let Some(node) = nodes.get_mut(at) else { return };
@@ -517,7 +517,7 @@ proptest! {
         told.enter_setting("cluster-node-timeout", "1000");
         let servers = vec![Some(told); whole.views.len()];
         prop_assert_eq!(&compact, &whole);
-        let told = Told { servers: &servers, ..Told::default() };
+        let told = Reported { servers: &servers, ..Reported::default() };
         prop_assert_eq!(compact.diagnosis(told), whole.diagnosis(told));
     }
 }

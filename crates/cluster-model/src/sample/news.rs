@@ -21,7 +21,7 @@ pub enum News {
         /// Its address.
         node: String,
     },
-    /// A node is otherwise than it was.
+    /// The state of a node has changed.
     State {
         /// Its address.
         node: String,

@@ -51,7 +51,7 @@ pub enum Measure {
 pub struct SlotLoad {
     /// The node that reported them.
     pub by: NodeId,
-    /// How often it has; from the second time on loads are known, if it tells them at all.
+    /// How often it has; from the second time on loads are known, if it reports them at all.
     pub looks: u32,
     /// The keys in it.
     pub keys: u64,

@@ -1,7 +1,7 @@
 //! Views of one cluster that share what they say alike.
 //!
 //! A thousand nodes describe a thousand nodes each. Nearly all of these descriptions are the same but for the times of
-//! the last ping and pong. So one view is kept whole, as the base of the others, and of each other what it says otherwise: the
+//! the last ping and pong. So one view is kept whole, as the base of the others, and of each other that in which it differs: the
 //! memory grows with the nodes and with what they disagree on, not with the square of the cluster.
 
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ use crate::{Node, NodeId, Slot, SlotSet};
 
 /// A view that may share what it says with other views.
 ///
-/// A node has the times of pings and pongs that the base says; [`SharedTopology::awaited`] tells those of pings that this view
+/// A node has the times of pings and pongs that the base says; [`SharedTopology::awaited`] has those of pings that this view
 /// says to be unanswered. Of lines with one and the same id the first counts.
 ///
 /// ```
@@ -36,7 +36,7 @@ use crate::{Node, NodeId, Slot, SlotSet};
 #[serde(from = "Topology", into = "Topology")]
 pub struct SharedTopology {
     base: Arc<Base>,
-    /// What the view says otherwise of nodes of the base, or that it does not know them, in the order of their places.
+    /// The nodes of the base that the view describes in another way, or does not know, in the order of their places.
     changed: Vec<(usize, Option<Arc<Node>>)>,
     /// The nodes that the base does not know.
     added: Vec<Arc<Node>>,
@@ -165,7 +165,7 @@ impl SharedTopology {
         self.changed.iter().all(|(_, node)| node.is_some())
     }
 
-    /// What the view says otherwise than its base.
+    /// The nodes that the view does not describe as its base does.
     pub(crate) fn differences(&self) -> impl Iterator<Item = &Node> {
         let changed = self.changed.iter().filter_map(|(_, node)| node.as_deref());
         changed.chain(self.added.iter().map(AsRef::as_ref))
@@ -265,7 +265,7 @@ impl From<SharedTopology> for Topology {
 pub struct SharedNodes {
     /// The views that others are compared with, the one that suited last first.
     bases: Vec<(Arc<Base>, Lines)>,
-    /// What views say otherwise: it is mostly the same that many say.
+    /// What views say other than their base: mostly the same in many of them.
     known: HashMap<NodeId, Vec<Arc<Node>>>,
 }
 
@@ -305,7 +305,7 @@ impl SharedNodes {
         }
     }
 
-    /// What a text says otherwise than a base. A line that the base has, too, is not parsed: only its times differ.
+    /// In what a text differs from a base. A line that the base has, too, is not parsed: only its times differ.
     fn compare(&mut self, base: usize, text: &[u8]) -> Result<SharedTopology, ParseError> {
         let (base, lines) = &self.bases[base];
         let (mut changed, mut added, mut awaited) = (Vec::new(), Vec::new(), Vec::new());

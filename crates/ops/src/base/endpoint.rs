@@ -102,7 +102,7 @@ impl Endpoint {
     }
 }
 
-/// Where a server listens unless it is told otherwise.
+/// Where a server listens by default.
 impl Default for Endpoint {
     fn default() -> Self {
         Self::tcp("127.0.0.1", 6379)

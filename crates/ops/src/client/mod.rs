@@ -216,7 +216,7 @@ impl Client {
 
     /// Sends a command to the current node and waits for its reply, whatever that says.
     ///
-    /// A command is never sent twice: once it is on its way and the connection breaks, nobody can tell
+    /// A command is never sent twice: once it is on its way and the connection breaks, nobody knows
     /// whether it was executed.
     ///
     /// # Errors
@@ -234,7 +234,7 @@ impl Client {
         self.receive(command, watcher)
     }
 
-    /// As [`Client::request`], but on the connection that is there: for commands that count on what it was told
+    /// As [`Client::request`], but on the connection that is there: for commands that count on what was sent over it
     /// before, as those between MULTI and EXEC do.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use crate::{Connection, Settings};
 
 /// How long the answers of a window are waited for at a stretch before it is looked what has come from all of it.
 const SLICE: Duration = Duration::from_millis(50);
-/// The longest that a window is waited for while there are others to ask; who is late is heard out at the end.
+/// The longest that a window is waited for while there are others to ask; who is late is waited for at the end.
 const WINDOW_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a node may take that is asked only after others have used up the time of all.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);

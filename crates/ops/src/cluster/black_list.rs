@@ -10,12 +10,12 @@ use crate::Cluster;
 /// Of more ids than this nobody is asked: something else is wrong then.
 const MOST: usize = 16;
 
-/// Tells 1 where an id is on the list of a server since Redis 7.2, which answers OK where it is to forget what it has forgotten, and
+/// Returns 1 where an id is on the list of a server since Redis 7.2, which answers OK where it is to forget what it has forgotten, and
 /// an error where it never knew it. That nobody is forgotten by asking takes the look and the question in one: a script.
 const ASK: &str = "if string.find('\\n' .. redis.call('CLUSTER', 'NODES'), '\\n' .. ARGV[1] .. ' ', 1, true) then return 0 end \
                    return redis.pcall('CLUSTER', 'FORGET', ARGV[1]).ok and 1 or 0";
 
-/// Who keeps which ids on its list, of those that [`Finding::UnknownTo`] names: node by node, with the id. A server that does not tell
+/// Who keeps which ids on its list, of those that [`Finding::UnknownTo`] names: node by node, with the id. A server that does not say so
 /// is left out.
 pub(crate) fn black_lists(
     cluster: &mut Cluster,

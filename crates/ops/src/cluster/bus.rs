@@ -44,13 +44,13 @@ fn missing_link(member: &Member, which: impl Fn(NodeId) -> bool) -> Option<Strin
 }
 
 /// What nodes have to send to others (`CLUSTER LINKS`, since 7.0). Only those are asked whose links take much more
-/// memory (`told`, in the order of the members) than links do where nothing waits: the answer is long in a large cluster.
-pub(crate) fn backlogs(cluster: &mut Cluster, told: &[Option<ServerInfo>]) -> Vec<Backlog> {
+/// memory (by `reported`, in the order of the members) than links do where nothing waits: the answer is long in a large cluster.
+pub(crate) fn backlogs(cluster: &mut Cluster, reported: &[Option<ServerInfo>]) -> Vec<Backlog> {
     let links = 2 * cluster.members().len() as u64;
     let is_full = |info: &ServerInfo| {
         info.number("mem_cluster_links").is_some_and(|bytes| bytes > links * IDLE_LINK)
     };
-    let asked = cluster.members().iter().zip(told);
+    let asked = cluster.members().iter().zip(reported);
     let asked = asked.filter(|(_, info)| info.as_ref().is_some_and(is_full));
     let asked: HashSet<NodeId> = asked.map(|(member, _)| member.id()).collect();
     if asked.is_empty() {

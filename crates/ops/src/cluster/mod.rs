@@ -8,10 +8,10 @@ pub(crate) mod candidate;
 mod find;
 pub(crate) mod lost;
 mod parallel;
+pub(crate) mod same_id;
 pub(crate) mod served;
 pub mod server_info;
 mod sync_delay;
-pub(crate) mod twins;
 mod view;
 
 use std::sync::Arc;

@@ -26,8 +26,8 @@ pub struct Holder {
     pub host: String,
     /// Its process id there.
     pub pid: u32,
-    /// When it began, in milliseconds since 1970 by that host's clock, and a number that tells the
-    /// operations of one process apart.
+    /// When it began, in milliseconds since 1970 by that host's clock, and a number that distinguishes the
+    /// operations of one process.
     started: (u64, u32),
 }
 

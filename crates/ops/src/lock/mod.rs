@@ -48,7 +48,7 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock on all masters that can be reached. `verb` is what others will be told.
+    /// Takes the lock on all masters that can be reached. `verb` is the operation that others see.
     ///
     /// Where a server's ACL does not let clients be listed or named, that is reported as a warning, and the
     /// lock is held without that server.

@@ -31,7 +31,7 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(2);
 /// a member already, after an attempt that was interrupted, gets what it lacks.
 ///
 /// A node that has left the cluster is kept on the servers' lists of forgotten ids for a minute, and since Redis 7.2 they
-/// tell each other: it comes back with another id.
+/// pass such ids on to each other: it comes back with another id.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cancel, Cluster, Context, NewRole, Settings, Silent, add_node};

@@ -15,8 +15,8 @@ use crate::{ApplyError, Connection, Endpoint, Settings};
 /// before one was refused stay.
 ///
 /// # Errors
-/// Those of [`Connection::open`] and [`Connection::call`]; [`ApplyError::OtherWords`] for what a node reports otherwise than it
-/// was told.
+/// Those of [`Connection::open`] and [`Connection::call`]; [`ApplyError::OtherWords`] for a value that a node reports in other
+/// words.
 pub(crate) fn configure(
     nodes: &[Endpoint],
     wanted: &BTreeMap<String, String>,

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use redistrib_cluster_model::findings::{SETTINGS, tell_black_listed};
-use redistrib_cluster_model::{Finding, Node, NodeId, ServerInfo, SlotJob, Told};
+use redistrib_cluster_model::findings::{SETTINGS, separate_black_listed};
+use redistrib_cluster_model::{Finding, Node, NodeId, Reported, ServerInfo, SlotJob};
 use serde::Serialize;
 
-use crate::cluster::{black_list, bus, twins};
+use crate::cluster::{black_list, bus, same_id};
 use crate::migrate::jobs;
 use crate::{Cluster, Endpoint, server_info};
 
@@ -72,15 +72,19 @@ impl Report {
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn inspect(cluster: &mut Cluster) -> Report {
-    let told = server_info::ask(cluster, &SETTINGS);
-    let (backlogs, jobs) = (bus::backlogs(cluster, &told), jobs(cluster));
+    let servers = server_info::ask(cluster, &SETTINGS);
+    let (backlogs, jobs) = (bus::backlogs(cluster, &servers), jobs(cluster));
     let snapshot = cluster.snapshot();
-    let twins = twins::twins(cluster, &snapshot, &told);
-    let told_all = Told { servers: &told, backlogs: &backlogs, jobs: &jobs, twins: &twins };
-    let findings = snapshot.diagnosis(told_all);
+    let same_id = same_id::servers(cluster, &snapshot, &servers);
+    let findings = snapshot.diagnosis(Reported {
+        servers: &servers,
+        backlogs: &backlogs,
+        jobs: &jobs,
+        same_id: &same_id,
+    });
     let listed = black_list::black_lists(cluster, &findings);
-    let findings = tell_black_listed(findings, &listed);
-    Report { jobs, ..report(cluster, told, findings) }
+    let findings = separate_black_listed(findings, &listed);
+    Report { jobs, ..report(cluster, servers, findings) }
 }
 
 /// What can be said without asking anybody again: what is wrong between the nodes' views of the cluster. What they hold is

@@ -24,7 +24,7 @@ use crate::{Cluster, Context, Endpoint, Settings};
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub trait Operation: Sized {
-    /// Under which name others are told who changes the cluster.
+    /// The name under which others see who changes the cluster.
     const VERB: &'static str;
     /// Whether a plan takes its time: then others at work are looked for before it is made, too.
     const PLANS_SLOWLY: bool = false;
@@ -154,7 +154,7 @@ impl Subject for Cluster {
 /// Whether to continue, or what to end with.
 pub type Answer<H> = Result<ControlFlow<<H as Host>::End>, <H as Host>::Error>;
 
-/// Who has operations carried out. What it does not say otherwise, it agrees to.
+/// Who has operations carried out. By default it agrees to everything.
 pub trait Host {
     /// What may go wrong: our errors, and its own.
     type Error: From<Error>;
@@ -174,7 +174,7 @@ pub trait Host {
         false
     }
 
-    /// What others are told instead of [`Operation::VERB`].
+    /// What others see instead of [`Operation::VERB`].
     fn called(&self, verb: &'static str) -> &'static str {
         verb
     }

@@ -178,7 +178,7 @@ fn recover<H: Host>(
 }
 
 /// Waits for the atomic migrations that servers go on with after the tool that began them has died. If it has not, its lock
-/// tells: nobody is asked about another tool's work under way.
+/// shows that: nobody is asked about another tool's work under way.
 fn await_servers<H: Host>(
     cluster: &mut Cluster,
     verb: &str,

@@ -21,7 +21,7 @@ pub(super) fn same_payload(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// Compares the values of a key element by element, since two servers may hold the same value in
-/// another encoding or, for sets and hashes, in another order. Answers in what the two differ, or
+/// another encoding or, for sets and hashes, in another order. Returns in what the two differ, or
 /// `None` where they are the same.
 ///
 /// # Errors
@@ -194,7 +194,7 @@ fn same_scores(ours: View<'_>, theirs: View<'_>) -> bool {
     ours.pairs().map(read).eq(theirs.pairs().map(read))
 }
 
-/// What counts of the consumer groups: versions tell of more or of less beside it.
+/// What counts of the consumer groups: versions report more or less beside it.
 fn groups(reply: &Reply) -> Option<Vec<[Vec<u8>; 3]>> {
     if reply.view().as_error().is_some() {
         return None;

@@ -10,7 +10,7 @@ use redistrib_cluster_model::{
 
 use super::pace::pause;
 use super::slots::{SlotQuestions, next_slots};
-use super::turn::{Link, Questions, Told};
+use super::turn::{Link, Questions, TurnReport};
 use redistrib_resp::Reply;
 
 use crate::cluster::{parse_view, reachable_nodes};
@@ -18,10 +18,10 @@ use crate::error::Result;
 use crate::lock::Listed;
 use crate::{Endpoint, Settings, commands};
 
-/// Every so many turns of the node that is asked for it is looked who holds the lock.
+/// The node that is asked who holds the lock is asked that in one of so many turns.
 const TURNS_WITH_HOLDERS: u32 = 3;
-/// So many turns long a node counts as one that gives slots away after it was seen to: tools that move one slot at a time have
-/// none open in between.
+/// For so many turns after a node was seen to give slots away it still counts as one that does: tools that move one slot at a
+/// time have none open in between.
 const TURNS_GIVING: u32 = 10;
 /// Where there are more clients, their list would take too long.
 const MOST_CLIENTS_LISTED: u64 = 2000;
@@ -52,7 +52,7 @@ struct Seat {
     answer: Option<Answer>,
     /// The last slot that it was asked about when all are.
     last_slot: Option<Slot>,
-    /// In so many turns it is still asked about MIGRATE.
+    /// For how many more turns it is asked about MIGRATE.
     giving: u32,
 }
 
@@ -184,7 +184,7 @@ impl Field {
     }
 
     /// Notes what came of a turn, and when the next one is.
-    pub(super) fn take_back(&mut self, task: Task, told: Result<Told>, interval: Duration) {
+    pub(super) fn take_back(&mut self, task: Task, report: Result<TurnReport>, interval: Duration) {
         let (nodes, names_holder) = (self.seats.len(), self.names_holder());
         // It may have left the cluster meanwhile.
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.endpoint == task.endpoint) else {
@@ -193,17 +193,17 @@ impl Field {
         let (begun, at) = (task.begun, Instant::now());
         seat.is_asked = false;
         seat.link = task.link;
-        seat.failures = if told.is_ok() { 0 } else { seat.failures.saturating_add(1) };
-        let asking = told.as_ref().map_or(Duration::ZERO, |told| told.asking);
+        seat.failures = if report.is_ok() { 0 } else { seat.failures.saturating_add(1) };
+        let asking = report.as_ref().map_or(Duration::ZERO, |report| report.asking);
         seat.due = at + pause(interval, asking, nodes, seat.failures);
         // What another node says of the lock than the one that is asked for it is of former times.
         let before = seat.answer.take().filter(|_| Some(seat.id) == names_holder);
         let before = before.map(|answer| answer.holders).unwrap_or_default();
-        seat.answer = Some(match told {
-            Ok(told) => {
-                let view = read_view(seat, &told.view, &mut self.known);
-                let Told { info, jobs, detail, ping, asking, .. } = told;
-                let holders = told.holders.unwrap_or(before);
+        seat.answer = Some(match report {
+            Ok(report) => {
+                let view = read_view(seat, &report.view, &mut self.known);
+                let TurnReport { info, jobs, detail, ping, asking, .. } = report;
+                let holders = report.holders.unwrap_or(before);
                 Answer { begun, at, view, info: Some(info), jobs, detail, holders, ping, asking }
             }
             Err(error) => Answer {
@@ -260,8 +260,8 @@ fn read_view(
     reply: &Reply,
     known: &mut SharedNodes,
 ) -> Result<SharedTopology, String> {
-    let told = parse_view(&seat.endpoint, &commands::cluster_nodes(), reply, known);
-    let (node, view) = told.map_err(|error| error.to_string())?;
+    let parsed = parse_view(&seat.endpoint, &commands::cluster_nodes(), reply, known);
+    let (node, view) = parsed.map_err(|error| error.to_string())?;
     if node.id == seat.id {
         return Ok(view);
     }

@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::{Cluster, Endpoint, Settings};
 use field::{Field, Task};
 use summary::Memory;
-use turn::{Link, Told};
+use turn::{Link, TurnReport};
 
 /// How many nodes are asked at the same time.
 const MOST_THREADS: usize = 48;
@@ -50,7 +50,7 @@ pub struct Watch {
 #[derive(Debug)]
 struct Shared {
     field: Mutex<Field>,
-    /// Told when a turn has ended, when there are new nodes, and at the end.
+    /// Notified when a turn has ended, when there are new nodes, and at the end.
     changed: Condvar,
     settings: Settings,
     interval: Duration,
@@ -169,7 +169,7 @@ impl Shared {
     }
 
     /// A link that broke is made again at the next turn; one that the server has closed meanwhile, at once.
-    fn ask(&self, task: &mut Task) -> Result<Told> {
+    fn ask(&self, task: &mut Task) -> Result<TurnReport> {
         let kept = task.link.take().and_then(|mut link| link.is_alive().then_some(link));
         let mut link = match kept {
             Some(link) => link,

@@ -80,7 +80,7 @@ impl SlotQuestions {
     }
 
     /// What the answers say of slots, and of those that are given away how many keys are left in them. What a server refuses to
-    /// tell, and what it was not asked, is left out.
+    /// report, and what it was not asked, is left out.
     pub(super) fn read(&self, replies: &[Reply]) -> (Vec<SlotStats>, Vec<(Slot, u64)>) {
         let about_open = replies.len().saturating_sub(self.open.len());
         let (about, open) = replies.split_at(about_open);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use redistrib_cluster_model::findings::replication_lag;
 use redistrib_cluster_model::sample::{Figures, LockHolder, NodeSample, NodeState, Sample};
 use redistrib_cluster_model::{
-    Finding, Node, NodeId, NodeView, ServerInfo, SlotJob, Snapshot, Told,
+    Finding, Node, NodeId, NodeView, Reported, ServerInfo, SlotJob, Snapshot,
 };
 
 use super::doubt::Doubts;
@@ -33,7 +33,7 @@ pub(super) fn sample(
     let infos: Vec<Option<ServerInfo>> =
         seen.iter().map(|seat| seat.answer.as_ref()?.info.clone()).collect();
     let jobs = jobs(&seen);
-    let told = Told { servers: &infos, jobs: &jobs, ..Told::default() };
+    let reported = Reported { servers: &infos, jobs: &jobs, ..Reported::default() };
     let asked = seen.iter().filter_map(|seat| seat.answer.as_ref()).filter(|it| it.view.is_ok());
     let (oldest, newest) = asked.fold((None, None), |(old, new): (Option<Instant>, _), it| {
         let old = old.map_or(it.begun, |old| old.min(it.begun));
@@ -45,16 +45,16 @@ pub(super) fn sample(
     // While a tool is at work, nodes learn of its moves one after the other.
     let patience = if holder.is_some() { PATIENCE_AT_WORK } else { Duration::ZERO };
     let since = oldest.checked_sub(patience).unwrap_or(began);
-    let diagnosis = without_unasked(snapshot.diagnosis(told), &seen);
+    let diagnosis = without_unasked(snapshot.diagnosis(reported), &seen);
     let mut findings = memory.doubts.settle(diagnosis, since, spread);
     if holder.is_some() {
-        // What a tool is at is no fault; slots that it leaves open are reported when it is gone.
+        // Open slots of a tool at work are no fault; those that it leaves are reported when it is gone.
         findings.retain(|finding| !matches!(finding, Finding::OpenSlots(_)));
     }
     let seats: HashMap<NodeId, &Seen> = seen.iter().map(|seat| (seat.id, seat)).collect();
-    let told = snapshot.nodes();
-    if !told.is_empty() {
-        memory.nodes = told.into_iter().cloned().collect();
+    let known = snapshot.nodes();
+    if !known.is_empty() {
+        memory.nodes = known.into_iter().cloned().collect();
     }
     let nodes = memory.nodes.iter().map(|node| node_sample(node, &seats, &findings));
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -44,7 +44,7 @@ pub(super) struct Questions {
 
 /// What a node reported in one turn.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct TurnReport {
     /// The reply to CLUSTER NODES.
     pub(super) view: Reply,
     pub(super) info: ServerInfo,
@@ -77,7 +77,7 @@ impl Link {
     }
 
     /// Asks all that is to be known.
-    pub(super) fn ask(&mut self, about: &Questions, disguise: &RandomState) -> Result<Told> {
+    pub(super) fn ask(&mut self, about: &Questions, disguise: &RandomState) -> Result<TurnReport> {
         let started = Instant::now();
         self.connection.request(&commands::ping())?;
         let ping = started.elapsed();
@@ -112,7 +112,7 @@ impl Link {
         let view = part(of_view).first().cloned();
         let view =
             view.ok_or_else(|| self.connection.unexpected(&commands::cluster_nodes(), "no reply"))?;
-        Ok(Told {
+        Ok(TurnReport {
             view,
             info,
             jobs: self.jobs.read(part(of_jobs)),

@@ -68,7 +68,7 @@ fn count(
             std::iter::once(commands::select(*database)).chain(count).collect::<Vec<_>>()
         };
         let mut all: Vec<Command> = databases.keys().flat_map(each).collect();
-        // Servers with one database know no other than 0, and need not be told of it.
+        // Servers with one database know no other than 0, and need not select it.
         if databases.keys().all(|database| *database == 0) {
             all.drain(..all.len().min(1));
         } else {

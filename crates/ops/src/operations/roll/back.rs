@@ -125,7 +125,7 @@ pub(super) fn await_back(
     Ok(back)
 }
 
-/// Waits until all that answer serve, replicas are in step, and nobody holds another for failed.
+/// Waits until all that answer serve, replicas are in step, and nobody considers another failed.
 pub(super) fn await_rest(
     cluster: &mut Cluster,
     patience: Duration,
@@ -138,7 +138,7 @@ pub(super) fn await_rest(
     })
 }
 
-/// One that answers, and that another takes for failed or has no link to.
+/// A node that answers, and that another considers failed or has no link to, in words.
 fn suspicion(cluster: &Cluster) -> Option<String> {
     let views = cluster.members().iter().filter_map(|it| Some((it.endpoint(), it.topology()?)));
     let mut seen = views.flat_map(|(by, view)| view.iter().map(move |node| (by, node)));

@@ -1,6 +1,6 @@
 //! `roll`: a command of the user's for each node in turn, and who serves meanwhile.
 //!
-//! No file says how far a run has come: a run that stops names the nodes that are left, and the next one is told them. That a node
+//! No file says how far a run has come: a run that stops names the nodes that are left, and the next one is given them. That a node
 //! has restarted since does not show that the command has done what it was to do.
 
 mod back;
@@ -104,7 +104,7 @@ impl Operation for Roll {
             no_failback: self.no_failback,
             allow_downtime: self.allow_downtime,
         };
-        refuse_ill(cluster)?;
+        require_healthy(cluster)?;
         Ok(plan_roll(&survey(cluster), &request).map_err(RollError::from)?)
     }
 
@@ -163,20 +163,20 @@ struct Run<'a> {
 impl Run<'_> {
     fn all(&mut self, plan: &RollPlan) -> Result<()> {
         for (place, turn) in (1..).zip(&plan.turns) {
-            self.heed()?;
+            self.stop_if_asked()?;
             let (node, of) = (turn.node.clone(), plan.turns.len());
             self.context.tell(Event::NodeBegun { node, place, of });
             self.turn(turn)?;
         }
         while let Some(node) = self.back.first().cloned() {
-            self.heed()?;
+            self.stop_if_asked()?;
             self.lead_again(&node)?;
         }
         Ok(())
     }
 
     /// A first Ctrl-C ends it between two nodes.
-    fn heed(&self) -> Result<()> {
+    fn stop_if_asked(&self) -> Result<()> {
         match self.context.cancel.requested() {
             Stop::No => Ok(()),
             _ => Err(Error::Cancelled("the node that was under way is through".into())),
@@ -287,9 +287,9 @@ impl Run<'_> {
     }
 }
 
-/// A cluster that is not healthy has no node to spare. Nodes that do not answer count for nothing here: a run that continues may be
-/// there to repair them.
-fn refuse_ill(cluster: &mut Cluster) -> Result<()> {
+/// Makes sure that the nodes that answer agree, serve, and have no open slots: otherwise none can be spared. Those that do not
+/// answer are not looked at: a run that continues may be there to repair them.
+fn require_healthy(cluster: &mut Cluster) -> Result<()> {
     for member in cluster.members() {
         let open = [&member.node().migrating, &member.node().importing];
         if let Some((slot, _)) = open.into_iter().flatten().next() {

@@ -9,19 +9,19 @@ use crate::{Cluster, Endpoint, Member};
 /// Where more nodes have other addresses than this, all have moved, and nobody is asked.
 const MOST: usize = 16;
 
-/// Servers that answer by a member's id where some node knows it, and are another than the one that was asked. `told` is what the
-/// members tell, in their order.
-pub(crate) fn twins(
+/// Servers other than the member that was asked which answer by its id where some node knows it. `reported` is what the members
+/// report, in their order.
+pub(crate) fn servers(
     cluster: &Cluster,
     snapshot: &Snapshot,
-    told: &[Option<ServerInfo>],
+    reported: &[Option<ServerInfo>],
 ) -> Vec<(NodeId, Address)> {
     let places = snapshot.elsewhere();
     if places.is_empty() || places.len() > MOST {
         return Vec::new();
     }
     let asked = |id: NodeId| {
-        let mut members = cluster.members().iter().map(Member::id).zip(told);
+        let mut members = cluster.members().iter().map(Member::id).zip(reported);
         members.find(|(member, _)| *member == id)?.1.as_ref()?.field("run_id")
     };
     let answers = in_parallel(&places, |(id, at)| {
@@ -32,5 +32,5 @@ pub(crate) fn twins(
         Some(found.node.id == *id && asked(*id).is_some_and(|own| own != run))
     });
     let answers = places.into_iter().zip(answers);
-    answers.filter(|(_, is_twin)| *is_twin == Some(true)).map(|(place, _)| place).collect()
+    answers.filter(|(_, is_other)| *is_other == Some(true)).map(|(place, _)| place).collect()
 }
