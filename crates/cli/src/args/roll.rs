@@ -17,6 +17,7 @@ pub struct RollArgs {
     /// Run this by `sh -c` for each node, with REDIS_TRIB_HOST, REDIS_TRIB_PORT, REDIS_TRIB_ID and REDIS_TRIB_ROLE (master or
     /// replica) in its environment
     #[arg(long, value_name = "COMMAND", value_hint = clap::ValueHint::CommandString)]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub exec: String,
     /// These nodes alone, with commas: those that a run which has stopped has left, as it prints them
     #[arg(long, visible_alias = "continue", value_name = "NODE", value_delimiter = ',', value_parser = node_name)]

@@ -12,6 +12,8 @@ use crate::Address;
 
 /// By how many percent a master may differ from its part unless the file says otherwise.
 const THRESHOLD: f64 = 2.0;
+/// No weight is larger: all together are a number, too.
+const MOST_WEIGHT: f64 = 1e9;
 /// Settings that hold a secret, or a part of who logs in: they have no place in a file that others read.
 const SECRET_SETTINGS: [&str; 7] = [
     "requirepass",
@@ -172,7 +174,7 @@ struct NodeTable {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", expecting = "a table")]
 struct CredentialTable {
     user: Option<String>,
     password_env: Option<String>,
@@ -182,6 +184,19 @@ struct CredentialTable {
 /// What is said of a file that has a password in it.
 const PASSWORD_INSIDE: &str = "a password does not stand in this file: name the environment variable (password-env) or the file \
      (password-file) that has it, in [credentials]";
+
+/// What a reader says of a file. A text in a wrong place may be a password, and is not repeated.
+fn without_value(message: &str) -> String {
+    // No field of that name is declared, since the fields that there are get listed for one that is not known.
+    if message.starts_with("unknown field `password`") {
+        return PASSWORD_INSIDE.to_owned();
+    }
+    let is_text = message.strip_prefix("invalid type: string ");
+    match is_text.and_then(|rest| rest.rsplit_once(", expected ")) {
+        Some((_, expected)) => format!("invalid type: string, expected {expected}"),
+        None => message.to_owned(),
+    }
+}
 
 /// The value of a setting: servers take words, so numbers and truths are written as they write them.
 #[derive(Deserialize)]
@@ -211,9 +226,7 @@ impl FromStr for Declared {
         let wrong = |at: usize, what: String| DeclareError::File { line: line_of(text, at), what };
         let file: File = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
-            // No field of that name is declared, since the fields that there are get listed for one that is not known.
-            let is_password = error.message().starts_with("unknown field `password`");
-            wrong(at, if is_password { PASSWORD_INSIDE } else { error.message() }.to_owned())
+            wrong(at, without_value(error.message()))
         })?;
         let threshold = match &file.threshold {
             None => THRESHOLD,
@@ -248,6 +261,13 @@ fn not_negative(number: &Spanned<f64>, name: &str) -> Result<f64, Wrong> {
     Err((number.span().start, format!("{name} is a number that is not negative")))
 }
 
+fn weight(told: &Spanned<f64>) -> Result<f64, Wrong> {
+    match not_negative(told, "weight")? {
+        weight if weight <= MOST_WEIGHT => Ok(weight),
+        _ => Err((told.span().start, format!("weight is a number of {MOST_WEIGHT} at most"))),
+    }
+}
+
 fn settings(
     told: BTreeMap<Spanned<String>, Spanned<Setting>>,
 ) -> Result<BTreeMap<String, String>, Wrong> {
@@ -258,6 +278,9 @@ fn settings(
         if SECRET_SETTINGS.contains(&name.as_str()) {
             let what = format!("{name} is a secret, and does not stand in this file");
             return Err((at, what));
+        }
+        if settings.contains_key(&name) {
+            return Err((at, format!("{name} is set twice")));
         }
         settings.insert(name, value.into_inner().text());
     }
@@ -300,7 +323,7 @@ fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wron
             .get_ref()
             .parse()
             .map_err(|error| (at, format!("{:?}: {error}", address.get_ref())))?;
-        let weight = table.weight.as_ref().map(|it| not_negative(it, "weight")).transpose()?;
+        let weight = table.weight.as_ref().map(weight).transpose()?;
         let node = Wanted {
             at: parsed.to_string(),
             host: table.host,

@@ -144,6 +144,18 @@ fn what_is_wrong_in_a_file_is_told_with_its_line_and_without_its_secrets() {
         ("[nodes]\n\"h:1\" = {}\n\"[h]:1\" = {}\n", "line 3: node h:1 is declared twice"),
         ("[nodes]\n\"h:1\" = { wieght = 2 }\n", "line 2: unknown field `wieght`"),
         ("[nodes]\n\"h:1\" = { weight = -1 }\n", "line 2: weight is a number that is not negative"),
+        (
+            "[nodes]\n\"h:1\" = { weight = 1e308 }\n",
+            "line 2: weight is a number of 1000000000 at most",
+        ),
+        (
+            "credentials = \"hush, expected\"\n[nodes]\n\"h:1\" = {}\n",
+            "line 1: invalid type: string, expected a table",
+        ),
+        (
+            "[nodes]\n\"h:1\" = {}\n[settings]\nmaxmemory = 1\nMaxMemory = 2\n",
+            "maxmemory is set twice",
+        ),
         ("[nodes]\n\"h:1\" = { role = \"slave\" }\n", "line 2: unknown variant `slave`"),
         (
             "[nodes]\n\"h:1\" = { role = \"master\", shard = \"a\" }\n\"h:2\" = { role = \"master\", shard = \"a\" }\n",
