@@ -126,6 +126,11 @@ impl Flags {
         self.has(FAILED)
     }
 
+    /// The node has failed, or is suspected to have.
+    pub fn is_failed_or_suspected(&self) -> bool {
+        self.has(FAILED | SUSPECTED)
+    }
+
     /// The node has been met but has not answered yet; its id is a placeholder until it does.
     pub fn is_handshake(&self) -> bool {
         self.has(HANDSHAKE)

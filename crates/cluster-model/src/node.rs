@@ -80,7 +80,7 @@ impl Node {
     /// not shake hands.
     pub fn lacks_link(&self) -> bool {
         let flags = &self.flags;
-        let is_explained = flags.is_handshake() || flags.is_failed() || flags.is_suspected();
+        let is_explained = flags.is_handshake() || flags.is_failed_or_suspected();
         !self.link_connected && !flags.is_myself() && !is_explained
     }
 

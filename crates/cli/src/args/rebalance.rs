@@ -2,6 +2,7 @@
 
 use clap::Args;
 use redistrib_ops::model::NodeName;
+use redistrib_ops::model::plan::rebalance::MOST_WEIGHT;
 use redistrib_ops::{By, RebalanceOptions};
 
 use super::MigrationArgs;
@@ -60,9 +61,6 @@ impl RebalanceArgs {
         }
     }
 }
-
-/// All weights together are a number, too.
-const MOST_WEIGHT: f64 = 1e9;
 
 fn weight(text: &str) -> Result<Weight, String> {
     let wrong = || {

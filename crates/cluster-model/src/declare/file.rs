@@ -9,11 +9,10 @@ use toml::Spanned;
 use super::DeclareError;
 use super::lines::line_of;
 use crate::Address;
+use crate::plan::rebalance::MOST_WEIGHT;
 
 /// By how many percent a master may differ from its part unless the file says otherwise.
 const THRESHOLD: f64 = 2.0;
-/// No weight is larger: all together are a number, too.
-const MOST_WEIGHT: f64 = 1e9;
 /// Settings that hold a secret, or a part of who logs in: they have no place in a file that others read.
 const SECRET_SETTINGS: [&str; 7] = [
     "requirepass",

@@ -69,8 +69,7 @@ pub(super) fn failed(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     let mut failed: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut suspected: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut handshakes: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
-    let is_marked =
-        |flags: &Flags| flags.is_handshake() || flags.is_failed() || flags.is_suspected();
+    let is_marked = |flags: &Flags| flags.is_handshake() || flags.is_failed_or_suspected();
     for (viewer, node) in survey.seen(|node| is_marked(&node.flags)) {
         let flags = &node.flags;
         if flags.is_handshake() {

@@ -80,7 +80,9 @@ impl<'a> Servers<'a> {
             let Some(info) = self.reported.get(viewer) else { continue };
             if info.field("cluster_state") == Some("fail") {
                 let serving = topology.iter().filter(|node| {
-                    node.is_master() && !node.slots.is_empty() && !is_failed_or_suspected(node)
+                    node.is_master()
+                        && !node.slots.is_empty()
+                        && !node.flags.is_failed_or_suspected()
                 });
                 let reason = down_reason(info, serving.count() as u64);
                 groups.entry(reason).or_default().push(self.survey.member(*viewer));
@@ -221,7 +223,7 @@ impl<'a> Servers<'a> {
             let Some((now, timeout)) = limits else { continue };
             let awaited = topology
                 .awaited()
-                .filter(|(node, sent)| *sent > 0 && !is_failed_or_suspected(node));
+                .filter(|(node, sent)| *sent > 0 && !node.flags.is_failed_or_suspected());
             for (node, sent) in awaited {
                 let sent = u64::try_from(sent).unwrap_or(now);
                 let waited = now.saturating_sub(sent);
@@ -300,10 +302,6 @@ fn down_reason(info: &ServerInfo, serving: u64) -> DownReason {
         return DownReason::NoMajority { seen: serving, masters };
     }
     DownReason::Waiting
-}
-
-fn is_failed_or_suspected(node: &Node) -> bool {
-    node.flags.is_failed() || node.flags.is_suspected()
 }
 
 /// The server's clock, in milliseconds since 1970 (servers since 6.2 report it).

@@ -70,6 +70,9 @@ pub struct Share {
     pub over_threshold: bool,
 }
 
+/// The largest weight that is taken from people: the sum of all is a finite number then.
+pub const MOST_WEIGHT: f64 = 1e9;
+
 /// Why a rebalance cannot be planned.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RebalanceError {

@@ -18,6 +18,7 @@ use super::commands;
 use super::keys::{Alone, Failed, Large};
 use super::pair::PairWork;
 use super::trouble::Trouble;
+use crate::commands::replies::count_of;
 use crate::error::Result;
 
 /// The most keys that one GETKEYSINSLOT asks for.
@@ -271,7 +272,7 @@ impl<'w, 'a> Copying<'w, 'a> {
             self.known = self.known.saturating_sub(1);
             return;
         }
-        let bytes = reply.view().as_int().and_then(|bytes| u64::try_from(bytes).ok());
+        let bytes = count_of(reply.view());
         if let Some(bytes) = bytes.filter(|bytes| *bytes >= LARGE) {
             self.known = self.known.saturating_sub(1);
             let key = Alone { key: key.clone(), bytes: Some(bytes), tries: 0 };

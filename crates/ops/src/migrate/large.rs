@@ -11,6 +11,7 @@ use super::commands::{self, key_name};
 use super::keys::{Alone, Failed, Large};
 use super::pair::PairWork;
 use super::trouble::Trouble;
+use crate::commands::replies::count_of;
 use crate::error::Result;
 use crate::{Context, Event, Pair};
 
@@ -69,8 +70,7 @@ impl PairWork<'_> {
         let questions: Vec<Command> =
             keys.iter().map(|(key, _)| commands::memory_usage(key)).collect();
         let replies = self.source.pipeline_when_ready(&questions)?;
-        let bytes = |reply: &Reply| u64::try_from(reply.view().as_int()?).ok();
-        Ok(replies.iter().map(bytes).collect())
+        Ok(replies.iter().map(|reply| count_of(reply.view())).collect())
     }
 }
 

@@ -31,7 +31,7 @@ impl Operation for Shutdown {
         let seed = cluster.seed().clone();
         let is_dead = |member: &&Member| {
             let seen = cluster.myself().topology().and_then(|topology| topology.node(member.id()));
-            let missed = seen.is_some_and(|it| it.flags.is_failed() || it.flags.is_suspected());
+            let missed = seen.is_some_and(|it| it.flags.is_failed_or_suspected());
             missed && !member.is_up()
         };
         let others = cluster.members().len() - 1;

@@ -6,7 +6,7 @@ use redistrib_cluster_model::ServerInfo;
 use redistrib_resp::Command;
 
 use crate::commands;
-use crate::commands::replies::info_in;
+use crate::commands::replies::{count_of, info_in};
 use crate::error::Result;
 use crate::server_info::databases_with_keys;
 use crate::{Connection, Endpoint, Settings};
@@ -97,9 +97,8 @@ impl std::fmt::Display for Server {
 
 fn read_size(connection: &mut Connection) -> Result<u64> {
     let command = Command::new("DBSIZE");
-    let size = connection.call(&command)?.view().as_int();
-    let size = size.and_then(|size| u64::try_from(size).ok());
-    size.ok_or_else(|| connection.unexpected(&command, "no number of keys"))
+    let reply = connection.call(&command)?;
+    count_of(reply.view()).ok_or_else(|| connection.unexpected(&command, "no number of keys"))
 }
 
 /// What matters of a server's INFO.
