@@ -14,6 +14,7 @@ use redistrib_ops::model::plan::fix::Blocked;
 use redistrib_ops::model::plan::forget::Tie;
 use redistrib_ops::model::plan::meet::MeetError;
 use redistrib_ops::model::plan::roll::RollPlanError;
+use redistrib_ops::transfer::Reason;
 use redistrib_ops::{
     ApplyError, BackupError, Belongings, CopyError, Endpoint, Error, MembershipError, MoveError,
     Refusal, RollError, StreamError, TlsSetupError,
@@ -96,6 +97,19 @@ pub fn for_lab(failure: &Failure) -> Option<&'static str> {
     })
 }
 
+/// What to do about keys that were left for this reason.
+pub fn for_left(reason: &Reason) -> Option<String> {
+    Some(match reason {
+        Reason::Busy { .. } => "give --replace to overwrite what the target has".into(),
+        Reason::Payload { from, .. } => format!(
+            "a server that is older, or of another family, cannot read what {from} has saved: bring the keys to servers of at least \
+             that version, or upgrade these first (`redis-trib roll`)"
+        ),
+        Reason::NoOwner => "see `redis-trib check`".into(),
+        _ => return None,
+    })
+}
+
 /// What to do about the description of a fleet.
 pub fn for_fleet(error: &FleetError) -> Option<&'static str> {
     let is_empty = matches!(error, FleetError::Empty);
@@ -153,6 +167,13 @@ fn for_rolls(error: &RollError) -> Option<String> {
     let plan = match error {
         RollError::Unwell { seed, .. } => {
             return Some(format!("see `redis-trib check {seed}` first"));
+        }
+        RollError::AnotherNode { .. } => {
+            return Some(
+                "start it with its own nodes.conf; if that is lost, `redis-trib forget-failed` takes the old id out, and \
+                 `redis-trib add-node --replica` brings the new one in"
+                    .into(),
+            );
         }
         RollError::Plan(plan) => plan,
         _ => return None,

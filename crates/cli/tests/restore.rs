@@ -136,7 +136,8 @@ fn a_cluster_comes_back_in_another_shape_with_all_that_it_had() {
     restore("valkey-9.1", &folder, &node, &[]).expect(1).shows(&[
         "1 keys were not copied",
         "\"k0:5\" at redis-node-",
-        "has another value for it",
+        "has another value or expiry for it",
+        "give --replace",
     ]);
     trib(&["exec", "-c", &node, "GET", "k0:5"]).expect(0).shows(&["mine"]);
     restore("valkey-9.1", &folder, &node, &["--replace", "--verify"]).expect(0).shows(&[&all]);

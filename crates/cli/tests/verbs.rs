@@ -552,6 +552,9 @@ fn keys_are_imported_into_a_cluster_and_copied_between_servers() {
     trib(&["copy", &plain_nodes[0], &plain_nodes[1], "--match", "key:1*"])
         .expect(0)
         .shows(&["[OK] Copied 11 keys"]);
+    trib(&["copy", &plain_nodes[0], &plain_nodes[1], "--dry-run"])
+        .expect(0)
+        .shows(&["39 would be copied, 11 have a key of that name there"]);
     let import = ["--cluster", "import", seed, "--cluster-from", &plain_nodes[0], "--cluster-copy"];
     trib(&import).expect(0).shows(&[
         ">>> Importing data from ",

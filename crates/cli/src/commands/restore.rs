@@ -49,7 +49,7 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<Outcome> {
     if session.dry_run {
         let survey = session.act(&reporter, |context| restore.survey(&options, context))?;
         output.lines(functions(&restore));
-        output.lines(render::surveyed(&survey));
+        output.lines(render::surveyed(&survey, options.replace));
         let (event, functions) = ("plan", restore.functions());
         output.document(&PlanDocument { event, files, functions, survey: &survey });
         return Ok(Outcome::Done);

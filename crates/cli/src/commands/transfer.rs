@@ -161,7 +161,7 @@ fn run(
     let reporter = Reporter::new(&session.output);
     if session.dry_run {
         let survey = session.act(&reporter, |context| transfer.survey(options, context))?;
-        session.output.lines(render::surveyed(&survey));
+        session.output.lines(render::surveyed(&survey, options.replace));
         session.output.document(&Document { event: "plan", content: &survey });
         return Ok(Outcome::Done);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use redistrib_ops::transfer::{Left, Survey, TransferReport};
 
 use super::bytes;
+use crate::remedy::for_left;
 
 /// So many keys that were left are named on a terminal; `--json` names more.
 const NAMED: usize = 20;
@@ -13,6 +14,7 @@ const NAMED: usize = 20;
 pub fn transferred(report: &TransferReport, took: Duration) -> Vec<String> {
     let mut lines = Vec::new();
     left(&report.left, "[ERR]", "were not copied", &mut lines);
+    lines.extend(next_steps(&report.left));
     strays(&report.strays, report.braced, &mut lines);
     if let Some(failure) = &report.failure {
         lines.push(format!("[ERR] {failure}"));
@@ -42,8 +44,8 @@ pub fn transferred(report: &TransferReport, took: Duration) -> Vec<String> {
     lines
 }
 
-/// What would become of the keys, in lines.
-pub fn surveyed(survey: &Survey) -> Vec<String> {
+/// What would become of the keys, in lines; with `replace`, of those that are there already, too.
+pub fn surveyed(survey: &Survey, replace: bool) -> Vec<String> {
     let mut lines = Vec::new();
     strays(&survey.strays, survey.braced, &mut lines);
     if survey.homeless > 0 {
@@ -57,12 +59,32 @@ pub fn surveyed(survey: &Survey) -> Vec<String> {
         };
         lines.push(format!("{} keys would go to {}{there}", place.keys, place.target));
     }
+    let kept = if replace { 0 } else { survey.there() };
+    let there = match kept {
+        0 => String::new(),
+        kept => format!(" {kept} have a key of that name there and are compared,"),
+    };
     lines.push(format!(
-        "[OK] {} keys looked at: {} would be copied, {} are where they belong.",
+        "[OK] {} keys looked at: {} would be copied,{there} {} are where they belong.",
         survey.seen,
-        survey.keys(),
+        survey.keys().saturating_sub(kept),
         survey.stayed
     ));
+    lines
+}
+
+/// What to do about them, each thing once.
+fn next_steps(left: &Left) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for step in left.named.iter().filter_map(|key| for_left(&key.reason)) {
+        let line = format!("    {step}");
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    if !lines.is_empty() {
+        lines.insert(0, ">>> What to do next:".into());
+    }
     lines
 }
 
@@ -87,5 +109,40 @@ fn left(left: &Left, mark: &str, what: &str, lines: &mut Vec<String>) {
     let more = left.count.saturating_sub(left.named.len().min(NAMED) as u64);
     if more > 0 {
         lines.push(format!("  and {more} more"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redistrib_ops::transfer::{LeftKey, Reason};
+
+    use super::*;
+
+    #[test]
+    fn what_to_do_about_keys_that_were_left_is_told_once_for_each_reason() {
+        let payload = |target: &str| Reason::Payload {
+            from: "redis 8.6.2".into(),
+            target: target.into(),
+            to: "redis 6.2.5".into(),
+            reply: "ERR DUMP payload version or checksum are wrong".into(),
+        };
+        let reasons = [
+            payload("h:1"),
+            payload("h:2"),
+            Reason::Busy { target: "h:1".into() },
+            Reason::Unconfirmed,
+        ];
+        let key = |reason| LeftKey { key: "k".into(), source: "h:9".into(), reason };
+        let left = Left { count: 4, named: reasons.map(key).into() };
+        let lines =
+            transferred(&TransferReport { left, ..Default::default() }, Duration::default());
+        let next = lines.iter().position(|line| line == ">>> What to do next:").unwrap();
+        let steps: Vec<_> =
+            lines[next + 1..].iter().take_while(|it| it.starts_with("    ")).collect();
+        assert!(
+            matches!(steps[..], [newer, replace]
+                if newer.contains("cannot read what redis 8.6.2 has saved") && replace.contains("--replace")),
+            "{lines:?}"
+        );
     }
 }

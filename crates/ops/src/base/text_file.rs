@@ -1,6 +1,6 @@
 //! Files of text that may be anybody's.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -28,12 +28,17 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// The same; `None` where there is no such file.
+/// The same of a file that stands in a folder of ours or of another's; `None` where there is none. A pipe, which nobody may ever write
+/// to, is not opened.
 ///
 /// # Errors
 /// [`Error::File`] for those of [`read_text`], but for a missing file.
 pub(crate) fn read_text_if_there(path: &Path, most: u64) -> Result<Option<String>> {
-    match read_text(path, most) {
+    let regular = || match fs::metadata(path)?.is_file() {
+        true => read_text(path, most),
+        false => Err(io::Error::other("is no regular file")),
+    };
+    match regular() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         text => text.map(Some).map_err(|source| Error::file(path, source)),
     }

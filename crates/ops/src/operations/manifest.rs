@@ -154,6 +154,7 @@ pub(crate) fn digest_of(path: &Path, cancel: &Cancel) -> Result<(u64, String)> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::process::Command;
 
     use super::*;
 
@@ -200,6 +201,11 @@ mod tests {
             let is_bad = matches!(refused, Error::Backup(BackupError::BadManifest { .. }));
             assert!(is_bad, "{text}: {refused}");
         }
+        // Nobody writes to this pipe: it must not be waited for.
+        fs::remove_file(folder.path().join(MANIFEST)).unwrap();
+        let pipe = Command::new("mkfifo").arg(folder.path().join(MANIFEST)).status().unwrap();
+        assert!(pipe.success());
+        assert!(matches!(Manifest::read(folder.path()), Err(Error::File { .. })));
     }
 
     #[test]

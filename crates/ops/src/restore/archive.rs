@@ -108,6 +108,9 @@ impl ArchivedFile {
                 Err(BackupError::Missing(path).into())
             }
             Err(source) => Err(Error::file(&path, source)),
+            Ok(meta) if !meta.is_file() => {
+                Err(Error::file(&path, io::Error::other("is no regular file")))
+            }
             Ok(meta) => {
                 Ok(Self { path, bytes: meta.len(), sha256: sha256.map(str::to_owned), server })
             }
@@ -189,7 +192,12 @@ mod tests {
         let theirs = path(&format!("valkey-node-h-1-{ID}.rdb"));
         fs::write(&theirs, "REDIS0011").unwrap();
         let archive = Archive::open(folder.path()).unwrap();
-        assert_eq!((archive.files()[0].path.clone(), archive.bytes()), (theirs, 9));
+        assert_eq!((archive.files()[0].path.clone(), archive.bytes()), (theirs.clone(), 9));
         assert!(archive.manifest().is_none() && archive.verify(&Cancel::new()).is_ok());
+        // What could be read without an end, or block, is not read at all.
+        fs::remove_file(&theirs).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &theirs).unwrap();
+        let endless = Archive::open(folder.path()).unwrap_err();
+        assert!(endless.to_string().contains("is no regular file"), "{endless}");
     }
 }

@@ -181,7 +181,9 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy { target } => write!(f, "{target} has another value for it (BUSYKEY)"),
+            Self::Busy { target } => {
+                write!(f, "{target} has another value or expiry for it (BUSYKEY)")
+            }
             Self::Payload { from, target, to, reply } => {
                 write!(f, "{target} ({to}) does not take what {from} dumps: {reply}")
             }
