@@ -2,8 +2,8 @@
 
 use redistrib_ops::{NodeReport, Report};
 
-use super::nodes;
 use super::size::bytes;
+use super::{column_width, nodes};
 
 /// The lines of `list`: each master with its replicas below it, masters in the order of their slots. The first words
 /// of each line are those of redis-trib.py's list.
@@ -12,8 +12,7 @@ pub fn list(report: &Report) -> Vec<String> {
     let masters = report.masters().count();
     let mut lines =
         vec![format!("Total {} nodes, {masters} masters, {failed} fail", report.nodes.len())];
-    let width =
-        report.nodes.iter().map(|node| node.endpoint.to_string().len()).max().unwrap_or_default();
+    let width = column_width(report.nodes.iter().map(|node| node.endpoint.to_string()));
     let mut ordered: Vec<&NodeReport> = report.masters().collect();
     ordered.sort_by_key(|master| {
         (master.node.slots.iter().next().is_none(), master.node.slots.iter().next(), master.node.id)

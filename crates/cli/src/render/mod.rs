@@ -36,6 +36,14 @@ use redistrib_ops::model::{Finding, Severity};
 
 use crate::remedy;
 
+/// No column of a table is wider: servers name themselves, and texts cannot be padded to any width (65,535 is the most).
+const WIDEST: usize = 1000;
+
+/// The width of a column that holds these texts, in characters.
+fn column_width<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> usize {
+    texts.map(|text| text.as_ref().chars().count()).max().unwrap_or_default().min(WIDEST)
+}
+
 /// What a migration did, in a line.
 pub fn migrated(done: &Migrated) -> String {
     let size = if done.bytes > 0 { format!(", {}", bytes(done.bytes)) } else { String::new() };

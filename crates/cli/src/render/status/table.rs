@@ -3,7 +3,7 @@
 use redistrib_ops::model::sample::NodeState;
 
 use super::{NodeStatus, Status};
-use crate::render::bytes;
+use crate::render::{bytes, column_width};
 
 const HEAD: [&str; 11] = [
     "State", "Role", "Shard", "Slots", "Keys", "Memory", "Ops/s", "Lag", "Uptime", "Version",
@@ -20,9 +20,7 @@ const DISPENSABLE: [usize; 5] = [9, 8, 5, 6, 4];
 pub fn table(status: &Status, columns: Option<usize>) -> Vec<(Option<NodeState>, String)> {
     let mut rows = vec![(None, HEAD.map(str::to_owned))];
     rows.extend(status.nodes.iter().map(|node| (Some(node.state), row(node))));
-    let width = |column: usize| {
-        rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or_default()
-    };
+    let width = |column: usize| column_width(rows.iter().map(|(_, cells)| &cells[column]));
     let mut widths: Vec<(usize, usize)> =
         (0..HEAD.len()).map(|place| (place, width(place))).collect();
     for column in DISPENSABLE {
@@ -113,6 +111,14 @@ fn whole(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_may_name_itself_as_long_as_it_likes() {
+        let cells = HEAD.map(|head| head.repeat(20_000));
+        let widths: Vec<_> =
+            cells.iter().map(|cell| column_width(std::iter::once(cell))).enumerate().collect();
+        assert!(line(&cells, &widths).ends_with("NodeNode"));
+    }
 
     #[test]
     fn times_are_told_in_two_units() {
