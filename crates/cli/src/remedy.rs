@@ -131,7 +131,7 @@ pub fn tie(tie: &Tie) -> &'static str {
 }
 
 /// An obstacle to moves in words, with what to do about it.
-pub fn told(obstacle: &Obstacle) -> String {
+pub fn of_obstacle(obstacle: &Obstacle) -> String {
     with(obstacle, for_unfit(obstacle))
 }
 

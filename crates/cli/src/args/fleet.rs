@@ -73,7 +73,7 @@ pub enum ShardedVerb {
 }
 
 impl ShardedVerb {
-    /// Whether failures are to be told as JSON, too.
+    /// Whether failures are reported as JSON, too.
     pub fn is_json(&self) -> bool {
         matches!(self, Self::NodeFor(args) if args.report.json)
     }

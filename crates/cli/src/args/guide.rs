@@ -152,8 +152,8 @@ pub fn examples(verb: &str) -> &'static [&'static str] {
 
 /// Puts the examples behind the help of each verb, and the environment behind that of the program.
 pub(super) fn add_to(command: Command) -> Command {
-    let told = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    let command = command.after_help(format!("{told}\n\nEnvironment:\n{}", indented(ENVIRONMENT)));
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let command = command.after_help(format!("{help}\n\nEnvironment:\n{}", indented(ENVIRONMENT)));
     EXAMPLES.iter().fold(command, |command, (verb, lines)| {
         let text = format!("Examples:\n{}", indented(&lines.join("\n")));
         command.mut_subcommand(verb, |verb| verb.after_help(text))

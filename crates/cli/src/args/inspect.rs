@@ -13,7 +13,7 @@ pub struct CheckArgs {
     /// Which cluster.
     #[command(flatten)]
     pub seed: SeedArgs,
-    /// Say also that no slot has several owners; one that has is told in any case
+    /// Say also that no slot has several owners; one that has is reported in any case
     #[arg(long)]
     pub search_multiple_owners: bool,
     /// Look again every so many seconds, and show what has changed

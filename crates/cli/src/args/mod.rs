@@ -82,7 +82,7 @@ pub struct Cli {
 pub enum Verb {
     /// Form a cluster of empty nodes
     Create(CreateArgs),
-    /// Ask every node how the cluster is, and tell what is wrong with it
+    /// Ask every node how the cluster is, and report what is wrong with it
     Check(CheckArgs),
     /// Show keys, slots and replicas of each master
     Info(InfoArgs),

@@ -215,7 +215,7 @@ pub struct ModeArgs {
     /// Measure for so many seconds how long the system keeps a program from running; asks no server
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub intrinsic_latency: Option<u32>,
-    /// Write and read out of so many keys, and tell how often one was there
+    /// Write and read out of so many keys, and report how often one was there
     #[arg(long, value_name = "KEYS", value_parser = clap::value_parser!(u64).range(1..=1 << 50))]
     pub lru_test: Option<u64>,
     /// Print a row of figures now and then

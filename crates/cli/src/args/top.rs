@@ -31,7 +31,7 @@ pub struct TopArgs {
     /// Play what --record has written; with --once and --svg its last sample is drawn
     #[arg(long, value_name = "FILE", conflicts_with = "node")]
     pub replay: Option<PathBuf>,
-    /// What the slot map shows at first; of processor time and network tell Redis since 8.2 and Valkey since 8.1, with
+    /// What the slot map shows at first; Redis since 8.2 and Valkey since 8.1 report processor time and network, with
     /// cluster-slot-stats-enabled. One picture takes until all slots were asked about twice
     #[arg(long, value_name = "WHAT", value_parser = shade, default_value = "owners")]
     pub map: Shade,

@@ -27,9 +27,9 @@ pub fn plan(plan: &Plan) -> Vec<String> {
 
 fn lowered(step: &Step) -> Option<String> {
     let each = |it: &Lowered| format!("{} has {} replicas", it.master, it.replicas);
-    let told: Vec<String> = step.lowers.iter().map(each).collect();
-    (!told.is_empty())
-        .then(|| format!("       fewer than declared from then on: {}", told.join(", ")))
+    let lowered: Vec<String> = step.lowers.iter().map(each).collect();
+    (!lowered.is_empty())
+        .then(|| format!("       fewer than declared from then on: {}", lowered.join(", ")))
 }
 
 fn of_step(change: &Change, cost: &Cost) -> String {

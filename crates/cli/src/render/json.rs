@@ -106,7 +106,7 @@ impl<'a> ObstacleDocument<'a> {
     pub fn all(obstacles: &'a [Obstacle]) -> Vec<Self> {
         let document = |obstacle: &'a Obstacle| Self {
             weight: obstacle.weight(),
-            text: remedy::told(obstacle),
+            text: remedy::of_obstacle(obstacle),
             obstacle,
         };
         obstacles.iter().map(document).collect()

@@ -67,7 +67,7 @@ pub fn obstacle(obstacle: &Obstacle) -> String {
         Weight::Passing => "[WARNING]",
         Weight::Refusal => "[ERR]",
     };
-    format!("{mark} {}", remedy::told(obstacle))
+    format!("{mark} {}", remedy::of_obstacle(obstacle))
 }
 
 /// The atomic migrations that servers are at, as lines.

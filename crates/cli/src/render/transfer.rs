@@ -91,7 +91,7 @@ fn next_steps(left: &Left) -> Vec<String> {
 /// What names in a fleet do not show.
 fn strays(strays: &Left, braced: u64, lines: &mut Vec<String>) {
     let what =
-        "are not where their names lead: written with a hash tag? --tags tells where they belong";
+        "are not where their names lead: written with a hash tag? --tags says where they belong";
     left(strays, "[WARNING]", what, lines);
     if braced > 0 {
         lines.push(format!(

@@ -34,7 +34,7 @@ struct Transfer {
     expected: u64,
     seen: u64,
     copied: u64,
-    told: Instant,
+    printed: Instant,
 }
 
 /// How far a pair is.
@@ -44,7 +44,7 @@ struct Tally {
     moved: usize,
     keys: u64,
     bytes: u64,
-    told: Instant,
+    printed: Instant,
 }
 
 /// How moves are reported.
@@ -91,8 +91,8 @@ impl State {
     fn take(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::PairStarted { pair, slots, .. } => {
-                let told = Instant::now();
-                let tally = Tally { slots: *slots, moved: 0, keys: 0, bytes: 0, told };
+                let printed = Instant::now();
+                let tally = Tally { slots: *slots, moved: 0, keys: 0, bytes: 0, printed };
                 self.pairs.insert(*pair, tally);
                 Some(format!("Moving {slots} slots {}", self.route(pair)))
             }
@@ -114,8 +114,8 @@ impl State {
                 Some(format!("Moved {} {}", tally.summary(), self.route(pair)))
             }
             Event::TransferStarted { keys } => {
-                let told = Instant::now();
-                self.transfer = Some(Transfer { expected: *keys, seen: 0, copied: 0, told });
+                let printed = Instant::now();
+                self.transfer = Some(Transfer { expected: *keys, seen: 0, copied: 0, printed });
                 None
             }
             Event::KeysTransferred { keys, copied, .. } => {
@@ -151,10 +151,10 @@ impl State {
     fn progress(&mut self, pair: &Pair) -> Option<String> {
         let route = self.route(pair);
         let tally = self.pairs.get_mut(pair)?;
-        if tally.told.elapsed() < BETWEEN_LINES {
+        if tally.printed.elapsed() < BETWEEN_LINES {
             return None;
         }
-        tally.told = Instant::now();
+        tally.printed = Instant::now();
         Some(format!("Moved {} {route} so far", tally.summary()))
     }
 
@@ -166,10 +166,10 @@ impl State {
 
 impl Transfer {
     fn progress(&mut self) -> Option<String> {
-        if self.told.elapsed() < BETWEEN_LINES {
+        if self.printed.elapsed() < BETWEEN_LINES {
             return None;
         }
-        self.told = Instant::now();
+        self.printed = Instant::now();
         let Self { expected, seen, copied, .. } = self;
         Some(format!("Copied {copied} keys, {seen} of about {expected} looked at"))
     }

@@ -74,13 +74,13 @@ impl History {
         if self.last.as_ref().is_some_and(|last| sample.elapsed_ms < last.elapsed_ms) {
             self.begin_anew(sample.elapsed_ms);
         }
-        let told_of_slots = self.owners.follow(&sample);
+        let news_of_slots = self.owners.follow(&sample);
         self.number_shards(&sample);
         if let Some(last) = &self.last {
-            let mut told = news(last, &sample);
-            told.extend(told_of_slots);
-            self.note_moves(&told, sample.elapsed_ms);
-            told.into_iter().for_each(|it| self.tell(sample.at_ms, it));
+            let mut latest = news(last, &sample);
+            latest.extend(news_of_slots);
+            self.note_moves(&latest, sample.elapsed_ms);
+            latest.into_iter().for_each(|it| self.add_news(sample.at_ms, it));
         } else {
             self.begin = sample.elapsed_ms;
         }
@@ -146,28 +146,28 @@ impl History {
     }
 
     /// Slots that go the way of those before them are shown with these: tools can move one at a time.
-    fn tell(&mut self, at: u64, told: News) {
+    fn add_news(&mut self, at: u64, latest: News) {
         if let (
             Some((last, News::Moved { slots: all, from: since, to: there })),
             News::Moved { slots, from, to },
-        ) = (self.news.back_mut(), &told)
+        ) = (self.news.back_mut(), &latest)
             && (&*since, &*there) == (from, to)
         {
             *all = all.union(slots);
             *last = at;
         } else {
-            self.news.push_back((at, told));
+            self.news.push_back((at, latest));
         }
     }
 
     /// What a replica takes over with its master's place has not moved.
-    fn note_moves(&mut self, told: &[News], at: u64) {
+    fn note_moves(&mut self, latest: &[News], at: u64) {
         let is_failover = |from: &str, to: &str| {
-            told.iter().any(|news| {
+            latest.iter().any(|news| {
                 matches!(news, News::Promoted { node, instead: Some(old) } if node == to && old == from)
             })
         };
-        for news in told {
+        for news in latest {
             if let News::Moved { slots, from: Some(from), to } = news
                 && !is_failover(from, to)
             {

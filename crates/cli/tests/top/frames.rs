@@ -176,7 +176,7 @@ fn slots_that_carry_much_stand_out() {
     let nothing = history_of(SAMPLE);
     let view = View { shade: Shade::ALL[2], ..View::default() };
     let shown = frame(&scene(&nothing, &view), 250, 36);
-    line(&shown, "nobody tells: it takes Redis 8.2 or Valkey 8.1, and cluster-slot-stats-enabled");
+    line(&shown, "unknown: it takes Redis 8.2 or Valkey 8.1, and cluster-slot-stats-enabled");
 }
 
 /// Migrations of whatever tool, by what the nodes themselves tell: how fast, how long yet, and how long servers stand still.

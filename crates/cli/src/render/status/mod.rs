@@ -133,7 +133,7 @@ fn shards(report: &Report) -> Vec<NodeId> {
 fn state(report: &Report, node: &NodeReport) -> NodeState {
     let is_loading = |finding: &Finding| matches!(finding, Finding::Loading { id, .. } if *id == Some(node.node.id));
     let says = |field, word| {
-        node.info.as_ref().and_then(|info| info.field(field)).is_some_and(|told| told == word)
+        node.info.as_ref().and_then(|info| info.field(field)).is_some_and(|value| value == word)
     };
     match node.failure {
         Some(_) if report.findings.iter().any(is_loading) => NodeState::Loading,
@@ -147,8 +147,8 @@ fn state(report: &Report, node: &NodeReport) -> NodeState {
 
 fn lag(report: &Report, node: &NodeReport) -> Lag {
     let of = node.node.master.and_then(|id| report.nodes.iter().find(|it| it.node.id == id));
-    let told = node.info.as_ref().zip(of.and_then(|master| master.info.as_ref()));
-    told.map(|(own, masters)| replication_lag(&node.node, own, masters)).unwrap_or_default()
+    let infos = node.info.as_ref().zip(of.and_then(|master| master.info.as_ref()));
+    infos.map(|(own, masters)| replication_lag(&node.node, own, masters)).unwrap_or_default()
 }
 
 /// How many slots have no owner that answers.

@@ -53,9 +53,9 @@ pub fn prometheus(status: &Status) -> Vec<String> {
     }
     for (name, help, value) in METRICS {
         family(&mut lines, &format!("node_{name}"), help);
-        let told = status.nodes.iter().filter_map(|node| Some((node, value(node)?)));
+        let values = status.nodes.iter().filter_map(|node| Some((node, value(node)?)));
         lines.extend(
-            told.map(|(node, value)| format!("redis_cluster_node_{name}{} {value}", labels(node))),
+            values.map(|(node, value)| format!("redis_cluster_node_{name}{} {value}", labels(node))),
         );
     }
     family(&mut lines, "node_info", "The server's version.");

@@ -71,8 +71,8 @@ fn write_entry(
     let name = style.painted(Escaped(&entry.name), "1");
     let arguments = style.painted(Escaped(syntax::written(&entry.arguments)), "90");
     writeln!(out, "\n  {name} {arguments}")?;
-    let told = [("summary:", &entry.summary), ("since:", &entry.since), ("group:", &entry.group)];
-    let shown = if with_group { &told[..] } else { &told[..2] };
+    let lines = [("summary:", &entry.summary), ("since:", &entry.since), ("group:", &entry.group)];
+    let shown = if with_group { &lines[..] } else { &lines[..2] };
     shown.iter().try_for_each(|(what, text)| {
         writeln!(out, "  {} {}", style.painted(what, "33"), Escaped(text))
     })

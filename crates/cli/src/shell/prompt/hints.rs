@@ -49,8 +49,8 @@ pub(super) fn compare(commands: &Commands, file: &Path) -> Result<bool> {
             continue;
         }
         failed += 1;
-        let told = format!("Test case '{typed}' FAILED: expected '{expected}', got '{found}'");
-        writeln!(io::stderr(), "{}", Escaped(told))?;
+        let text = format!("Test case '{typed}' FAILED: expected '{expected}', got '{found}'");
+        writeln!(io::stderr(), "{}", Escaped(text))?;
     }
     let word = if failed == 0 { "SUCCESS" } else { "FAILURE" };
     writeln!(io::stdout(), "{word}: {passed}/{} passed", passed + failed)?;

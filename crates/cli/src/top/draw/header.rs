@@ -39,11 +39,11 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
         canvas.text(0, y, &totals(sample, canvas.area.width), ratatui::style::Style::new());
         y += 1;
     }
-    for (told, (tone, text)) in troubles.iter().enumerate() {
+    for (place, (tone, text)) in troubles.iter().enumerate() {
         let left = height.saturating_sub(y);
         if left == 0 {
             // The rest is not passed over in silence.
-            let more = troubles.len() - told;
+            let more = troubles.len() - place;
             let more = if is_narrow {
                 format!(" … {more} more")
             } else {
@@ -54,7 +54,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
             canvas.text(x, height.saturating_sub(1), &more, theme.cursor());
             return;
         }
-        y += canvas.words(y, left.min(most_lines(told)), text, theme.tone(*tone));
+        y += canvas.words(y, left.min(most_lines(place)), text, theme.tone(*tone));
     }
 }
 
@@ -63,8 +63,8 @@ const FEW: u16 = 60;
 
 /// How many lines all of it takes.
 pub(super) fn height(width: u16, history: &History) -> u16 {
-    let told = troubles(history).into_iter().enumerate();
-    let lines: u16 = told.map(|(place, (_, text))| lines_of(&text, width, most_lines(place))).sum();
+    let troubles = troubles(history).into_iter().enumerate();
+    let lines: u16 = troubles.map(|(place, (_, text))| lines_of(&text, width, most_lines(place))).sum();
     lines.saturating_add(2)
 }
 
@@ -91,7 +91,7 @@ fn verdict(sample: &Sample) -> (String, Tone) {
 /// As much as there is room for.
 fn totals(sample: &Sample, width: u16) -> String {
     let masters = sample.masters().count();
-    let told = [
+    let parts = [
         format!("{masters} masters"),
         format!("{} replicas", sample.nodes.len() - masters),
         format!("{:.1}% of slots served", sample.served_percent()),
@@ -101,9 +101,9 @@ fn totals(sample: &Sample, width: u16) -> String {
         format!("in {}/s", size(sample.sum(|it| it.net_in))),
         format!("out {}/s", size(sample.sum(|it| it.net_out))),
     ];
-    let fitting = (1..=told.len()).map(|count| told[..count].join(", "));
+    let fitting = (1..=parts.len()).map(|count| parts[..count].join(", "));
     let fitting = fitting.take_while(|line| line.chars().count() <= usize::from(width));
-    fitting.last().unwrap_or_else(|| told[0].clone())
+    fitting.last().unwrap_or_else(|| parts[0].clone())
 }
 
 /// What is wrong, the worst first, and which shard carries too much.
@@ -112,14 +112,14 @@ fn troubles(history: &History) -> Vec<(Tone, String)> {
     let mut found: Vec<&Finding> =
         sample.findings.iter().filter(|it| it.severity() > Severity::Notice).collect();
     found.sort_by_key(|it| std::cmp::Reverse(it.severity()));
-    let mut told: Vec<(Tone, String)> = found.into_iter().map(of_finding).collect();
+    let mut troubles: Vec<(Tone, String)> = found.into_iter().map(of_finding).collect();
     let mut heavy: Vec<Heavy> = sample.heavy();
     while let Some(master) = heavy.first().map(|it| it.master) {
         let (own, others): (Vec<_>, Vec<_>) = heavy.into_iter().partition(|it| it.master == master);
-        told.push((Tone::Odd, of_heavy(history, sample, master, &own)));
+        troubles.push((Tone::Odd, of_heavy(history, sample, master, &own)));
         heavy = others;
     }
-    told
+    troubles
 }
 
 fn of_finding(finding: &Finding) -> (Tone, String) {

@@ -50,9 +50,9 @@ impl Heat {
     pub(super) fn words(&self, name: impl Fn(usize) -> char) -> String {
         if self.loads.iter().all(Option::is_none) {
             return match self.measure {
-                Measure::Keys => "nobody has told yet".into(),
+                Measure::Keys => "not known yet".into(),
                 _ => {
-                    "nobody tells: it takes Redis 8.2 or Valkey 8.1, and cluster-slot-stats-enabled"
+                    "unknown: it takes Redis 8.2 or Valkey 8.1, and cluster-slot-stats-enabled"
                         .into()
                 }
             };

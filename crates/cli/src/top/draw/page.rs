@@ -30,11 +30,11 @@ slots that something is wrong with, or that are on their way:
 
 With m the map shows what slots carry: 9 as much as the hottest, 3 a ninth of
 that, · nothing, ? what is not known yet. A cell is as hot as the hottest of
-its slots. Processor time and bytes tell Redis since 8.2 and Valkey since 8.1,
+its slots. Redis since 8.2 and Valkey since 8.1 report processor time and bytes,
 where cluster-slot-stats-enabled is set.
 
-The table has a line for each node. ? is what a node does not tell, or has not
-told in time; behind the state stands how many seconds old the figures of a
+The table has a line for each node. ? is what a node does not report, or not in
+time; behind the state stands how many seconds old the figures of a
 node are that is asked less often, since it takes long to answer. ▲ marks what
 a shard has half as much again of as the others, or more. The bars are commands
 a second of the last minutes, on one scale for all.
@@ -114,17 +114,17 @@ fn node_page(scene: &Scene<'_>) -> Vec<String> {
 
 fn figures(node: &NodeSample, scene: &Scene<'_>) -> Vec<String> {
     let it = &node.figures;
-    let told = |value: Option<String>| value.unwrap_or_else(|| UNKNOWN.into());
-    let number = |value: Option<u64>| told(value.map(short));
-    let bytes = |value: Option<u64>| told(value.map(size));
+    let or_unknown = |value: Option<String>| value.unwrap_or_else(|| UNKNOWN.into());
+    let number = |value: Option<u64>| or_unknown(value.map(short));
+    let bytes = |value: Option<u64>| or_unknown(value.map(size));
     let limit = match it.max_memory {
         Some(0) => "no limit".into(),
         other => bytes(other),
     };
-    let micros = |value: Option<u64>| told(value.map(|us| format!("{:.1} ms", us as f64 / 1000.0)));
+    let micros = |value: Option<u64>| or_unknown(value.map(|us| format!("{:.1} ms", us as f64 / 1000.0)));
     vec![
-        format!("version       {}", told(it.version.clone())),
-        format!("up since      {} s", told(it.uptime.map(|it| it.to_string()))),
+        format!("version       {}", or_unknown(it.version.clone())),
+        format!("up since      {} s", or_unknown(it.uptime.map(|it| it.to_string()))),
         format!(
             "keys          {}, expired {}, evicted {}",
             number(it.keys),

@@ -42,24 +42,24 @@ pub(super) fn clock(at_ms: u64) -> String {
 }
 
 fn under_way(sample: &Sample, history: &History) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     if let Some(LockHolder { verb, host, pid, seconds }) = &sample.holder {
-        told.push(format!(
+        lines.push(format!(
             "{verb}, process {pid} on {host}, has been changing the cluster for {seconds} s"
         ));
     }
-    told.extend(pairs(sample, history));
-    told.extend(sample.jobs.iter().map(|job| of_job(job, sample, history)));
-    told.extend(sample.masters().filter_map(|master| failover(master, sample)));
+    lines.extend(pairs(sample, history));
+    lines.extend(sample.jobs.iter().map(|job| of_job(job, sample, history)));
+    lines.extend(sample.masters().filter_map(|master| failover(master, sample)));
     let syncing = sample.nodes.iter().filter(|it| it.state == NodeState::Syncing);
-    told.extend(syncing.map(|node| {
-        let mut told = vec![format!("{} is getting all its master's data", node.address)];
-        told.extend(node.figures.sync_left.map(|left| format!("{} to come", size(left))));
+    lines.extend(syncing.map(|node| {
+        let mut parts = vec![format!("{} is getting all its master's data", node.address)];
+        parts.extend(node.figures.sync_left.map(|left| format!("{} to come", size(left))));
         let decline = history.decline(Course::Sync(node.node.id));
-        told.extend(decline.into_iter().flat_map(|it| pace(it, size)));
-        told.join(", ")
+        parts.extend(decline.into_iter().flat_map(|it| pace(it, size)));
+        parts.join(", ")
     }));
-    told
+    lines
 }
 
 fn name(sample: &Sample, id: NodeId) -> String {
@@ -74,17 +74,17 @@ fn pairs(sample: &Sample, history: &History) -> Vec<String> {
     }
     for passage in sample.passages() {
         let route = (name(sample, passage.from), name(sample, passage.to));
-        let told = pairs.entry(route).or_default();
-        told.push(format!("{} open", passage.slots));
+        let parts = pairs.entry(route).or_default();
+        parts.push(format!("{} open", passage.slots));
         let keys = passage.keys.filter(|keys| *keys > 0);
-        told.extend(keys.map(|keys| format!("{} keys", short(keys))));
+        parts.extend(keys.map(|keys| format!("{} keys", short(keys))));
         let decline = history.decline(Course::Slots(passage.from, passage.to));
-        told.extend(decline.into_iter().flat_map(|it| pace(it, short)));
+        parts.extend(decline.into_iter().flat_map(|it| pace(it, short)));
     }
-    let line = |((from, to), mut told): (Route, Vec<String>)| {
+    let line = |((from, to), mut parts): (Route, Vec<String>)| {
         let source = sample.masters().find(|it| it.address == from);
-        told.extend(source.and_then(|it| hold_up(history, it.node.id)));
-        format!("{from} -> {to}: {}", told.join(", "))
+        parts.extend(source.and_then(|it| hold_up(history, it.node.id)));
+        format!("{from} -> {to}: {}", parts.join(", "))
     };
     pairs.into_iter().map(line).collect()
 }
