@@ -1,15 +1,12 @@
 //! Tab in real shells: bash of this machine, zsh and fish as `scripts/shells.sh` fetches them. Each line is typed with Tabs
 //! in it and sent to a program of that name that says what it was called with.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use support::terminal::User;
-use support::trib;
+use crate::support::terminal::User;
+use crate::support::trib;
 
 /// What is typed, and the line that comes of it.
 const LINES: [(&str, &str); 9] = [

@@ -1,8 +1,5 @@
 //! Numbered databases in cluster mode (Valkey 9, `cluster-databases`): every verb sees all of them, and a
 //! session stays in the one it has selected wherever it is sent.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 
@@ -10,7 +7,8 @@ use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Connection, Endpoint, Settings};
-use support::{Run, trib, trib_with};
+
+use crate::support::{Run, trib, trib_with};
 
 /// The databases that hold keys in these tests, and how many each.
 const DATABASES: [(u32, usize); 3] = [(0, 10), (3, 40), (9, 300)];

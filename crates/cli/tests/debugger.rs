@@ -1,13 +1,11 @@
 //! The debugger of Lua scripts at a terminal; what it prints is compared with the peers' in `peer_lines.txt`.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::{Connection, resp};
-use support::terminal::{User, only_child, send};
+
+use crate::support::terminal::{User, only_child, send};
 
 const PROMPT: &str = "lua debugger> ";
 

@@ -1,9 +1,5 @@
 //! A cluster that follows its file: plans, saved ones too, settings, and who may log in.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,7 +9,8 @@ use redistrib_ops::lab::{Options, TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::model::declare::SavedPlan;
 use serde_json::Value;
-use support::{Run, addresses, program, trib, trib_with};
+
+use crate::support::{Run, addresses, program, trib, trib_with};
 
 /// Three masters and the folder for the files about them.
 struct Ground {

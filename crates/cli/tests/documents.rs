@@ -1,9 +1,5 @@
 //! README and docs/json.md beside the model of arguments and what is printed.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -13,7 +9,8 @@ use redistrib_cli::args::command;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Finding;
 use serde_json::Value;
-use support::{addresses, program, trib, trib_with};
+
+use crate::support::{addresses, program, trib, trib_with};
 
 const JSON_MD: &str = include_str!("../../../docs/json.md");
 

@@ -1,13 +1,10 @@
 //! A replica takes the place of its master, which lives or is dead.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use redistrib_ops::lab::TempLab;
 use redistrib_ops::on_each_test_server;
 use serde_json::Value;
-use support::{becomes_well, trib, trib_with};
+
+use crate::support::{becomes_well, trib, trib_with};
 
 fn node(seed: &str, address: &str) -> Value {
     let told: Value = serde_json::from_str(&trib(&["list", seed, "--json"]).stdout).unwrap();

@@ -1,7 +1,4 @@
 //! Sharded fleets and copying, run as a user does.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,7 +6,8 @@ use std::time::{Duration, Instant};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{Connection, Endpoint, Settings};
-use support::{program, trib, trib_with};
+
+use crate::support::{program, trib, trib_with};
 
 fn plain(count: usize) -> TempLab {
     TempLab::plain(&TestServer::named("redis-7.0").unwrap(), count).unwrap()

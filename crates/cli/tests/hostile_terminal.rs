@@ -1,8 +1,4 @@
 //! Servers that lie, stall or attack the terminal: a clear word, and the session goes on.
-#![allow(clippy::unwrap_used)]
-
-mod replay;
-mod support;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,8 +9,9 @@ use std::time::Duration;
 
 use redistrib_ops::Secret;
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
-use replay::{options, redis_cli, run};
-use support::terminal::{only_child, send};
+
+use crate::replay::{options, redis_cli, run};
+use crate::support::terminal::{only_child, send};
 
 /// How long a program may take to ask its server.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,16 +1,13 @@
 //! Ctrl-C while slots move.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::{Connection, Settings, resp};
-use support::{program, trib};
+
+use crate::support::{program, trib};
 
 /// How many slots are to move, from 0 on.
 const SLOTS: u16 = 2000;

@@ -1,9 +1,5 @@
 //! `lab` as a user runs it.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +7,8 @@ use std::path::PathBuf;
 
 use redistrib_ops::lab::{TestServer, free_ports};
 use serde_json::Value;
-use support::{Run, trib};
+
+use crate::support::{Run, trib};
 
 /// A folder for a lab, and a lab's end however the test ends.
 struct Place {

@@ -1,16 +1,14 @@
 //! Large clusters, simulated but for one, and a process that may have little: what is wanting is told, and is not the cluster's fault.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::process::Command;
 use std::time::Duration;
 
 use redistrib_benches::simulator::{Options, Simulator};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::limits;
-use support::{Run, addresses, becomes_well, trib, trib_with};
+
+use crate::support;
+use crate::support::{Run, addresses, becomes_well, trib, trib_with};
 
 /// So many nodes, half of them replicas, a millisecond away.
 fn simulate(nodes: usize) -> Simulator {

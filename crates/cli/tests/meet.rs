@@ -1,9 +1,5 @@
 //! `meet`: a cluster whose nodes have all got other addresses.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::fs;
 
 use redistrib_ops::lab::{TempLab, TestServer};
@@ -11,7 +7,8 @@ use redistrib_ops::model::Slot;
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{Cluster, Connection, on_each_test_server};
 use serde_json::Value;
-use support::{Run, trib};
+
+use crate::support::{Run, trib};
 
 const KEYS: usize = 300;
 

@@ -1,5 +1,4 @@
 //! The command lines of `peer_lines.txt`, each beside redis-cli and valkey-cli, to the byte.
-#![allow(clippy::unwrap_used)]
 
 use std::fmt::Write as _;
 use std::fs;

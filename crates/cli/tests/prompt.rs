@@ -1,7 +1,4 @@
 //! The prompt on a terminal of its own.
-#![allow(clippy::unwrap_used)]
-
-mod support;
 
 use std::fs;
 use std::thread;
@@ -9,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::{Connection, resp};
-use support::terminal::{User, only_child, send};
+
+use crate::support::terminal::{User, only_child, send};
 
 /// Waits until the server holds a client up.
 fn await_blocked(lab: &TempLab) {

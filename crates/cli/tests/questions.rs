@@ -1,9 +1,5 @@
 //! What can hurt is asked for, once, where somebody sits at a terminal; nodes are named as people name them.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -11,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use serde_json::Value;
-use support::terminal::User;
-use support::{addresses, becomes_well, program, run_with, trib, trib_with};
+
+use crate::support::terminal::User;
+use crate::support::{addresses, becomes_well, program, run_with, trib, trib_with};
 
 /// Runs the program at a terminal, answers its one question, and tells whether it succeeded and what was shown.
 fn answered(line: &str, question: &str, answer: &str) -> (bool, String) {

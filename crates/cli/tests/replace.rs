@@ -1,9 +1,5 @@
 //! A new node takes the place of an old one.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +7,8 @@ use redistrib_benches::load::{Load, Options};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::on_each_test_server;
 use serde_json::Value;
-use support::{addresses, becomes_well, program, trib};
+
+use crate::support::{addresses, becomes_well, program, trib};
 
 /// The node at the address, as another sees it; null where it knows none there.
 fn node(seed: &str, address: &str) -> Value {

@@ -1,11 +1,5 @@
 //! What `backup` has saved comes back, or nothing is touched.
 
-#![allow(clippy::unwrap_used)]
-
-#[path = "../../ops/tests/keys/mod.rs"]
-mod keys;
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
@@ -15,12 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keys::{States, assert_same, call, fill, open, read_all, server};
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::resp;
 use redistrib_ops::{BackupError, Cluster, Connection, Context, Error, Event};
-use support::{Run, addresses, program, trib};
+
+use crate::keys::{States, assert_same, call, fill, open, read_all, server};
+use crate::support::{Run, addresses, program, trib};
 
 const LIBRARY: &str = "#!lua name=lib\nredis.register_function('answer', function() return 42 end)";
 

@@ -1,9 +1,5 @@
 //! Nodes that restart one by one, by a command of the user's.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -15,7 +11,8 @@ use redistrib_ops::lab::{NodeState, NodeStatus, TempLab, TestServer};
 use redistrib_ops::lock::Lock;
 use redistrib_ops::{Cancel, Cluster, Context, Settings, Silent};
 use serde_json::Value;
-use support::{Run, addresses, becomes_well, program, trib};
+
+use crate::support::{Run, addresses, becomes_well, program, trib};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_redis-trib");
 

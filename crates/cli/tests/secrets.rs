@@ -1,9 +1,5 @@
 //! Passwords: they work from every place, and show in none.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
@@ -11,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use redistrib_ops::Secret;
 use redistrib_ops::lab::{Options, TempLab, TestServer};
-use support::{program, trib, trib_with};
+
+use crate::support::{program, trib, trib_with};
 
 const PASSWORD: &str = "s3cret hush";
 

@@ -3,16 +3,13 @@
 //!
 //! With `REDIS_TRIB_LONG=1` it is made a hundred times on each server.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::process::Command;
 
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::model::ServerInfo;
 use redistrib_ops::{Cluster, on_each_test_server, server_info};
-use support::{addresses, trib};
+
+use crate::support::{addresses, trib};
 
 /// A key of each third of the slots.
 const KEYS: [&str; 3] = ["{b}", "{3300}", "{0}"];

@@ -1,9 +1,5 @@
 //! `status` in its three forms, and `check --watch`, on a cluster that is well, is not, and is again.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
@@ -11,8 +7,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use serde_json::Value;
-use support::terminal::User;
-use support::{program, trib};
+
+use crate::support::terminal::User;
+use crate::support::{program, trib};
 
 fn cluster(server: &'static str) -> (TempLab, Vec<String>) {
     let lab = TempLab::cluster(&TestServer::named(server).unwrap(), 3, 1).unwrap();

@@ -1,7 +1,4 @@
 //! Servers that speak TLS alone, with certificates made here.
-#![allow(clippy::unwrap_used)]
-
-mod replay;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +7,8 @@ use std::process::Command;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
-use replay::{options, redis_cli, replay, run};
+
+use crate::replay::{options, redis_cli, replay, run};
 
 /// An authority, a certificate for servers on this machine and one for clients.
 struct Certificates {

@@ -1,7 +1,4 @@
 //! The sessions of the transcripts that the project began with, replayed on real servers.
-#![allow(clippy::unwrap_used)]
-
-mod replay;
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use redistrib_ops::Secret;
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer, free_ports};
-use replay::{options, replay, replay_until};
+
+use crate::replay;
+use crate::replay::{options, replay, replay_until};
 
 fn server() -> PathBuf {
     TestServer::named("redis-7.0").unwrap().program

@@ -1,13 +1,10 @@
 //! The verbs on real servers, as a user runs them.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Connection, Settings, on_each_test_server};
-use support::{Run, addresses, becomes_well, trib, trib_with};
+
+use crate::support::{Run, addresses, becomes_well, trib, trib_with};
 
 /// The ids of the masters, in the order of their slots.
 fn masters(seed: &str) -> Vec<String> {

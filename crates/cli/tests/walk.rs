@@ -1,16 +1,13 @@
 //! The whole list of verbs on servers of every version: each used rightly and wrongly, in every dialect that spells it
 //! in its own way. What one part of the walk leaves behind the next begins with.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-mod support;
-
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::on_each_test_server;
-use support::{Run, becomes_well, program, trib};
+
+use crate::support::{Run, becomes_well, program, trib};
 
 const NOBODY: &str = "0123456789012345678901234567890123456789";
 

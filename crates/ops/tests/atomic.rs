@@ -1,10 +1,5 @@
 //! Migration by the servers themselves, on Redis 8.6 and Valkey 9.1.
 
-#![allow(clippy::unwrap_used)]
-
-mod stand_ins;
-mod support;
-
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,8 +13,9 @@ use redistrib_ops::{
     Cancel, Cluster, Connection, Error, Event, Failover, FailoverMode, Method, MoveError, Observer,
     Silent,
 };
-use stand_ins::{move_of, stand_ins};
-use support::*;
+
+use crate::stand_ins::{move_of, stand_ins};
+use crate::support::*;
 
 fn atomic() -> MigrateOptions {
     MigrateOptions { atomic: Atomic::Always, ..MigrateOptions::default() }

@@ -1,7 +1,5 @@
 //! `bench` measures a migration and leaves the cluster as it was.
 
-#![allow(clippy::unwrap_used)]
-
 use redistrib_cluster_model::{NodeId, NodeName, Slot};
 use redistrib_ops::bench::{Bench, fill};
 use redistrib_ops::lab::{TempLab, TestServer};

@@ -1,9 +1,5 @@
 //! Slots move only where the cluster bus has nothing old under way.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,7 +13,8 @@ use redistrib_ops::model::Finding;
 use redistrib_ops::{
     Cancel, Cluster, Context, Error, Silent, await_all_served, inspect, on_each_test_server,
 };
-use support::*;
+
+use crate::support::*;
 
 /// A relay before a node's bus port that can hold back what the others tell the node.
 struct Relay {

@@ -1,9 +1,5 @@
 //! A script has a server to itself while slots are moving: whatever it answers BUSY to is asked again.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::sync::Mutex;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -12,7 +8,8 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Cancel, Connection, Error, Event, FixOptions, Observer};
-use support::*;
+
+use crate::support::*;
 
 /// Keeps the server busy for so many milliseconds.
 const SCRIPT: &str = "local function now() local t = redis.call('TIME') return t[1] * 1000 + t[2] / 1000 end \

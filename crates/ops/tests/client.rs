@@ -1,9 +1,5 @@
 //! A client of a cluster whose slots move under it.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::io::{BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,7 +15,8 @@ use redistrib_ops::model::Slot;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Cancel, Connection, Endpoint, Error, Settings};
 use redistrib_ops::{Context, Silent, migrate_slots};
-use support::{call, connect, discover, masters};
+
+use crate::support::{call, connect, discover, masters};
 
 #[derive(Default)]
 struct Seen(Vec<Redirect>);

@@ -1,9 +1,5 @@
 //! Nodes that leave and come back, and members that only some nodes know.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redistrib_ops::lab::{TempLab, TestServer};
@@ -13,7 +9,8 @@ use redistrib_ops::{
     Candidates, Cluster, Connection, Endpoint, NewRole, add_node, inspect, join_cluster,
     quit_cluster,
 };
-use support::*;
+
+use crate::support::*;
 
 fn send(lab: &TempLab, node: &Endpoint, words: &[&str]) -> Result<(), redistrib_ops::Error> {
     Connection::open(node, lab.settings())?.call(&Command::from_args(words)).map(drop)

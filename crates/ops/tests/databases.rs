@@ -1,9 +1,5 @@
 //! Numbered databases in cluster mode, as Valkey 9 has them: every one of them moves.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +10,8 @@ use redistrib_ops::migrate::{Atomic, MigrateOptions, jobs};
 use redistrib_ops::model::{NodeId, Slot, SlotJob};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Cancel, Cluster, Connection, Context, Event, FixOptions, Observer, Silent};
-use support::*;
+
+use crate::support::*;
 
 /// Three masters of Valkey 9.1 with 16 databases each, and without the append-only file, since the server mixes databases up
 /// when it exports slots without one.

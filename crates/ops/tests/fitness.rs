@@ -1,9 +1,5 @@
 //! Ends of a migration that are not fit for it: refused before anything changes, each named with its remedy.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::sync::Mutex;
 
 use redistrib_ops::lab::{TempLab, TestServer};
@@ -15,7 +11,8 @@ use redistrib_ops::resp::Command;
 use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Silent,
 };
-use support::*;
+
+use crate::support::*;
 
 const KEYS: usize = 3000;
 

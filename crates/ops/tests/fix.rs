@@ -1,10 +1,6 @@
 //! Every state that an interrupted migration, a lost master or a half-applied SETSLOT can leave, built with raw
 //! commands on real servers of all versions, and mended.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -16,6 +12,8 @@ use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Endpoint, Error, FixOptions, FixPlan, Settings, Silent,
     fix_migrating, inspect, replicate, start_cluster,
 };
+
+use crate::support;
 
 const KEYS: usize = 12;
 

@@ -1,13 +1,8 @@
 //! Sharded fleets on real servers: another client's data, commands across servers, and the way out.
 
-#![allow(clippy::unwrap_used)]
-
-mod keys;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use keys::{assert_same, call, connect, fill, read_all, read_everywhere, server, servers};
 use redistrib_ops::fleet::{Answer, Fleet, FleetClient, FleetNode, FleetOptions};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::resp::{Reply, Value, View};
@@ -15,6 +10,8 @@ use redistrib_ops::transfer::{
     Reason, Source, Tags, Target, Transfer, TransferOptions, TransferReport,
 };
 use redistrib_ops::{Cancel, Context, Endpoint, Settings, Silent};
+
+use crate::keys::{assert_same, call, connect, fill, read_all, read_everywhere, server, servers};
 
 /// A client of the scheme that shares nothing with ours but the formula: the checksum bit by bit, the rule
 /// of the hash tag, and inline commands over bare sockets.

@@ -1,7 +1,5 @@
 //! Servers that break the protocol, go silent or never end. Each gives a clear error within the deadline.
 
-#![allow(clippy::unwrap_used)]
-
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};

@@ -1,9 +1,5 @@
 //! The lab with real servers: up, down, and what must not happen in between.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -20,7 +16,8 @@ use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Endpoint, Error, Secret, Settings, Silent,
     on_each_test_server,
 };
-use support::poll;
+
+use crate::support::poll;
 
 /// A lasting lab in a temporary folder. The test's end is its end, however the test ends.
 struct Lasting {
@@ -374,7 +371,7 @@ fn hold_a_lab_until_killed() {
 #[test]
 fn a_lab_does_not_outlive_a_killed_process() {
     let mut holder = Process::new(std::env::current_exe().unwrap())
-        .args(["--exact", "hold_a_lab_until_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "lab::hold_a_lab_until_killed", "--ignored", "--nocapture"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

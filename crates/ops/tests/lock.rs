@@ -1,15 +1,13 @@
 //! Two operations at once: one goes on, the other is told who was first.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::lock::Lock;
 use redistrib_ops::{Cancel, Context, Error, Silent, on_each_test_server};
-use support::{call, connect, discover, masters};
+
+use crate::support;
+use crate::support::{call, connect, discover, masters};
 
 on_each_test_server! {
     fn the_second_is_refused_until_the_first_lets_go(server) {

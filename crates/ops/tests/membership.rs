@@ -1,9 +1,5 @@
 //! Nodes come together, join and leave, on servers of all versions.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::{NodeId, plan::create::CreateError, plan::create::Dealing};
 use redistrib_ops::resp::{Command, Reply};
@@ -11,7 +7,8 @@ use redistrib_ops::{
     Cancel, Candidates, Cluster, Connection, Context, Error, Failover, FailoverMode, FixOptions,
     NewRole, Settings, add_node, inspect, rescue_cluster, shutdown_cluster, start_cluster,
 };
-use support::*;
+
+use crate::support::*;
 
 fn id_of(lab: &TempLab, index: usize) -> NodeId {
     let mut node = Connection::open(&lab.endpoints()[index], lab.settings()).unwrap();

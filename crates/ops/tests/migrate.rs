@@ -1,9 +1,5 @@
 //! Slots move with all their keys, on servers of all versions, whatever stands in the way.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
@@ -16,7 +12,8 @@ use redistrib_ops::{
     Cancel, Connection, Context, Credentials, DelNode, Error, Event, MoveError, Observer,
     Operation, Secret, Settings, on_each_test_server,
 };
-use support::*;
+
+use crate::support::*;
 
 fn by_migrate() -> MigrateOptions {
     MigrateOptions { atomic: Atomic::Never, ..MigrateOptions::default() }

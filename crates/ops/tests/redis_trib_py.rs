@@ -1,7 +1,5 @@
 //! The functions of redis-trib.py's library, under their own names, on servers of all versions.
 
-#![allow(clippy::unwrap_used)]
-
 use redistrib_ops::lab::TempLab;
 use redistrib_ops::migrate::MigrateOptions;
 use redistrib_ops::model::{Finding, Node, Role, Severity, Slot};

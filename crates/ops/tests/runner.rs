@@ -1,10 +1,6 @@
 //! What every operation does beside its own work, in a library as in the program: others are kept away, what an interrupted run
 //! has left is finished first, and a plan that no longer fits is made again.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -16,7 +12,8 @@ use redistrib_ops::{
     Answer, Cluster, Context, Dialogue, Endpoint, Error, Event, Host, MigrateSlots, Reshard,
     Settings, Step, carry_out, run,
 };
-use support::{assert_settled, call, connect, discover, masters};
+
+use crate::support::{assert_settled, call, connect, discover, masters};
 
 fn lab() -> TempLab {
     TempLab::cluster(&TestServer::named("valkey-9.1").unwrap(), 3, 0).unwrap()

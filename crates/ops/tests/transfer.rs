@@ -1,15 +1,10 @@
 //! Keys are copied between servers and into clusters, of all versions.
 
-#![allow(clippy::unwrap_used)]
-
-mod keys;
-
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use keys::{assert_same, call, connect, fill, open, read_all, read_everywhere, server, servers};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::Rate;
 use redistrib_ops::model::Slot;
@@ -18,6 +13,10 @@ use redistrib_ops::transfer::{
     Reason, Server, Source, Target, Transfer, TransferOptions, TransferReport,
 };
 use redistrib_ops::{Cancel, Context, Error, Event, Observer, Settings, Silent};
+
+use crate::keys::{
+    assert_same, call, connect, fill, open, read_all, read_everywhere, server, servers,
+};
 
 fn run(transfer: &Transfer, options: &TransferOptions) -> TransferReport {
     let cancel = Cancel::new();

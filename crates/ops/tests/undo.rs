@@ -1,9 +1,5 @@
 //! A target refuses keys half-way, and clients go on writing: what they were told is written stays written.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
@@ -20,7 +16,8 @@ use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Operation,
     Reshard, Silent, on_each_test_server,
 };
-use support::*;
+
+use crate::support::*;
 
 /// How many slots have counters, and how many counters each has.
 const SLOTS: usize = 12;

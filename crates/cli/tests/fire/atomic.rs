@@ -6,8 +6,8 @@ use redistrib_cluster_model::{SlotSet, Topology};
 use redistrib_ops::lab::TestServer;
 use redistrib_resp::Command;
 
-use crate::tool::{Running, reshard, start, trib};
-use crate::{assert_sound, stage};
+use crate::fire::tool::{Running, reshard, start, trib};
+use crate::fire::{assert_sound, stage};
 
 const KEYS: usize = 3000;
 const SLOTS: usize = 2000;

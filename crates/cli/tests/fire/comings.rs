@@ -9,8 +9,8 @@ use redistrib_ops::model::{SlotSet, Topology};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Connection, Endpoint};
 
-use crate::tool::{End, Ended, start, trib};
-use crate::{rounds, tell};
+use crate::fire::tool::{End, Ended, start, trib};
+use crate::fire::{rounds, tell};
 
 /// A cluster of three masters, and a node that comes and goes.
 struct Door {

@@ -8,8 +8,8 @@ use redistrib_ops::model::Topology;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Connection, Endpoint};
 
-use crate::tool::{End, Ended, start, trib};
-use crate::{rounds, tell};
+use crate::fire::tool::{End, Ended, start, trib};
+use crate::fire::{rounds, tell};
 
 /// Six nodes of which clusters are made.
 struct Nodes(TempLab);

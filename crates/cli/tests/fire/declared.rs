@@ -9,8 +9,8 @@ use redistrib_benches::load::{Dice, Load, Options as LoadOptions};
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::{Endpoint, on_each_test_server};
 
-use crate::tool::{End, Running, start, trib};
-use crate::{is_long, rounds, tell};
+use crate::fire::tool::{End, Running, start, trib};
+use crate::fire::{is_long, rounds, tell};
 
 /// Ten servers that know nobody, and the files that are declared of them.
 struct Ground {

@@ -10,7 +10,7 @@ use redistrib_cluster_model::{SlotSet, Topology};
 use redistrib_ops::lab::TestServer;
 use redistrib_resp::Command;
 
-use crate::stage;
+use crate::fire::stage;
 
 /// Plain keys in each database.
 pub(crate) const KEYS: usize = 3000;

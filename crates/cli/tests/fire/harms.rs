@@ -11,9 +11,9 @@ use redistrib_benches::load::Dice;
 use redistrib_benches::proxy::{self, Fault, Line};
 use redistrib_resp::Command;
 
-use crate::field::Field;
-use crate::tool::{End, Ended, Running, fix, reshard, reshard_at, start, trib, with};
-use crate::{rounds, tell};
+use crate::fire::field::Field;
+use crate::fire::tool::{End, Ended, Running, fix, reshard, reshard_at, start, trib, with};
+use crate::fire::{rounds, tell};
 
 const SLOTS: usize = 2000;
 const IMPATIENT: [&str; 4] = ["--timeout", "3000", "--answer-timeout", "2000"];

@@ -8,8 +8,8 @@ use redistrib_cluster_model::{Slot, SlotSet};
 use redistrib_ops::lab::TestServer;
 use redistrib_ops::on_each_test_server;
 
-use crate::tool::{reshard, trib, with};
-use crate::{redis_7, rounds, stage};
+use crate::fire::tool::{reshard, trib, with};
+use crate::fire::{redis_7, rounds, stage};
 
 /// Nearly all slots with the first node: so nearly every key has to move.
 fn lopsided() -> Plan {

@@ -10,8 +10,8 @@ use redistrib_benches::stage::{Plan, Stage};
 use redistrib_cluster_model::SlotSet;
 use redistrib_ops::lab::TestServer;
 
-use crate::tool::{End, Ended, fix, reshard, start, trib};
-use crate::{redis_7, rounds, stage};
+use crate::fire::tool::{End, Ended, fix, reshard, start, trib};
+use crate::fire::{redis_7, rounds, stage};
 
 const KEYS: usize = 4000;
 const SLOTS: usize = 1000;
@@ -93,5 +93,5 @@ fn the_second_run_may_end_too() {
         }
     }
     trib(&fix(&stage.address(2))).succeeded();
-    crate::assert_sound(&stage, KEYS);
+    crate::fire::assert_sound(&stage, KEYS);
 }

@@ -7,8 +7,8 @@ use redistrib_benches::proxy::{Fault, Harm, Line};
 use redistrib_benches::stage::{Plan, Stage};
 use redistrib_cluster_model::SlotSet;
 
-use crate::tool::{Ended, fix, reshard, reshard_at, trib, with};
-use crate::{assert_sound, redis_7, rounds, stage};
+use crate::fire::tool::{Ended, fix, reshard, reshard_at, trib, with};
+use crate::fire::{assert_sound, redis_7, rounds, stage};
 
 const KEYS: usize = 400;
 const SLOTS: usize = 40;

@@ -6,8 +6,8 @@ use redistrib_benches::stage::Plan;
 use redistrib_benches::zoo::{Size, Zoo};
 use redistrib_ops::on_each_test_server;
 
-use crate::tool::{reshard, trib, with};
-use crate::{rounds, stage};
+use crate::fire::tool::{reshard, trib, with};
+use crate::fire::{rounds, stage};
 
 on_each_test_server! {
     fn clients_see_redirections_and_nothing_else(server) {

@@ -9,9 +9,9 @@ use redistrib_benches::stage::{Plan, Stage};
 use redistrib_cluster_model::SlotSet;
 use redistrib_resp::Command;
 
-use crate::atomic::slots_of;
-use crate::tool::{Running, fix, reshard, start, trib, with};
-use crate::{assert_sound, redis_7, stage};
+use crate::fire::atomic::slots_of;
+use crate::fire::tool::{Running, fix, reshard, start, trib, with};
+use crate::fire::{assert_sound, redis_7, stage};
 
 const KEYS: usize = 6000;
 const SLOTS: usize = 2000;

@@ -6,8 +6,8 @@ use redistrib_benches::stage::{Plan, Stage};
 use redistrib_cluster_model::SlotSet;
 use redistrib_resp::Command;
 
-use crate::tool::{fix, reshard, trib, with};
-use crate::{assert_sound, redis_7, stage};
+use crate::fire::tool::{fix, reshard, trib, with};
+use crate::fire::{assert_sound, redis_7, stage};
 
 const KEYS: usize = 3000;
 

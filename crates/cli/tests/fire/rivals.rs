@@ -6,8 +6,8 @@ use redistrib_benches::stage::Plan;
 use redistrib_cluster_model::SlotSet;
 use redistrib_resp::Command;
 
-use crate::tool::{fix, reshard, start, trib, with};
-use crate::{redis_7, rounds, stage};
+use crate::fire::tool::{fix, reshard, start, trib, with};
+use crate::fire::{redis_7, rounds, stage};
 
 #[test]
 fn of_two_operations_one_is_refused_and_says_by_whom() {

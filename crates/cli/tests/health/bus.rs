@@ -3,7 +3,7 @@
 use redistrib_ops::Connection;
 use redistrib_ops::resp::Command;
 
-use crate::field::{Field, advises};
+use crate::health::field::{Field, advises};
 use crate::support::trib;
 
 /// Valkey can be told to hear nothing of the bus.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use redistrib_ops::lab::{Lab, TempLab, TestServer};
 
-use crate::field::{Field, advises};
+use crate::health::field::{Field, advises};
 
 /// Where a server keeps its files.
 fn folder(lab: &Lab, node: usize) -> PathBuf {

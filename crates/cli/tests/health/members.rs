@@ -3,7 +3,7 @@
 use redistrib_ops::lab::{TempLab, TestServer};
 use serde_json::Value;
 
-use crate::field::{Field, advises, find};
+use crate::health::field::{Field, advises, find};
 use crate::support::trib;
 
 /// What a user sees beside a master that died without a replica, until its slots have been given to others.

@@ -2,7 +2,7 @@
 
 use redistrib_ops::lab::{TempLab, TestServer};
 
-use crate::field::{Field, advises};
+use crate::health::field::{Field, advises};
 use crate::support::trib;
 
 /// Settings, memory, saving and replicas that are not as they should be, on a cluster that peers call healthy: only what

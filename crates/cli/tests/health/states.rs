@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::field::{Field, advises};
+use crate::health::field::{Field, advises};
 use crate::support::trib;
 
 /// Passwords that differ, with a user who may log in everywhere.
@@ -144,7 +144,7 @@ fn a_node_that_was_forgotten_is_named() {
     advises(&listed, "error", &add);
     trib(&["add-node", &field.nodes[replica], &field.nodes[1], "--replica"]).expect(0);
     for code in ["black-listed", "unknown-to"] {
-        field.poll(code, || crate::field::find(&field.document(replica), code).is_none());
+        field.poll(code, || crate::health::field::find(&field.document(replica), code).is_none());
     }
     field.check().expect(0);
 }

@@ -7,8 +7,8 @@ use std::process::Command;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::{Connection, resp};
 
+use crate::modes::{fill, our_program, ours, plain, port, quick, theirs};
 use crate::replay::{options, run};
-use crate::{fill, our_program, ours, plain, port, quick, theirs};
 
 /// What redis-check-rdb says of a file that it finds good.
 fn checked(file: &Path) -> String {

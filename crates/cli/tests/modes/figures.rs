@@ -3,11 +3,11 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::Command;
 
-use crate::replay::options;
-use crate::{
+use crate::modes::{
     begun, fill, interrupt, our_program, ours, plain, port, prepared, printed, their_program,
     theirs,
 };
+use crate::replay::options;
 
 #[test]
 fn latency_is_four_numbers_in_each_form() {

@@ -7,10 +7,10 @@ use std::thread;
 
 use redistrib_ops::lab::{TempLab, TestServer};
 
-use crate::replay::{options, run};
-use crate::{
+use crate::modes::{
     PEERS, Peer, assert_same, begun, fill, our_program, ours, plain, port, prepared, printed,
 };
+use crate::replay::{options, run};
 
 #[test]
 fn an_insertion_that_fails_tells_how_far_it_has_come() {

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::{Connection, resp};
 
-use crate::replay::options;
-use crate::{
+use crate::modes::{
     assert_same, fill, interrupt, orderly, our_program, ours, plain, port, prepared, printed,
     quick, their_program, theirs,
 };
+use crate::replay::options;
 
 #[test]
 fn keys_are_listed_and_weighed_as_redis_cli_does() {

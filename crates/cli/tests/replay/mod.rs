@@ -1,6 +1,4 @@
 //! Transcripts of sessions with redis-cli, replayed line by line.
-#![allow(dead_code, clippy::unwrap_used)]
-
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};

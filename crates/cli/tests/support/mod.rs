@@ -1,6 +1,4 @@
 //! Running the program as a user does. Not every test needs all of it.
-#![allow(dead_code, clippy::unwrap_used)]
-
 pub(crate) mod terminal;
 
 use std::io::Write;

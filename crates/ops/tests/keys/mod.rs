@@ -1,7 +1,5 @@
 //! Keys of all sorts, and what is to stay the same of them.
 
-#![allow(dead_code, reason = "each test uses its part")]
-
 use std::collections::BTreeMap;
 
 use redistrib_ops::lab::TempLab;

@@ -1,7 +1,5 @@
 //! What tests of operations on a lab's cluster have in common.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part of it")]
-
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -17,7 +15,7 @@ use redistrib_ops::{
 
 /// Keeps what it is warned of.
 #[derive(Default)]
-pub struct Warnings(pub Mutex<Vec<String>>);
+pub(crate) struct Warnings(pub(crate) Mutex<Vec<String>>);
 
 impl Observer for Warnings {
     fn event(&self, event: &Event) {
@@ -28,32 +26,32 @@ impl Observer for Warnings {
 }
 
 /// Works for nobody who looks on, and without being interrupted.
-pub fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
+pub(crate) fn with_context<T>(work: impl FnOnce(Context<'_>) -> T) -> T {
     work(Context::new(&Silent, &Cancel::new()))
 }
 
-pub fn discover(lab: &TempLab) -> Cluster {
+pub(crate) fn discover(lab: &TempLab) -> Cluster {
     Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap()
 }
 
-pub fn connect(lab: &TempLab, cluster: &Cluster, id: NodeId) -> Connection {
+pub(crate) fn connect(lab: &TempLab, cluster: &Cluster, id: NodeId) -> Connection {
     Connection::open(cluster.member(id).unwrap().endpoint(), lab.settings()).unwrap()
 }
 
 /// The masters in the order of their first slots.
-pub fn masters(cluster: &Cluster) -> Vec<NodeId> {
+pub(crate) fn masters(cluster: &Cluster) -> Vec<NodeId> {
     let mut masters: Vec<_> =
         cluster.masters().map(|member| (member.node().slots.first(), member.id())).collect();
     masters.sort();
     masters.into_iter().map(|(_, id)| id).collect()
 }
 
-pub fn call(connection: &mut Connection, line: &str) -> Reply {
+pub(crate) fn call(connection: &mut Connection, line: &str) -> Reply {
     connection.call(&Command::from_args(line.split(' '))).unwrap()
 }
 
 /// Runs commands on the node that owns the key that stands second in each.
-pub fn fill(cluster: &mut Cluster, commands: impl IntoIterator<Item = Command>) {
+pub(crate) fn fill(cluster: &mut Cluster, commands: impl IntoIterator<Item = Command>) {
     let mut by_owner: BTreeMap<NodeId, Vec<Command>> = BTreeMap::new();
     for command in commands {
         let slot = Slot::of_key(command.args().nth(1).unwrap());
@@ -66,7 +64,7 @@ pub fn fill(cluster: &mut Cluster, commands: impl IntoIterator<Item = Command>) 
 }
 
 /// Waits for a condition, but not for ever.
-pub fn poll(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn poll(what: &str, mut done: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < until, "in vain waited until {what}");
@@ -75,12 +73,12 @@ pub fn poll(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 /// `count` small keys over all slots.
-pub fn fill_strings(cluster: &mut Cluster, count: usize) {
+pub(crate) fn fill_strings(cluster: &mut Cluster, count: usize) {
     fill(cluster, (0..count).map(|n| Command::new("SET").arg(format!("key:{n}")).arg(n)));
 }
 
 /// The DUMP of every key that the masters have; every key is on one node only.
-pub fn dumps(lab: &TempLab) -> BTreeMap<Vec<u8>, Vec<u8>> {
+pub(crate) fn dumps(lab: &TempLab) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut cluster = discover(lab);
     let mut all = BTreeMap::new();
     for id in masters(&cluster) {
@@ -96,13 +94,13 @@ pub fn dumps(lab: &TempLab) -> BTreeMap<Vec<u8>, Vec<u8>> {
 }
 
 /// The move of all of one master's slots within `slots` to another.
-pub fn step(cluster: &Cluster, from: NodeId, to: NodeId, slots: &str) -> Move {
+pub(crate) fn step(cluster: &Cluster, from: NodeId, to: NodeId, slots: &str) -> Move {
     let slots: SlotSet = slots.parse().unwrap();
     let slots = slots.intersection(&cluster.member(from).unwrap().node().slots);
     Move { from, to, slots }
 }
 
-pub fn move_slots(
+pub(crate) fn move_slots(
     cluster: &mut Cluster,
     moves: &[Move],
     options: &MigrateOptions,
@@ -110,7 +108,7 @@ pub fn move_slots(
     move_slots_with(cluster, moves, options, &Silent, &Cancel::new())
 }
 
-pub fn move_slots_with(
+pub(crate) fn move_slots_with(
     cluster: &mut Cluster,
     moves: &[Move],
     options: &MigrateOptions,
@@ -121,7 +119,7 @@ pub fn move_slots_with(
 }
 
 /// What `fix` would do.
-pub fn plan_fix(
+pub(crate) fn plan_fix(
     cluster: &mut Cluster,
     options: FixOptions,
     context: Context<'_>,
@@ -130,7 +128,7 @@ pub fn plan_fix(
 }
 
 /// Carries out what `fix` would do, and returns what is left.
-pub fn fix(
+pub(crate) fn fix(
     cluster: &mut Cluster,
     plan: FixPlan,
     options: FixOptions,
@@ -142,14 +140,18 @@ pub fn fix(
 }
 
 /// Lets a node leave.
-pub fn del_node(cluster: &mut Cluster, id: NodeId, context: Context<'_>) -> Result<(), Error> {
+pub(crate) fn del_node(
+    cluster: &mut Cluster,
+    id: NodeId,
+    context: Context<'_>,
+) -> Result<(), Error> {
     let request = DelNode { which: Some(id.into()), ..DelNode::default() };
     let plan = request.plan(cluster, context)?;
     request.apply(plan, cluster, context).map(drop)
 }
 
 /// All nodes see the same owners, and no slot is open.
-pub fn assert_settled(lab: &TempLab) {
+pub(crate) fn assert_settled(lab: &TempLab) {
     let mut cluster = discover(lab);
     let findings = redistrib_ops::inspect(&mut cluster).findings;
     let bad = findings.iter().filter(|finding| {

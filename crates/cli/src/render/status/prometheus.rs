@@ -55,7 +55,8 @@ pub fn prometheus(status: &Status) -> Vec<String> {
         family(&mut lines, &format!("node_{name}"), help);
         let values = status.nodes.iter().filter_map(|node| Some((node, value(node)?)));
         lines.extend(
-            values.map(|(node, value)| format!("redis_cluster_node_{name}{} {value}", labels(node))),
+            values
+                .map(|(node, value)| format!("redis_cluster_node_{name}{} {value}", labels(node))),
         );
     }
     family(&mut lines, "node_info", "The server's version.");

@@ -64,7 +64,8 @@ const FEW: u16 = 60;
 /// How many lines all of it takes.
 pub(super) fn height(width: u16, history: &History) -> u16 {
     let troubles = troubles(history).into_iter().enumerate();
-    let lines: u16 = troubles.map(|(place, (_, text))| lines_of(&text, width, most_lines(place))).sum();
+    let lines: u16 =
+        troubles.map(|(place, (_, text))| lines_of(&text, width, most_lines(place))).sum();
     lines.saturating_add(2)
 }
 

@@ -51,10 +51,8 @@ impl Heat {
         if self.loads.iter().all(Option::is_none) {
             return match self.measure {
                 Measure::Keys => "not known yet".into(),
-                _ => {
-                    "unknown: it takes Redis 8.2 or Valkey 8.1, and cluster-slot-stats-enabled"
-                        .into()
-                }
+                _ => "unknown: it takes Redis 8.2 or Valkey 8.1, and cluster-slot-stats-enabled"
+                    .into(),
             };
         }
         let mut hottest: Vec<(usize, u64)> =

@@ -121,7 +121,8 @@ fn figures(node: &NodeSample, scene: &Scene<'_>) -> Vec<String> {
         Some(0) => "no limit".into(),
         other => bytes(other),
     };
-    let micros = |value: Option<u64>| or_unknown(value.map(|us| format!("{:.1} ms", us as f64 / 1000.0)));
+    let micros =
+        |value: Option<u64>| or_unknown(value.map(|us| format!("{:.1} ms", us as f64 / 1000.0)));
     vec![
         format!("version       {}", or_unknown(it.version.clone())),
         format!("up since      {} s", or_unknown(it.uptime.map(|it| it.to_string()))),

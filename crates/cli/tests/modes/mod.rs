@@ -1,11 +1,8 @@
 //! What a terminal does instead of a command, beside redis-cli: the same servers, the same words.
-#![allow(clippy::unwrap_used)]
 
 mod data;
 mod figures;
 mod lines;
-#[path = "../replay/mod.rs"]
-mod replay;
 mod walks;
 
 use std::io::Read;
@@ -14,7 +11,8 @@ use std::process::{Command, Stdio};
 
 use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
 use redistrib_ops::{Connection, resp};
-use replay::{options, run};
+
+use crate::replay::{options, run};
 
 /// The peers' newest clients, whose words this program takes over under their names.
 #[derive(Clone, Copy)]

@@ -1,10 +1,6 @@
 //! `top` on real clusters: one picture as text, and a user at the screen.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
 mod frames;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::fs;
 use std::path::Path;
@@ -17,8 +13,9 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::model::sample::{Focus, SlotStats};
 use redistrib_ops::{Settings, Watch, limits};
-use support::terminal::{User, only_child, send};
-use support::{addresses, program, trib};
+
+use crate::support::terminal::{User, only_child, send};
+use crate::support::{addresses, program, trib};
 
 fn cluster(server: &'static str) -> (TempLab, Vec<String>) {
     let lab = TempLab::cluster(&TestServer::named(server).unwrap(), 3, 1).unwrap();

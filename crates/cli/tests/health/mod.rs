@@ -1,11 +1,6 @@
 //! Ill health, produced on real servers: `check` names each kind by its own code with its weight, never says that all is
 //! well beside it, and what it says to do next mends it.
 
-#![allow(clippy::unwrap_used)] // A test that cannot go on fails.
-
-#[path = "../support/mod.rs"]
-mod support;
-
 mod bus;
 mod field;
 mod hidden;

@@ -4,8 +4,6 @@
 //! is each key where it belongs, once, with its value; are all slots owned and none left open. With
 //! `REDIS_TRIB_LONG=1` the tests take minutes instead of seconds.
 
-#![allow(clippy::unwrap_used)]
-
 mod atomic;
 mod comings;
 mod creations;
