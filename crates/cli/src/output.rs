@@ -52,7 +52,7 @@ pub(crate) fn complain(text: impl Display, json: bool) {
     if json || voice::peer().is_none() {
         tell_error(Style::of_stderr().line(text));
     } else {
-        let _ = writeln!(io::stdout(), "{}", style().line(text));
+        let _ = write!(io::stdout(), "{}", style().whole_line(text));
     }
 }
 
@@ -88,7 +88,7 @@ impl Output {
     /// Prints a line for people. What a terminal would obey in it is escaped.
     pub fn line(&self, text: impl Display) {
         if !self.json {
-            self.write(&self.style.line(voice::in_words(Escaped(text).to_string())));
+            self.write(&self.style.whole_line(voice::in_words(Escaped(text).to_string())));
         }
     }
 
@@ -105,7 +105,7 @@ impl Output {
     /// Prints a line for people in the colour of its tone.
     pub fn tinted(&self, text: impl Display, tone: Tone) {
         if !self.json {
-            self.write(&self.style.tinted(Escaped(text), tone));
+            self.write(&format!("{}\n", self.style.tinted(Escaped(text), tone)));
         }
     }
 
@@ -114,7 +114,7 @@ impl Output {
         if self.json
             && let Ok(text) = serde_json::to_string(document)
         {
-            self.write(&text);
+            self.write(&(text + "\n"));
         }
     }
 
@@ -127,8 +127,7 @@ impl Output {
 
     fn write(&self, line: &str) {
         let print = || {
-            let mut stdout = io::stdout().lock();
-            let written = stdout.write_all(line.as_bytes()).and_then(|()| stdout.write_all(b"\n"));
+            let written = io::stdout().lock().write_all(line.as_bytes());
             if let Err(error) = written
                 && error.kind() != io::ErrorKind::BrokenPipe
             {

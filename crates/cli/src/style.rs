@@ -7,13 +7,15 @@ use std::io::IsTerminal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
     colours: bool,
+    /// The peers' lines end in plain after their end, and their warnings are red.
+    is_peers: bool,
 }
 
 impl Style {
     /// No colours.
-    pub const PLAIN: Self = Self { colours: false };
+    pub const PLAIN: Self = Self { colours: false, is_peers: false };
     /// With colours.
-    pub const COLOURED: Self = Self { colours: true };
+    pub const COLOURED: Self = Self { colours: true, is_peers: false };
 
     /// Colours if standard output is a terminal that has them, and `NO_COLOR` is not set (see no-color.org).
     pub fn of_stdout() -> Self {
@@ -29,12 +31,12 @@ impl Style {
     /// not know `NO_COLOR`, which is heeded all the same.
     pub(crate) fn of_peers() -> Self {
         let able = std::env::var("TERM").is_ok_and(|term| term.contains("xterm"));
-        Self { colours: able && are_wanted() }
+        Self { colours: able && are_wanted(), is_peers: true }
     }
 
     fn of(is_terminal: bool) -> Self {
         let able = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
-        Self { colours: is_terminal && able && are_wanted() }
+        Self { colours: is_terminal && able && are_wanted(), is_peers: false }
     }
 
     /// A text in the colour of its tone.
@@ -56,14 +58,30 @@ impl Style {
     /// A line that begins with `>>>`, `[OK]`, `[ERR]`, `[WARNING]` or `***`, in the colour that goes with it.
     pub fn line(self, text: impl Display) -> String {
         let text = text.to_string();
-        let colour = match text.split_whitespace().next() {
-            Some(">>>") => "29;1",
-            Some("[OK]") => "32;1",
-            Some("[ERR]") => "31;1",
-            Some("[WARNING]" | "***") => "33;1",
-            _ => return text,
-        };
-        self.painted(text, colour)
+        match self.colour_of(&text) {
+            Some(colour) => self.painted(text, colour),
+            None => text,
+        }
+    }
+
+    /// The same with the line's end.
+    pub fn whole_line(self, text: impl Display) -> String {
+        let text = text.to_string();
+        match self.colour_of(&text).filter(|_| self.is_peers) {
+            Some(colour) => self.painted(text + "\n", colour),
+            None => self.line(text) + "\n",
+        }
+    }
+
+    fn colour_of(self, text: &str) -> Option<&'static str> {
+        Some(match text.split_whitespace().next()? {
+            ">>>" => "29;1",
+            "[OK]" => "32;1",
+            "[WARNING]" if self.is_peers => "31;1",
+            "[ERR]" => "31;1",
+            "[WARNING]" | "***" => "33;1",
+            _ => return None,
+        })
     }
 }
 
@@ -103,7 +121,10 @@ mod tests {
     #[test]
     fn only_marked_lines_are_coloured() {
         assert_eq!(Style::COLOURED.line("[OK] done"), "\u{1b}[32;1m[OK] done\u{1b}[0m");
+        assert_eq!(Style::COLOURED.whole_line("[OK] a"), "\u{1b}[32;1m[OK] a\u{1b}[0m\n");
         assert_eq!(Style::COLOURED.line("M: 127.0.0.1:7000"), "M: 127.0.0.1:7000");
         assert_eq!(Style::PLAIN.line("[ERR] no"), "[ERR] no");
+        let peers = Style { colours: true, is_peers: true };
+        assert_eq!(peers.whole_line("[OK] done"), "\u{1b}[32;1m[OK] done\n\u{1b}[0m");
     }
 }

@@ -101,20 +101,23 @@ impl Side {
             names.push((name, node.to_string()));
         }
         for (name, node) in ["{aid}", "{bid}", "{cid}", "{did}"].into_iter().zip(&nodes) {
-            names.push((name, self.ask(node, "MYID")));
+            names.extend(self.ask(node, "MYID").map(|id| (name, id)));
         }
         names
     }
 
-    /// Waits until those of the nodes that are a cluster serve commands and know each other: the peers do not.
+    /// Waits until those of the nodes that are a cluster serve commands and know each other: the peers do not. One that has
+    /// been shut down was a member.
     fn settle(&self) {
         let asked = Instant::now();
         loop {
+            let nodes = self.nodes.endpoints();
             let told: Vec<String> =
-                self.nodes.endpoints().iter().map(|node| self.ask(node, "INFO")).collect();
+                nodes.iter().filter_map(|node| self.ask(node, "INFO")).collect();
             let members: Vec<&String> =
                 told.iter().filter(|info| !info.contains("cluster_known_nodes:1\r")).collect();
-            let known = format!("cluster_known_nodes:{}\r", members.len());
+            let known = members.len() + nodes.len() - told.len();
+            let known = format!("cluster_known_nodes:{known}\r");
             let serves =
                 |info: &&String| info.contains("cluster_state:ok") && info.contains(&known);
             if members.iter().all(serves) {
@@ -125,11 +128,11 @@ impl Side {
         }
     }
 
-    /// What a node answers to this CLUSTER command.
-    fn ask(&self, node: &Endpoint, what: &str) -> String {
-        let mut link = Connection::open(node, self.nodes.settings()).unwrap();
+    /// What a node answers to this CLUSTER command; `None` where it has been shut down.
+    fn ask(&self, node: &Endpoint, what: &str) -> Option<String> {
+        let mut link = Connection::open(node, self.nodes.settings()).ok()?;
         let answer = link.call(&resp::Command::new("CLUSTER").arg(what)).unwrap();
-        answer.view().as_str().unwrap().to_owned()
+        Some(answer.view().as_str().unwrap().to_owned())
     }
 
     fn run(&self, line: &Line) -> Printed {

@@ -51,14 +51,14 @@ pub use net::connection::{
     Connection, Credentials, Payload, Secret, Settings, Synchronisation, TlsSettings,
     without_secrets,
 };
-pub use operations::add_node::{NewRole, add_node};
+pub use operations::add_node::{NewRole, WholeMembers, add_node};
 pub use operations::backup::backup;
 pub use operations::create::{Candidates, Create};
 pub use operations::declared::{Apply, Site, observe};
 pub use operations::del_node::{DelNode, Removal};
 pub use operations::everywhere::{SetTimeout, TimeoutPlan, Which, call, require_timeout};
 pub use operations::failover::{Failover, FailoverMode, Promote, Promoted};
-pub use operations::fix::{Fix, Fixed};
+pub use operations::fix::{Fix, FixScope, Fixed};
 pub use operations::forget_failed::ForgetFailed;
 pub use operations::inspect::{NodeReport, Report, glance, inspect};
 pub use operations::join::{AddNode, Added, Addition, AskedRole, Join, balanced_by};

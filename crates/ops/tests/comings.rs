@@ -6,8 +6,8 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::plan::create::Dealing;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Candidates, Cluster, Connection, Endpoint, NewRole, add_node, inspect, join_cluster,
-    quit_cluster,
+    AddNode, AskedRole, Candidates, Cluster, Connection, Context, Endpoint, Error, NewRole,
+    WholeMembers, add_node, carry_out, inspect, join_cluster, quit_cluster,
 };
 
 use crate::support::*;
@@ -134,9 +134,23 @@ fn half_a_member_without_anything_begins_anew() {
     let node = &fresh.endpoints()[0];
     let add = |role| with_context(|context| add_node(&mut discover(&lab), node, role, context));
     let first = add(NewRole::Master).unwrap();
+    // Where whole members are refused, half of one is none.
+    let (seed, new, role) = (lab.endpoints()[0].clone(), node.clone(), AskedRole::Replica);
+    let strict = |role: &AskedRole| {
+        let request = AddNode {
+            seed: seed.clone(),
+            new: new.clone(),
+            role: role.clone(),
+            members: WholeMembers::Refused,
+            no_wait: true,
+        };
+        carry_out(request, lab.settings(), Context::default())
+    };
+    assert!(matches!(strict(&AskedRole::Master), Err(Error::NotEmpty { .. })));
     send(&lab, &lab.endpoints()[1], &["CLUSTER", "FORGET", &first.to_string()]).unwrap();
-    let second = add(NewRole::Replica).unwrap();
+    let second = strict(&role).unwrap().id;
     assert_ne!(first, second);
+    assert!(matches!(strict(&role), Err(Error::NotEmpty { .. })));
     let all = [lab.endpoints(), vec![node.clone()]].concat();
     gossip(&lab, &all);
     assert_whole(&lab, &all);

@@ -28,14 +28,16 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
     let output = &session.output;
     let into = &args.directory;
     let mut cluster = session.discover(&args.seed.node)?;
-    check_before(&session, &mut cluster, Blocks::Shown);
+    let is_well = check_before(&session, &mut cluster, Blocks::Shown);
     // Scripts for the peers rely on their word that a folder is missing.
     anyhow::ensure!(
         voice::peer().is_none() || into.is_dir(),
         "The specified backup directory '{}' does not exist.",
         into.display()
     );
-    output.line(">>> Creating a backup of all masters");
+    if voice::peer().is_none() {
+        output.line(">>> Creating a backup of all masters");
+    }
     if session.dry_run {
         let nodes: Vec<String> =
             cluster.masters().map(|master| master.endpoint().to_string()).collect();
@@ -47,12 +49,14 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
     let reporter = Reporter::new(output);
     let prefix = if voice::peer() == Some(Peer::ValkeyCli) { "valkey" } else { "redis" };
     let saved = session.act(&reporter, |context| save(&mut cluster, into, prefix, context))?;
-    for file in &saved {
+    for file in saved.iter().filter(|_| voice::peer().is_none()) {
         output.line(format_args!("{} ({})", file.file.display(), bytes(file.bytes)));
     }
     output.document(&saved);
     let findings = cluster.snapshot().findings();
-    if findings.iter().any(|finding| finding.severity() == Severity::Error) {
+    let has_errors = findings.iter().any(|finding| finding.severity() == Severity::Error);
+    let has_problems = if voice::peer().is_some() { !is_well } else { has_errors };
+    if has_problems {
         output.line(
             "*** Cluster seems to have some problems, please be aware of it if you're going to restore this backup.",
         );

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 
 use redistrib_ops::resp::{Command, Reply};
-use redistrib_ops::{Endpoint, Result, call as ask, without_secrets};
+use redistrib_ops::{Endpoint, Error, Result, call as ask, without_secrets};
 
+use super::inspect::tell_silent;
 use super::{Outcome, Session};
 use crate::args::CallArgs;
 use crate::escape::Escaped;
@@ -14,11 +15,15 @@ use crate::voice;
 pub(super) fn call(args: &CallArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_report(&args.report)?;
     let mut cluster = session.discover(&args.seed.node)?;
+    tell_silent(&cluster);
     let command = Command::from_args(args.command.iter().map(|word| word.as_encoded_bytes()));
     session.output.line(format_args!(">>> Calling {}", without_secrets(&command)));
     let mut out = io::stdout().lock();
     let mut fine = true;
     for (node, answer) in ask(&mut cluster, args.which(), &command) {
+        if voice::peer().is_some() && answer.as_ref().is_err_and(Error::is_unreachable) {
+            continue;
+        }
         fine &= answer.as_ref().is_ok_and(|reply| reply.view().as_error().is_none());
         if session.output.is_json() {
             tell_json(&mut out, &node, &answer)?;
@@ -39,6 +44,8 @@ fn tell(out: &mut dyn Write, node: &Endpoint, answer: &Result<Reply>) -> io::Res
             write_raw(reply.view(), b"\n", &mut text)?;
             write_harmless(&text, Lines::Many, out)?;
         }
+        // The connection has broken meanwhile.
+        Err(_) if voice::peer().is_some() => write!(out, "Failed!")?,
         Err(error) => write!(out, "{}", Escaped(error))?,
     }
     writeln!(out)

@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 
 use redistrib_ops::model::plan::create::{CreatePlan, Dealing};
-use redistrib_ops::{Candidates, Create, Subject, each_once, inspect};
+use redistrib_ops::{Candidates, Create, Subject, each_once};
 
+use super::inspect::inspect;
 use super::{Outcome, Session};
 use crate::args::{CreateArgs, StartArgs};
-use crate::render;
 use crate::render::json::{ClusterDocument, is_healthy, is_mended};
+use crate::render::{self, peers};
 use crate::shell::Peer;
 use crate::voice;
 
@@ -55,6 +56,11 @@ fn form(session: &Session, request: Create) -> anyhow::Result<Outcome> {
     };
     session.carry_out(request, approves, |mut cluster| {
         let report = inspect(&mut cluster);
+        if voice::peer().is_some() {
+            session.output.lines(peers::check(&report, cluster.seed(), false));
+            let is_well = peers::is_well(&report, false);
+            return Ok(if is_well { Outcome::Done } else { Outcome::Failed });
+        }
         session.output.lines(render::check(&report, cluster.seed(), false));
         session.output.document(&ClusterDocument::new(&report, cluster.seed()));
         let is_well = if no_wait { is_mended(&report) } else { is_healthy(&report) };

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use redistrib_ops::Error;
 use redistrib_ops::lab::Failure;
+use redistrib_ops::{Error, MembershipError};
 use serde::Serialize;
 
 use super::Outcome;
@@ -92,9 +92,14 @@ fn describe(error: &anyhow::Error) -> String {
 fn in_peers_words(error: &Error) -> Option<String> {
     Some(match error {
         Error::NotCluster { node } => format!("Node {node} is not configured as a cluster node."),
-        Error::NotEmpty { node, .. } => format!(
-            "Node {node} is not empty. Either the node already knows other nodes (check with CLUSTER NODES) or contains some key in database 0."
-        ),
+        Error::NotEmpty { node, .. } | Error::Membership(MembershipError::ItsOwnSeed(node)) => {
+            format!(
+                "Node {node} is not empty. Either the node already knows other nodes (check with CLUSTER NODES) or contains some key in database 0."
+            )
+        }
+        Error::Membership(MembershipError::OwnsSlots { node, .. }) => {
+            format!("Node {node} is not empty! Reshard data away and try again.")
+        }
         Error::NoSuchNode { id, .. } => format!("No such node ID {id}"),
         _ => return None,
     })

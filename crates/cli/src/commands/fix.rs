@@ -1,5 +1,7 @@
 //! `fix`.
 
+mod as_peer;
+
 use std::ops::ControlFlow;
 
 use redistrib_ops::model::Finding;
@@ -14,6 +16,9 @@ use crate::voice;
 
 pub(super) fn fix(args: &FixArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
+    if voice::peer().is_some() && !session.dry_run {
+        return as_peer::fix(&session, args);
+    }
     let request = Fix {
         seed: args.seed.node.clone(),
         options: args.options(),
@@ -38,9 +43,6 @@ impl Dialogue<Fix, Session> for FixDialogue<'_> {
         cluster: &mut Cluster,
     ) -> Answer<Session> {
         let report = inspect(cluster);
-        if voice::peer().is_some() {
-            session.output.lines(render::info(&report));
-        }
         let (seed, searched) = (cluster.seed(), self.args.search_multiple_owners);
         session.output.lines(render::check(&report, seed, searched));
         Ok(ControlFlow::Continue(()))
@@ -69,26 +71,8 @@ impl Dialogue<Fix, Session> for FixDialogue<'_> {
         {
             return Ok(ControlFlow::Break(Outcome::Failed));
         }
-        if is_new && voice::peer().is_some() && !may_cover(session, plan)? {
-            return Ok(ControlFlow::Break(Outcome::Failed));
-        }
         Ok(ControlFlow::Continue(()))
     }
-}
-
-/// The peers give slots without an owner to a node only if somebody says yes, whatever was agreed beforehand.
-fn may_cover(session: &Session, plan: &FixPlan) -> anyhow::Result<bool> {
-    let uncovered = render::uncovered(plan);
-    if !uncovered.is_empty() {
-        session.output.line(">>> Fixing slots coverage...");
-    }
-    for (slots, question) in uncovered {
-        session.output.lines(slots);
-        if !session.insist(|prompt| prompt.accepts(question))? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 fn tell(session: &Session, args: &FixArgs, fixed: &Fixed) -> anyhow::Result<Outcome> {
@@ -96,10 +80,7 @@ fn tell(session: &Session, args: &FixArgs, fixed: &Fixed) -> anyhow::Result<Outc
     session.output.document(&fixed.left);
     // Again: of a node that does not answer the cluster repeats what others said of it at first.
     let report = inspect(&mut session.discover(seed)?);
-    // A peer does not look twice at what it has left alone.
-    if !fixed.slots.is_empty() || voice::peer().is_none() {
-        session.output.lines(render::check(&report, seed, args.search_multiple_owners));
-    }
+    session.output.lines(render::check(&report, seed, args.search_multiple_owners));
     session.output.lines(render::blocked(&fixed.left));
     Ok(match fixed.is_whole() && is_healthy(&report) {
         true => Outcome::Done,

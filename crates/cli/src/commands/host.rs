@@ -93,7 +93,8 @@ impl Host for Session {
         work: impl FnOnce(Context<'_>) -> T,
     ) -> anyhow::Result<T> {
         let names = nodes.into_iter().map(|(id, endpoint)| (id, endpoint.to_string()));
-        let reporter = Reporter::calling(&self.output, names).of(verb);
+        let introduction = self.introduction.take();
+        let reporter = Reporter::calling(&self.output, names).of(verb).introducing(introduction);
         let result = self.interrupts.during(|cancel| work(Context::new(&reporter, cancel)));
         reporter.close();
         Ok(result?)

@@ -3,12 +3,14 @@
 mod watch;
 
 use redistrib_ops::model::sample::NodeState;
-use redistrib_ops::{Cluster, Endpoint, Report, inspect};
+use redistrib_ops::{Cluster, Endpoint, Member, Report};
 
 use super::{Outcome, Session};
 use crate::args::{CheckArgs, InfoArgs, ListArgs, ReportArgs, StatusArgs};
+use crate::output::tell_error;
 use crate::render::json::{ClusterDocument, is_healthy};
-use crate::render::{self, Status};
+use crate::render::{self, Status, peers};
+use crate::shell::explain;
 use crate::style::Tone;
 use crate::voice;
 
@@ -18,8 +20,12 @@ pub(super) fn check(args: &CheckArgs) -> anyhow::Result<Outcome> {
         return watch::watch(args, every);
     }
     let healthy = show(seed, &args.report, |report| {
-        let mut lines = render::info(report);
-        lines.extend(render::check(report, seed, args.search_multiple_owners));
+        let (mut lines, searched) = (render::info(report), args.search_multiple_owners);
+        if voice::peer().is_some() {
+            lines.extend(peers::check(report, seed, searched));
+            return (lines, peers::is_well(report, searched));
+        }
+        lines.extend(render::check(report, seed, searched));
         lines.extend(render::next_steps(report));
         (lines, is_healthy(report))
     })?;
@@ -44,7 +50,7 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
 pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_report(&args.report)?;
     let seed = &args.seed.node;
-    let status = Status::new(&inspect(&mut session.discover(seed)?), seed);
+    let status = Status::new(&redistrib_ops::inspect(&mut session.discover(seed)?), seed);
     if args.prometheus {
         session.output.lines(render::prometheus(&status));
         // A collector throws away what comes with a failure, and the metrics report it.
@@ -66,6 +72,24 @@ pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
     Ok(if status.healthy { Outcome::Done } else { Outcome::Failed })
 }
 
+/// Asks all nodes. Where we speak as a peer, those that do not answer are reported as it does, and left out.
+pub(super) fn inspect(cluster: &mut Cluster) -> Report {
+    let report = redistrib_ops::inspect(cluster);
+    if voice::peer().is_none() {
+        return report;
+    }
+    tell_silent(cluster);
+    peers::as_seen(report)
+}
+
+/// Reports the nodes that do not answer, where we speak as a peer: it does so before anything else.
+pub(super) fn tell_silent(cluster: &Cluster) {
+    if let Some(peer) = voice::peer() {
+        let silent = cluster.members().iter().filter_map(Member::failure);
+        silent.for_each(|failure| tell_error(explain(failure, peer)));
+    }
+}
+
 /// Whether a check shows the nodes' blocks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Blocks {
@@ -81,11 +105,10 @@ pub(super) fn check_before(session: &Session, cluster: &mut Cluster, blocks: Blo
     let seed = cluster.seed().clone();
     let report = inspect(cluster);
     let is_block = |line: &String| line.starts_with(['M', 'S', ' ']);
-    let mut lines = render::check(&report, &seed, false);
-    lines
-        .retain(|line| (blocks == Blocks::Shown || !is_block(line)) && !line.starts_with("[INFO]"));
+    let mut lines = peers::check(&report, &seed, false);
+    lines.retain(|line| blocks == Blocks::Shown || !is_block(line));
     session.output.lines(lines);
-    !report.findings.iter().any(render::is_wrong_to_peers)
+    peers::is_well(&report, false)
 }
 
 /// Asks the cluster and prints the lines made of its report, or the report itself as JSON.

@@ -59,14 +59,14 @@ impl<O: Operation> Dialogue<O, Session> for JoinDialogue<'_> {
 pub(super) fn join_no_load(args: &JoinNoLoadArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?.called("join-no-load");
     let (seed, new, no_wait) = (args.node.clone(), args.new.clone(), args.wait.no_wait);
-    bring_in(&session, AddNode { seed, new, role: AskedRole::Master, no_wait })
+    bring_in(&session, AddNode { seed, new, no_wait, ..AddNode::default() })
 }
 
 pub(super) fn replicate(args: &ReplicateArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?.called("replicate");
     let (seed, new, no_wait) = (args.master.clone(), args.replica.clone(), args.wait.no_wait);
     let role = AskedRole::ReplicaOf(args.master_id.clone());
-    bring_in(&session, AddNode { seed, new, role, no_wait })
+    bring_in(&session, AddNode { seed, new, role, no_wait, ..AddNode::default() })
 }
 
 fn bring_in(session: &Session, request: AddNode) -> anyhow::Result<Outcome> {

@@ -8,17 +8,16 @@ use anyhow::bail;
 use redistrib_ops::model::{Move, NodeId, NodeName};
 use redistrib_ops::{
     AddNode, Added, Addition, Answer, AskedRole, Cluster, DelNode, Dialogue, Endpoint, Error,
-    Member, NewRole, Removal, SetTimeout, Shutdown, TimeoutPlan,
+    Member, NewRole, Removal, SetTimeout, Shutdown, TimeoutPlan, WholeMembers,
 };
 use serde::Serialize;
 
 use super::host::go_on;
-use super::inspect::{Blocks, check_before};
+use super::inspect::{Blocks, check_before, tell_silent};
 use super::{Outcome, Session, moves};
 use crate::args::{AddNodeArgs, DelNodeArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs};
-use crate::output::{Output, tell_error};
+use crate::output::Output;
 use crate::render::json::ObstacleDocument;
-use crate::shell::explain;
 use crate::voice;
 
 /// What `add-node` ends with under `--json`, and its plan under `--dry-run`.
@@ -42,13 +41,14 @@ pub(super) fn add_node(args: &AddNodeArgs) -> anyhow::Result<Outcome> {
     let (seed, new, no_wait) = (args.node.clone(), args.new.clone(), args.wait.no_wait);
     let is_begun = Cell::new(false);
     let dialogue = AddNodeDialogue { args, is_begun: &is_begun };
-    let done =
-        session.run(AddNode { seed, new, role, no_wait }, dialogue, |Added { id, master }| {
-            output.line("[OK] New node added correctly.");
-            let node = args.new.to_string();
-            output.document(&AddedDocument { event: "added", node, id: Some(id), master });
-            Ok(Outcome::Done)
-        });
+    let members = voice::peer().map_or(WholeMembers::Kept, |_| WholeMembers::Refused);
+    let request = AddNode { seed, new, role, no_wait, members };
+    let done = session.run(request, dialogue, |Added { id, master }| {
+        output.line("[OK] New node added correctly.");
+        let node = args.new.to_string();
+        output.document(&AddedDocument { event: "added", node, id: Some(id), master });
+        Ok(Outcome::Done)
+    });
     done.inspect_err(|error| {
         let is_unreachable = error.downcast_ref().is_some_and(Error::is_unreachable);
         if is_begun.get() && is_unreachable && voice::peer().is_some() {
@@ -98,7 +98,30 @@ impl Dialogue<AddNode, Session> for AddNodeDialogue<'_> {
             return Ok(ControlFlow::Break(Outcome::Done));
         }
         self.is_begun.set(true);
+        if voice::peer().is_some() {
+            let master = master.map(|id| cluster.member(id)).transpose()?.map(Member::endpoint);
+            session.introduction.replace(Some(introduction(&node, master)));
+        }
         Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// What a peer reports when the newcomer is met.
+fn introduction(node: &str, master: Option<&Endpoint>) -> Vec<String> {
+    let meet = format!(">>> Send CLUSTER MEET to node {node} to make it join the cluster.");
+    match master {
+        None => vec![
+            ">>> Getting functions from cluster".into(),
+            format!(">>> Send FUNCTION LIST to {node} to verify there is no functions in it"),
+            format!(">>> Send FUNCTION RESTORE to {node}"),
+            meet,
+        ],
+        Some(master) => vec![
+            meet,
+            "Waiting for the cluster to join".into(),
+            String::new(),
+            format!(">>> Configure node as replica of {master}."),
+        ],
     }
 }
 
@@ -184,13 +207,11 @@ impl Dialogue<DelNode, Session> for DelNodeDialogue {
         let id = cluster.find_or_myself(request.which.as_ref()).inspect_err(|_| {
             if let (Some(name), Some(_)) = (&request.which, voice::peer()) {
                 tell_removal(name);
+                tell_silent(cluster);
             }
         })?;
         tell_removal(&id);
-        if let Some(peer) = voice::peer() {
-            let silent = cluster.members().iter().filter_map(Member::failure);
-            silent.for_each(|failure| tell_error(explain(failure, peer)));
-        }
+        tell_silent(cluster);
         Ok(ControlFlow::Continue(()))
     }
 
@@ -268,7 +289,8 @@ struct TimeoutDocument {
 pub(super) fn set_timeout(args: &SetTimeoutArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let output = &session.output;
-    let approves = |plan: &TimeoutPlan, _: &mut Cluster| {
+    let approves = |plan: &TimeoutPlan, cluster: &mut Cluster| {
+        tell_silent(cluster);
         output.line(">>> Reconfiguring node timeout in every cluster node...");
         if session.dry_run {
             let timeout_ms = plan.timeout_ms;
@@ -286,6 +308,9 @@ pub(super) fn set_timeout(args: &SetTimeoutArgs) -> anyhow::Result<Outcome> {
 fn tell_timeouts(output: &Output, answers: Vec<(Endpoint, Result<(), Error>)>) -> Outcome {
     let (mut set, mut failed) = (0, 0);
     for (node, answer) in answers {
+        if voice::peer().is_some() && answer.as_ref().is_err_and(Error::is_unreachable) {
+            continue;
+        }
         match &answer {
             Ok(()) => {
                 set += 1;

@@ -29,6 +29,7 @@ mod terminal;
 mod top;
 mod transfer;
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
@@ -170,6 +171,8 @@ struct Session {
     mends: bool,
     /// The verb, where an operation has several.
     verb: Option<&'static str>,
+    /// What is reported when a new node is met, instead of what is usual.
+    introduction: RefCell<Option<Vec<String>>>,
 }
 
 impl Session {
@@ -183,6 +186,7 @@ impl Session {
             lock: false,
             mends: true,
             verb: None,
+            introduction: RefCell::default(),
         })
     }
 
@@ -196,6 +200,7 @@ impl Session {
             lock: false,
             mends: true,
             verb: None,
+            introduction: RefCell::default(),
         })
     }
 

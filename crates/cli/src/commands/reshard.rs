@@ -46,9 +46,11 @@ impl Dialogue<Reshard, Session> for ReshardDialogue<'_> {
     ) -> Answer<Session> {
         Ok(match check_before(session, cluster, Blocks::Shown) {
             true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(
-                session.fail("*** Please fix your cluster problems before resharding"),
-            ),
+            // Theirs is on standard error, but for `rebalance`.
+            false => {
+                tell_error("*** Please fix your cluster problems before resharding");
+                ControlFlow::Break(Outcome::Failed)
+            }
         })
     }
 

@@ -31,6 +31,9 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     }
     if let Source::Servers(servers) = &from.source {
         for server in servers {
+            if voice::peer().is_some() {
+                refuse_cluster_node(server)?;
+            }
             let size = server.connect()?.call(&Command::new("DBSIZE"))?;
             let size = size.view().as_int().unwrap_or_default();
             session.output.line(format_args!("*** Importing {size} keys from DB {}", server.db));
@@ -43,6 +46,14 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     }
     let options = TransferOptions { remove: !args.copy, ..args.transfer.options() };
     run(&session, &transfer, &options)
+}
+
+/// The peers take nothing from a cluster.
+fn refuse_cluster_node(server: &Server) -> anyhow::Result<()> {
+    let info = server.connect()?.call(&Command::new("INFO").arg("cluster"))?;
+    let is_node = info.view().as_str().is_some_and(|text| text.contains("cluster_enabled:1"));
+    anyhow::ensure!(!is_node, "The source node should not be a cluster node.");
+    Ok(())
 }
 
 pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {

@@ -1,6 +1,6 @@
 //! `check`: the cluster's nodes and what is wrong with them.
 
-use redistrib_ops::model::{Finding, NodeId, Severity, Slot, SlotSet};
+use redistrib_ops::model::{Finding, NodeId, Severity, SlotSet};
 use redistrib_ops::{Endpoint, NodeReport, Report};
 
 use super::{finding, nodes};
@@ -37,73 +37,71 @@ pub fn next_steps(report: &Report) -> Vec<String> {
 
 /// Whether redis-cli has a sentence for it, so that it stands in a section of its own.
 fn has_section(finding: &Finding) -> bool {
-    is_wrong_to_peers(finding) || matches!(finding, Finding::MultipleOwners { .. })
-}
-
-/// Whether redis-cli's check finds this wrong.
-pub fn is_wrong_to_peers(finding: &Finding) -> bool {
     matches!(
         finding,
         Finding::Disagreement { .. }
             | Finding::OpenSlots(_)
             | Finding::Uncovered { .. }
             | Finding::Unserved { .. }
+            | Finding::MultipleOwners { .. }
     )
 }
 
 fn agreement(report: &Report, lines: &mut Vec<String>) {
     let disputes = findings(report, |it| matches!(it, Finding::Disagreement { .. }));
-    if disputes.is_empty() {
-        lines.push("[OK] All nodes agree about slots configuration.".into());
-    } else {
-        lines.push("[ERR] Nodes don't agree about configuration!".into());
-        lines.extend(disputes);
+    lines.push(agreement_line(disputes.is_empty()).into());
+    lines.extend(disputes);
+}
+
+/// What redis-cli says of whether all nodes agree.
+pub(super) fn agreement_line(agree: bool) -> &'static str {
+    match agree {
+        true => "[OK] All nodes agree about slots configuration.",
+        false => "[ERR] Nodes don't agree about configuration!",
     }
 }
 
 fn open_slots(report: &Report, lines: &mut Vec<String>) {
-    lines.push(">>> Check for open slots...".into());
-    let mut open = SlotSet::new();
-    for node in &report.nodes {
-        for (state, slots) in
-            [("migrating", &node.node.migrating), ("importing", &node.node.importing)]
-        {
-            if !slots.is_empty() {
-                let slots = only_slots(slots);
-                lines.push(open_at(node, state, &slots));
-                open = open.union(&slots);
-            }
-        }
-    }
-    if !open.is_empty() {
-        lines.push(format!("[WARNING] The following slots are open: {}.", with_commas(&open)));
-    }
+    lines.extend(open_slot_lines(report, |slots| slots.to_string().replace(' ', ",")));
     lines.extend(findings(report, |it| matches!(it, Finding::OpenSlots(_))));
 }
 
-fn only_slots(slots: &[(Slot, NodeId)]) -> SlotSet {
-    slots.iter().map(|(slot, _)| *slot).collect()
-}
-
-fn open_at(node: &NodeReport, state: &str, slots: &SlotSet) -> String {
-    format!("[WARNING] Node {} has slots in {state} state {}.", node.endpoint, with_commas(slots))
-}
-
-fn with_commas(slots: &SlotSet) -> String {
-    slots.to_string().replace(' ', ",")
+/// What redis-cli says of open slots, which `listed` writes.
+pub(super) fn open_slot_lines(report: &Report, listed: fn(&SlotSet) -> String) -> Vec<String> {
+    let mut lines = vec![">>> Check for open slots...".to_owned()];
+    let mut open = SlotSet::new();
+    for NodeReport { node, endpoint, .. } in &report.nodes {
+        for (state, slots) in [("migrating", &node.migrating), ("importing", &node.importing)] {
+            let slots: SlotSet = slots.iter().map(|(slot, _)| *slot).collect();
+            if !slots.is_empty() {
+                let listed = listed(&slots);
+                lines.push(format!(
+                    "[WARNING] Node {endpoint} has slots in {state} state {listed}."
+                ));
+            }
+            open = open.union(&slots);
+        }
+    }
+    if !open.is_empty() {
+        lines.push(format!("[WARNING] The following slots are open: {}.", listed(&open)));
+    }
+    lines
 }
 
 fn coverage(report: &Report, lines: &mut Vec<String>) {
-    lines.push(">>> Check slots coverage...".into());
-    if is_covered(report) {
-        lines.push("[OK] All 16384 slots covered.".into());
-    } else {
-        lines.push("[ERR] Not all 16384 slots are covered by nodes.".into());
-        lines.push(String::new());
-    }
+    lines.extend(coverage_lines(is_covered(report)));
     lines.extend(findings(report, |it| {
         matches!(it, Finding::Uncovered { .. } | Finding::Unserved { .. })
     }));
+}
+
+/// What redis-cli says of whether each slot has an owner.
+pub(super) fn coverage_lines(are_covered: bool) -> Vec<String> {
+    let told: &[&str] = match are_covered {
+        true => &["[OK] All 16384 slots covered."],
+        false => &["[ERR] Not all 16384 slots are covered by nodes.", ""],
+    };
+    [">>> Check slots coverage..."].iter().chain(told).map(ToString::to_string).collect()
 }
 
 /// Whether each slot has an owner that answers and that the others do not hold for failed, as redis-cli sees it.

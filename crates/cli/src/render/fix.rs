@@ -24,39 +24,58 @@ pub fn blocked(plan: &FixPlan) -> Vec<String> {
     plan.blocked.iter().map(line).collect()
 }
 
-/// What the peers show before they give slots without an owner to a node, and ask of each kind: whether these are to be given.
-pub fn uncovered(plan: &FixPlan) -> Vec<([String; 2], &'static str)> {
-    let slots = |is_such: fn(&Repair) -> bool| -> SlotSet {
-        plan.repairs.iter().filter(|it| is_such(it)).flat_map(|it| &it.slots).collect()
-    };
-    let is_empty =
-        |it: &Repair| matches!(it.reason, Reason::Unowned | Reason::GivenUp | Reason::SilentMaster);
-    let is_in_one = |it: &Repair| it.reason == Reason::LostOwner && !moves_keys(it);
-    let is_in_several = |it: &Repair| it.reason == Reason::LostOwner && moves_keys(it);
+/// Whether the peers ask before they make such a repair: nobody owns the slots.
+pub fn is_asked(repair: &Repair) -> bool {
+    use Reason::{GivenUp, LostOwner, SilentMaster, Unowned};
+    matches!(repair.reason, Unowned | GivenUp | SilentMaster | LostOwner)
+}
+
+/// Slots without an owner, of one kind.
+#[derive(Debug)]
+pub struct Uncovered {
+    /// What the peers show of them.
+    pub slots: [String; 2],
+    /// What they ask: whether a node is to get them.
+    pub question: String,
+    /// What they report then.
+    pub covering: Vec<String>,
+}
+
+/// The slots without an owner that the peers give to a node where somebody says yes.
+pub fn uncovered(plan: &FixPlan) -> Vec<Uncovered> {
+    let asked = plan.repairs.iter().filter(|repair| is_asked(repair));
+    let (with_keys, empty): (Vec<&Repair>, Vec<_>) =
+        asked.partition(|repair| repair.reason == Reason::LostOwner);
+    let (in_several, in_one) = with_keys.into_iter().partition(|repair| moves_keys(repair));
     let kinds = [
-        (
-            "no keys across the cluster",
-            slots(is_empty),
-            "Fix these slots by covering with a random node?",
-        ),
-        (
-            "keys in just one node",
-            slots(is_in_one),
-            "Fix these slots by covering with those nodes?",
-        ),
-        (
-            "keys in multiple nodes",
-            slots(is_in_several),
-            "Fix these slots by moving keys into a single node?",
-        ),
+        ("no keys across the cluster", empty, "covering with a random node"),
+        ("keys in just one node", in_one, "covering with those nodes"),
+        ("keys in multiple nodes", in_several, "moving keys into a single node"),
     ];
-    let asked = kinds.into_iter().filter(|(_, slots, _)| !slots.is_empty());
-    asked
-        .map(|(have, slots, question)| {
-            let shown = format!("The following uncovered slots have {have}:");
-            ([shown, bracketed(&slots)], question)
-        })
-        .collect()
+    let of_kind = |(have, repairs, how): (_, Vec<&Repair>, _)| {
+        let slots: SlotSet = repairs.iter().flat_map(|it| &it.slots).collect();
+        let shown = format!("The following uncovered slots have {have}:");
+        Uncovered {
+            slots: [shown, bracketed(&slots)],
+            question: format!("Fix these slots by {how}?"),
+            covering: repairs.into_iter().flat_map(covering).collect(),
+        }
+    };
+    kinds.into_iter().filter(|(_, repairs, _)| !repairs.is_empty()).map(of_kind).collect()
+}
+
+/// Who gets the slots, a line for each.
+fn covering(repair: &Repair) -> Vec<String> {
+    let owner = repair.actions.iter().find_map(|action| match action {
+        Action::Announce { owner } => Some(owner),
+        Action::TakeOver { replica } => Some(replica),
+        _ => None,
+    });
+    let how = if moves_keys(repair) { "moving keys to" } else { "with" };
+    let line = |owner| {
+        repair.slots.iter().map(move |slot| format!(">>> Covering slot {slot} {how} {owner}"))
+    };
+    owner.into_iter().flat_map(line).collect()
 }
 
 fn moves_keys(repair: &Repair) -> bool {

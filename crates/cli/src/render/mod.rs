@@ -12,15 +12,16 @@ mod info;
 pub mod json;
 mod list;
 mod nodes;
+pub mod peers;
 mod reshard;
 mod size;
 mod status;
 mod transfer;
 
-pub use check::{check, is_covered, is_wrong_to_peers, next_steps};
+pub use check::{check, is_covered, next_steps};
 pub use create::create;
 pub use declared::plan;
-pub use fix::{blocked, fix, uncovered};
+pub use fix::{blocked, fix, is_asked, uncovered};
 pub use fleet::fleet_rules;
 pub use info::info;
 pub use list::list;

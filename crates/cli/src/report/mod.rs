@@ -10,7 +10,8 @@ use std::time::Duration;
 use redistrib_ops::model::NodeId;
 use redistrib_ops::{Cluster, Event, Observer, Step};
 
-use crate::output::Output;
+use crate::escape::Escaped;
+use crate::output::{Output, tell_error};
 use crate::render::bytes;
 use crate::voice;
 use bars::Bars;
@@ -21,6 +22,8 @@ use lines::Lines;
 pub struct Reporter<'a> {
     output: &'a Output,
     progress: Progress,
+    /// What is reported when a new node is met, instead of what is usual.
+    introduction: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -40,7 +43,7 @@ impl<'a> Reporter<'a> {
             (false, true) => Progress::Bars(Bars::new()),
             (false, false) => Progress::Lines(Lines::default()),
         };
-        Self { output, progress }
+        Self { output, progress, introduction: None }
     }
 
     /// One that calls the cluster's nodes by their addresses.
@@ -72,6 +75,38 @@ impl<'a> Reporter<'a> {
         self
     }
 
+    /// A step as a line. What a peer does not print is only for somebody who sits there, under its name.
+    fn step(&self, step: &Step) {
+        match step {
+            Step::Meeting | Step::WaitingToJoin if self.introduction.is_some() => {
+                if *step == Step::Meeting {
+                    self.output.lines(self.introduction.iter().flatten().cloned());
+                }
+            }
+            Step::Other { text } if voice::peer().is_some() && !is_of_peers(text) => {
+                if std::io::stderr().is_terminal() {
+                    tell_error(format_args!(">>> {}", Escaped(text)));
+                }
+            }
+            step => self.output.line(step_line(step)),
+        }
+    }
+
+    /// valkey-cli has a sentence for a node that cannot be reset; other warnings are not for whoever reads a peer's output.
+    fn warn_as_peer(&self, text: &str) {
+        match text.split_once(" cannot be reached, unable to send CLUSTER RESET") {
+            Some((node, _)) => self.output.line(format_args!(
+                ">>> WARNING: Could not connect to node {node}, unable to send CLUSTER RESET."
+            )),
+            None => tell_error(format_args!("[WARNING] {}", Escaped(text))),
+        }
+    }
+
+    /// The same, with these lines when a new node is met.
+    pub fn introducing(self, introduction: Option<Vec<String>>) -> Self {
+        Self { introduction, ..self }
+    }
+
     /// Takes bars away: the operation has ended, successfully or not.
     pub fn close(&self) {
         if let Progress::Bars(bars) = &self.progress {
@@ -83,7 +118,7 @@ impl<'a> Reporter<'a> {
 impl Observer for Reporter<'_> {
     fn event(&self, event: &Event) {
         match event {
-            Event::Step { step } => self.output.line(step_line(step)),
+            Event::Step { step } => self.step(step),
             Event::NodeBegun { node, place, of } => {
                 self.output.line(format_args!(">>> {place} of {of}: {node}"));
             }
@@ -94,6 +129,9 @@ impl Observer for Reporter<'_> {
                 let seconds = took.as_secs_f64();
                 self.output
                     .line(format_args!("[OK] {node} {again} after {seconds:.1} s, {versions}"));
+            }
+            Event::Warning { text } if voice::peer().is_some() => {
+                self.warn_as_peer(text);
             }
             Event::Warning { text } => self.output.line(format_args!("[WARNING] {text}")),
             _ => {}
@@ -125,6 +163,14 @@ fn large_key(key: &str, size: u64, expected: Duration, elapsed: Duration) -> Str
     }
 }
 
+const SAVING: &str = "Saving cluster configuration to: ";
+
+/// Whether the peers announce this step.
+fn is_of_peers(text: &str) -> bool {
+    let begins = ["Sending CLUSTER ", "Node ", SAVING, "Skipping unreachable node "];
+    begins.iter().any(|beginning| text.starts_with(beginning)) || text.contains(" as replica of ")
+}
+
 /// A step as the peers announce it.
 fn step_line(step: &Step) -> String {
     match step {
@@ -132,6 +178,8 @@ fn step_line(step: &Step) -> String {
         Step::AssigningEpochs => ">>> Assign a different config epoch to each node".into(),
         Step::Meeting => ">>> Sending CLUSTER MEET messages to join the cluster".into(),
         Step::WaitingToJoin => "Waiting for the cluster to join".into(),
+        // Theirs has no mark before this one.
+        Step::Other { text } if voice::peer().is_some() && text.starts_with(SAVING) => text.clone(),
         Step::Other { text } => format!(">>> {text}"),
         step => format!(">>> {step:?}"),
     }

@@ -52,10 +52,34 @@ pub fn add_node(
     role: NewRole,
     context: Context<'_>,
 ) -> Result<NodeId> {
+    add_node_where(cluster, endpoint, role, WholeMembers::Kept, context)
+}
+
+/// What becomes of a node that is to be added, and is a member already that lacks nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WholeMembers {
+    /// It is what was asked for.
+    #[default]
+    Kept,
+    /// It is refused, as any node that is not empty.
+    Refused,
+}
+
+/// [`add_node`], where whole members may be refused.
+pub(crate) fn add_node_where(
+    cluster: &mut Cluster,
+    endpoint: &Endpoint,
+    role: NewRole,
+    members: WholeMembers,
+    context: Context<'_>,
+) -> Result<NodeId> {
     let mut new = Candidate::look(endpoint, cluster.settings())?;
     let master = role.master_of(cluster, Some(new.node.id))?;
     refuse_same_id(cluster, &mut new)?;
     match standing(cluster, &mut new, context)? {
+        Standing::Member if members == WholeMembers::Refused && !lacks_role(&new, role) => {
+            return Err(new.not_empty());
+        }
         Standing::Member => serve_as(cluster, &mut new, role, context)?,
         Standing::HalfMember if !is_blank(cluster, &new) => {
             keep_known(cluster, &mut new, context)?;
@@ -71,6 +95,13 @@ pub fn add_node(
         }
     }
     Ok(new.node.id)
+}
+
+/// Whether a run before this one may have been interrupted between its two steps: the node was to become a replica, and is
+/// an empty master still.
+fn lacks_role(new: &Candidate, role: NewRole) -> bool {
+    let is_empty_master = new.node.is_master() && new.node.slots.is_empty() && new.info.keys() == 0;
+    role != NewRole::Master && is_empty_master
 }
 
 /// Like [`add_node`], for a master that is to own slots at once: nobody is about to forget it. Returns its id.

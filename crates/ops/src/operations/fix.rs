@@ -24,14 +24,26 @@ use crate::{Cluster, Context, Endpoint, Settings};
 pub struct Fix {
     /// Any node of the cluster.
     pub seed: Endpoint,
-    /// Whether only the slots are repaired that are open at the seed.
-    pub only_seed: bool,
+    /// Which slots are repaired.
+    pub scope: FixScope,
     /// What may be done.
     pub options: FixOptions,
     /// How keys move.
     pub migration: MigrateOptions,
     /// Whether not to wait until clients are served again.
     pub no_wait: bool,
+}
+
+/// Which slots a [`Fix`] repairs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FixScope {
+    /// All that need it.
+    #[default]
+    All,
+    /// Those that are open.
+    Open,
+    /// Those that are open at the seed.
+    OpenAtSeed,
 }
 
 /// What a [`Fix`] did.
@@ -52,13 +64,19 @@ impl Fixed {
 
 impl Fix {
     fn only_wanted(&self, mut plan: FixPlan, cluster: &Cluster) -> FixPlan {
-        if self.only_seed {
-            let node = cluster.myself().node();
-            let open = node.migrating.iter().chain(&node.importing).map(|(slot, _)| *slot);
-            let open: SlotSet = open.collect();
-            plan.repairs.retain(|repair| !repair.slots.intersection(&open).is_empty());
-            plan.blocked.retain(|(slots, _)| !slots.intersection(&open).is_empty());
-        }
+        let open: SlotSet = match self.scope {
+            FixScope::All => return plan,
+            FixScope::Open => {
+                let groups = cluster.snapshot().open_slots();
+                groups.iter().flat_map(|group| group.slots.iter()).collect()
+            }
+            FixScope::OpenAtSeed => {
+                let node = cluster.myself().node();
+                node.migrating.iter().chain(&node.importing).map(|(slot, _)| *slot).collect()
+            }
+        };
+        plan.repairs.retain(|repair| !repair.slots.intersection(&open).is_empty());
+        plan.blocked.retain(|(slots, _)| !slots.intersection(&open).is_empty());
         plan
     }
 }
@@ -96,12 +114,12 @@ impl Operation for Fix {
 
     fn apply(&self, plan: FixPlan, cluster: &mut Cluster, context: Context<'_>) -> Result<Fixed> {
         let slots = plan.repairs.iter().fold(SlotSet::new(), |all, it| all.union(&it.slots));
-        let left = match self.only_seed {
-            true => {
+        let left = match self.scope {
+            FixScope::Open | FixScope::OpenAtSeed => {
                 mend::mend_once(cluster, &plan, &self.migration, context)?;
                 self.only_wanted(mend::plan_at_once(cluster, self.options, context)?, cluster)
             }
-            false => mend::fix(cluster, plan, self.options, &self.migration, context)?,
+            FixScope::All => mend::fix(cluster, plan, self.options, &self.migration, context)?,
         };
         let fixed = Fixed { slots, left };
         if !self.no_wait && fixed.is_whole() && (!fixed.slots.is_empty() || is_waiting(cluster)) {

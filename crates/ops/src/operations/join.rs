@@ -4,7 +4,7 @@ use redistrib_cluster_model::plan::balance::{Balancer, Transfer, balance_plan, m
 use redistrib_cluster_model::{Node, NodeId, NodeName};
 use serde::Serialize;
 
-use super::add_node::{NewRole, add_node, add_owner};
+use super::add_node::{NewRole, WholeMembers, add_node_where, add_owner};
 use super::moves::carry_out;
 use super::operation::{Operation, Recovery};
 use crate::error::Result;
@@ -44,6 +44,8 @@ pub struct AddNode {
     pub role: AskedRole,
     /// Whether not to wait until it serves clients, as a replica with its master's data.
     pub no_wait: bool,
+    /// What becomes of a node that needs nothing any more: redis-cli and valkey-cli refuse it.
+    pub members: WholeMembers,
 }
 
 /// What an [`AddNode`] would do.
@@ -88,9 +90,9 @@ impl Operation for AddNode {
     }
 
     /// # Errors
-    /// Those of [`add_node`] and [`await_all_served`](crate::await_all_served).
+    /// Those of [`add_node`](crate::add_node) and [`await_all_served`](crate::await_all_served).
     fn apply(&self, plan: Addition, cluster: &mut Cluster, context: Context<'_>) -> Result<Added> {
-        let id = add_node(cluster, &self.new, plan.role, context)?;
+        let id = add_node_where(cluster, &self.new, plan.role, self.members, context)?;
         if !self.no_wait {
             await_served(cluster.seed(), &self.new, cluster.settings(), context)?;
         }

@@ -6,7 +6,7 @@ use redistrib_cluster_model::{Node, NodeId, NodeName, NodeNameError, SlotSet};
 
 use super::create::Create;
 use super::del_node::DelNode;
-use super::fix::Fix;
+use super::fix::{Fix, FixScope};
 use super::join::{AddNode, AskedRole, Join, balanced_by};
 use super::migrate_slots::MigrateSlots;
 use super::rescue::Rescue;
@@ -159,7 +159,7 @@ fn bring_in(
     settings: &Settings,
     context: Context<'_>,
 ) -> Result<NodeId> {
-    let request = AddNode { seed: seed.clone(), new: new.clone(), role, no_wait: false };
+    let request = AddNode { seed: seed.clone(), new: new.clone(), role, ..AddNode::default() };
     carry_out(request, settings, context).map(|added| added.id)
 }
 
@@ -264,7 +264,7 @@ pub fn fix_migrating(
     settings: &Settings,
     context: Context<'_>,
 ) -> Result<SlotSet> {
-    let request = Fix { seed: endpoint.clone(), only_seed: true, ..Fix::default() };
+    let request = Fix { seed: endpoint.clone(), scope: FixScope::OpenAtSeed, ..Fix::default() };
     carry_out(request, settings, context).map(|fixed| fixed.slots)
 }
 
