@@ -7,7 +7,7 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 
-use super::failure::reason;
+use super::failure::{is_goodbye, reason};
 use super::options::Repeat;
 use super::session::Session;
 
@@ -22,7 +22,10 @@ pub(super) fn run(
     let mut fine = true;
     let mut left = repeat.times;
     while left != Some(0) {
-        fine &= session.execute(words)?;
+        fine &= match session.execute(words) {
+            Err(error) if is_goodbye(words, &error) => true,
+            told => told?,
+        };
         if !fine && until_error {
             break;
         }

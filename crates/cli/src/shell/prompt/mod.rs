@@ -21,6 +21,7 @@ use redistrib_ops::{Credentials, Endpoint, Error};
 use rustyline::ExternalPrinter as _;
 use rustyline::error::ReadlineError;
 
+use super::failure::is_goodbye;
 use super::lines::{self, Line};
 use super::options::{Options, Peer};
 use super::printer::WAITING;
@@ -380,11 +381,7 @@ impl<'a> Prompt<'a> {
             self.reconnect();
             return Ok(());
         }
-        let shutdown = words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"shutdown"));
-        let closed =
-            matches!(error.downcast_ref::<Error>(), Some(Error::Closed { .. } | Error::Io { .. }));
-        // A server that was told to shut down replies by closing.
-        if !(shutdown && closed) {
+        if !is_goodbye(words, &error) {
             self.fine = false;
             self.session.complain(&error);
         }
