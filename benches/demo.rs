@@ -8,7 +8,7 @@ use std::process::{Command as Process, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use redistrib_benches::fill;
-use redistrib_benches::load::{Load, Options, Outcome};
+use redistrib_benches::load::{Load, LoadOptions, Outcome};
 use redistrib_cluster_model::{NodeId, Slot, SlotSet};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::{Cancel, Cluster, Context, Endpoint, Settings, Silent};
@@ -64,7 +64,8 @@ fn show() -> Result<Tally> {
     let before = owners(&nodes[0])?;
     let target = before[0].0.to_string();
     heading("A writer and a reader work on the cluster from here on");
-    let load = Load::start(&ports, Options { writers: 1, readers: 1, ..Options::default() });
+    let load =
+        Load::start(&ports, LoadOptions { writers: 1, readers: 1, ..LoadOptions::default() });
     let (slots, began) = (SLOTS.to_string(), Instant::now());
     redis_trib([
         "reshard", "--from", "all", "--to", &target, "--slots", &slots, "--yes", &names[0],

@@ -23,7 +23,7 @@ const MOST_COMPLAINTS: usize = 20;
 
 /// Who works on the cluster.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct LoadOptions {
     /// Threads that write.
     pub writers: usize,
     /// Threads that read what the writers write.
@@ -39,7 +39,7 @@ pub struct Options {
     pub database: u32,
 }
 
-impl Default for Options {
+impl Default for LoadOptions {
     fn default() -> Self {
         let pace = Duration::from_micros(300);
         Self { writers: 2, readers: 2, keys: 600, pace, outages: false, database: 0 }
@@ -74,7 +74,7 @@ pub struct Load {
 
 #[derive(Debug)]
 struct Model {
-    options: Options,
+    options: LoadOptions,
     keys: Vec<Key>,
     outcome: Mutex<Outcome>,
 }
@@ -97,7 +97,7 @@ enum Sort {
 
 impl Load {
     /// Starts to write and read on the cluster whose nodes listen on these ports of 127.0.0.1.
-    pub fn start(ports: &[u16], options: Options) -> Self {
+    pub fn start(ports: &[u16], options: LoadOptions) -> Self {
         let keys = (0..options.writers * options.keys).map(|number| Key::new(number, &options));
         let model = Arc::new(Model { keys: keys.collect(), options, outcome: Mutex::default() });
         let stop = Arc::new(AtomicBool::new(false));
@@ -213,7 +213,7 @@ impl Worker {
 }
 
 impl Key {
-    fn new(number: usize, options: &Options) -> Self {
+    fn new(number: usize, options: &LoadOptions) -> Self {
         let sort = match options.outages {
             true => Sort::Counter,
             false => [Sort::Text, Sort::Counter, Sort::Pair][number % 3],

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{NodeId, SlotSet, Topology};
-use redistrib_ops::lab::{Failure, Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{Failure, LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::{Connection, Endpoint, Error, Result, Settings};
 use redistrib_resp::Command;
 
@@ -55,13 +55,13 @@ impl Stage {
     /// # Errors
     /// Those of the lab and of [`Connection::call`]; [`Error::NotSettled`].
     pub fn set(server: &TestServer, plan: &Plan) -> Result<Self, Failure> {
-        let lab = TempLab::up(Options {
+        let lab = TempLab::up(LabOptions {
             nodes: Some(plan.masters.len() + plan.replicas.len()),
             replicas: Some(0),
             layout: Some(Layout::Nodes),
             server: Some(server.program.clone()),
             config: plan.config.clone(),
-            ..Options::default()
+            ..LabOptions::default()
         })?;
         let ports: Vec<u16> = lab.endpoints().iter().filter_map(Endpoint::port).collect();
         let ids = ports.iter().map(|port| Ok(myself(*port)?.0)).collect::<Result<_>>()?;

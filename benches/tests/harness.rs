@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use redistrib_benches::census::Census;
-use redistrib_benches::load::{Load, Options};
+use redistrib_benches::load::{Load, LoadOptions};
 use redistrib_benches::proxy::{Fault, Harm, Line};
 use redistrib_benches::router::Router;
 use redistrib_benches::stage::{Plan, Stage};
@@ -29,7 +29,7 @@ fn a_sound_move_raises_no_complaint() {
     let ports = stage.ports();
     let mut router = Router::new(ports, false);
     let zoo = Zoo::plant(&mut router, Size { elements: 1000, bytes: 1 << 20 }).unwrap();
-    let load = Load::start(ports, Options::default());
+    let load = Load::start(ports, LoadOptions::default());
     let cli = TestServer::named("redis-7.0").unwrap().tool("redis-cli").unwrap();
     let moved = Command::new(cli)
         .args(["--cluster", "reshard", &stage.address(0), "--cluster-yes"])

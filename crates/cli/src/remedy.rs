@@ -14,7 +14,7 @@ use redistrib_ops::model::plan::fix::Blocked;
 use redistrib_ops::model::plan::forget::Tie;
 use redistrib_ops::model::plan::meet::MeetError;
 use redistrib_ops::model::plan::roll::RollPlanError;
-use redistrib_ops::transfer::Reason;
+use redistrib_ops::transfer::SkipReason;
 use redistrib_ops::{
     ApplyError, BackupError, Belongings, CopyError, Endpoint, Error, MembershipError, MoveError,
     Refusal, RollError, StreamError, TlsSetupError,
@@ -98,14 +98,14 @@ pub fn for_lab(failure: &Failure) -> Option<&'static str> {
 }
 
 /// What to do about keys that were left for this reason.
-pub fn for_left(reason: &Reason) -> Option<String> {
+pub fn for_left(reason: &SkipReason) -> Option<String> {
     Some(match reason {
-        Reason::Busy { .. } => "give --replace to overwrite what the target has".into(),
-        Reason::Payload { from, .. } => format!(
+        SkipReason::Busy { .. } => "give --replace to overwrite what the target has".into(),
+        SkipReason::Payload { from, .. } => format!(
             "a server that is older, or of another family, cannot read what {from} has saved: bring the keys to servers of at least \
              that version, or upgrade these first (`redis-trib roll`)"
         ),
-        Reason::NoOwner => "see `redis-trib check`".into(),
+        SkipReason::NoOwner => "see `redis-trib check`".into(),
         _ => return None,
     })
 }

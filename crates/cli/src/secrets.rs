@@ -141,7 +141,7 @@ pub fn source_credentials(args: &SourceArgs) -> anyhow::Result<Option<Credential
 ///
 /// # Errors
 /// A variable that is not set; a file that cannot be read.
-pub fn referenced(credentials: &declare::Credentials) -> anyhow::Result<Credentials> {
+pub fn referenced(credentials: &declare::CredentialSource) -> anyhow::Result<Credentials> {
     let password = match (&credentials.password_env, &credentials.password_file) {
         (Some(name), _) => {
             std::env::var(name).with_context(|| format!("the password is to be in {name}"))?

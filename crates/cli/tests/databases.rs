@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Connection, Endpoint, Settings};
@@ -15,13 +15,13 @@ const DATABASES: [(u32, usize); 3] = [(0, 10), (3, 40), (9, 300)];
 const ALL_KEYS: usize = 350;
 
 fn lab(layout: Layout, nodes: usize) -> TempLab {
-    let options = Options {
+    let options = LabOptions {
         nodes: Some(nodes),
         replicas: Some(0),
         layout: Some(layout),
         server: Some(TestServer::named("valkey-9.1").unwrap().program),
         config: vec!["cluster-databases 16".to_owned()],
-        ..Options::default()
+        ..LabOptions::default()
     };
     TempLab::up(options).unwrap()
 }

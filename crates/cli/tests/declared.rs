@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use redistrib_ops::Secret;
-use redistrib_ops::lab::{Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::model::declare::SavedPlan;
 use serde_json::Value;
@@ -247,12 +247,12 @@ fn all_nodes_get_the_declared_settings() {
 
 #[test]
 fn who_logs_in_is_named_in_the_file_and_their_password_is_elsewhere() {
-    let options = Options {
+    let options = LabOptions {
         nodes: Some(3),
         replicas: Some(0),
         server: Some(TestServer::named("valkey-8.1").unwrap().program),
         password: Some(Secret::new("s3cret hush")),
-        ..Options::default()
+        ..LabOptions::default()
     };
     let ground =
         Ground { lab: TempLab::up(options).unwrap(), folder: tempfile::tempdir().unwrap() };

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use redistrib_ops::Secret;
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 
 use crate::replay::{options, redis_cli, run};
 use crate::support::terminal::{only_child, send};
@@ -208,12 +208,12 @@ fn a_hostile_redirection_is_shown_harmless() {
 
 #[test]
 fn a_wrong_password_is_told_and_never_repeated() {
-    let lab = TempLab::up(Options {
+    let lab = TempLab::up(LabOptions {
         nodes: Some(1),
         layout: Some(Layout::Plain),
         password: Some(Secret::new("rightpass")),
         server: Some(TestServer::named("redis-7.0").unwrap().program),
-        ..Options::default()
+        ..LabOptions::default()
     })
     .unwrap();
     let port = lab.endpoints()[0].port().unwrap();

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use redistrib_benches::load::{Load, Options};
+use redistrib_benches::load::{Load, LoadOptions};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::on_each_test_server;
 use serde_json::Value;
@@ -22,7 +22,7 @@ fn node(seed: &str, address: &str) -> Value {
 fn writers(lab: &TempLab) -> Load {
     let ports: Vec<u16> =
         addresses(lab).iter().map(|it| it.rsplit(':').next().unwrap().parse().unwrap()).collect();
-    Load::start(&ports, Options { outages: true, readers: 0, ..Options::default() })
+    Load::start(&ports, LoadOptions { outages: true, readers: 0, ..LoadOptions::default() })
 }
 
 on_each_test_server! {

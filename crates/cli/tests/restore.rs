@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::model::Slot;
 use redistrib_ops::resp;
 use redistrib_ops::{BackupError, Cluster, Connection, Context, Error, Event};
@@ -79,7 +79,8 @@ fn a_cluster_comes_back_in_another_shape_with_all_that_it_had() {
         let config = vec!["cluster-databases 4".to_owned()];
         let server = Some(test_server.program.clone());
         let nodes = Some(nodes);
-        let options = Options { nodes, replicas: Some(0), server, config, ..Options::default() };
+        let options =
+            LabOptions { nodes, replicas: Some(0), server, config, ..LabOptions::default() };
         TempLab::up(options).unwrap()
     };
     let (home, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -423,11 +424,11 @@ fn a_backup_that_fails_leaves_the_one_before() {
     }
     trib(&["backup", &nodes[0], folder.path().to_str().unwrap()]).expect(1);
     assert_eq!(read(), before);
-    let plain = TempLab::up(Options {
+    let plain = TempLab::up(LabOptions {
         nodes: Some(1),
         layout: Some(Layout::Plain),
         server: Some(named("redis-7.0").program),
-        ..Options::default()
+        ..LabOptions::default()
     });
     let plain = plain.unwrap();
     restore("redis-7.0", folder.path(), &addresses(&plain)[0], &[])

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use redistrib_benches::load::{Load, Options};
-use redistrib_ops::lab::{NodeState, NodeStatus, TempLab, TestServer};
+use redistrib_benches::load::{Load, LoadOptions};
+use redistrib_ops::lab::{ServerState, ServerStatus, TempLab, TestServer};
 use redistrib_ops::lock::Lock;
 use redistrib_ops::{Cancel, Cluster, Context, Settings, Silent};
 use serde_json::Value;
@@ -80,7 +80,7 @@ impl Stage {
 
     fn processes(&self) -> Vec<u32> {
         let process = |state| match state {
-            NodeState::Up { process, .. } => process,
+            ServerState::Up { process, .. } => process,
             other => panic!("{other:?}"),
         };
         self.lab.status().into_iter().map(|node| process(node.state)).collect()
@@ -89,7 +89,7 @@ impl Stage {
     fn writers(&self) -> Load {
         let ports: Vec<u16> =
             self.lab.endpoints().iter().filter_map(redistrib_ops::Endpoint::port).collect();
-        Load::start(&ports, Options { outages: true, readers: 0, ..Options::default() })
+        Load::start(&ports, LoadOptions { outages: true, readers: 0, ..LoadOptions::default() })
     }
 }
 
@@ -244,8 +244,8 @@ fn interrupted_and_run_again() {
     child.kill().unwrap();
     child.wait().unwrap();
     stage.mark("held", false);
-    let is_back = |status: &NodeStatus| match status.state {
-        NodeState::Up { process: now, .. } => now != process,
+    let is_back = |status: &ServerStatus| match status.state {
+        ServerState::Up { process: now, .. } => now != process,
         _ => false,
     };
     // Its command goes on without it.

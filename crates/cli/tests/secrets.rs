@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use redistrib_ops::Secret;
-use redistrib_ops::lab::{Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, TempLab, TestServer};
 
 use crate::support::{program, trib, trib_with};
 
@@ -14,12 +14,12 @@ const PASSWORD: &str = "s3cret hush";
 
 fn guarded() -> (TempLab, String) {
     let server = TestServer::named("redis-7.0").unwrap().program;
-    let lab = TempLab::up(Options {
+    let lab = TempLab::up(LabOptions {
         nodes: Some(3),
         replicas: Some(0),
         server: Some(server),
         password: Some(Secret::new(PASSWORD)),
-        ..Options::default()
+        ..LabOptions::default()
     })
     .unwrap();
     let seed = lab.endpoints()[0].to_string();

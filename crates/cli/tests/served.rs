@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::model::ServerInfo;
 use redistrib_ops::{Cluster, on_each_test_server, server_info};
 
@@ -19,13 +19,13 @@ const DELAY: &str = "repl-diskless-sync-delay";
 
 /// Six servers just started, as they are shipped.
 fn fresh(server: &TestServer) -> TempLab {
-    TempLab::up(Options {
+    TempLab::up(LabOptions {
         nodes: Some(6),
         replicas: Some(0),
         layout: Some(Layout::Nodes),
         server: Some(server.program.clone()),
         config: AS_SHIPPED.map(str::to_owned).to_vec(),
-        ..Options::default()
+        ..LabOptions::default()
     })
     .unwrap()
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::{Credentials, Secret, Settings, TlsOptions, TlsSettings};
 
 use crate::replay::{options, redis_cli, replay, run};
@@ -84,14 +84,14 @@ impl Certificates {
             credentials: Some(Credentials { user: None, password: Secret::new("mypass") }),
             ..Settings::default()
         };
-        let lab = Options {
+        let lab = LabOptions {
             nodes: Some(nodes),
             replicas: Some(0),
             layout: Some(layout),
             server: Some(TestServer::named("redis-7.0").unwrap().program),
             password: Some(Secret::new("mypass")),
             config,
-            ..Options::default()
+            ..LabOptions::default()
         };
         TempLab::up_with(lab, &settings).unwrap()
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use redistrib_ops::Secret;
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer, free_ports};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer, free_ports};
 
 use crate::replay;
 use crate::replay::{options, replay, replay_until};
@@ -15,14 +15,14 @@ fn server() -> PathBuf {
 }
 
 fn lab(layout: Layout, nodes: usize, config: &[&str]) -> TempLab {
-    TempLab::up(Options {
+    TempLab::up(LabOptions {
         nodes: Some(nodes),
         replicas: Some(0),
         layout: Some(layout),
         server: Some(server()),
         password: Some(Secret::new("mypass")),
         config: config.iter().map(|line| (*line).to_owned()).collect(),
-        ..Options::default()
+        ..LabOptions::default()
     })
     .unwrap()
 }

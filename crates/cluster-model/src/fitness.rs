@@ -26,7 +26,7 @@ pub const SETTINGS: [&str; 6] = [
 
 /// A master that gives or takes slots.
 #[derive(Clone, Debug)]
-pub struct End {
+pub struct MoveEnd {
     /// Which.
     pub node: Member,
     /// The slots it owns before the moves.
@@ -48,7 +48,7 @@ pub struct Obstacle {
 /// How much an obstacle matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Weight {
+pub enum Gravity {
     /// It may pass by itself within seconds.
     Passing,
     /// Slots are not moved while this is so.
@@ -117,10 +117,10 @@ pub enum Unfit {
 
 impl Obstacle {
     /// How much it matters.
-    pub fn weight(&self) -> Weight {
+    pub fn weight(&self) -> Gravity {
         match self.what {
-            Unfit::Loading | Unfit::FailoverUnderWay => Weight::Passing,
-            _ => Weight::Refusal,
+            Unfit::Loading | Unfit::FailoverUnderWay => Gravity::Passing,
+            _ => Gravity::Refusal,
         }
     }
 }
@@ -139,11 +139,11 @@ impl Unfit {
 /// What is wrong with the ends of these moves.
 ///
 /// ```
-/// use redistrib_cluster_model::fitness::{End, Unfit, judge};
+/// use redistrib_cluster_model::fitness::{MoveEnd, Unfit, judge};
 /// use redistrib_cluster_model::{Member, Move, NodeId, ServerInfo};
 ///
 /// let [from, to] = [1, 2].map(|id| NodeId::from_bytes([id; 20]));
-/// let end = |id, slots: &str, info| End {
+/// let end = |id, slots: &str, info| MoveEnd {
 ///     node: Member { id, address: "h:1".into() },
 ///     slots: slots.parse().unwrap_or_default(),
 ///     info: Some(ServerInfo::parse(info)),
@@ -153,14 +153,14 @@ impl Unfit {
 /// assert_eq!(judge(&ends, &moves)[0].what, Unfit::Loading);
 /// # Ok::<(), redistrib_cluster_model::SlotSetError>(())
 /// ```
-pub fn judge(ends: &[End], moves: &[Move]) -> Vec<Obstacle> {
+pub fn judge(ends: &[MoveEnd], moves: &[Move]) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
     for end in ends {
         let Some(info) = &end.info else { continue };
         let mut found: Vec<Unfit> =
             [passing(info), persistence(info), replicas(info)].into_iter().flatten().collect();
         let incoming = moves.iter().filter(|step| step.to == end.node.id);
-        let incoming: Vec<(&End, &SlotSet)> =
+        let incoming: Vec<(&MoveEnd, &SlotSet)> =
             incoming.filter_map(|step| Some((find(ends, step.from)?, &step.slots))).collect();
         if !incoming.is_empty() {
             found.extend(memory(info, expected(&incoming)));
@@ -199,7 +199,7 @@ pub fn judge_refusal(source: &Member, reply: &str) -> Option<Unfit> {
         .then(|| Unfit::RefusesKeys { reply: reply.to_owned() })
 }
 
-fn find(ends: &[End], id: NodeId) -> Option<&End> {
+fn find(ends: &[MoveEnd], id: NodeId) -> Option<&MoveEnd> {
     ends.iter().find(|end| end.node.id == id)
 }
 
@@ -233,24 +233,24 @@ fn replicas(info: &ServerInfo) -> Option<Unfit> {
 /// some milliseconds. A source that does not report it may hold any amount.
 ///
 /// ```
-/// use redistrib_cluster_model::fitness::{End, is_little};
+/// use redistrib_cluster_model::fitness::{MoveEnd, is_little};
 /// use redistrib_cluster_model::{Member, NodeId, ServerInfo, SlotSet};
 ///
 /// let node = Member { id: NodeId::from_bytes([1; 20]), address: "h:1".into() };
 /// let info = ServerInfo::parse("role:master\r\nused_memory_dataset:900000\r\ndb0:keys=5000,expires=0\r\n");
-/// let source = End { node, slots: "0-99".parse()?, info: Some(info) };
+/// let source = MoveEnd { node, slots: "0-99".parse()?, info: Some(info) };
 /// assert!(is_little(&source, &"0-9".parse()?) && !is_little(&source, &"0-49".parse()?));
 /// # Ok::<(), redistrib_cluster_model::SlotSetError>(())
 /// ```
-pub fn is_little(source: &End, slots: &SlotSet) -> bool {
+pub fn is_little(source: &MoveEnd, slots: &SlotSet) -> bool {
     let tells = |info: &&ServerInfo| info.field("role").is_some();
     let Some(info) = source.info.as_ref().filter(tells) else { return false };
     part(source, slots, info.keys()) <= LITTLE_KEYS && expected(&[(source, slots)]) <= LITTLE_BYTES
 }
 
 /// About how many bytes come from these sources: of each source's data the part that its slots are.
-fn expected(incoming: &[(&End, &SlotSet)]) -> u64 {
-    let bytes = |(source, slots): &(&End, &SlotSet)| {
+fn expected(incoming: &[(&MoveEnd, &SlotSet)]) -> u64 {
+    let bytes = |(source, slots): &(&MoveEnd, &SlotSet)| {
         let info = source.info.as_ref()?;
         let data = info.number("used_memory_dataset")?;
         (info.keys() > 0).then(|| part(source, slots, data))
@@ -259,7 +259,7 @@ fn expected(incoming: &[(&End, &SlotSet)]) -> u64 {
 }
 
 /// Of an amount that all slots of a source hold, what some of them do if they hold as much each.
-fn part(source: &End, slots: &SlotSet, amount: u64) -> u64 {
+fn part(source: &MoveEnd, slots: &SlotSet, amount: u64) -> u64 {
     let part = u128::from(amount) * slots.len() as u128 / (source.slots.len() as u128).max(1);
     u64::try_from(part).unwrap_or(u64::MAX)
 }
@@ -278,7 +278,7 @@ fn memory(info: &ServerInfo, expected: u64) -> Option<Unfit> {
 }
 
 /// A server that reports some of its settings and has none for databases has one database in a cluster.
-fn databases(info: &ServerInfo, incoming: &[(&End, &SlotSet)]) -> Option<Unfit> {
+fn databases(info: &ServerInfo, incoming: &[(&MoveEnd, &SlotSet)]) -> Option<Unfit> {
     let databases = match info.setting_number("cluster-databases") {
         Some(databases) => databases,
         None => info.setting("maxmemory").map(|_| 1)?,
@@ -362,14 +362,14 @@ mod tests {
     use super::*;
     use crate::testing::{id, slots};
 
-    fn end(n: u8, info: &str, settings: &[(&str, &str)]) -> End {
+    fn end(n: u8, info: &str, settings: &[(&str, &str)]) -> MoveEnd {
         let mut info = ServerInfo::parse(&info.replace(' ', "\r\n"));
         settings.iter().for_each(|(name, value)| info.enter_setting(*name, *value));
         let node = Member { id: id(n), address: format!("h:{n}") };
-        End { node, slots: slots(&format!("{0}00-{0}99", n)), info: Some(info) }
+        MoveEnd { node, slots: slots(&format!("{0}00-{0}99", n)), info: Some(info) }
     }
 
-    fn found(source: End, target: End) -> Vec<(u64, Unfit, Weight)> {
+    fn found(source: MoveEnd, target: MoveEnd) -> Vec<(u64, Unfit, Gravity)> {
         let moves = [Move { from: id(1), to: id(2), slots: slots("100-149") }];
         let number = |obstacle: &Obstacle| u64::from(obstacle.node.id.as_bytes()[0]);
         let all = judge(&[source, target], &moves);
@@ -382,13 +382,13 @@ mod tests {
             end(n, "rdb_last_bgsave_status:err aof_enabled:0 aof_last_write_status:ok", settings)
         };
         let well = |n| end(n, "rdb_last_bgsave_status:ok loading:0", &[]);
-        let refused = |n| vec![(n, Unfit::CannotSave, Weight::Refusal)];
+        let refused = |n| vec![(n, Unfit::CannotSave, Gravity::Refusal)];
         assert_eq!(found(well(1), misconf(2, &[("save", "60 1")])), refused(2));
         assert_eq!(found(misconf(1, &[]), well(2)), refused(1), "the defaults stop writes");
         assert_eq!(found(well(1), misconf(2, &[("save", "")])), []);
         assert_eq!(found(well(1), misconf(2, &[("stop-writes-on-bgsave-error", "no")])), []);
         let full = end(2, "aof_enabled:1 aof_last_write_status:err", &[]);
-        assert_eq!(found(well(1), full), [(2, Unfit::CannotAppend, Weight::Refusal)]);
+        assert_eq!(found(well(1), full), [(2, Unfit::CannotAppend, Gravity::Refusal)]);
     }
 
     #[test]
@@ -398,7 +398,7 @@ mod tests {
             found(end(1, "", &[]), end(2, &info, &[("min-replicas-to-write", "2")]))
         };
         let few = Unfit::TooFewReplicas { good: 1, needed: 2 };
-        assert_eq!(with("1"), [(2, few, Weight::Refusal)]);
+        assert_eq!(with("1"), [(2, few, Gravity::Refusal)]);
         assert_eq!(with("2"), []);
     }
 
@@ -414,9 +414,9 @@ mod tests {
             found.into_iter().map(|(_, _, weight)| weight).collect::<Vec<_>>()
         };
         assert_eq!(kinds(target(1500, "noeviction")), [], "half of the source's slots move");
-        assert_eq!(kinds(target(1501, "noeviction")), [Weight::Refusal]);
+        assert_eq!(kinds(target(1501, "noeviction")), [Gravity::Refusal]);
         assert_eq!(kinds(target(1500, "allkeys-lru")), []);
-        assert_eq!(kinds(target(1501, "allkeys-lru")), [Weight::Refusal], "keys would be lost");
+        assert_eq!(kinds(target(1501, "allkeys-lru")), [Gravity::Refusal], "keys would be lost");
         let nothing = end(1, "used_memory_dataset:1000", &[]);
         assert_eq!(found(nothing, target(2500, "noeviction")), []);
     }

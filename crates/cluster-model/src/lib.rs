@@ -49,8 +49,8 @@ mod waits;
 pub use address::{Address, AddressError};
 pub use beginning::{Beginning, Intended, Named};
 pub use findings::{
-    Backlog, DownReason, Finding, Member, OpenKind, OpenSlots, OpenState, Opinion, Reported,
-    Severity, Way,
+    Backlog, DownReason, Finding, Member, OpenFlag, OpenKind, OpenSlots, OpenState, Opinion,
+    Reported, Severity,
 };
 pub use flags::{Flags, Role};
 pub use key_slot::{crc16, hash_tag};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_ops::lab::{Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate, finish_running, jobs};
 use redistrib_ops::model::{Move, NodeId, SlotJob, SlotSet};
 use redistrib_ops::resp::Command;
@@ -170,12 +170,12 @@ fn a_job_is_taken_back_when_the_tool_is_to_stop() {
 fn a_job_whose_target_may_have_the_slots_is_not_taken_back() {
     let server = TestServer::named("valkey-9.1").unwrap();
     let config = vec!["enable-debug-command local".to_owned()];
-    let lab = TempLab::up(Options {
+    let lab = TempLab::up(LabOptions {
         nodes: Some(3),
         replicas: Some(0),
         server: Some(server.program),
         config,
-        ..Options::default()
+        ..LabOptions::default()
     });
     let lab = lab.unwrap();
     let mut cluster = discover(&lab);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use redistrib_ops::lab::{Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions};
 use redistrib_ops::model::Finding;
 use redistrib_ops::{
@@ -69,12 +69,12 @@ impl Drop for Relay {
 /// Nodes that have met, or whose link was cut, have none for some tenths of a second.
 #[test]
 fn links_that_come_in_a_moment_are_waited_for() {
-    let lab = TempLab::up(Options {
+    let lab = TempLab::up(LabOptions {
         nodes: Some(3),
         replicas: Some(0),
         server: Some(TestServer::named("redis-7.0").unwrap().program),
         config: vec!["enable-debug-command local".to_owned()],
-        ..Options::default()
+        ..LabOptions::default()
     });
     let lab = lab.unwrap();
     let mut cluster = discover(&lab);

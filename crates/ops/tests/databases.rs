@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions, jobs};
 use redistrib_ops::model::{NodeId, Slot, SlotJob};
 use redistrib_ops::resp::Command;
@@ -16,13 +16,13 @@ use crate::support::*;
 /// Three masters of Valkey 9.1 with 16 databases each, and without the append-only file, since the server mixes databases up
 /// when it exports slots without one.
 fn lab() -> TempLab {
-    let options = Options {
+    let options = LabOptions {
         nodes: Some(3),
         replicas: Some(0),
         layout: Some(Layout::Cluster),
         server: Some(TestServer::named("valkey-9.1").unwrap().program),
         config: vec!["cluster-databases 16".into(), "appendonly no".into()],
-        ..Options::default()
+        ..LabOptions::default()
     };
     TempLab::up(options).unwrap()
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::{MigrateOptions, obstacles};
 use redistrib_ops::model::fitness::Unfit;
-use redistrib_ops::model::plan::fix::Reason;
+use redistrib_ops::model::plan::fix::RepairReason;
 use redistrib_ops::model::{Finding, Move, NodeId, ServerInfo, Slot};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
@@ -161,7 +161,7 @@ fn cannot_read(first: &'static str, second: &'static str, of_second: &str) {
     let cancel = Cancel::new();
     let (context, options) = (Context::new(&Silent, &cancel), FixOptions::default());
     let plan = plan_fix(&mut cluster, options, context).unwrap();
-    assert_eq!(plan.repairs[0].reason, Reason::TargetUnfit, "{plan:?}");
+    assert_eq!(plan.repairs[0].reason, RepairReason::TargetUnfit, "{plan:?}");
     let left = fix(&mut cluster, plan, options, &MigrateOptions::default(), context).unwrap();
     assert_eq!(left, FixPlan::default());
     assert_closed(&lab);

@@ -7,7 +7,7 @@ use redistrib_ops::fleet::{Answer, Fleet, FleetClient, FleetNode, FleetOptions};
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::resp::{Reply, Value, View};
 use redistrib_ops::transfer::{
-    Reason, Source, Tags, Target, Transfer, TransferOptions, TransferReport,
+    SkipReason, Source, Tags, Target, Transfer, TransferOptions, TransferReport,
 };
 use redistrib_ops::{Cancel, Context, Endpoint, Settings, Silent};
 
@@ -299,7 +299,7 @@ fn two_servers_become_three_become_a_cluster() {
         assert!(report.stayed > 0 && report.removed == report.copied, "{report:?}");
         assert_eq!(report.strays.count, 1);
         assert_eq!(report.strays.named[0].key, "bar");
-        assert_eq!(report.strays.named[0].reason, Reason::Stray);
+        assert_eq!(report.strays.named[0].reason, SkipReason::Stray);
         assert_same(&read_everywhere(&all[..3]), &before, test_server.name);
         let report = run(&grow(Tags::parse(b"bar{foo}\n")), &moving);
         assert_eq!((report.copied, report.strays.count), (1, 0), "{}", test_server.name);

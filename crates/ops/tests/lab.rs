@@ -8,7 +8,7 @@ use std::process::{Command as Process, Stdio};
 use std::time::Duration;
 
 use redistrib_ops::lab::{
-    BUS_OFFSET, Failure, Lab, Layout, NodeState, Options, TempLab, TestServer, free_ports,
+    BUS_OFFSET, Failure, Lab, LabOptions, Layout, ServerState, TempLab, TestServer, free_ports,
 };
 use redistrib_ops::model::NodeId;
 use redistrib_ops::resp::Command;
@@ -22,17 +22,17 @@ use crate::support::poll;
 /// A lasting lab in a temporary folder. The test's end is its end, however the test ends.
 struct Lasting {
     folder: tempfile::TempDir,
-    options: Options,
+    options: LabOptions,
 }
 
 impl Lasting {
     fn new(server: &TestServer, nodes: usize, layout: Layout) -> Self {
-        let options = Options {
+        let options = LabOptions {
             nodes: Some(nodes),
             port: Some(free_ports(nodes).unwrap()),
             server: Some(server.program.clone()),
             layout: Some(layout),
-            ..Options::default()
+            ..LabOptions::default()
         };
         Self { folder: tempfile::tempdir().unwrap(), options }
     }
@@ -96,7 +96,7 @@ fn members(lab: &Lab) -> Vec<(NodeId, usize, Option<NodeId>)> {
 
 fn processes(lab: &Lab) -> Vec<Option<u32>> {
     let process = |state| match state {
-        NodeState::Up { process, .. } => Some(process),
+        ServerState::Up { process, .. } => Some(process),
         _ => None,
     };
     lab.status().into_iter().map(|node| process(node.state)).collect()
@@ -152,7 +152,7 @@ on_each_test_server! {
     fn a_server_tells_version_role_and_process(server) {
         let lab = TempLab::nodes(server, 1).unwrap();
         let status = lab.status();
-        let NodeState::Up { process, version, role, loading } = &status[0].state else {
+        let ServerState::Up { process, version, role, loading } = &status[0].state else {
             panic!("not up: {status:?}")
         };
         let expected = server.name.split('-').next_back().unwrap();
@@ -189,7 +189,7 @@ on_each_test_server! {
         let id = ask(&lab, 1, &["CLUSTER", "MYID"]);
         assert!(lab.kill(1));
         assert!(!lab.kill(1), "it is dead already");
-        assert_eq!(lab.status()[1].state, NodeState::Down);
+        assert_eq!(lab.status()[1].state, ServerState::Down);
         assert!(lab.status()[0].is_up());
         lab.restart(1).unwrap();
         assert_eq!(ask(&lab, 1, &["CLUSTER", "MYID"]), id);
@@ -306,7 +306,7 @@ fn another_server_on_a_labs_port_is_neither_used_nor_ended() {
     let theirs = other.up().unwrap();
 
     let lab = ours.open().unwrap();
-    assert_eq!(lab.status()[0].state, NodeState::PortTaken);
+    assert_eq!(lab.status()[0].state, ServerState::PortTaken);
     assert_eq!(lab.down().unwrap(), [0; 0]);
     assert!(matches!(ours.up(), Err(Failure::PortsTaken(_))));
     lab.destroy().unwrap();
@@ -316,13 +316,13 @@ fn another_server_on_a_labs_port_is_neither_used_nor_ended() {
 #[test]
 fn a_server_that_no_longer_answers_is_ended_all_the_same() {
     let config = vec!["enable-debug-command yes".to_owned()];
-    let plain = Options { nodes: Some(1), layout: Some(Layout::Plain), ..Options::default() };
-    let lab = TempLab::up(Options { server: Some(server().program), config, ..plain }).unwrap();
+    let plain = LabOptions { nodes: Some(1), layout: Some(Layout::Plain), ..LabOptions::default() };
+    let lab = TempLab::up(LabOptions { server: Some(server().program), config, ..plain }).unwrap();
     let mut connection = Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
     connection.send(&[Command::from_args(["DEBUG", "SLEEP", "600"])]).unwrap();
-    poll("it is silent", || matches!(lab.status()[0].state, NodeState::Silent { .. }));
+    poll("it is silent", || matches!(lab.status()[0].state, ServerState::Silent { .. }));
     assert_eq!(lab.down().unwrap().len(), 1);
-    assert_eq!(lab.status()[0].state, NodeState::Down);
+    assert_eq!(lab.status()[0].state, ServerState::Down);
 }
 
 #[test]
@@ -408,7 +408,7 @@ fn single_servers_end_pause_and_go_on() {
     let before = processes(&lab);
     assert!(lab.pause(1).unwrap());
     let process = before[1].unwrap();
-    assert_eq!(lab.status_of(1).state, NodeState::Paused { process });
+    assert_eq!(lab.status_of(1).state, ServerState::Paused { process });
     assert!(lab.start(1, context).unwrap() && !lab.start(1, context).unwrap());
     assert_eq!(processes(&lab), before, "it has gone on");
 
@@ -416,7 +416,7 @@ fn single_servers_end_pause_and_go_on() {
     assert!(lab.crash(1).unwrap() && !lab.crash(1).unwrap());
     assert!(!lab.pause(1).unwrap());
     assert_eq!(find(&id), Ok(1), "a dead one is called as before");
-    assert_eq!(lab.status_of(1).state, NodeState::Down);
+    assert_eq!(lab.status_of(1).state, ServerState::Down);
     assert!(lab.start(1, context).unwrap());
     assert_eq!(ask(&lab, 1, &["CLUSTER", "MYID"]), id);
     assert_eq!(processes(&lab)[0], before[0], "nobody else was touched");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions, Rate};
 use redistrib_ops::model::{Move, NodeId, Slot};
 use redistrib_ops::resp::Command;
@@ -107,13 +107,13 @@ on_each_test_server! {
     /// shows in no event.
     fn nodes_with_passwords(server) {
         let config = ["requirepass s3cret", "masterauth s3cret", "user ops on >0ps ~* &* +@all"];
-        let options = Options {
+        let options = LabOptions {
             nodes: Some(3),
             replicas: Some(0),
             layout: Some(Layout::Cluster),
             server: Some(server.program.clone()),
             config: config.map(str::to_owned).to_vec(),
-            ..Options::default()
+            ..LabOptions::default()
         };
         let credentials = |user: Option<&str>, password: &str| Settings {
             credentials: Some(Credentials {
@@ -540,13 +540,13 @@ impl Observer for Together {
 /// Each source has keys that have expired and are still counted, which its pair has to tell from those that the others bring
 /// to the same target meanwhile.
 fn few_slots_of_several_masters_go_to_one_together(name: &'static str) {
-    let options = Options {
+    let options = LabOptions {
         nodes: Some(5),
         replicas: Some(0),
         layout: Some(Layout::Cluster),
         server: Some(TestServer::named(name).unwrap().program.clone()),
         config: vec!["enable-debug-command yes".into()],
-        ..Options::default()
+        ..LabOptions::default()
     };
     let lab = TempLab::up(options).unwrap();
     let mut cluster = discover(&lab);

@@ -10,7 +10,7 @@ use redistrib_ops::migrate::Rate;
 use redistrib_ops::model::Slot;
 use redistrib_ops::resp::Command;
 use redistrib_ops::transfer::{
-    Reason, Server, Source, Target, Transfer, TransferOptions, TransferReport,
+    Server, SkipReason, Source, Target, Transfer, TransferOptions, TransferReport,
 };
 use redistrib_ops::{Cancel, Context, Error, Event, Observer, Settings, Silent};
 
@@ -70,7 +70,7 @@ fn newer_servers_take_what_older_ones_dump_and_older_ones_name_what_they_refuse(
     assert_eq!(report.left.count, report.seen);
     assert_eq!(report.copied, 0);
     let first = &report.left.named[0];
-    let Reason::Payload { from, to, .. } = &first.reason else { panic!("{first}") };
+    let SkipReason::Payload { from, to, .. } = &first.reason else { panic!("{first}") };
     assert!(from.starts_with("redis 8.2") && to.starts_with("redis 6.2"), "{first}");
 }
 
@@ -86,7 +86,7 @@ fn a_key_that_is_there_is_kept_unless_it_is_to_be_replaced() {
     let mut busy: Vec<_> = report.left.named.iter().map(|left| left.key.clone()).collect();
     busy.sort();
     assert_eq!(busy, ["k:1", "k:3"]);
-    assert!(matches!(report.left.named[0].reason, Reason::Busy { .. }));
+    assert!(matches!(report.left.named[0].reason, SkipReason::Busy { .. }));
     assert_eq!(report.same, 1);
     assert_eq!(call(&mut connect(&to), &["GET", "k:1"]).view().as_str(), Some("mine"));
 
@@ -366,7 +366,7 @@ fn what_a_full_target_leaves_is_reported() {
     let failure = report.failure.as_ref().unwrap();
     assert!(matches!(failure, Error::Refused { .. }), "{failure}");
     assert!(failure.to_string().contains("OOM"));
-    assert!(report.left.count > 0 && report.left.named[0].reason == Reason::Unconfirmed);
+    assert!(report.left.count > 0 && report.left.named[0].reason == SkipReason::Unconfirmed);
     call(&mut connect(&to), &["CONFIG", "SET", "maxmemory", "0"]);
     assert!(run(&copy(&from, &to), &TransferOptions::default()).is_complete());
 }

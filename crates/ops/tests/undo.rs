@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use redistrib_ops::client::Client;
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions, Migrated};
 use redistrib_ops::model::plan::fix::Blocked;
 use redistrib_ops::model::{Move, NodeId, Slot, SlotSet};
@@ -107,14 +107,14 @@ struct Field {
 
 impl Field {
     fn new(server: &TestServer, replicas: usize) -> Self {
-        let lab = TempLab::up(Options {
+        let lab = TempLab::up(LabOptions {
             nodes: Some(3 * (1 + replicas)),
             replicas: Some(replicas),
             layout: Some(Layout::Cluster),
             server: Some(server.program.clone()),
             // A busy machine must not look like a node that fails.
             config: vec!["cluster-node-timeout 15000".into()],
-            ..Options::default()
+            ..LabOptions::default()
         });
         let lab = lab.unwrap();
         let cluster = discover(&lab);

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::DecodeError;
 use crate::limits::Limits;
-use crate::parser::{Parser, Step};
+use crate::parser::{Front, Parser};
 use crate::reply::Reply;
 use crate::view::View;
 
@@ -135,16 +135,16 @@ impl Decoder {
     pub fn next_reply(&mut self) -> Result<Option<Reply>, DecodeError> {
         let bytes = &self.buffer[self.start..self.filled];
         Ok(match self.parser.step(bytes)? {
-            Step::Scalar(entry, len) if len <= Reply::SHORT => {
+            Front::Scalar(entry, len) if len <= Reply::SHORT => {
                 self.start += len;
                 Some(Reply::short(bytes, len, entry))
             }
-            Step::Scalar(entry, len) => Some(Reply::scalar(self.take(len), entry)),
-            Step::Indexed(len) => {
+            Front::Scalar(entry, len) => Some(Reply::scalar(self.take(len), entry)),
+            Front::Indexed(len) => {
                 let wire = self.take(len);
                 Some(self.parser.reply(wire))
             }
-            Step::Starved => None,
+            Front::Starved => None,
         })
     }
 

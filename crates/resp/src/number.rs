@@ -1,7 +1,7 @@
 //! Decimal numbers, read and written in one pass.
 
 use crate::error::DecodeErrorKind;
-use crate::scan::Stop;
+use crate::scan::ScanEnd;
 
 /// No number in a header is longer; beyond that it is an error, so that what is looked at again
 /// when a header arrives in pieces stays within this many bytes.
@@ -9,7 +9,7 @@ const MAX_DIGITS: usize = 20;
 
 /// Reads `digits CRLF` at `at`; returns the number and the place after it.
 #[inline]
-pub(crate) fn read_unsigned(bytes: &[u8], at: usize) -> Result<(u64, usize), Stop> {
+pub(crate) fn read_unsigned(bytes: &[u8], at: usize) -> Result<(u64, usize), ScanEnd> {
     let mut value = 0u64;
     let mut here = at;
     loop {
@@ -26,15 +26,15 @@ pub(crate) fn read_unsigned(bytes: &[u8], at: usize) -> Result<(u64, usize), Sto
         value = reread(&bytes[at..here], at)?;
     }
     if here == at {
-        return Err(Stop::fault(here, DecodeErrorKind::BadNumber));
+        return Err(ScanEnd::fault(here, DecodeErrorKind::BadNumber));
     }
     line_end(bytes, here).map(|after| (value, after))
 }
 
 /// Reads `[+-]digits CRLF` at `at`; returns the number and the place after it.
 #[inline]
-pub(crate) fn read_signed(bytes: &[u8], at: usize) -> Result<(i64, usize), Stop> {
-    let Some(&first) = bytes.get(at) else { return Err(Stop::Starved) };
+pub(crate) fn read_signed(bytes: &[u8], at: usize) -> Result<(i64, usize), ScanEnd> {
+    let Some(&first) = bytes.get(at) else { return Err(ScanEnd::Starved) };
     let (negative, from) = match first {
         b'-' => (true, at + 1),
         b'+' => (false, at + 1),
@@ -43,32 +43,34 @@ pub(crate) fn read_signed(bytes: &[u8], at: usize) -> Result<(i64, usize), Stop>
     let (magnitude, after) = read_unsigned(bytes, from)?;
     let value =
         if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() };
-    value.map(|value| (value, after)).ok_or(Stop::fault(at, DecodeErrorKind::BadNumber))
+    value.map(|value| (value, after)).ok_or(ScanEnd::fault(at, DecodeErrorKind::BadNumber))
 }
 
 /// Expects CRLF at `here`, behind the digits of a number.
 #[inline]
-fn line_end(bytes: &[u8], here: usize) -> Result<usize, Stop> {
+fn line_end(bytes: &[u8], here: usize) -> Result<usize, ScanEnd> {
     match bytes.get(here..here + 2) {
         Some(b"\r\n") => Ok(here + 2),
-        Some([b'\r', _]) => Err(Stop::fault(here + 1, DecodeErrorKind::MissingCrlf)),
-        None if bytes[here] == b'\r' => Err(Stop::Starved),
-        _ => Err(Stop::fault(here, DecodeErrorKind::BadNumber)),
+        Some([b'\r', _]) => Err(ScanEnd::fault(here + 1, DecodeErrorKind::MissingCrlf)),
+        None if bytes[here] == b'\r' => Err(ScanEnd::Starved),
+        _ => Err(ScanEnd::fault(here, DecodeErrorKind::BadNumber)),
     }
 }
 
 #[cold]
-fn starved<T>(digits: usize, at: usize) -> Result<T, Stop> {
+fn starved<T>(digits: usize, at: usize) -> Result<T, ScanEnd> {
     if digits > MAX_DIGITS {
-        return Err(Stop::fault(at, DecodeErrorKind::BadNumber));
+        return Err(ScanEnd::fault(at, DecodeErrorKind::BadNumber));
     }
-    Err(Stop::Starved)
+    Err(ScanEnd::Starved)
 }
 
 #[cold]
-fn reread(digits: &[u8], at: usize) -> Result<u64, Stop> {
+fn reread(digits: &[u8], at: usize) -> Result<u64, ScanEnd> {
     let number = if digits.len() > MAX_DIGITS { None } else { std::str::from_utf8(digits).ok() };
-    number.and_then(|digits| digits.parse().ok()).ok_or(Stop::fault(at, DecodeErrorKind::BadNumber))
+    number
+        .and_then(|digits| digits.parse().ok())
+        .ok_or(ScanEnd::fault(at, DecodeErrorKind::BadNumber))
 }
 
 /// Reads the text of a RESP3 double: decimal with an optional fraction and exponent, `inf`, `nan`.

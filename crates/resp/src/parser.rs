@@ -38,7 +38,7 @@ pub struct Parser {
 }
 
 /// How far the reply at the front is found.
-pub(crate) enum Step {
+pub(crate) enum Front {
     /// It is this one element, a scalar or an empty aggregate, of so many bytes.
     Scalar(Entry, usize),
     /// It has more elements and so many bytes; the scanner has its index.
@@ -124,14 +124,14 @@ impl Parser {
     #[inline(always)]
     pub fn next_reply(&mut self, bytes: &mut Bytes) -> Result<Option<Reply>, DecodeError> {
         Ok(match self.step(bytes)? {
-            Step::Scalar(entry, len) if len <= Reply::SHORT => {
+            Front::Scalar(entry, len) if len <= Reply::SHORT => {
                 let reply = Reply::short(bytes, len, entry);
                 bytes.advance(len);
                 Some(reply)
             }
-            Step::Scalar(entry, len) => Some(Reply::scalar(bytes.split_to(len), entry)),
-            Step::Indexed(len) => Some(self.reply(bytes.split_to(len))),
-            Step::Starved => None,
+            Front::Scalar(entry, len) => Some(Reply::scalar(bytes.split_to(len), entry)),
+            Front::Indexed(len) => Some(self.reply(bytes.split_to(len))),
+            Front::Starved => None,
         })
     }
 
@@ -148,30 +148,30 @@ impl Parser {
     #[inline(always)]
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Result<Option<(usize, &[Entry])>, DecodeError> {
         Ok(match self.step(bytes)? {
-            Step::Scalar(entry, len) => {
+            Front::Scalar(entry, len) => {
                 self.scalar = [entry];
                 Some((len, &self.scalar))
             }
-            Step::Indexed(len) => Some((len, self.scanner.index())),
-            Step::Starved => None,
+            Front::Indexed(len) => Some((len, self.scanner.index())),
+            Front::Starved => None,
         })
     }
 
     /// Goes on with the reply at the front of `bytes`.
     #[inline(always)]
-    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Step, DecodeError> {
+    pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Front, DecodeError> {
         if self.between
             && let Some((entry, len)) = self.scanner.scalar(bytes)
         {
             self.passed += len as u64;
-            return Ok(Step::Scalar(entry, len));
+            return Ok(Front::Scalar(entry, len));
         }
         self.scan(bytes)
     }
 
     /// As [`Parser::step`], for all that is not taken in one step.
     #[inline(never)]
-    fn scan(&mut self, bytes: &[u8]) -> Result<Step, DecodeError> {
+    fn scan(&mut self, bytes: &[u8]) -> Result<Front, DecodeError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -187,9 +187,9 @@ impl Parser {
         self.between = found.is_some();
         self.passed += found.unwrap_or(0) as u64;
         Ok(match (found, self.scanner.index()) {
-            (Some(len), &[entry]) => Step::Scalar(entry, len),
-            (Some(len), _) => Step::Indexed(len),
-            (None, _) => Step::Starved,
+            (Some(len), &[entry]) => Front::Scalar(entry, len),
+            (Some(len), _) => Front::Indexed(len),
+            (None, _) => Front::Starved,
         })
     }
 

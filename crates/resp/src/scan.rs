@@ -11,7 +11,7 @@ use crate::short::{LastBulk, scalar};
 
 /// Why the scanner cannot continue.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum ScanEnd {
     /// The bytes end before the element does.
     Starved,
     /// One of the bytes is wrong.
@@ -25,10 +25,10 @@ pub(crate) struct Fault {
     pub(crate) kind: DecodeErrorKind,
 }
 
-impl Stop {
+impl ScanEnd {
     #[cold]
-    pub(crate) fn fault(at: usize, kind: DecodeErrorKind) -> Stop {
-        Stop::Fault(Fault { at, kind })
+    pub(crate) fn fault(at: usize, kind: DecodeErrorKind) -> ScanEnd {
+        ScanEnd::Fault(Fault { at, kind })
     }
 }
 
@@ -138,8 +138,8 @@ impl Scanner {
             match step {
                 Ok(false) => self.wanted = self.at + 1,
                 Ok(true) => return Ok(Some(self.at)),
-                Err(Stop::Starved) => return Ok(None),
-                Err(Stop::Fault(fault)) => return Err(fault),
+                Err(ScanEnd::Starved) => return Ok(None),
+                Err(ScanEnd::Fault(fault)) => return Err(fault),
             }
         }
         Ok(None)
@@ -174,11 +174,11 @@ impl Scanner {
     }
 
     /// Takes one element; true when it completes the reply.
-    fn element(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
+    fn element(&mut self, bytes: &[u8]) -> Result<bool, ScanEnd> {
         let start = self.at;
-        let Some(&tag) = bytes.get(start) else { return Err(Stop::Starved) };
+        let Some(&tag) = bytes.get(start) else { return Err(ScanEnd::Starved) };
         if self.chunks.is_some() && tag != b';' {
-            return Err(Stop::fault(start, NotAChunk));
+            return Err(ScanEnd::fault(start, NotAChunk));
         }
         match tag {
             b'+' => self.line(bytes, Kind::Simple),
@@ -192,49 +192,53 @@ impl Scanner {
             b'%' => self.aggregate(bytes, Kind::Map),
             b'~' => self.aggregate(bytes, Kind::Set),
             b'>' if self.open.is_empty() => self.aggregate(bytes, Kind::Push),
-            b'>' => Err(Stop::fault(start, NestedPush)),
+            b'>' => Err(ScanEnd::fault(start, NestedPush)),
             b'|' => self.aggregate(bytes, Kind::Attribute),
             b'_' | b'#' | b',' | b'(' => self.short_line(bytes, tag),
             b'!' => self.bulk(bytes, Kind::BulkError),
             b'=' => self.bulk(bytes, Kind::Verbatim),
             b';' => self.chunk(bytes),
             b'.' => self.end(bytes),
-            other => Err(Stop::fault(start, UnknownType(other))),
+            other => Err(ScanEnd::fault(start, UnknownType(other))),
         }
     }
 
     /// Finds the end of the line that begins at `self.at`: the place of its CR.
-    fn line_end(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+    fn line_end(&mut self, bytes: &[u8]) -> Result<usize, ScanEnd> {
         let text = self.at + 1;
         let from = self.searched.max(text).min(bytes.len());
         let limit = text + self.limits.max_line.min(MAX_BULK);
         let Some(found) = memchr2(b'\r', b'\n', &bytes[from..]) else {
             self.searched = bytes.len();
             let too_long = bytes.len() > limit;
-            return Err(if too_long { Stop::fault(limit, LineTooLong) } else { Stop::Starved });
+            return Err(if too_long {
+                ScanEnd::fault(limit, LineTooLong)
+            } else {
+                ScanEnd::Starved
+            });
         };
         let end = from + found;
         self.searched = end;
         match bytes.get(end..end + 2) {
-            _ if end > limit => Err(Stop::fault(limit, LineTooLong)),
+            _ if end > limit => Err(ScanEnd::fault(limit, LineTooLong)),
             Some(b"\r\n") => Ok(end),
-            None if bytes[end] == b'\r' => Err(Stop::Starved),
-            _ => Err(Stop::fault(end, MissingCrlf)),
+            None if bytes[end] == b'\r' => Err(ScanEnd::Starved),
+            _ => Err(ScanEnd::fault(end, MissingCrlf)),
         }
     }
 
-    fn line(&mut self, bytes: &[u8], kind: Kind) -> Result<bool, Stop> {
+    fn line(&mut self, bytes: &[u8], kind: Kind) -> Result<bool, ScanEnd> {
         let end = self.line_end(bytes)?;
         let start = self.at;
         self.push(Entry::text(kind, start, 1, end - start - 1), end + 2)
     }
 
     /// The RESP3 types whose whole content is one line to be checked.
-    fn short_line(&mut self, bytes: &[u8], tag: u8) -> Result<bool, Stop> {
+    fn short_line(&mut self, bytes: &[u8], tag: u8) -> Result<bool, ScanEnd> {
         let end = self.line_end(bytes)?;
         let start = self.at;
         let text = &bytes[start + 1..end];
-        let bad = |kind| Stop::fault(start + 1, kind);
+        let bad = |kind| ScanEnd::fault(start + 1, kind);
         let entry = match (tag, text) {
             (b'_', []) => Entry::value(Kind::Null, start, 0),
             (b'_', _) => return Err(bad(BadNull)),
@@ -255,17 +259,17 @@ impl Scanner {
 
     /// Reads the length that stands behind the type byte, and the place after its line.
     #[inline]
-    fn length(&self, bytes: &[u8]) -> Result<(Length, usize), Stop> {
+    fn length(&self, bytes: &[u8]) -> Result<(Length, usize), ScanEnd> {
         let at = self.at + 1;
         match bytes.get(at) {
             Some(b'-') => match read_signed(bytes, at)? {
                 (-1, after) => Ok((Length::Null, after)),
-                _ => Err(Stop::fault(at, NegativeLength)),
+                _ => Err(ScanEnd::fault(at, NegativeLength)),
             },
             Some(b'?') => match bytes.get(at + 1..at + 3) {
                 Some(b"\r\n") => Ok((Length::Untold, at + 3)),
-                None if matches!(bytes.get(at + 1), None | Some(b'\r')) => Err(Stop::Starved),
-                _ => Err(Stop::fault(at + 1, MissingCrlf)),
+                None if matches!(bytes.get(at + 1), None | Some(b'\r')) => Err(ScanEnd::Starved),
+                _ => Err(ScanEnd::fault(at + 1, MissingCrlf)),
             },
             _ => {
                 let (length, after) = read_unsigned(bytes, at)?;
@@ -274,48 +278,48 @@ impl Scanner {
         }
     }
 
-    fn bulk(&mut self, bytes: &[u8], kind: Kind) -> Result<bool, Stop> {
+    fn bulk(&mut self, bytes: &[u8], kind: Kind) -> Result<bool, ScanEnd> {
         let start = self.at;
         match self.length(bytes)? {
             (Length::Known(len), payload) => {
                 let end = self.payload_end(bytes, payload, len)?;
                 if kind == Kind::Verbatim && (len < 4 || bytes[payload + 3] != b':') {
-                    return Err(Stop::fault(payload, BadVerbatim));
+                    return Err(ScanEnd::fault(payload, BadVerbatim));
                 }
                 self.push(Entry::text(kind, start, payload - start, len), end)
             }
             (Length::Null, after) if kind == Kind::Bulk => {
                 self.push(Entry::value(Kind::Null, start, 0), after)
             }
-            (Length::Null, _) => Err(Stop::fault(start + 1, NegativeLength)),
+            (Length::Null, _) => Err(ScanEnd::fault(start + 1, NegativeLength)),
             (Length::Untold, after) if kind == Kind::Bulk => {
                 self.open(Kind::Streamed, UNTOLD, after)?;
                 self.chunks = Some(0);
                 Ok(false)
             }
-            (Length::Untold, _) => Err(Stop::fault(start + 1, NotStreamable)),
+            (Length::Untold, _) => Err(ScanEnd::fault(start + 1, NotStreamable)),
         }
     }
 
     /// Checks that `len` bytes and CRLF stand at `payload`; returns the place after them.
     #[inline]
-    fn payload_end(&mut self, bytes: &[u8], payload: usize, len: usize) -> Result<usize, Stop> {
+    fn payload_end(&mut self, bytes: &[u8], payload: usize, len: usize) -> Result<usize, ScanEnd> {
         if len > self.limits.max_bulk {
-            return Err(Stop::fault(self.at + 1, BulkTooLong));
+            return Err(ScanEnd::fault(self.at + 1, BulkTooLong));
         }
         let end = payload + len;
         match bytes.get(end..end + 2) {
             Some(b"\r\n") => Ok(end + 2),
-            Some([b'\r', _]) => Err(Stop::fault(end + 1, MissingCrlf)),
-            Some(_) => Err(Stop::fault(end, MissingCrlf)),
+            Some([b'\r', _]) => Err(ScanEnd::fault(end + 1, MissingCrlf)),
+            Some(_) => Err(ScanEnd::fault(end, MissingCrlf)),
             None => {
                 self.wanted = end + 2;
-                Err(Stop::Starved)
+                Err(ScanEnd::Starved)
             }
         }
     }
 
-    fn aggregate(&mut self, bytes: &[u8], kind: Kind) -> Result<bool, Stop> {
+    fn aggregate(&mut self, bytes: &[u8], kind: Kind) -> Result<bool, ScanEnd> {
         let start = self.at;
         match self.length(bytes)? {
             (Length::Known(count), after) => {
@@ -323,26 +327,26 @@ impl Scanner {
                 let announced = u32::try_from(count).ok();
                 match announced.filter(|_| count <= self.limits.max_elements) {
                     Some(announced) => self.open(kind, announced, after),
-                    None => Err(Stop::fault(start + 1, TooManyElements)),
+                    None => Err(ScanEnd::fault(start + 1, TooManyElements)),
                 }
             }
             (Length::Null, after) if kind == Kind::Array => {
                 self.push(Entry::value(Kind::Null, start, 0), after)
             }
-            (Length::Null, _) => Err(Stop::fault(start + 1, NegativeLength)),
+            (Length::Null, _) => Err(ScanEnd::fault(start + 1, NegativeLength)),
             (Length::Untold, after) if matches!(kind, Kind::Array | Kind::Map | Kind::Set) => {
                 self.open(kind, UNTOLD, after)
             }
-            (Length::Untold, _) => Err(Stop::fault(start + 1, NotStreamable)),
+            (Length::Untold, _) => Err(ScanEnd::fault(start + 1, NotStreamable)),
         }
     }
 
     /// One chunk of a streamed string; an empty one ends it.
-    fn chunk(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
+    fn chunk(&mut self, bytes: &[u8]) -> Result<bool, ScanEnd> {
         let start = self.at;
-        let Some(before) = self.chunks else { return Err(Stop::fault(start, StrayChunk)) };
+        let Some(before) = self.chunks else { return Err(ScanEnd::fault(start, StrayChunk)) };
         let (Length::Known(len), payload) = self.length(bytes)? else {
-            return Err(Stop::fault(start + 1, BadNumber));
+            return Err(ScanEnd::fault(start + 1, BadNumber));
         };
         if len == 0 {
             self.chunks = None;
@@ -350,7 +354,7 @@ impl Scanner {
         }
         let sum = before.saturating_add(len);
         if sum > self.limits.max_bulk {
-            return Err(Stop::fault(start + 1, BulkTooLong));
+            return Err(ScanEnd::fault(start + 1, BulkTooLong));
         }
         let end = self.payload_end(bytes, payload, len)?;
         self.chunks = Some(sum);
@@ -358,26 +362,26 @@ impl Scanner {
     }
 
     /// The end of a streamed aggregate.
-    fn end(&mut self, bytes: &[u8]) -> Result<bool, Stop> {
+    fn end(&mut self, bytes: &[u8]) -> Result<bool, ScanEnd> {
         let start = self.at;
         let Some(Frame { entry, seen, announced: UNTOLD }) = self.open.last() else {
-            return Err(Stop::fault(start, StrayEnd));
+            return Err(ScanEnd::fault(start, StrayEnd));
         };
         if self.annotating {
-            return Err(Stop::fault(start, DanglingAttribute));
+            return Err(ScanEnd::fault(start, DanglingAttribute));
         }
         if self.index[*entry as usize].kind().has_pairs() && seen % 2 == 1 {
-            return Err(Stop::fault(start, OddMap));
+            return Err(ScanEnd::fault(start, OddMap));
         }
         match bytes.get(start + 1..start + 3) {
             Some(b"\r\n") => self.terminate(start + 3),
-            None if matches!(bytes.get(start + 1), None | Some(b'\r')) => Err(Stop::Starved),
-            _ => Err(Stop::fault(start + 1, MissingCrlf)),
+            None if matches!(bytes.get(start + 1), None | Some(b'\r')) => Err(ScanEnd::Starved),
+            _ => Err(ScanEnd::fault(start + 1, MissingCrlf)),
         }
     }
 
     /// Completes what was streamed; its terminator ends at `after`.
-    fn terminate(&mut self, after: usize) -> Result<bool, Stop> {
+    fn terminate(&mut self, after: usize) -> Result<bool, ScanEnd> {
         // Nobody visits this entry. It marks where the last child ends.
         self.index.push(Entry::value(Kind::Null, self.at, 0));
         self.at = after;
@@ -387,7 +391,7 @@ impl Scanner {
 
     /// Adds an element without children that ends at `after`.
     #[inline]
-    fn push(&mut self, entry: Entry, after: usize) -> Result<bool, Stop> {
+    fn push(&mut self, entry: Entry, after: usize) -> Result<bool, ScanEnd> {
         self.index.push(entry);
         self.at = after;
         self.annotating = false;
@@ -395,9 +399,9 @@ impl Scanner {
     }
 
     /// Adds an aggregate whose first child stands at `after`.
-    fn open(&mut self, kind: Kind, announced: u32, after: usize) -> Result<bool, Stop> {
+    fn open(&mut self, kind: Kind, announced: u32, after: usize) -> Result<bool, ScanEnd> {
         if self.open.len() >= self.limits.max_depth {
-            return Err(Stop::fault(self.at, TooDeep));
+            return Err(ScanEnd::fault(self.at, TooDeep));
         }
         let entry = self.place(self.at)?;
         self.index.push(Entry::open(kind, self.at));
@@ -409,7 +413,7 @@ impl Scanner {
     }
 
     /// Closes the innermost aggregate; false if it was an attribute, which is no element itself.
-    fn close(&mut self) -> Result<bool, Stop> {
+    fn close(&mut self) -> Result<bool, ScanEnd> {
         let next = self.place(self.at)?;
         let Some(Frame { entry, seen, .. }) = self.open.pop() else { return Ok(true) };
         let entry = &mut self.index[entry as usize];
@@ -420,19 +424,19 @@ impl Scanner {
 
     /// Counts a complete element in the aggregate around it; true if that completes the reply.
     #[inline]
-    fn completed(&mut self) -> Result<bool, Stop> {
+    fn completed(&mut self) -> Result<bool, ScanEnd> {
         let Some(frame) = self.open.last_mut() else { return Ok(true) };
         frame.seen += 1;
         self.settle()
     }
 
     /// Closes the aggregates that have all their elements; true if none is left open.
-    fn settle(&mut self) -> Result<bool, Stop> {
+    fn settle(&mut self) -> Result<bool, ScanEnd> {
         while let Some(frame) = self.open.last() {
             if frame.seen != frame.announced {
                 let too_many = frame.seen as usize > self.limits.max_elements;
                 return if too_many {
-                    Err(Stop::fault(self.at, TooManyElements))
+                    Err(ScanEnd::fault(self.at, TooManyElements))
                 } else {
                     Ok(false)
                 };
@@ -447,7 +451,7 @@ impl Scanner {
     }
 
     /// The next place in the index, as the index itself notes it.
-    fn place(&self, at: usize) -> Result<u32, Stop> {
-        u32::try_from(self.index.len()).map_err(|_| Stop::fault(at, TooManyElements))
+    fn place(&self, at: usize) -> Result<u32, ScanEnd> {
+        u32::try_from(self.index.len()).map_err(|_| ScanEnd::fault(at, TooManyElements))
     }
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use redistrib_ops::bench::{Bench, BenchReport, HoldUp, HoldUps, Leg, fill};
-use redistrib_ops::lab::{Options, TempLab};
+use redistrib_ops::lab::{LabOptions, TempLab};
 use redistrib_ops::model::Move;
 use redistrib_ops::{Cluster, Endpoint, Member};
 
@@ -38,11 +38,11 @@ pub(super) fn bench(args: &BenchArgs) -> anyhow::Result<Outcome> {
 
 fn lab(args: &BenchArgs, session: &Session) -> anyhow::Result<TempLab> {
     session.output.line(">>> Starting a lab");
-    Ok(TempLab::up(Options {
+    Ok(TempLab::up(LabOptions {
         nodes: Some(LAB_MASTERS),
         replicas: Some(0),
         server: args.server.clone(),
-        ..Options::default()
+        ..LabOptions::default()
     })?)
 }
 

@@ -9,7 +9,7 @@ use super::inspect::tell_silent;
 use super::{Outcome, Session};
 use crate::args::CallArgs;
 use crate::escape::Escaped;
-use crate::shell::format::{Lines, write_harmless, write_lossless, write_raw};
+use crate::shell::format::{LineEnds, write_harmless, write_lossless, write_raw};
 use crate::voice;
 
 pub(super) fn call(args: &CallArgs) -> anyhow::Result<Outcome> {
@@ -42,7 +42,7 @@ fn tell(out: &mut dyn Write, node: &Endpoint, answer: &Result<Reply>) -> io::Res
         Ok(reply) => {
             let mut text = Vec::new();
             write_raw(reply.view(), b"\n", &mut text)?;
-            write_harmless(&text, Lines::Many, out)?;
+            write_harmless(&text, LineEnds::Many, out)?;
         }
         // The connection has broken meanwhile.
         Err(_) if voice::peer().is_some() => write!(out, "Failed!")?,

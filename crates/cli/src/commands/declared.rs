@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use redistrib_ops::model::declare::{
-    Change, Cost, Declared, Form, Plan, SavedPlan, common_settings, export as write,
+    Change, Cost, Declared, Plan, PlanForm, SavedPlan, common_settings, export as write,
 };
 use redistrib_ops::{
     Apply, ApplyError, Error, Host, Operation, Site, Subject, observe, read_text, write_whole,
@@ -131,7 +131,7 @@ pub(super) fn plan(args: &PlanArgs) -> anyhow::Result<Outcome> {
     let is_done = plan.steps.is_empty();
     if let Some(path) = &args.out {
         let (declared, observed) = (request.declared, site.observed().clone());
-        save(path, &SavedPlan { form: Form, declared, observed, plan })?;
+        save(path, &SavedPlan { form: PlanForm, declared, observed, plan })?;
         session.output.line(format_args!("[OK] The plan is saved in {}", path.display()));
     }
     Ok(match is_done || !args.detailed_exitcode {

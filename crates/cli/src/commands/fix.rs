@@ -5,7 +5,7 @@ mod as_peer;
 use std::ops::ControlFlow;
 
 use redistrib_ops::model::Finding;
-use redistrib_ops::model::plan::fix::Reason;
+use redistrib_ops::model::plan::fix::RepairReason;
 use redistrib_ops::{Answer, Cluster, Dialogue, Fix, FixPlan, Fixed, inspect};
 
 use super::{Outcome, Session};
@@ -63,7 +63,8 @@ impl Dialogue<Fix, Session> for FixDialogue<'_> {
             session.output.document(plan);
             return Ok(ControlFlow::Break(Outcome::Done));
         }
-        let gives_up = |reason| matches!(reason, Reason::GivenUp | Reason::SilentMaster);
+        let gives_up =
+            |reason| matches!(reason, RepairReason::GivenUp | RepairReason::SilentMaster);
         let question = "Give up what masters that do not answer have not passed on?";
         if self.args.fix_with_unreachable_masters
             && plan.repairs.iter().any(|repair| gives_up(repair.reason))

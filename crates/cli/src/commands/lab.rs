@@ -1,7 +1,7 @@
 //! `lab`.
 
 use anyhow::ensure;
-use redistrib_ops::lab::{Failure, Lab, Layout, NodeState, NodeStatus, Options};
+use redistrib_ops::lab::{Failure, Lab, LabOptions, Layout, ServerState, ServerStatus};
 use redistrib_ops::model::Address;
 use redistrib_ops::model::declare::Declared;
 use redistrib_ops::{Apply, Context, carry_out};
@@ -32,15 +32,15 @@ pub(super) fn lab(verb: &LabVerb) -> anyhow::Result<Outcome> {
 fn up(args: &LabUpArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_report(&args.report)?;
     let declared = args.topology.as_deref().map(declared::read).transpose()?;
-    let asked = Options {
+    let asked = LabOptions {
         nodes: args.nodes.map(usize::from),
         replicas: args.replicas,
         port: args.port,
-        ..Options::default()
+        ..LabOptions::default()
     };
     let asked = declared.as_ref().map_or(Ok(asked), servers_of)?;
     let credentials = session.settings.credentials.as_ref();
-    let options = Options {
+    let options = LabOptions {
         server: args.server.clone(),
         password: credentials.map(|it| it.password.clone()),
         ..asked
@@ -60,7 +60,7 @@ fn up(args: &LabUpArgs) -> anyhow::Result<Outcome> {
 }
 
 /// The servers that a file declares: a lab's are on this machine, on ports that follow each other.
-fn servers_of(declared: &Declared) -> anyhow::Result<Options> {
+fn servers_of(declared: &Declared) -> anyhow::Result<LabOptions> {
     let addresses = declared.nodes.iter().map(|node| node.at.parse::<Address>());
     let mut addresses = addresses.collect::<Result<Vec<_>, _>>()?;
     addresses.sort();
@@ -72,7 +72,12 @@ fn servers_of(declared: &Declared) -> anyhow::Result<Options> {
         );
     }
     let nodes = Some(addresses.len());
-    Ok(Options { nodes, port: Some(first), layout: Some(Layout::Nodes), ..Options::default() })
+    Ok(LabOptions {
+        nodes,
+        port: Some(first),
+        layout: Some(Layout::Nodes),
+        ..LabOptions::default()
+    })
 }
 
 fn status(args: &LabDirArgs) -> anyhow::Result<Outcome> {
@@ -80,22 +85,22 @@ fn status(args: &LabDirArgs) -> anyhow::Result<Outcome> {
     let nodes = Lab::open(&args.dir, &session.settings)?.status();
     session.output.lines(nodes.iter().map(line));
     session.output.document(&nodes);
-    Ok(if nodes.iter().all(NodeStatus::is_up) { Outcome::Done } else { Outcome::Failed })
+    Ok(if nodes.iter().all(ServerStatus::is_up) { Outcome::Done } else { Outcome::Failed })
 }
 
-fn line(status: &NodeStatus) -> String {
+fn line(status: &ServerStatus) -> String {
     let state = match &status.state {
-        NodeState::Up { process, version, role, loading } => {
+        ServerState::Up { process, version, role, loading } => {
             let loading = if *loading { ", loading its data" } else { "" };
             format!("up       process {process}, version {version}, {role}{loading}")
         }
-        NodeState::Paused { process } => {
+        ServerState::Paused { process } => {
             format!("paused   process {process}; `lab start` lets it go on")
         }
-        NodeState::Silent { process } => format!("silent   process {process} does not answer"),
-        NodeState::Down => "down".into(),
-        NodeState::PortTaken => "down     something else has its port".into(),
-        NodeState::Unknown { reason } => format!("unknown  {reason}"),
+        ServerState::Silent { process } => format!("silent   process {process} does not answer"),
+        ServerState::Down => "down".into(),
+        ServerState::PortTaken => "down     something else has its port".into(),
+        ServerState::Unknown { reason } => format!("unknown  {reason}"),
     };
     format!("127.0.0.1:{} {state}", status.port)
 }
@@ -115,7 +120,7 @@ fn add(args: &LabAddArgs) -> anyhow::Result<Outcome> {
         _ => String::new(),
     };
     session.output.line(format_args!("[OK] The lab has more servers: {}{next}", names.join(" ")));
-    let added: Vec<NodeStatus> = places.iter().map(|&place| lab.status_of(place)).collect();
+    let added: Vec<ServerStatus> = places.iter().map(|&place| lab.status_of(place)).collect();
     session.output.document(&added);
     Ok(Outcome::Done)
 }
@@ -137,7 +142,7 @@ fn each(
         }
         Ok::<(), Failure>(())
     })?;
-    let told: Vec<NodeStatus> = places.iter().map(|&place| lab.status_of(place)).collect();
+    let told: Vec<ServerStatus> = places.iter().map(|&place| lab.status_of(place)).collect();
     session.output.document(&told);
     Ok(Outcome::Done)
 }

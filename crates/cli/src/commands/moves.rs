@@ -3,7 +3,7 @@
 use redistrib_ops::Cluster;
 use redistrib_ops::migrate::{Migrated, obstacles};
 use redistrib_ops::model::Move;
-use redistrib_ops::model::fitness::{Obstacle, Weight};
+use redistrib_ops::model::fitness::{Gravity, Obstacle};
 
 use super::{Outcome, Session};
 use crate::render::json::{MigratedDocument, MovesDocument};
@@ -33,7 +33,7 @@ pub(super) fn weigh(
 ) -> (Vec<Obstacle>, Outcome) {
     let obstacles = obstacles(cluster, moves);
     session.output.lines(obstacles.iter().map(render::obstacle));
-    let is_refused = obstacles.iter().any(|obstacle| obstacle.weight() == Weight::Refusal);
+    let is_refused = obstacles.iter().any(|obstacle| obstacle.weight() == Gravity::Refusal);
     (obstacles, if is_refused { Outcome::Failed } else { Outcome::Done })
 }
 

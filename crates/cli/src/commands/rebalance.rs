@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use redistrib_ops::model::plan::rebalance::Rebalance as Plan;
+use redistrib_ops::model::plan::rebalance::RebalancePlan;
 use redistrib_ops::model::{Finding, NodeName};
 use redistrib_ops::{
     Answer, Cluster, Dialogue, Error, Rebalance, RebalanceOptions, weighed_replicas,
@@ -69,7 +69,7 @@ impl Dialogue<Rebalance, Session> for RebalanceDialogue {
     fn approves(
         &mut self,
         session: &Session,
-        plan: &Plan,
+        plan: &RebalancePlan,
         cluster: &mut Cluster,
     ) -> Answer<Session> {
         session.output.line(match plan.moves.is_empty() {
@@ -107,7 +107,7 @@ fn is_whole(session: &Session, cluster: &Cluster) -> bool {
     false
 }
 
-fn head(plan: &Plan) -> String {
+fn head(plan: &RebalancePlan) -> String {
     let total: f64 = plan.shares.iter().map(|share| share.weight).sum();
     format!(">>> Rebalancing across {} nodes. Total weight = {total:.2}", plan.shares.len())
 }

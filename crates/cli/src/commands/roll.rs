@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use redistrib_ops::model::Member;
-use redistrib_ops::model::plan::roll::{RollPlan, Turn, TurnRole};
+use redistrib_ops::model::plan::roll::{RollPlan, RollTurn, TurnRole};
 use redistrib_ops::{Cluster, Endpoint, Error, Roll, RollError, RollOptions};
 use serde::Serialize;
 
@@ -77,7 +77,7 @@ pub(super) fn roll(args: &RollArgs) -> anyhow::Result<Outcome> {
 
 /// The plan, a line for each node.
 fn described(plan: &RollPlan) -> Vec<String> {
-    let line = |(place, turn): (usize, &Turn)| {
+    let line = |(place, turn): (usize, &RollTurn)| {
         let role = match &turn.role {
             TurnRole::Replica { master } => format!("replica of {master}"),
             TurnRole::Idle => "no slots".into(),

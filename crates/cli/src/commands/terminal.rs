@@ -14,7 +14,7 @@ use crate::args::{ExecArgs, KeyslotArgs, ModeArgs, OutputArgs, SessionArgs, Shel
 use crate::escape::Escaped;
 use crate::output::tell_error;
 use crate::secrets;
-use crate::shell::format::{Delimiters, Form, Strings};
+use crate::shell::format::{Delimiters, ReplyForm, Strings};
 use crate::shell::{self, FromStdin, Mode, Options, Output, Protocol, Repeat, Scan};
 
 /// The pause between rows of `--stat` and the time of one `--latency`, where nothing else is said.
@@ -115,12 +115,12 @@ fn protocol(args: &SessionArgs) -> Option<Protocol> {
 
 pub(super) fn output(args: &OutputArgs) -> Output {
     let forms = [
-        (args.json, Form::Lossless),
-        (args.plain_json, Form::Json(Strings::Unicode)),
-        (args.quoted_json, Form::Json(Strings::Quoted)),
-        (args.csv, Form::Csv),
-        (args.no_raw, Form::Terminal),
-        (args.raw, Form::Raw),
+        (args.json, ReplyForm::Lossless),
+        (args.plain_json, ReplyForm::Json(Strings::Unicode)),
+        (args.quoted_json, ReplyForm::Json(Strings::Quoted)),
+        (args.csv, ReplyForm::Csv),
+        (args.no_raw, ReplyForm::Terminal),
+        (args.raw, ReplyForm::Raw),
     ];
     let default = Delimiters::default();
     Output {

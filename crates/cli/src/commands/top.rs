@@ -8,13 +8,13 @@ use anyhow::Context;
 use ratatui::crossterm::terminal;
 use redistrib_ops::Watch;
 use redistrib_ops::model::declare::counted;
-use redistrib_ops::model::sample::Measure;
+use redistrib_ops::model::sample::SlotMeasure;
 
 use super::Outcome;
 use crate::args::TopArgs;
 use crate::escape::Escaped;
 use crate::output::{print_bytes, tell_error};
-use crate::top::{self, History, Recorder, Recording, Scene, Shade, Source, Theme, View};
+use crate::top::{self, History, Recorder, Recording, SampleSource, Scene, Shade, Theme, TopView};
 use crate::{interrupt, secrets};
 
 /// How long all nodes are waited for before a single picture is drawn.
@@ -31,29 +31,29 @@ pub(super) fn top(args: &TopArgs) -> anyhow::Result<Outcome> {
     if args.once || args.svg.is_some() {
         return once(args, &mut source);
     }
-    let view = View { shade: args.map, ..View::default() };
+    let view = TopView { shade: args.map, ..TopView::default() };
     top::run(&mut source, view, args.every, Theme::of_terminal(), &cancel)?;
     Ok(Outcome::Done)
 }
 
-fn open(args: &TopArgs) -> anyhow::Result<Source> {
+fn open(args: &TopArgs) -> anyhow::Result<SampleSource> {
     if let Some(path) = &args.replay {
         let recording = Recording::open(path)?;
         if recording.cut_lines() > 0 {
             let lines = counted(recording.cut_lines(), "line");
             tell_error(format!("[WARNING] {}: {lines} cut off, and left out", path.display()));
         }
-        return Ok(Source::Recorded(recording, 0));
+        return Ok(SampleSource::Recorded(recording, 0));
     }
     let recorder = args.record.as_deref().map(Recorder::open).transpose()?;
     let node = args.node.as_ref().context("which cluster? give HOST:PORT")?;
     let watch = Watch::start(node, &secrets::settings(&args.connect)?, args.every)?;
     watch.await_all(PATIENCE);
-    Ok(Source::Live(watch, recorder))
+    Ok(SampleSource::Live(watch, recorder))
 }
 
-fn once(args: &TopArgs, source: &mut Source) -> anyhow::Result<Outcome> {
-    let view = View { shade: args.map, ..View::default() };
+fn once(args: &TopArgs, source: &mut SampleSource) -> anyhow::Result<Outcome> {
+    let view = TopView { shade: args.map, ..TopView::default() };
     let history = match source.seek(i64::MAX)? {
         Some(history) => history,
         None => {
@@ -82,8 +82,8 @@ fn once(args: &TopArgs, source: &mut Source) -> anyhow::Result<Outcome> {
 /// Takes a sample, and more of them where what slots carry is to be shown, until it is known of all that servers report.
 fn look(
     args: &TopArgs,
-    source: &mut Source,
-    view: &View,
+    source: &mut SampleSource,
+    view: &TopView,
     history: &mut History,
 ) -> anyhow::Result<()> {
     source.look_at(view.focus());
@@ -103,6 +103,6 @@ fn is_known(history: &History, shade: Shade) -> bool {
     let answering = sample.masters().filter(|it| it.failure.is_none());
     let mut slots = answering.flat_map(|it| it.node.slots.iter());
     // What grows is known after two looks, or not at all.
-    let looks = if measure == Measure::Keys { 1 } else { 2 };
+    let looks = if measure == SlotMeasure::Keys { 1 } else { 2 };
     slots.all(|slot| history.load(slot).is_some_and(|load| load.looks >= looks))
 }

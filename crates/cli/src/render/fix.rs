@@ -2,7 +2,7 @@
 
 use redistrib_ops::FixPlan;
 use redistrib_ops::model::SlotSet;
-use redistrib_ops::model::plan::fix::{Action, Blocked, Reason, Repair};
+use redistrib_ops::model::plan::fix::{Action, Blocked, Repair, RepairReason};
 
 use super::nodes::bracketed;
 use crate::remedy;
@@ -26,7 +26,7 @@ pub fn blocked(plan: &FixPlan) -> Vec<String> {
 
 /// Whether the peers ask before they make such a repair: nobody owns the slots.
 pub fn is_asked(repair: &Repair) -> bool {
-    use Reason::{GivenUp, LostOwner, SilentMaster, Unowned};
+    use RepairReason::{GivenUp, LostOwner, SilentMaster, Unowned};
     matches!(repair.reason, Unowned | GivenUp | SilentMaster | LostOwner)
 }
 
@@ -45,7 +45,7 @@ pub struct Uncovered {
 pub fn uncovered(plan: &FixPlan) -> Vec<Uncovered> {
     let asked = plan.repairs.iter().filter(|repair| is_asked(repair));
     let (with_keys, empty): (Vec<&Repair>, Vec<_>) =
-        asked.partition(|repair| repair.reason == Reason::LostOwner);
+        asked.partition(|repair| repair.reason == RepairReason::LostOwner);
     let (in_several, in_one) = with_keys.into_iter().partition(|repair| moves_keys(repair));
     let kinds = [
         ("no keys across the cluster", empty, "covering with a random node"),

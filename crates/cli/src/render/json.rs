@@ -1,7 +1,7 @@
 //! What `--json` prints: documents with field names that stay.
 
 use redistrib_ops::migrate::Migrated;
-use redistrib_ops::model::fitness::{Obstacle, Weight};
+use redistrib_ops::model::fitness::{Gravity, Obstacle};
 use redistrib_ops::model::{Finding, Move, NodeId, Severity, SlotJob, SlotSet};
 use redistrib_ops::{NodeReport, Report};
 use serde::Serialize;
@@ -95,7 +95,7 @@ pub struct MovesDocument<'a> {
 /// What stands in the way of moves at one node, with its weight and in words.
 #[derive(Debug, Serialize)]
 pub struct ObstacleDocument<'a> {
-    weight: Weight,
+    weight: Gravity,
     text: String,
     #[serde(flatten)]
     obstacle: &'a Obstacle,

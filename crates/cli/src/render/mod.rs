@@ -32,7 +32,7 @@ pub use transfer::{surveyed, transferred};
 
 use redistrib_ops::Report;
 use redistrib_ops::migrate::Migrated;
-use redistrib_ops::model::fitness::{Obstacle, Weight};
+use redistrib_ops::model::fitness::{Gravity, Obstacle};
 use redistrib_ops::model::{Finding, Severity};
 
 use crate::remedy;
@@ -65,8 +65,8 @@ pub fn finding(finding: &Finding) -> String {
 /// What stands in the way of moves, as a line with its mark.
 pub fn obstacle(obstacle: &Obstacle) -> String {
     let mark = match obstacle.weight() {
-        Weight::Passing => "[WARNING]",
-        Weight::Refusal => "[ERR]",
+        Gravity::Passing => "[WARNING]",
+        Gravity::Refusal => "[ERR]",
     };
     format!("{mark} {}", remedy::of_obstacle(obstacle))
 }

@@ -114,13 +114,13 @@ fn left(left: &Left, mark: &str, what: &str, lines: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use redistrib_ops::transfer::{LeftKey, Reason};
+    use redistrib_ops::transfer::{LeftKey, SkipReason};
 
     use super::*;
 
     #[test]
     fn what_to_do_about_keys_that_were_left_is_told_once_for_each_reason() {
-        let payload = |target: &str| Reason::Payload {
+        let payload = |target: &str| SkipReason::Payload {
             from: "redis 8.6.2".into(),
             target: target.into(),
             to: "redis 6.2.5".into(),
@@ -129,8 +129,8 @@ mod tests {
         let reasons = [
             payload("h:1"),
             payload("h:2"),
-            Reason::Busy { target: "h:1".into() },
-            Reason::Unconfirmed,
+            SkipReason::Busy { target: "h:1".into() },
+            SkipReason::Unconfirmed,
         ];
         let key = |reason| LeftKey { key: "k".into(), source: "h:9".into(), reason };
         let left = Left { count: 4, named: reasons.map(key).into() };

@@ -23,14 +23,14 @@ const PAIR: &str = "  {bar:10} {pos}/{len} {wide_msg}";
 
 #[derive(Debug, Default)]
 pub(super) struct Bars {
-    state: Mutex<State>,
+    state: Mutex<BarsState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct BarsState {
     names: HashMap<NodeId, String>,
     whole: Option<(MultiProgress, ProgressBar)>,
-    pairs: HashMap<Pair, Track>,
+    pairs: HashMap<Pair, PairBar>,
     changing: Changing,
     /// The bar that the changing part of the slot map stands in.
     map: Option<ProgressBar>,
@@ -40,7 +40,7 @@ struct State {
 
 /// One pair's bar.
 #[derive(Debug)]
-struct Track {
+struct PairBar {
     bar: ProgressBar,
     route: String,
     keys: u64,
@@ -78,7 +78,7 @@ impl Bars {
     }
 }
 
-impl State {
+impl BarsState {
     fn take(&mut self, event: &Event, output: &Output) {
         match event {
             Event::MigrationStarted { slots, .. } => self.open(*slots, WHOLE, output),
@@ -139,7 +139,7 @@ impl State {
         let route = format!("{} → {}", name(&pair.from), name(&pair.to));
         let bar = group.add(bar(slots, PAIR));
         bar.set_message(route.clone());
-        self.pairs.insert(pair, Track { bar, route, keys: 0, bytes: 0, since: Instant::now() });
+        self.pairs.insert(pair, PairBar { bar, route, keys: 0, bytes: 0, since: Instant::now() });
         self.show_map();
     }
 
@@ -165,7 +165,7 @@ impl State {
     }
 }
 
-impl Track {
+impl PairBar {
     fn text(&self, hold_up: Duration) -> String {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-3);
         let rate = bytes((self.bytes as f64 / seconds) as u64);

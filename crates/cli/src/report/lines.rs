@@ -17,20 +17,20 @@ const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Lines {
-    state: Mutex<State>,
+    state: Mutex<LinesState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct LinesState {
     manner: Manner,
     names: HashMap<NodeId, String>,
-    pairs: HashMap<Pair, Tally>,
-    transfer: Option<Transfer>,
+    pairs: HashMap<Pair, PairProgress>,
+    transfer: Option<CopyProgress>,
 }
 
 /// How far a copying of keys is.
 #[derive(Debug)]
-struct Transfer {
+struct CopyProgress {
     expected: u64,
     seen: u64,
     copied: u64,
@@ -39,7 +39,7 @@ struct Transfer {
 
 /// How far a pair is.
 #[derive(Debug)]
-struct Tally {
+struct PairProgress {
     slots: usize,
     moved: usize,
     keys: u64,
@@ -86,13 +86,13 @@ impl Lines {
     }
 }
 
-impl State {
+impl LinesState {
     /// The line to print for an event, if it is time for one.
     fn take(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::PairStarted { pair, slots, .. } => {
                 let printed = Instant::now();
-                let tally = Tally { slots: *slots, moved: 0, keys: 0, bytes: 0, printed };
+                let tally = PairProgress { slots: *slots, moved: 0, keys: 0, bytes: 0, printed };
                 self.pairs.insert(*pair, tally);
                 Some(format!("Moving {slots} slots {}", self.route(pair)))
             }
@@ -115,7 +115,7 @@ impl State {
             }
             Event::TransferStarted { keys } => {
                 let printed = Instant::now();
-                self.transfer = Some(Transfer { expected: *keys, seen: 0, copied: 0, printed });
+                self.transfer = Some(CopyProgress { expected: *keys, seen: 0, copied: 0, printed });
                 None
             }
             Event::KeysTransferred { keys, copied, .. } => {
@@ -164,7 +164,7 @@ impl State {
     }
 }
 
-impl Transfer {
+impl CopyProgress {
     fn progress(&mut self) -> Option<String> {
         if self.printed.elapsed() < BETWEEN_LINES {
             return None;
@@ -175,7 +175,7 @@ impl Transfer {
     }
 }
 
-impl Tally {
+impl PairProgress {
     fn summary(&self) -> String {
         let size = if self.bytes > 0 { format!(", {}", bytes(self.bytes)) } else { String::new() };
         format!("{}/{} slots ({} keys{size})", self.moved, self.slots, self.keys)
@@ -191,7 +191,7 @@ mod tests {
     fn a_pair_tells_of_its_start_and_its_end() {
         let [from, to] = ['a', 'b'].map(|c| c.to_string().repeat(40).parse().unwrap());
         let pair = Pair { from, to };
-        let mut state = State::default();
+        let mut state = LinesState::default();
         state.names.insert(from, "h:1".into());
         let which = "0-2".parse().unwrap();
         let started = Event::PairStarted { pair, slots: 3, which, method: Method::Migrate };

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use serde_json::json;
 
-use super::format::Form;
+use super::format::ReplyForm;
 use super::live::{Live, bar};
 use super::options::{Options, Peer, Scan};
 use super::printer::Printer;
 use super::walk::{
-    Measure, Progress, TYPES, quoted, ratio, shown, sizes, summary_line, types, unit, walk,
+    KeyMeasure, Progress, TYPES, quoted, ratio, shown, sizes, summary_line, types, unit, walk,
 };
 
 const BEGIN: &str = "\n# Scanning the entire keyspace to find biggest keys as well as\n\
@@ -19,7 +19,7 @@ const BEGIN: &str = "\n# Scanning the entire keyspace to find biggest keys as we
 
 /// What was found of one type.
 #[derive(Debug, Default)]
-struct Kind {
+struct TypeSummary {
     keys: u64,
     total: u64,
     /// The size and the name; none while all are of size 0.
@@ -28,21 +28,21 @@ struct Kind {
 
 /// What was found in all.
 #[derive(Debug)]
-struct Found {
-    measure: Measure,
+struct Summary {
+    measure: KeyMeasure,
     peer: Peer,
     sampled: u64,
     name_bytes: u64,
-    kinds: BTreeMap<String, Kind>,
+    kinds: BTreeMap<String, TypeSummary>,
 }
 
 /// Finds the biggest keys of each type.
-pub(super) fn run(options: &Options, scan: &Scan, measure: Measure) -> Result<bool> {
+pub(super) fn run(options: &Options, scan: &Scan, measure: KeyMeasure) -> Result<bool> {
     let printer = Printer::new(&options.output);
     let mut found =
-        Found { measure, peer: options.peer, sampled: 0, name_bytes: 0, kinds: BTreeMap::new() };
+        Summary { measure, peer: options.peer, sampled: 0, name_bytes: 0, kinds: BTreeMap::new() };
     let mut live = Live::new(&printer, options.peer);
-    let is_told = printer.form() != Form::Lossless && !live.is_on();
+    let is_told = printer.form() != ReplyForm::Lossless && !live.is_on();
     let end = walk(options, scan, BEGIN, |session, names, progress| {
         let types = types(session, names)?;
         let sizes = sizes(session, names, &types, measure)?;
@@ -57,7 +57,7 @@ pub(super) fn run(options: &Options, scan: &Scan, measure: Measure) -> Result<bo
         Ok(live.show(|| found.live_lines(progress.total))?)
     })?;
     live.end(&bar(found.sampled, end.total), found.in_order().count())?;
-    if printer.form() == Form::Lossless {
+    if printer.form() == ReplyForm::Lossless {
         printer.line(&found.document(&end).to_string())?;
     } else {
         found.summary(&end, is_told).iter().try_for_each(|line| printer.line(line))?;
@@ -65,7 +65,7 @@ pub(super) fn run(options: &Options, scan: &Scan, measure: Measure) -> Result<bo
     Ok(true)
 }
 
-impl Found {
+impl Summary {
     /// Counts a key, and returns what is to be said of it.
     fn add(&mut self, kind: String, key: &[u8], size: u64, progress: &Progress) -> Vec<String> {
         self.sampled += 1;
@@ -151,8 +151,8 @@ impl Found {
     }
 
     /// redis-cli's order of types, those without a key too, then those of modules.
-    fn in_order(&self) -> impl Iterator<Item = (&str, &Kind)> {
-        const NONE: &Kind = &Kind { keys: 0, total: 0, biggest: None };
+    fn in_order(&self) -> impl Iterator<Item = (&str, &TypeSummary)> {
+        const NONE: &TypeSummary = &TypeSummary { keys: 0, total: 0, biggest: None };
         let common = TYPES.iter().map(|(name, ..)| (*name, self.kinds.get(*name).unwrap_or(NONE)));
         let known = |kind: &str| TYPES.iter().any(|(name, ..)| *name == kind);
         let others = self.kinds.iter().filter(move |(kind, _)| !known(kind));

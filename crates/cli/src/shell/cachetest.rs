@@ -7,7 +7,7 @@ use anyhow::Result;
 use redistrib_ops::resp::Command;
 use serde_json::json;
 
-use super::format::{Form, Lines, write_harmless};
+use super::format::{LineEnds, ReplyForm, write_harmless};
 use super::options::Options;
 use super::scan::session_with;
 use super::session::Session;
@@ -35,7 +35,7 @@ pub(super) fn run(options: &Options, keys: u64) -> Result<bool> {
         while begun.elapsed() < CYCLE {
             burst(&mut session, keys, &mut cycle)?;
         }
-        let is_json = session.printer.form() == Form::Lossless;
+        let is_json = session.printer.form() == ReplyForm::Lossless;
         session.printer.line(&if is_json { cycle.document() } else { cycle.line() })?;
     }
 }
@@ -50,7 +50,7 @@ fn burst(session: &mut Session, keys: u64, cycle: &mut Cycle) -> Result<()> {
         let view = reply.view();
         if let Some(text) = view.as_error() {
             let mut out = io::stderr().lock();
-            write_harmless(text, Lines::One, &mut out)?;
+            write_harmless(text, LineEnds::One, &mut out)?;
             out.write_all(b"\n")?;
         } else if place >= BURST {
             *(if view.is_null() { &mut cycle.misses } else { &mut cycle.hits }) += 1;

@@ -8,7 +8,7 @@ use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{Cluster, Endpoint, Error, Which};
 
 use super::failure::explain;
-use super::format::{Form, write_lossless};
+use super::format::{ReplyForm, write_lossless};
 use super::options::{Options, Peer};
 use super::printer::Printer;
 use crate::escape::Escaped;
@@ -35,7 +35,7 @@ pub(super) fn run(options: &Options, which: Which, words: &[Vec<u8>]) -> Result<
         let failure = failure.and_then(|member| member.failure());
         let answer = answer.as_ref().map_err(|error| failure.unwrap_or(error));
         fine &= answer.is_ok_and(|reply| reply.view().as_error().is_none());
-        if printer.form() == Form::Lossless {
+        if printer.form() == ReplyForm::Lossless {
             print_json(&node, answer)?;
         } else {
             print_text(&printer, words, &node, answer, options.peer)?;

@@ -12,7 +12,7 @@ use rustyline::error::ReadlineError;
 
 use super::everywhere::print_json;
 use super::failure::explain;
-use super::format::Form;
+use super::format::ReplyForm;
 use super::lines::is_sensitive;
 use super::options::{Output, Peer};
 use super::printer::Printer;
@@ -65,7 +65,7 @@ impl FleetSession {
         words: &[Vec<u8>],
         answer: Result<&Reply, &Error>,
     ) -> io::Result<()> {
-        if self.printer.form() == Form::Lossless {
+        if self.printer.form() == ReplyForm::Lossless {
             return print_json(name, answer);
         }
         self.printer.line(&format!("{}:", Escaped(name)))?;

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use redistrib_ops::resp::{Command, Reply};
 use serde_json::json;
 
-use super::format::Form;
+use super::format::ReplyForm;
 use super::live::{Live, bar};
 use super::options::{Options, Scan};
 use super::printer::Printer;
@@ -49,7 +49,7 @@ impl Hottest {
 /// Finds so many of the keys that are used most.
 pub(super) fn run(options: &Options, scan: &Scan, most: usize) -> Result<bool> {
     let printer = Printer::new(&options.output);
-    let is_json = printer.form() == Form::Lossless;
+    let is_json = printer.form() == ReplyForm::Lossless;
     let mut hottest = Hottest { keys: Vec::new(), most };
     let mut live = Live::new(&printer, options.peer);
     let is_told = !is_json && !live.is_on();

@@ -7,7 +7,7 @@ use anyhow::Result;
 use redistrib_ops::Stop;
 use serde_json::json;
 
-use super::format::Form;
+use super::format::ReplyForm;
 use super::options::Options;
 use super::printer::Printer;
 use crate::interrupt;
@@ -18,7 +18,7 @@ const STEPS: u64 = 1000;
 /// Runs for so long, or until Ctrl-C.
 pub(super) fn run(options: &Options, duration: Duration) -> Result<bool> {
     let printer = Printer::new(&options.output);
-    let is_json = printer.form() == Form::Lossless;
+    let is_json = printer.form() == ReplyForm::Lossless;
     let cancel = interrupt::quietly()?;
     let begun = Instant::now();
     let (mut runs, mut worst) = (0_u64, 0);

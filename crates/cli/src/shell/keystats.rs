@@ -4,11 +4,11 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde_json::json;
 
-use super::format::{Form, Lines, write_harmless};
+use super::format::{LineEnds, ReplyForm, write_harmless};
 use super::live::{Live, bar};
 use super::options::{Options, Scan};
 use super::printer::Printer;
-use super::walk::{Measure, Progress, TYPES, quoted, ratio, sizes, types, unit, walk};
+use super::walk::{KeyMeasure, Progress, TYPES, quoted, ratio, sizes, types, unit, walk};
 
 const BEGIN: &str = "\n\
      # Scanning the entire keyspace to find the biggest keys and distribution information.\n\
@@ -29,7 +29,7 @@ const TYPE_NAME: usize = 9;
 
 /// What is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct StatisticsWanted {
     /// How many elements of a nested value are looked at.
     pub(super) samples: Option<u64>,
     /// How many of the largest keys are listed.
@@ -62,16 +62,16 @@ impl Sum {
 
 /// What was found of one type.
 #[derive(Debug, Default)]
-struct Kind {
+struct TypeStatistics {
     name: String,
     keys: u64,
     memory: Sum,
     elements: Sum,
 }
 
-impl Kind {
+impl TypeStatistics {
     fn unit(&self) -> &'static str {
-        unit(&self.name, Measure::Elements)
+        unit(&self.name, KeyMeasure::Elements)
     }
 
     /// A number of elements; the length of a string is one of bytes.
@@ -84,12 +84,12 @@ impl Kind {
 }
 
 /// What was found in all.
-struct Found {
+struct Statistics {
     sampled: u64,
     bytes: u64,
     /// The largest first.
     top: Vec<Key>,
-    kinds: Vec<Kind>,
+    kinds: Vec<TypeStatistics>,
     sizes: Histogram<u64>,
     /// How many names are of each of [`LENGTHS`], and beyond.
     lengths: [u64; LENGTHS.len() + 1],
@@ -98,14 +98,14 @@ struct Found {
 }
 
 /// Finds the largest keys, and how sizes are distributed.
-pub(super) fn run(options: &Options, scan: &Scan, wanted: Wanted) -> Result<bool> {
+pub(super) fn run(options: &Options, scan: &Scan, wanted: StatisticsWanted) -> Result<bool> {
     let printer = Printer::new(&options.output);
-    let mut found = Found::new()?;
+    let mut found = Statistics::new()?;
     let mut live = Live::new(&printer, options.peer);
     let end = walk(options, scan, BEGIN, |session, names, progress| {
         let types = types(session, names)?;
-        let memory = sizes(session, names, &types, Measure::Memory(wanted.samples))?;
-        let elements = sizes(session, names, &types, Measure::Elements)?;
+        let memory = sizes(session, names, &types, KeyMeasure::Memory(wanted.samples))?;
+        let elements = sizes(session, names, &types, KeyMeasure::Elements)?;
         let measured = memory.into_iter().zip(elements);
         for ((name, kind), (memory, elements)) in names.iter().zip(types).zip(measured) {
             if let Some(kind) = kind {
@@ -118,7 +118,7 @@ pub(super) fn run(options: &Options, scan: &Scan, wanted: Wanted) -> Result<bool
             lines
         })?)
     })?;
-    if printer.form() == Form::Lossless {
+    if printer.form() == ReplyForm::Lossless {
         printer.line(&found.document(&end).to_string())?;
         return Ok(true);
     }
@@ -136,10 +136,12 @@ pub(super) fn run(options: &Options, scan: &Scan, wanted: Wanted) -> Result<bool
     Ok(true)
 }
 
-impl Found {
+impl Statistics {
     fn new() -> Result<Self> {
-        let kind =
-            |(name, ..): &(&str, &str, &str)| Kind { name: (*name).to_owned(), ..Kind::default() };
+        let kind = |(name, ..): &(&str, &str, &str)| TypeStatistics {
+            name: (*name).to_owned(),
+            ..TypeStatistics::default()
+        };
         Ok(Self {
             sampled: 0,
             bytes: 0,
@@ -170,10 +172,10 @@ impl Found {
         self.top.truncate(top);
     }
 
-    fn kind(&mut self, name: &str) -> &mut Kind {
+    fn kind(&mut self, name: &str) -> &mut TypeStatistics {
         let known = self.kinds.iter().position(|kind| kind.name == name);
         let place = known.unwrap_or_else(|| {
-            self.kinds.push(Kind { name: name.to_owned(), ..Kind::default() });
+            self.kinds.push(TypeStatistics { name: name.to_owned(), ..TypeStatistics::default() });
             self.kinds.len() - 1
         });
         &mut self.kinds[place]
@@ -352,6 +354,6 @@ fn human(bytes: u64) -> String {
 fn harmless(key: &[u8]) -> String {
     let mut out = Vec::new();
     // Writing to memory does not fail.
-    let _ = write_harmless(key, Lines::One, &mut out);
+    let _ = write_harmless(key, LineEnds::One, &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }

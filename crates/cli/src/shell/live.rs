@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use super::format::Form;
+use super::format::ReplyForm;
 use super::options::Peer;
 use super::printer::Printer;
 use super::walk::ratio;
@@ -23,7 +23,7 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn new(printer: &Printer, peer: Peer) -> Self {
         let is_terminal = io::stdout().is_terminal() || std::env::var_os("FAKETTY").is_some();
-        let is_on = is_terminal && peer == Peer::RedisCli && printer.form() != Form::Lossless;
+        let is_on = is_terminal && peer == Peer::RedisCli && printer.form() != ReplyForm::Lossless;
         Self { is_on, written: Instant::now() }
     }
 

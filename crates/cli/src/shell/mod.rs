@@ -37,8 +37,8 @@ pub use oneshot::{FromStdin, fill_in};
 pub use options::{Mode, Options, Output, Peer, Protocol, Repeat, Scan};
 
 pub(crate) use failure::explain;
-use session::{Reader, Session};
-use walk::Measure;
+use session::{OutputReader, Session};
+use walk::KeyMeasure;
 
 /// Does what the options ask for; errors are printed. Returns whether all succeeded: no connection is an
 /// error always, an error reply only where [`Options::exit_on_error`] says so.
@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> bool {
         // Nobody reads any more: head, or a pager that was left.
         Err(error) if is_broken_pipe(&error) => true,
         Err(error) => {
-            Session::new(options, Reader::Program).complain(&error);
+            Session::new(options, OutputReader::Program).complain(&error);
             false
         }
     }
@@ -68,10 +68,10 @@ fn run_mode(options: &Options) -> Result<bool> {
         Mode::Everywhere { which, words } => everywhere::run(options, *which, words),
         Mode::Pipe { patience } => pipe::run(options, *patience),
         Mode::Scan(scan) => scan::run(options, scan),
-        Mode::BigKeys(scan) => bigkeys::run(options, scan, Measure::Elements),
-        Mode::MemKeys(scan, samples) => bigkeys::run(options, scan, Measure::Memory(*samples)),
+        Mode::BigKeys(scan) => bigkeys::run(options, scan, KeyMeasure::Elements),
+        Mode::MemKeys(scan, samples) => bigkeys::run(options, scan, KeyMeasure::Memory(*samples)),
         Mode::KeyStats(scan, samples, top) => {
-            let wanted = keystats::Wanted { samples: *samples, top: *top as usize };
+            let wanted = keystats::StatisticsWanted { samples: *samples, top: *top as usize };
             keystats::run(options, scan, wanted)
         }
         Mode::HotKeys(scan, count) => hotkeys::run(options, scan, *count as usize),
@@ -91,7 +91,7 @@ fn run_command(options: &Options, words: &[Vec<u8>]) -> Result<bool> {
     {
         return prompt::help(options, topic);
     }
-    let mut session = Session::new(options, Reader::Program);
+    let mut session = Session::new(options, OutputReader::Program);
     oneshot::run(&mut session, words, options.repeat, options.exit_on_error)
 }
 

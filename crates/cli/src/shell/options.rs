@@ -6,7 +6,7 @@ use std::time::Duration;
 use redistrib_ops::words::Closing;
 use redistrib_ops::{Endpoint, Settings};
 
-use super::format::{Delimiters, Form};
+use super::format::{Delimiters, ReplyForm};
 
 /// Everything a session needs to know.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ pub enum Protocol {
 #[derive(Clone, Debug, Default)]
 pub struct Output {
     /// `None`: for people on a terminal, raw elsewhere.
-    pub form: Option<Form>,
+    pub form: Option<ReplyForm>,
     /// Of the raw form.
     pub delimiters: Delimiters,
     /// Whether out-of-band data is shown; by default on a terminal.

@@ -8,9 +8,9 @@ use redistrib_ops::Error;
 use redistrib_ops::client::{Requests, Tally, insert, pass_on};
 use serde_json::json;
 
-use super::format::{Form, Lines, write_harmless};
+use super::format::{LineEnds, ReplyForm, write_harmless};
 use super::options::Options;
-use super::session::{Reader, Session};
+use super::session::{OutputReader, Session};
 
 /// Waiting for ever, in a word.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
@@ -18,17 +18,17 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 /// Sends the commands on standard input, to one server as they are or to a cluster each to its owner. Tells
 /// whether none was refused. How far it has come is reported even where it fails.
 pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool> {
-    let mut session = Session::new(options, Reader::Program);
+    let mut session = Session::new(options, OutputReader::Program);
     let mut refused = |text: &[u8]| {
         let mut out = io::stderr().lock();
-        let _ = write_harmless(text, Lines::One, &mut out).and_then(|()| out.write_all(b"\n"));
+        let _ = write_harmless(text, LineEnds::One, &mut out).and_then(|()| out.write_all(b"\n"));
     };
     session.connect()?;
     let mut tally = Tally::new(&mut refused);
     let end = send(&mut session, options, patience, &mut tally);
     let counts = tally.counts();
     let errors = counts.errors + u64::from(end.is_err());
-    if session.printer.form() == Form::Lossless {
+    if session.printer.form() == ReplyForm::Lossless {
         let document = json!({ "errors": errors, "replies": counts.replies });
         session.printer.line(&document.to_string())?;
         end?;

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use redistrib_ops::resp::{Elements, Kind, View};
 
-use super::format::{Delimiters, Form, Lines, write_harmless, write_raw, write_reply};
+use super::format::{Delimiters, LineEnds, ReplyForm, write_harmless, write_raw, write_reply};
 use super::options::Output;
 
 /// What is said while messages are waited for, in redis-cli's words.
@@ -14,7 +14,7 @@ pub(super) const WAITING: &str =
 /// Writes replies to standard output in the form asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Printer {
-    form: Form,
+    form: ReplyForm,
     delimiters: Delimiters,
     pushes: bool,
     terminal: bool,
@@ -25,7 +25,7 @@ impl Printer {
     pub(super) fn new(output: &Output) -> Self {
         // FAKETTY: redis-cli's own way to have the terminal's form in a pipe.
         let terminal = io::stdout().is_terminal() || std::env::var_os("FAKETTY").is_some();
-        let default = if terminal { Form::Terminal } else { Form::Raw };
+        let default = if terminal { ReplyForm::Terminal } else { ReplyForm::Raw };
         Self {
             form: output.form.unwrap_or(default),
             delimiters: output.delimiters.clone(),
@@ -34,19 +34,19 @@ impl Printer {
         }
     }
 
-    pub(super) fn form(&self) -> Form {
+    pub(super) fn form(&self) -> ReplyForm {
         self.form
     }
 
     /// Writes replies in this form from now on.
-    pub(super) fn use_form(&mut self, form: Form) {
+    pub(super) fn use_form(&mut self, form: ReplyForm) {
         self.form = form;
     }
 
     /// Writes the reply to the command of these words.
     pub(super) fn reply(&self, words: &[Vec<u8>], view: View<'_>) -> io::Result<()> {
         let mut out = BufWriter::new(io::stdout().lock());
-        if self.form == Form::Lossless || !is_text_report(words) {
+        if self.form == ReplyForm::Lossless || !is_text_report(words) {
             write_reply(view, self.form, &self.delimiters, &mut out)?;
         } else if self.terminal {
             self.report(view, &mut out)?;
@@ -68,7 +68,7 @@ impl Printer {
     fn report(&self, view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
         let mut text = Vec::new();
         write_raw(view, &self.delimiters.elements, &mut text)?;
-        write_harmless(&text, Lines::Many, out)
+        write_harmless(&text, LineEnds::Many, out)
     }
 
     /// Writes out-of-band data, if that is to be shown.
@@ -76,14 +76,14 @@ impl Printer {
         if !self.pushes {
             return Ok(());
         }
-        let Some(keys) = invalidated(view).filter(|_| self.form == Form::Terminal) else {
+        let Some(keys) = invalidated(view).filter(|_| self.form == ReplyForm::Terminal) else {
             return self.reply(&[], view);
         };
         let mut out = io::stdout().lock();
         out.write_all(b"-> invalidate: ")?;
         for (position, key) in keys.enumerate() {
             out.write_all(if position > 0 { b", '" } else { b"'" })?;
-            write_harmless(key.as_bytes().unwrap_or_default(), Lines::One, &mut out)?;
+            write_harmless(key.as_bytes().unwrap_or_default(), LineEnds::One, &mut out)?;
             out.write_all(b"'")?;
         }
         out.write_all(b"\n")?;
@@ -92,7 +92,8 @@ impl Printer {
 
     /// Writes a command as a server sends it to its replicas.
     pub(super) fn replicated(&self, view: View<'_>) -> io::Result<()> {
-        let form = if self.form == Form::Lossless { Form::Lossless } else { Form::Csv };
+        let form =
+            if self.form == ReplyForm::Lossless { ReplyForm::Lossless } else { ReplyForm::Csv };
         let mut out = BufWriter::new(io::stdout().lock());
         write_reply(view, form, &self.delimiters, &mut out)?;
         out.flush()
@@ -100,7 +101,7 @@ impl Printer {
 
     /// Writes a line beside the replies: on standard error, where standard output is for documents alone.
     pub(super) fn aside(&self, text: &str) -> io::Result<()> {
-        if self.form == Form::Lossless {
+        if self.form == ReplyForm::Lossless {
             return writeln!(io::stderr(), "{text}");
         }
         self.line(text)
@@ -118,7 +119,7 @@ impl Printer {
     }
 
     fn overwrite(&self, text: &str) -> io::Result<()> {
-        if !self.terminal || self.form == Form::Raw {
+        if !self.terminal || self.form == ReplyForm::Raw {
             return Ok(());
         }
         let mut out = io::stdout().lock();

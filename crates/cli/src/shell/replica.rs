@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{Cancel, Connection, Error, Payload, Stop, Synchronisation, write_whole};
 
-use super::format::Form;
+use super::format::ReplyForm;
 use super::options::{Options, Peer};
 use super::printer::Printer;
 use super::scan::session_with;
@@ -43,7 +43,7 @@ pub(super) fn save(options: &Options, file: &Path, functions_only: bool) -> Resu
         Payload::UntilMark(_) => format!("Transfer finished with success after {length} bytes"),
         _ => "Transfer finished with success.".to_owned(),
     })?;
-    if session.printer.form() == Form::Lossless && file.as_os_str() != "-" {
+    if session.printer.form() == ReplyForm::Lossless && file.as_os_str() != "-" {
         let document = serde_json::json!({ "file": file, "bytes": length });
         session.printer.line(&document.to_string())?;
     }

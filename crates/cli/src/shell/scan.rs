@@ -7,7 +7,7 @@ use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{Cluster, Endpoint};
 
 use super::options::{Options, Scan};
-use super::session::{Reader, Session};
+use super::session::{OutputReader, Session};
 
 /// Lists the keys.
 pub(super) fn run(options: &Options, scan: &Scan) -> Result<bool> {
@@ -36,7 +36,7 @@ pub(super) fn nodes(options: &Options) -> Result<Vec<Endpoint>> {
 /// A connected session with one of these servers.
 pub(super) fn session_with(options: &Options, node: &Endpoint) -> Result<Session> {
     let options = Options { endpoint: node.clone(), cluster: false, ..options.clone() };
-    let mut session = Session::new(&options, Reader::Program);
+    let mut session = Session::new(&options, OutputReader::Program);
     session.connect()?;
     if session.state.database != options.database {
         // What is true of another database must not pass for the answer.
@@ -57,9 +57,9 @@ pub(super) struct Cursor {
 
 /// The keys of one step.
 #[derive(Debug)]
-pub(super) struct Keys(Reply);
+pub(super) struct ScannedKeys(Reply);
 
-impl Keys {
+impl ScannedKeys {
     pub(super) fn elements(&self) -> redistrib_ops::resp::Elements<'_> {
         let mut halves = self.0.view().elements();
         halves.nth(1).map_or_else(|| halves.clone(), |keys| keys.elements())
@@ -81,7 +81,7 @@ impl Cursor {
     ///
     /// # Errors
     /// The server's refusal, or no connection.
-    pub(super) fn next(&mut self, session: &mut Session) -> Result<Option<Keys>> {
+    pub(super) fn next(&mut self, session: &mut Session) -> Result<Option<ScannedKeys>> {
         let Some(at) = self.at.take() else { return Ok(None) };
         let mut command = Command::new("SCAN").arg(&at);
         if let Some(pattern) = &self.scan.pattern {
@@ -101,6 +101,6 @@ impl Cursor {
             Some(next) => self.at = Some(next.to_vec()),
             None => bail!("the answer to SCAN has no cursor"),
         }
-        Ok(Some(Keys(reply)))
+        Ok(Some(ScannedKeys(reply)))
     }
 }

@@ -10,11 +10,11 @@ use redistrib_ops::resp::{Command, Kind, Reply};
 use redistrib_ops::{Cancel, Error, Stop};
 
 use super::failure::explain;
-use super::format::{Form, Lines, write_harmless};
+use super::format::{LineEnds, ReplyForm, write_harmless};
 use super::options::{Options, Peer, Protocol};
 use super::printer::Printer;
 use super::replica;
-use super::state::{Change, State};
+use super::state::{SessionChange, SessionState};
 use crate::escape::Escaped;
 
 /// Replies may take as long as the command says: BLPOP waits for ever. A year stands for it.
@@ -26,7 +26,7 @@ const WORTH_TELLING: Duration = Duration::from_millis(500);
 
 /// Who reads what a session prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reader {
+pub(super) enum OutputReader {
     /// A person at the prompt, who is shown redirections and how long slow replies took, too.
     Person,
     /// Whoever runs one command, or a file of them.
@@ -37,12 +37,12 @@ pub(super) enum Reader {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) client: Client,
-    pub(super) state: State,
+    pub(super) state: SessionState,
     pub(super) printer: Printer,
     pub(super) cancel: Cancel,
     follow: bool,
     peer: Peer,
-    reader: Reader,
+    reader: OutputReader,
     /// Whether commands may come while subscribed; else a subscription lasts until it is ended.
     pub(super) takes_commands_subscribed: bool,
     /// Whether commands are lines from a file or pipe.
@@ -53,21 +53,21 @@ pub(super) struct Session {
 
 impl Session {
     /// A session that is not connected yet.
-    pub(super) fn new(options: &Options, reader: Reader) -> Self {
+    pub(super) fn new(options: &Options, reader: OutputReader) -> Self {
         let cancel = Cancel::new();
-        let state = State {
+        let state = SessionState {
             database: options.database,
             protocol: options.protocol.map(|protocol| match protocol {
                 Protocol::Two => 2,
                 Protocol::Three => 3,
             }),
             name: options.name.clone(),
-            ..State::default()
+            ..SessionState::default()
         };
         let client = Client::new(&options.endpoint, &options.settings, cancel.clone())
             .with_reply_timeout(AS_LONG_AS_IT_TAKES);
         let printer = Printer::new(&options.output);
-        let errors_end = options.exit_on_error && reader == Reader::Program;
+        let errors_end = options.exit_on_error && reader == OutputReader::Program;
         Self {
             client,
             state,
@@ -139,7 +139,7 @@ impl Session {
             self.tell_hang_up()?;
             self.connect()?;
         }
-        let mut reporter = Reporter::new(&self.printer, &self.state, self.reader);
+        let mut reporter = NoticePrinter::new(&self.printer, &self.state, self.reader);
         let reply = match (bound, self.follow) {
             (true, _) => self.client.request_connected(&command, &mut reporter),
             (false, true) => self.client.follow(&command, &mut reporter),
@@ -152,7 +152,7 @@ impl Session {
             self.state.end_transaction();
         }
         let reply = reply?;
-        if let Change::Identity(credentials) = self.state.note(words, &reply) {
+        if let SessionChange::Identity(credentials) = self.state.note(words, &reply) {
             self.client.set_credentials(credentials);
         }
         self.client.set_up_with(self.state.setup());
@@ -205,7 +205,7 @@ impl Session {
         match reply.view().as_error() {
             Some(text) if self.errors_end => {
                 let mut out = io::stderr().lock();
-                write_harmless(text, Lines::One, &mut out)?;
+                write_harmless(text, LineEnds::One, &mut out)?;
                 out.write_all(b"\n")?;
                 return Ok(false);
             }
@@ -215,9 +215,9 @@ impl Session {
             self.print_further_goodbyes(words)?;
         }
         let took = begun.elapsed();
-        if self.reader == Reader::Person
+        if self.reader == OutputReader::Person
             && took >= WORTH_TELLING
-            && self.printer.form() == Form::Terminal
+            && self.printer.form() == ReplyForm::Terminal
         {
             self.printer.aside(&format!("({:.2}s)", took.as_secs_f64()))?;
         }
@@ -242,7 +242,7 @@ impl Session {
             if left == 0 || !fine {
                 return Ok(fine);
             }
-            let mut reporter = Reporter::new(&self.printer, &self.state, self.reader);
+            let mut reporter = NoticePrinter::new(&self.printer, &self.state, self.reader);
             reply = self.client.receive(&command, &mut reporter)?;
             self.state.note(words, &reply);
         }
@@ -293,7 +293,7 @@ impl Session {
         }
         let command = Command::from_args(words);
         for _ in channels.iter().skip(1) {
-            let mut reporter = Reporter::new(&self.printer, &self.state, self.reader);
+            let mut reporter = NoticePrinter::new(&self.printer, &self.state, self.reader);
             let reply = self.client.receive(&command, &mut reporter)?;
             self.printer.reply(words, reply.view())?;
         }
@@ -303,7 +303,7 @@ impl Session {
     /// Prints what comes without being asked for, until the user or the server ends it.
     fn print_stream(&mut self, words: &[Vec<u8>], first: &Reply) -> Result<()> {
         let monitor = words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"monitor"));
-        if self.printer.form() == Form::Terminal && !monitor {
+        if self.printer.form() == ReplyForm::Terminal && !monitor {
             self.printer.line("Reading messages... (press Ctrl-C to quit)")?;
         }
         self.printer.reply(words, first.view())?;
@@ -329,22 +329,22 @@ impl Session {
 }
 
 /// Shows the user what happens before the reply.
-struct Reporter<'a> {
+struct NoticePrinter<'a> {
     printer: &'a Printer,
     /// Whether pushes are shown as the messages are that they come among.
     subscribed: bool,
-    reader: Reader,
+    reader: OutputReader,
 }
 
-impl<'a> Reporter<'a> {
-    fn new(printer: &'a Printer, state: &State, reader: Reader) -> Self {
+impl<'a> NoticePrinter<'a> {
+    fn new(printer: &'a Printer, state: &SessionState, reader: OutputReader) -> Self {
         Self { printer, subscribed: state.is_subscribed(), reader }
     }
 }
 
-impl Watcher for Reporter<'_> {
+impl Watcher for NoticePrinter<'_> {
     fn redirected(&mut self, redirect: &Redirect) {
-        if self.reader == Reader::Person {
+        if self.reader == OutputReader::Person {
             let text =
                 format!("-> Redirected to slot [{}] located at {}", redirect.slot, redirect.to);
             let _ = self.printer.aside(&Escaped(text).to_string());

@@ -9,7 +9,7 @@ use anyhow::Result;
 use redistrib_ops::resp::Command;
 use serde_json::json;
 
-use super::format::Form;
+use super::format::ReplyForm;
 use super::options::Options;
 use super::scan::session_with;
 
@@ -64,7 +64,7 @@ type Counts = [u64; GROUPS.len() + 1];
 /// Measures without end, and shows what an interval has brought.
 pub(super) fn run(options: &Options, interval: Duration) -> Result<bool> {
     let mut session = session_with(options, &options.endpoint)?;
-    let is_json = session.printer.form() == Form::Lossless;
+    let is_json = session.printer.form() == ReplyForm::Lossless;
     let (mut counts, mut begun, mut lines) = ([0; GROUPS.len() + 1], Instant::now(), 0);
     loop {
         let sent = Instant::now();

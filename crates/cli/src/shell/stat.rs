@@ -8,7 +8,7 @@ use redistrib_ops::model::ServerInfo;
 use redistrib_ops::resp::Command;
 use serde_json::json;
 
-use super::format::Form;
+use super::format::ReplyForm;
 use super::options::Options;
 use super::scan::session_with;
 
@@ -26,7 +26,7 @@ pub(super) fn run(options: &Options, interval: Duration, last: Option<u64>) -> R
         let reply = session.client.connection()?.call(&Command::new("INFO"))?;
         let text = reply.view().joined().unwrap_or_default();
         let info = ServerInfo::parse(&String::from_utf8_lossy(&text));
-        if session.printer.form() == Form::Lossless {
+        if session.printer.form() == ReplyForm::Lossless {
             session.printer.line(&document(&info))?;
         } else {
             if rows.is_multiple_of(ROWS) {

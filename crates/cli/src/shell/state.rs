@@ -5,7 +5,7 @@ use redistrib_ops::{Credentials, Secret};
 
 /// The state of the session at the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct State {
+pub(super) struct SessionState {
     /// The selected database.
     pub(super) database: u32,
     /// What the server calls the connection.
@@ -71,13 +71,13 @@ impl Lost {
 
 /// What a command changed beside the server's data.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum SessionChange {
     None,
     /// The session speaks as somebody else now.
     Identity(Option<Credentials>),
 }
 
-impl State {
+impl SessionState {
     /// What a new connection must be told.
     pub(super) fn setup(&self) -> Vec<Command> {
         let hello = self.protocol.map(|version| Command::new("HELLO").arg(version));
@@ -148,10 +148,10 @@ impl State {
     }
 
     /// Takes note of a command and its reply.
-    pub(super) fn note(&mut self, words: &[Vec<u8>], reply: &Reply) -> Change {
+    pub(super) fn note(&mut self, words: &[Vec<u8>], reply: &Reply) -> SessionChange {
         self.note_message(reply.view());
         if self.message_sort(reply.view()).is_some() {
-            return Change::None;
+            return SessionChange::None;
         }
         let word = |at: usize| words.get(at).map(|word| word.to_ascii_lowercase());
         let name = word(0).unwrap_or_default();
@@ -171,7 +171,7 @@ impl State {
             _ => {}
         }
         if reply.view().as_error().is_some() || queued {
-            return Change::None;
+            return SessionChange::None;
         }
         match name.as_slice() {
             b"multi" => self.in_transaction = true,
@@ -181,19 +181,21 @@ impl State {
             b"swapdb" => {}
             b"reset" => {
                 *self = Self::default();
-                return Change::Identity(None);
+                return SessionChange::Identity(None);
             }
-            b"auth" => return Change::Identity(credentials(words.get(1..).unwrap_or_default())),
+            b"auth" => {
+                return SessionChange::Identity(credentials(words.get(1..).unwrap_or_default()));
+            }
             b"hello" => {
                 self.protocol = word(1).and_then(parse).or(self.protocol);
                 let auth = words.iter().position(|word| word.eq_ignore_ascii_case(b"auth"));
                 if let Some(pair) = auth.and_then(|at| words.get(at + 1..at + 3)) {
-                    return Change::Identity(credentials(pair));
+                    return SessionChange::Identity(credentials(pair));
                 }
             }
             _ => {}
         }
-        Change::None
+        SessionChange::None
     }
 }
 
@@ -218,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    fn note(state: &mut State, line: &str, wire: &[u8]) -> Change {
+    fn note(state: &mut SessionState, line: &str, wire: &[u8]) -> SessionChange {
         let mut decoder = Decoder::new();
         decoder.feed(wire);
         let words = redistrib_ops::words::split(line.as_bytes()).unwrap();
@@ -227,7 +229,7 @@ mod tests {
 
     #[test]
     fn follows_what_the_server_accepted() {
-        let mut state = State::default();
+        let mut state = SessionState::default();
         note(&mut state, "SELECT 3", b"+OK\r\n");
         note(&mut state, "select 99", b"-ERR DB index is out of range\r\n");
         assert_eq!(state.database, 3);
@@ -244,8 +246,8 @@ mod tests {
         }
         note(&mut state, "subscribe a", b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
         assert_eq!(state.subscriptions, 1);
-        assert_eq!(note(&mut state, "reset", b"+RESET\r\n"), Change::Identity(None));
-        assert_eq!(state, State::default());
+        assert_eq!(note(&mut state, "reset", b"+RESET\r\n"), SessionChange::Identity(None));
+        assert_eq!(state, SessionState::default());
     }
 
     #[test]
@@ -253,7 +255,7 @@ mod tests {
         let sort = |protocol, wire: &[u8]| {
             let mut decoder = Decoder::new();
             decoder.feed(wire);
-            let state = State { protocol: Some(protocol), ..State::default() };
+            let state = SessionState { protocol: Some(protocol), ..SessionState::default() };
             let reply = decoder.next_reply().unwrap().unwrap();
             state.message_sort(reply.view()).is_some()
         };
@@ -272,7 +274,7 @@ mod tests {
             ("WATCH k", Lost::Watch, "multi", "unwatch"),
             ("WATCH k", Lost::Watch, "set k 1", "Exec"),
         ] {
-            let mut state = State::default();
+            let mut state = SessionState::default();
             assert_eq!((state.disconnected(), state.refuse(&words("set k 1"))), (None, None));
             note(&mut state, begun, b"+OK\r\n");
             assert!(state.is_bound());
@@ -288,15 +290,15 @@ mod tests {
 
     #[test]
     fn remembers_who_we_are() {
-        let mut state = State::default();
+        let mut state = SessionState::default();
         let bob = Credentials { user: Some("bob".into()), password: Secret::new("pw") };
         assert_eq!(
             note(&mut state, "auth bob pw", b"+OK\r\n"),
-            Change::Identity(Some(bob.clone()))
+            SessionChange::Identity(Some(bob.clone()))
         );
-        assert_eq!(note(&mut state, "AUTH bob no", b"-WRONGPASS x\r\n"), Change::None);
+        assert_eq!(note(&mut state, "AUTH bob no", b"-WRONGPASS x\r\n"), SessionChange::None);
         let change = note(&mut state, "HELLO 3 AUTH bob pw", b"%0\r\n");
-        assert_eq!((change, state.protocol), (Change::Identity(Some(bob)), Some(3)));
+        assert_eq!((change, state.protocol), (SessionChange::Identity(Some(bob)), Some(3)));
         assert_eq!(state.setup().len(), 1);
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use redistrib_ops::resp::{Command, Reply, View};
 use redistrib_ops::{Cancel, Error, Stop};
 
-use super::format::{Form, Lines, write_harmless, write_quoted};
+use super::format::{LineEnds, ReplyForm, write_harmless, write_quoted};
 use super::options::{Options, Peer, Scan};
 use super::printer::Printer;
 use super::scan::{Cursor, nodes, session_with};
@@ -19,7 +19,7 @@ const PAUSE_EVERY: u64 = 100;
 
 /// What a key is measured by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(super) enum KeyMeasure {
     /// The number of elements, or the length of a string.
     Elements,
     /// Bytes of memory; so many elements of a nested value are sampled.
@@ -75,7 +75,7 @@ pub(super) fn walk(
     for (position, node) in nodes.iter().enumerate() {
         let mut session = session_with(options, node)?;
         progress.total += database_size(&mut session)?;
-        if position == 0 && printer.form() != Form::Lossless {
+        if position == 0 && printer.form() != ReplyForm::Lossless {
             printer.line(begin)?;
         }
         ask_for_reading(&mut session)?;
@@ -155,7 +155,7 @@ pub(super) fn sizes(
     session: &mut Session,
     names: &[Vec<u8>],
     types: &[Option<String>],
-    measure: Measure,
+    measure: KeyMeasure,
 ) -> Result<Vec<u64>> {
     let command = |(key, kind): (&Vec<u8>, &Option<String>)| {
         kind.as_deref().and_then(|kind| size_command(kind, key, measure))
@@ -175,12 +175,14 @@ pub(super) fn sizes(
     Ok(found)
 }
 
-fn size(key: &[u8], reply: View<'_>, measure: Measure, asked: Option<&Command>) -> Result<u64> {
+fn size(key: &[u8], reply: View<'_>, measure: KeyMeasure, asked: Option<&Command>) -> Result<u64> {
     if let Some(size) = reply.as_int() {
         return Ok(u64::try_from(size).unwrap_or(0));
     }
     let name = match (measure, asked) {
-        (Measure::Elements, Some(command)) => String::from_utf8_lossy(command.name()).into_owned(),
+        (KeyMeasure::Elements, Some(command)) => {
+            String::from_utf8_lossy(command.name()).into_owned()
+        }
         _ => "MEMORY USAGE".to_owned(),
     };
     match reply.as_error() {
@@ -190,23 +192,23 @@ fn size(key: &[u8], reply: View<'_>, measure: Measure, asked: Option<&Command>) 
         _ => {
             let mut out = io::stderr().lock();
             write!(out, "Warning:  {name} on '")?;
-            write_harmless(key, Lines::One, &mut out)?;
+            write_harmless(key, LineEnds::One, &mut out)?;
             writeln!(out, "' failed (may have changed type)")?;
             Ok(0)
         }
     }
 }
 
-fn size_command(kind: &str, key: &[u8], measure: Measure) -> Option<Command> {
+fn size_command(kind: &str, key: &[u8], measure: KeyMeasure) -> Option<Command> {
     match measure {
-        Measure::Memory(samples) => {
+        KeyMeasure::Memory(samples) => {
             let usage = Command::new("MEMORY").arg("USAGE").arg(key);
             Some(match samples {
                 Some(samples) => usage.arg("SAMPLES").arg(samples),
                 None => usage,
             })
         }
-        Measure::Elements => {
+        KeyMeasure::Elements => {
             let (_, command, _) = TYPES.iter().find(|(name, ..)| *name == kind)?;
             Some(Command::new(*command).arg(key))
         }
@@ -214,12 +216,12 @@ fn size_command(kind: &str, key: &[u8], measure: Measure) -> Option<Command> {
 }
 
 /// What a size of this type counts.
-pub(super) fn unit(kind: &str, measure: Measure) -> &'static str {
+pub(super) fn unit(kind: &str, measure: KeyMeasure) -> &'static str {
     let known = TYPES.iter().find(|(name, ..)| *name == kind);
     match (measure, known) {
-        (Measure::Memory(_), _) => "bytes",
-        (Measure::Elements, Some((.., unit))) => unit,
-        (Measure::Elements, None) => "?",
+        (KeyMeasure::Memory(_), _) => "bytes",
+        (KeyMeasure::Elements, Some((.., unit))) => unit,
+        (KeyMeasure::Elements, None) => "?",
     }
 }
 

@@ -1,6 +1,6 @@
 //! `top`: a cluster looked at.
 //!
-//! [`draw`] is a pure function of what was seen ([`History`]) and what the user looks at ([`View`]), which keys change; one
+//! [`draw`] is a pure function of what was seen ([`History`]) and what the user looks at ([`TopView`]), which keys change; one
 //! loop owns the terminal, and gives it back whatever happens.
 
 pub mod amount;
@@ -22,6 +22,6 @@ pub use record::{Recorder, Recording};
 pub use rows::Column;
 pub(crate) use rows::letter;
 pub use screen::{ignore_resizes, run};
-pub use source::Source;
+pub use source::SampleSource;
 pub use svg::picture;
-pub use view::{Page, Panel, Shade, View, Wish};
+pub use view::{Page, Panel, Shade, TopView, Wish};

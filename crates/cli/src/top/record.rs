@@ -76,7 +76,7 @@ pub struct Recording {
 
 /// What a line of a recording holds.
 #[derive(Debug)]
-enum Line {
+enum RecordedLine {
     Sample(Box<Sample>),
     /// The beginning of a sample: whoever wrote it was ended meanwhile.
     Cut,
@@ -97,9 +97,9 @@ impl Recording {
         for number in 1.. {
             let (line, length) = recording.read_line(number)?;
             match line {
-                Line::End => break,
-                Line::Cut => recording.cut_lines += 1,
-                Line::Sample(_) => recording.places.push(place),
+                RecordedLine::End => break,
+                RecordedLine::Cut => recording.cut_lines += 1,
+                RecordedLine::Sample(_) => recording.places.push(place),
             }
             anyhow::ensure!(
                 number <= MOST_SAMPLES,
@@ -134,27 +134,27 @@ impl Recording {
         let number = number.min(self.places.len() - 1);
         self.file.seek(SeekFrom::Start(self.places[number]))?;
         match self.read_line(number + 1)? {
-            (Line::Sample(sample), _) => Ok(*sample),
+            (RecordedLine::Sample(sample), _) => Ok(*sample),
             _ => anyhow::bail!("{}: the file has become shorter", self.path.display()),
         }
     }
 
     /// What the next line holds, and how long it is.
-    fn read_line(&mut self, number: usize) -> anyhow::Result<(Line, u64)> {
+    fn read_line(&mut self, number: usize) -> anyhow::Result<(RecordedLine, u64)> {
         let path = self.path.display();
         let mut line = Vec::new();
         let length = self.file.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
         let length = length.with_context(|| format!("cannot read {path}"))? as u64;
         if length == 0 {
-            return Ok((Line::End, 0));
+            return Ok((RecordedLine::End, 0));
         }
         anyhow::ensure!(
             length < LONGEST_LINE,
             "{path}: line {number} is longer than {LONGEST_LINE} bytes"
         );
         match serde_json::from_slice(line.trim_ascii_end()) {
-            Ok(sample) => Ok((Line::Sample(sample), length)),
-            Err(error) if error.is_eof() && number > 1 => Ok((Line::Cut, length)),
+            Ok(sample) => Ok((RecordedLine::Sample(sample), length)),
+            Err(error) if error.is_eof() && number > 1 => Ok((RecordedLine::Cut, length)),
             Err(error) => {
                 let why = Escaped(error.to_string());
                 anyhow::bail!("{path}: line {number} is no sample of `top --record`: {why}")

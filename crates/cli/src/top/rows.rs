@@ -8,7 +8,7 @@ use redistrib_ops::model::sample::{Busy, NodeSample, NodeState, Sample};
 
 use super::amount::{short, size};
 use super::history::History;
-use super::view::View;
+use super::view::TopView;
 
 /// What is not known.
 pub(super) const UNKNOWN: &str = "?";
@@ -256,7 +256,7 @@ pub(super) fn shard_of(node: &NodeSample, numbers: &HashMap<NodeId, usize>) -> O
 pub(super) fn sorted<'a>(
     sample: &'a Sample,
     numbers: &HashMap<NodeId, usize>,
-    view: &View,
+    view: &TopView,
 ) -> Vec<&'a NodeSample> {
     let mut nodes: Vec<&NodeSample> =
         sample.nodes.iter().filter(|node| is_shown(node, &view.filter)).collect();

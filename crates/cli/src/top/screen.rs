@@ -17,8 +17,8 @@ use redistrib_ops::{Cancel, Stop};
 use super::draw::{Scene, Theme, draw, steps};
 use super::history::History;
 use super::rows;
-use super::source::Source;
-use super::view::{View, Wish};
+use super::source::SampleSource;
+use super::view::{TopView, Wish};
 
 /// How long a key is waited for before it is looked whether the program is to end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -88,10 +88,10 @@ fn give_back_on_panic() {
 /// Shows what a source gives until the user has seen enough.
 ///
 /// # Errors
-/// Where there is no terminal, or it has gone; those of [`Source::next_sample`].
+/// Where there is no terminal, or it has gone; those of [`SampleSource::next_sample`].
 pub fn run(
-    source: &mut Source,
-    view: View,
+    source: &mut SampleSource,
+    view: TopView,
     every: Duration,
     theme: Theme,
     cancel: &Cancel,
@@ -171,8 +171,8 @@ fn next_keys(wait: Duration) -> io::Result<Vec<KeyEvent>> {
 /// What is shown.
 struct Show<'a> {
     history: History,
-    view: View,
-    source: &'a mut Source,
+    view: TopView,
+    source: &'a mut SampleSource,
     theme: Theme,
 }
 

@@ -11,14 +11,14 @@ const BEFORE: usize = 120;
 
 /// Where samples come from.
 #[derive(Debug)]
-pub enum Source {
+pub enum SampleSource {
     /// A cluster, and a file that its samples are written to.
     Live(Watch, Option<Recorder>),
     /// A file, and how many of its samples have been taken.
     Recorded(Recording, usize),
 }
 
-impl Source {
+impl SampleSource {
     /// The next sample; none at the end of a file.
     ///
     /// # Errors

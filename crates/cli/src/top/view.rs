@@ -1,7 +1,7 @@
 //! What the user looks at, and how keys change it. Pure: events in, state out.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use redistrib_ops::model::sample::{Focus, Measure};
+use redistrib_ops::model::sample::{Focus, SlotMeasure};
 use redistrib_ops::model::{NodeId, Slot};
 
 use super::history::History;
@@ -9,7 +9,7 @@ use super::rows::{self, Column};
 
 /// The state of the view.
 #[derive(Clone, Debug, PartialEq)]
-pub struct View {
+pub struct TopView {
     /// Where the arrow keys go.
     pub panel: Panel,
     /// The slot under the cursor.
@@ -52,25 +52,25 @@ pub enum Shade {
     #[default]
     Owners,
     /// What they carry.
-    Load(Measure),
+    Load(SlotMeasure),
 }
 
 impl Shade {
     /// All, in the order in which a key goes through them.
     pub const ALL: [Self; 4] = [
         Self::Owners,
-        Self::Load(Measure::Keys),
-        Self::Load(Measure::Cpu),
-        Self::Load(Measure::Network),
+        Self::Load(SlotMeasure::Keys),
+        Self::Load(SlotMeasure::Cpu),
+        Self::Load(SlotMeasure::Network),
     ];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Owners => "owners",
-            Self::Load(Measure::Keys) => "keys",
-            Self::Load(Measure::Cpu) => "cpu",
-            Self::Load(Measure::Network) => "network",
+            Self::Load(SlotMeasure::Keys) => "keys",
+            Self::Load(SlotMeasure::Cpu) => "cpu",
+            Self::Load(SlotMeasure::Network) => "network",
         }
     }
 
@@ -109,7 +109,7 @@ pub enum Wish {
 /// The longest filter.
 const LONGEST_FILTER: usize = 100;
 
-impl Default for View {
+impl Default for TopView {
     fn default() -> Self {
         Self {
             panel: Panel::Nodes,
@@ -128,7 +128,7 @@ impl Default for View {
     }
 }
 
-impl View {
+impl TopView {
     /// What is looked at more closely.
     pub fn focus(&self) -> Focus {
         let node = self.node.filter(|_| self.page == Page::Node);

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_benches::census::Census;
-use redistrib_benches::load::{Dice, Load, Options as LoadOptions};
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_benches::load::{Dice, Load, LoadOptions};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::{Endpoint, on_each_test_server};
 
 use crate::fire::tool::{End, Running, start, trib};
@@ -20,13 +20,13 @@ struct Ground {
 
 impl Ground {
     fn new(server: &TestServer) -> Self {
-        let lab = TempLab::up(Options {
+        let lab = TempLab::up(LabOptions {
             nodes: Some(10),
             replicas: Some(0),
             layout: Some(Layout::Nodes),
             server: Some(server.program.clone()),
             config: vec!["repl-diskless-sync-delay 0".into()],
-            ..Options::default()
+            ..LabOptions::default()
         });
         Self { lab: lab.unwrap(), folder: tempfile::tempdir().unwrap() }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use redistrib_benches::census::Census;
 use redistrib_benches::fill;
-use redistrib_benches::load::{Load, Options};
+use redistrib_benches::load::{Load, LoadOptions};
 use redistrib_benches::stage::{Plan, Stage};
 use redistrib_cluster_model::{SlotSet, Topology};
 use redistrib_ops::lab::TestServer;
@@ -48,9 +48,14 @@ impl Field {
         let stage = stage(&TestServer::named(server).unwrap(), &plan);
         let load = |database: &u32| {
             fill::plain_in(stage.port(0), *database, &SlotSet::full(), KEYS, 64).unwrap();
-            let options =
-                Options { writers: 1, readers, keys: 200, outages: true, ..Options::default() };
-            Load::start(stage.ports(), Options { database: *database, ..options })
+            let options = LoadOptions {
+                writers: 1,
+                readers,
+                keys: 200,
+                outages: true,
+                ..LoadOptions::default()
+            };
+            Load::start(stage.ports(), LoadOptions { database: *database, ..options })
         };
         let loads = databases.iter().map(load).collect();
         let field = Self { stage, databases: databases.to_vec(), loads };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redistrib_benches::census::Census;
 use redistrib_benches::fill;
-use redistrib_benches::load::{Dice, Load, Options};
+use redistrib_benches::load::{Dice, Load, LoadOptions};
 use redistrib_benches::stage::{Plan, Stage};
 use redistrib_cluster_model::SlotSet;
 use redistrib_ops::lab::TestServer;
@@ -26,7 +26,7 @@ fn filled(server: &TestServer) -> Stage {
 /// mended by `fix` and by the same command in turn.
 fn kill_and_mend(server: &TestServer, count: usize) {
     let stage = filled(server);
-    let load = Load::start(stage.ports(), Options { keys: 300, ..Options::default() });
+    let load = Load::start(stage.ports(), LoadOptions { keys: 300, ..LoadOptions::default() });
     let whole = trib(&reshard(&stage, 0, 1, SLOTS)).succeeded().took;
     let mut dice = Dice::new(0xF1FE);
     let mut killed = 0;

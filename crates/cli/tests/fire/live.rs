@@ -1,6 +1,6 @@
 //! Live writers and readers, on each server.
 
-use redistrib_benches::load::{Load, Options};
+use redistrib_benches::load::{Load, LoadOptions};
 use redistrib_benches::router::Router;
 use redistrib_benches::stage::Plan;
 use redistrib_benches::zoo::{Size, Zoo};
@@ -16,7 +16,7 @@ on_each_test_server! {
         let stage = stage(server, &Plan { config, ..Plan::even(3, 4) });
         let mut router = Router::new(stage.ports(), false);
         let zoo = Zoo::plant(&mut router, Size { elements: 300, bytes: 1 << 20 }).unwrap();
-        let load = Load::start(stage.ports(), Options { keys: 1500, ..Options::default() });
+        let load = Load::start(stage.ports(), LoadOptions { keys: 1500, ..LoadOptions::default() });
         for _ in 0..rounds(1, 25) {
             trib(&with(reshard(&stage, 0, 1, 1500), &["--atomic", "never"])).succeeded();
             trib(&reshard(&stage, 1, 0, 1500)).succeeded();

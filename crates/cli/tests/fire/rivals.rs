@@ -1,7 +1,7 @@
 //! Two operations at once.
 
 use redistrib_benches::fill;
-use redistrib_benches::load::{Load, Options};
+use redistrib_benches::load::{Load, LoadOptions};
 use redistrib_benches::stage::Plan;
 use redistrib_cluster_model::SlotSet;
 use redistrib_resp::Command;
@@ -13,7 +13,7 @@ use crate::fire::{redis_7, rounds, stage};
 fn of_two_operations_one_is_refused_and_says_by_whom() {
     let stage = stage(&redis_7(), &Plan::even(3, 3));
     fill::plain(stage.port(0), &SlotSet::full(), 6000, 64).unwrap();
-    let load = Load::start(stage.ports(), Options { keys: 300, ..Options::default() });
+    let load = Load::start(stage.ports(), LoadOptions { keys: 300, ..LoadOptions::default() });
     let keys = |index| stage.call(index, &Command::new("DBSIZE")).unwrap().view().as_int().unwrap();
     let mut refused = 0;
     for round in 0..rounds(5, 100) {

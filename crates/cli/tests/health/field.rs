@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use serde_json::Value;
 
 use crate::support::{Run, trib};
@@ -36,13 +36,13 @@ impl Field {
         replicas: usize,
         config: &[&str],
     ) -> Self {
-        let lab = TempLab::up(Options {
+        let lab = TempLab::up(LabOptions {
             nodes: Some(masters * (replicas + 1)),
             replicas: Some(replicas),
             layout: Some(Layout::Cluster),
             server: Some(server.program.clone()),
             config: config.iter().map(|line| (*line).to_owned()).collect(),
-            ..Options::default()
+            ..LabOptions::default()
         });
         let lab = lab.unwrap();
         let nodes = lab.endpoints().iter().map(ToString::to_string).collect();

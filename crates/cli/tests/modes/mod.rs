@@ -9,7 +9,7 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use redistrib_ops::lab::{Layout, Options, TempLab, TestServer};
+use redistrib_ops::lab::{LabOptions, Layout, TempLab, TestServer};
 use redistrib_ops::{Connection, resp};
 
 use crate::replay::{options, run};
@@ -128,12 +128,12 @@ fn assert_same(line: &str, port: u16) {
 /// A server that begins to send its data set as soon as it is asked.
 fn quick(name: &'static str, config: &[&str]) -> TempLab {
     let config = config.iter().map(|line| (*line).to_owned());
-    TempLab::up(Options {
+    TempLab::up(LabOptions {
         nodes: Some(1),
         layout: Some(Layout::Plain),
         server: Some(TestServer::named(name).unwrap().program),
         config: config.chain(["repl-diskless-sync-delay 0".to_owned()]).collect(),
-        ..Options::default()
+        ..LabOptions::default()
     })
     .unwrap()
 }

@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use redistrib_cli::top::{
-    History, Page, Panel, Scene, Shade, Theme, View, Wish, frame, picture, steps,
+    History, Page, Panel, Scene, Shade, Theme, TopView, Wish, frame, picture, steps,
 };
 use redistrib_ops::model::Slot;
 use redistrib_ops::model::sample::{NodeState, Sample, SlotStats};
@@ -38,7 +38,7 @@ fn told_of_slots(text: &str, after_ms: u64, told: &[SlotStats]) -> Sample {
     sample
 }
 
-fn scene<'a>(history: &'a History, view: &'a View) -> Scene<'a> {
+fn scene<'a>(history: &'a History, view: &'a TopView) -> Scene<'a> {
     Scene { history, view, theme: Theme::Plain, source: "10.0.0.1:7000", has_keys: true }
 }
 
@@ -46,7 +46,7 @@ fn scene<'a>(history: &'a History, view: &'a View) -> Scene<'a> {
 #[test]
 fn a_cluster_that_is_ill_looks_so() {
     let history = history_of(SAMPLE);
-    let shown = frame(&scene(&history, &View::default()), 100, 36).join("\n");
+    let shown = frame(&scene(&history, &TopView::default()), 100, 36).join("\n");
     let expected = include_str!("ill.txt");
     assert_eq!(shown.trim_end(), expected.trim_end(), "\n{shown}");
 }
@@ -54,7 +54,7 @@ fn a_cluster_that_is_ill_looks_so() {
 #[test]
 fn the_smallest_screen_says_what_is_wrong() {
     let history = history_of(SAMPLE);
-    let shown = frame(&scene(&history, &View::default()), 20, 5);
+    let shown = frame(&scene(&history, &TopView::default()), 20, 5);
     assert!(shown[0].starts_with("[ERR] 4 errors") && shown[1] == "[ERR] node", "{shown:?}");
     assert!(shown[2].ends_with("… 5 more") && shown[4].contains("10.0.0.1:7000"), "{shown:?}");
 }
@@ -70,7 +70,7 @@ fn nodes_that_are_still_to_be_asked_are_told_apart() {
     let mut history = History::default();
     let mut look = |sample| {
         history.push(sample);
-        frame(&scene(&history, &View::default()), 120, 36).join("\n")
+        frame(&scene(&history, &TopView::default()), 120, 36).join("\n")
     };
     let first = look(before);
     assert!(first.contains(" nothing is wrong so far, 1 node still to be asked"), "{first}");
@@ -95,7 +95,7 @@ fn every_screen_gets_a_picture() {
     for (turn, (width, height)) in sizes.enumerate() {
         let history = &histories[turn % histories.len()];
         let node = history.last().and_then(|sample| Some(sample.nodes.get(turn % 6)?.node.id));
-        let view = View {
+        let view = TopView {
             page: pages[turn / 3 % pages.len()],
             shade: Shade::ALL[turn / 2 % 4],
             panel: if turn % 2 == 0 { Panel::Slots } else { Panel::Nodes },
@@ -104,7 +104,7 @@ fn every_screen_gets_a_picture() {
             is_typing: turn % 5 == 0,
             filter: if turn % 7 == 0 { "mas".into() } else { String::new() },
             node,
-            ..View::default()
+            ..TopView::default()
         };
         let scene = scene(history, &view);
         let lines = frame(&scene, width, height);
@@ -141,7 +141,7 @@ fn slots_that_carry_much_stand_out() {
     let later = [stats(300, 7, 90_000), stats(400, 20, 10_000), stats(900, 1, 5)];
     history.push(told_of_slots(SAMPLE, 10_000, &later));
     let shown = |shade| {
-        let view = View { shade, panel: Panel::Slots, slot: 400, ..View::default() };
+        let view = TopView { shade, panel: Panel::Slots, slot: 400, ..TopView::default() };
         frame(&scene(&history, &view), 250, 36)
     };
     let [owners, keys, cpu, network] = Shade::ALL.map(shown);
@@ -170,11 +170,11 @@ fn slots_that_carry_much_stand_out() {
         sample.elapsed_ms -= 55_000;
         history.push(sample);
     }
-    let view = View { shade: Shade::ALL[2], ..View::default() };
+    let view = TopView { shade: Shade::ALL[2], ..TopView::default() };
     line(&frame(&scene(&history, &view), 250, 36), "the hottest: 900 A 1.0 ms/s");
 
     let nothing = history_of(SAMPLE);
-    let view = View { shade: Shade::ALL[2], ..View::default() };
+    let view = TopView { shade: Shade::ALL[2], ..TopView::default() };
     let shown = frame(&scene(&nothing, &view), 250, 36);
     line(&shown, "unknown: it takes Redis 8.2 or Valkey 8.1, and cluster-slot-stats-enabled");
 }
@@ -192,7 +192,7 @@ fn what_is_under_way_has_speed_time_and_hold_up() {
         sample.nodes[4].figures.sync_left = Some(sync_left);
         sample.jobs.clear();
         history.push(sample);
-        frame(&scene(&history, &View::default()), 160, 40).join("\n")
+        frame(&scene(&history, &TopView::default()), 160, 40).join("\n")
     };
     let first = look(0, 5000, 10, 1000, 90 << 20);
     assert!(first.contains("10.0.0.1:7000 -> 10.0.0.2:7000: 2 open, 5.0k keys\n"), "{first}");
@@ -213,8 +213,8 @@ fn key(code: KeyCode) -> KeyEvent {
 #[test]
 fn keys_do_what_they_say() {
     let history = history_of(SAMPLE);
-    let mut view = View::default();
-    let address = |view: &View| {
+    let mut view = TopView::default();
+    let address = |view: &TopView| {
         let sample = history.last().unwrap();
         sample.node(view.node.unwrap()).unwrap().address.clone()
     };
@@ -260,7 +260,7 @@ fn keys_do_what_they_say() {
 fn plans_are_told_with_their_command_lines() {
     let history = history_of(SAMPLE);
     let dead = history.last().unwrap().nodes[2].node.id;
-    let view = View { page: Page::Plan, node: Some(dead), ..View::default() };
+    let view = TopView { page: Page::Plan, node: Some(dead), ..TopView::default() };
     let shown = frame(&scene(&history, &view), 160, 50).join("\n");
     assert!(shown.contains("redis-trib failover 10.0.0.6:7000 --force"), "{shown}");
     assert!(shown.contains("redis-trib rebalance 10.0.0.1:7000"), "{shown}");

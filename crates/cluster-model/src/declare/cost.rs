@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Observed, Plan, Seen, Step, Transfer};
+use super::{Change, DeclaredMove, Observed, ObservedNode, Plan, Step};
 use crate::tally::restored_ever;
 use crate::{ServerInfo, SlotCounts, SlotSet};
 
@@ -25,18 +25,18 @@ pub struct Cost {
 
 /// What costs are reckoned from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct CostFigures {
     /// What each master holds, by its address.
-    pub held: BTreeMap<String, Held>,
+    pub held: BTreeMap<String, Holdings>,
     /// How many keys there are in the slots that move.
     pub counts: SlotCounts,
     /// How fast keys went so far.
-    pub pace: Pace,
+    pub pace: KeySpeed,
 }
 
 /// What a master holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct Holdings {
     /// Its keys, all databases together.
     pub keys: u64,
     /// The memory that they take, in bytes (`used_memory_dataset`).
@@ -45,14 +45,14 @@ pub struct Held {
 
 /// How fast keys went by `MIGRATE`, all nodes together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
+pub struct KeySpeed {
     /// The keys that were taken (`RESTORE-ASKING`).
     pub keys: u64,
     /// How long the sources were at it (`MIGRATE`).
     pub time: Duration,
 }
 
-impl Held {
+impl Holdings {
     /// What a server reports of it.
     pub fn of(info: &ServerInfo) -> Self {
         Self { keys: info.keys(), bytes: info.number("used_memory_dataset") }
@@ -68,7 +68,7 @@ impl Held {
     }
 }
 
-impl Pace {
+impl KeySpeed {
     /// What nodes report (`INFO commandstats`), each with whether it is a master: replicas repeat what their masters take, but
     /// one that gave slots as a master has its own time of it.
     pub fn of<'a>(nodes: impl Iterator<Item = (&'a ServerInfo, bool)>) -> Self {
@@ -108,7 +108,7 @@ impl Cost {
 
 impl Plan {
     /// Writes to each step what it costs.
-    pub fn price(&mut self, figures: &Figures) {
+    pub fn price(&mut self, figures: &CostFigures) {
         let mut held = figures.held.clone();
         for step in &mut self.steps {
             step.cost = match &step.change {
@@ -164,20 +164,24 @@ impl Plan {
             _ => None,
         });
         let all = moves.flatten().fold(SlotSet::new(), |all, it| all.union(&it.slots));
-        let part = move |seen: &'a Seen| (seen.at.as_str(), seen.slots.intersection(&all));
+        let part = move |seen: &'a ObservedNode| (seen.at.as_str(), seen.slots.intersection(&all));
         observed.members().map(part).filter(|(_, slots)| !slots.is_empty())
     }
 }
 
-fn copy(Held { keys, bytes }: Held) -> Cost {
+fn copy(Holdings { keys, bytes }: Holdings) -> Cost {
     Cost { slots: 0, keys, bytes: if keys == 0 { Some(0) } else { bytes }, millis: None }
 }
 
 /// Moves that share no node run side by side: the node that has most to send and to take is what the rest waits for.
-fn transfers(moves: &[Transfer], figures: &Figures, held: &mut BTreeMap<String, Held>) -> Cost {
+fn transfers(
+    moves: &[DeclaredMove],
+    figures: &CostFigures,
+    held: &mut BTreeMap<String, Holdings>,
+) -> Cost {
     let mut all = Cost { bytes: Some(0), ..Cost::default() };
     let mut busy: BTreeMap<&str, u64> = BTreeMap::new();
-    for Transfer { from, to, slots } in moves {
+    for DeclaredMove { from, to, slots } in moves {
         let counts = slots.iter().filter_map(|slot| figures.counts.get(&slot));
         let keys = counts.fold(0u64, |sum, count| sum.saturating_add(*count));
         let source = held.entry(from.clone()).or_default();
@@ -202,11 +206,11 @@ mod tests {
     use super::*;
     use crate::testing::slots;
 
-    fn transfer(from: &str, to: &str, moved: &str) -> Transfer {
-        Transfer { from: from.into(), to: to.into(), slots: slots(moved) }
+    fn transfer(from: &str, to: &str, moved: &str) -> DeclaredMove {
+        DeclaredMove { from: from.into(), to: to.into(), slots: slots(moved) }
     }
 
-    fn priced(changes: Vec<Change>, figures: &Figures) -> Plan {
+    fn priced(changes: Vec<Change>, figures: &CostFigures) -> Plan {
         let step = |change| Step { change, lowers: Vec::new(), cost: None };
         let steps = changes.into_iter().map(step).collect();
         let mut plan = Plan { steps, notes: Vec::new() };
@@ -214,17 +218,17 @@ mod tests {
         plan
     }
 
-    fn figures(pace: Pace) -> Figures {
-        let has = |keys, bytes| Held { keys, bytes: Some(bytes) };
+    fn figures(pace: KeySpeed) -> CostFigures {
+        let has = |keys, bytes| Holdings { keys, bytes: Some(bytes) };
         let held = [("a", has(30, 3000)), ("b", has(10, 500)), ("c", has(0, 70))];
         let counts = slots("0-9").iter().map(|slot| (slot, 1)).collect();
-        Figures { held: held.map(|(at, held)| (at.into(), held)).into(), counts, pace }
+        CostFigures { held: held.map(|(at, held)| (at.into(), held)).into(), counts, pace }
     }
 
     #[test]
     fn moves_side_by_side_cost_the_time_of_the_busiest_node() {
         let moves = vec![transfer("a", "c", "0-5"), transfer("b", "d", "6-9")];
-        let pace = Pace { keys: 1000, time: Duration::from_secs(2) };
+        let pace = KeySpeed { keys: 1000, time: Duration::from_secs(2) };
         let plan = priced(vec![Change::MoveSlots { moves }], &figures(pace));
         // A fifth of the bytes of a, and two fifths of those of b; six keys at 2 ms each.
         let cost = Cost { slots: 10, keys: 10, bytes: Some(800), millis: Some(12) };
@@ -239,22 +243,26 @@ mod tests {
             "cmdstat_restore-asking:calls=12,usec=9,failed_calls=2\r\ncmdstat_migrate:calls=1,usec=1\r\n",
         );
         let told = [(&source, false), (&target, true), (&target, false)];
-        let pace = Pace { keys: 10, time: Duration::from_micros(5_000_002) };
-        assert_eq!(Pace::of(told.into_iter()), pace);
-        assert_eq!(Pace::of([(&source, true)].into_iter()).millis(10), None, "no key is told of");
+        let pace = KeySpeed { keys: 10, time: Duration::from_micros(5_000_002) };
+        assert_eq!(KeySpeed::of(told.into_iter()), pace);
+        assert_eq!(
+            KeySpeed::of([(&source, true)].into_iter()).millis(10),
+            None,
+            "no key is told of"
+        );
     }
 
     #[test]
     fn what_no_server_tells_is_not_made_up() {
         let moves = vec![transfer("a", "c", "0-5")];
-        let mut figures = figures(Pace::default());
-        let cost = |figures: &Figures, moves: &[Transfer]| {
+        let mut figures = figures(KeySpeed::default());
+        let cost = |figures: &CostFigures, moves: &[DeclaredMove]| {
             priced(vec![Change::MoveSlots { moves: moves.to_vec() }], figures).moved()
         };
         assert_eq!(cost(&figures, &moves).millis, None, "no key has been moved yet");
         figures.held.get_mut("a").unwrap().bytes = None;
         assert_eq!(cost(&figures, &moves).bytes, None);
-        figures.pace = Pace { keys: 9, time: Duration::from_secs(9) };
+        figures.pace = KeySpeed { keys: 9, time: Duration::from_secs(9) };
         let empty = cost(&figures, &[transfer("a", "c", "20-29")]);
         assert_eq!(empty, Cost { slots: 10, keys: 0, bytes: Some(0), millis: None });
     }
@@ -270,7 +278,7 @@ mod tests {
             follow("c"),
             Change::Join { node: "m".into(), master: None },
         ];
-        let plan = priced(changes, &figures(Pace::default()));
+        let plan = priced(changes, &figures(KeySpeed::default()));
         let copies: Vec<_> =
             plan.steps.iter().map(|it| it.cost.map(|it| (it.keys, it.bytes))).collect();
         let copy = |keys, bytes| Some((keys, Some(bytes)));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Change, Following, Observed, Owner, Transfer};
+use super::{Change, DeclaredMove, DeclaredReplica, Observed, Owner};
 use crate::SlotSet;
 
 impl fmt::Display for Change {
@@ -49,13 +49,13 @@ impl Change {
         match self {
             Change::Create { masters, replicas } => {
                 let follower =
-                    |it: &Following| format!("{} as a replica of {}", it.node, it.master);
+                    |it: &DeclaredReplica| format!("{} as a replica of {}", it.node, it.master);
                 let master = |it: &Owner| format!("{} with slots {}", it.node, it.slots);
                 masters.iter().map(master).chain(replicas.iter().map(follower)).collect()
             }
             Change::MoveSlots { moves } => {
                 let each =
-                    |it: &Transfer| format!("{} from {} to {}", it.slots.len(), it.from, it.to);
+                    |it: &DeclaredMove| format!("{} from {} to {}", it.slots.len(), it.from, it.to);
                 moves.iter().map(each).collect()
             }
             Change::Configure { nodes, .. } => nodes.clone(),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{DeclareError, Observed, Seen, plan};
+use super::{DeclareError, Observed, ObservedNode, plan};
 use crate::Address;
 
 /// Writes the file that declares the cluster as it is: nodes in their shards, by weight where the slots are not even, and
@@ -24,7 +24,8 @@ enum Weights {
 }
 
 fn write(observed: &Observed, weights: Weights) -> String {
-    let mut masters: Vec<&Seen> = observed.members().filter(|seen| seen.master.is_none()).collect();
+    let mut masters: Vec<&ObservedNode> =
+        observed.members().filter(|seen| seen.master.is_none()).collect();
     masters
         .sort_by_key(|seen| (seen.slots.first().is_none(), seen.slots.first(), address(&seen.at)));
     let owners = masters.iter().filter(|seen| seen.is_owner());
@@ -40,8 +41,8 @@ fn write(observed: &Observed, weights: Weights) -> String {
     }
     text += "\n[nodes]\n";
     for (number, master) in masters.iter().enumerate() {
-        let follows = |seen: &&Seen| seen.master.as_ref() == Some(&master.at);
-        let mut shard: Vec<&Seen> = observed.members().filter(follows).collect();
+        let follows = |seen: &&ObservedNode| seen.master.as_ref() == Some(&master.at);
+        let mut shard: Vec<&ObservedNode> = observed.members().filter(follows).collect();
         shard.sort_by_key(|seen| address(&seen.at));
         shard.insert(0, master);
         for seen in shard {

@@ -55,14 +55,14 @@ pub struct Declared {
     /// Whether settings go into the nodes' own files, too (`CONFIG REWRITE`).
     pub rewrite: bool,
     /// Where the password is found.
-    pub credentials: Option<Credentials>,
+    pub credentials: Option<CredentialSource>,
     /// The nodes, in the order of the file.
-    pub nodes: Vec<Wanted>,
+    pub nodes: Vec<DeclaredNode>,
 }
 
 /// A node as it is wanted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Wanted {
+pub struct DeclaredNode {
     /// Its address, `HOST:PORT`.
     pub at: String,
     /// The machine it is on; by default the host of its address.
@@ -115,7 +115,7 @@ pub enum Balance {
 
 /// Where to find what is needed to log in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Credentials {
+pub struct CredentialSource {
     /// The ACL user.
     pub user: Option<String>,
     /// The environment variable that has the password.
@@ -124,7 +124,7 @@ pub struct Credentials {
     pub password_file: Option<String>,
 }
 
-impl Wanted {
+impl DeclaredNode {
     /// A node of which only the address is given.
     pub fn new(at: impl Into<String>) -> Self {
         Self { at: at.into(), host: None, zone: None, weight: 1.0, role: None, shard: None }
@@ -144,7 +144,7 @@ impl Wanted {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct File {
+struct DeclaredFile {
     #[serde(default)]
     replicas: usize,
     #[serde(default)]
@@ -223,7 +223,7 @@ impl FromStr for Declared {
     /// Reads a topology file. What it does not know is an error that names the line.
     fn from_str(text: &str) -> Result<Self, DeclareError> {
         let wrong = |at: usize, what: String| DeclareError::File { line: line_of(text, at), what };
-        let file: File = toml::from_str(text).map_err(|error| {
+        let file: DeclaredFile = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             wrong(at, without_value(error.message()))
         })?;
@@ -286,7 +286,7 @@ fn settings(
     Ok(settings)
 }
 
-fn credentials(told: Spanned<CredentialTable>) -> Result<Credentials, Wrong> {
+fn credentials(told: Spanned<CredentialTable>) -> Result<CredentialSource, Wrong> {
     let at = told.span().start;
     let CredentialTable { user, password_env, password_file, .. } = told.into_inner();
     if password_env.is_some() == password_file.is_some() {
@@ -300,13 +300,13 @@ fn credentials(told: Spanned<CredentialTable>) -> Result<Credentials, Wrong> {
         // It may be the password itself, and is not repeated.
         return Err((at, "password-env is the name of an environment variable".into()));
     }
-    Ok(Credentials { user, password_env, password_file })
+    Ok(CredentialSource { user, password_env, password_file })
 }
 
-fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wrong> {
+fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<DeclaredNode>, Wrong> {
     let mut told: Vec<_> = told.into_iter().collect();
     told.sort_by_key(|(address, _)| address.span().start);
-    let mut nodes: Vec<Wanted> = Vec::with_capacity(told.len());
+    let mut nodes: Vec<DeclaredNode> = Vec::with_capacity(told.len());
     let mut taken: HashSet<String> = HashSet::new();
     let mut masters: HashMap<String, String> = HashMap::new();
     for (address, table) in told {
@@ -323,7 +323,7 @@ fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wron
             .parse()
             .map_err(|error| (at, format!("{:?}: {error}", address.get_ref())))?;
         let weight = table.weight.as_ref().map(weight).transpose()?;
-        let node = Wanted {
+        let node = DeclaredNode {
             at: parsed.to_string(),
             host: table.host,
             zone: table.zone,
@@ -349,8 +349,11 @@ fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<Wanted>, Wron
 }
 
 /// The nodes that are on none of these machines and in none of these zones.
-fn undrained(nodes: Vec<Wanted>, drained: &[Spanned<String>]) -> Result<Vec<Wanted>, Wrong> {
-    let places = |node: &'_ Wanted| {
+fn undrained(
+    nodes: Vec<DeclaredNode>,
+    drained: &[Spanned<String>],
+) -> Result<Vec<DeclaredNode>, Wrong> {
+    let places = |node: &'_ DeclaredNode| {
         [node.domain(Apart::Host).map(str::to_owned), node.zone.clone()].into_iter().flatten()
     };
     let known: HashSet<String> = nodes.iter().flat_map(places).collect();
@@ -359,8 +362,8 @@ fn undrained(nodes: Vec<Wanted>, drained: &[Spanned<String>]) -> Result<Vec<Want
         return Err((name.span().start, what));
     }
     let drained_ones: HashSet<&String> = drained.iter().map(Spanned::get_ref).collect();
-    let is_drained = |node: &Wanted| places(node).any(|place| drained_ones.contains(&place));
-    let left: Vec<Wanted> = nodes.into_iter().filter(|node| !is_drained(node)).collect();
+    let is_drained = |node: &DeclaredNode| places(node).any(|place| drained_ones.contains(&place));
+    let left: Vec<DeclaredNode> = nodes.into_iter().filter(|node| !is_drained(node)).collect();
     match (left.is_empty(), drained.first()) {
         (true, Some(first)) => Err((first.span().start, "all nodes are drained".into())),
         _ => Ok(left),

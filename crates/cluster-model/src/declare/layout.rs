@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::file::WantedRole;
-use super::{Apart, DeclareError, Declared, Observed, Seen, Wanted};
+use super::{Apart, DeclareError, Declared, DeclaredNode, Observed, ObservedNode};
 use crate::plan::affinity;
 use crate::plan::create::NewReplica;
 
 /// The nodes of a file in their roles, by their places in it.
-pub(super) struct Layout {
+pub(super) struct DeclaredLayout {
     /// Whom each follows; nobody where it is to be a master.
     pub(super) masters: Vec<Option<usize>>,
     /// What could not be had, in words.
@@ -17,19 +17,19 @@ pub(super) struct Layout {
 
 /// Where a master is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Seat<'a> {
+enum MasterSeat<'a> {
     /// In the shard of this name.
     Named(&'a str),
     /// Among the nodes without such a name.
     Free,
 }
 
-struct Draft<'a> {
+struct LayoutDraft<'a> {
     declared: &'a Declared,
     observed: &'a Observed,
     /// What is known of each declared node.
-    seen: Vec<Option<&'a Seen>>,
-    seats: Vec<(Seat<'a>, Option<usize>)>,
+    seen: Vec<Option<&'a ObservedNode>>,
+    seats: Vec<(MasterSeat<'a>, Option<usize>)>,
     /// Who takes the place of which owner that is to be no master any more.
     successors: HashMap<&'a str, usize>,
 }
@@ -38,41 +38,45 @@ struct Draft<'a> {
 ///
 /// # Errors
 /// [`DeclareError::Layout`] where the nodes do not suffice.
-pub(super) fn lay_out(declared: &Declared, observed: &Observed) -> Result<Layout, DeclareError> {
-    let mut draft = Draft::new(declared, observed);
+pub(super) fn lay_out(
+    declared: &Declared,
+    observed: &Observed,
+) -> Result<DeclaredLayout, DeclareError> {
+    let mut draft = LayoutDraft::new(declared, observed);
     draft.seat_the_wanted();
     draft.seat_owners();
     draft.place_successors();
     draft.seat_others()?;
     let masters = draft.followers()?;
     let notes = notes(declared, &masters);
-    Ok(Layout { masters, notes })
+    Ok(DeclaredLayout { masters, notes })
 }
 
-impl<'a> Draft<'a> {
+impl<'a> LayoutDraft<'a> {
     fn new(declared: &'a Declared, observed: &'a Observed) -> Self {
-        let seen: HashMap<&str, &Seen> =
+        let seen: HashMap<&str, &ObservedNode> =
             observed.nodes.iter().map(|node| (node.at.as_str(), node)).collect();
         let seen = declared.nodes.iter().map(|node| seen.get(node.at.as_str()).copied()).collect();
-        let mut seats: Vec<(Seat<'a>, _)> = Vec::new();
+        let mut seats: Vec<(MasterSeat<'a>, _)> = Vec::new();
         for shard in declared.nodes.iter().filter_map(|node| node.shard.as_deref()) {
-            if !seats.iter().any(|(seat, _)| *seat == Seat::Named(shard)) {
-                seats.push((Seat::Named(shard), None));
+            if !seats.iter().any(|(seat, _)| *seat == MasterSeat::Named(shard)) {
+                seats.push((MasterSeat::Named(shard), None));
             }
         }
         let free = free_masters(declared, seats.len());
-        seats.extend(std::iter::repeat_n((Seat::Free, None), free));
+        seats.extend(std::iter::repeat_n((MasterSeat::Free, None), free));
         Self { declared, observed, seen, seats, successors: HashMap::new() }
     }
 
     /// The vacant seat for this node, if it may have one.
     fn seat_for(&self, place: usize) -> Option<usize> {
         let node = &self.declared.nodes[place];
-        let own = node.shard.as_deref().map_or(Seat::Free, Seat::Named);
+        let own = node.shard.as_deref().map_or(MasterSeat::Free, MasterSeat::Named);
         let may = node.role != Some(WantedRole::Replica) && !self.is_seated(place);
         // Without slots it would guard nothing as a master of its own choice.
-        let may = may && (node.weight > 0.0 || own != Seat::Free || node.role.is_some());
-        let is_own = |(seat, taken): &(Seat<'_>, Option<usize>)| *seat == own && taken.is_none();
+        let may = may && (node.weight > 0.0 || own != MasterSeat::Free || node.role.is_some());
+        let is_own =
+            |(seat, taken): &(MasterSeat<'_>, Option<usize>)| *seat == own && taken.is_none();
         self.seats.iter().position(is_own).filter(|_| may)
     }
 
@@ -111,7 +115,7 @@ impl<'a> Draft<'a> {
 
     /// A replica of an owner that is to be no master any more can take its place without moving a key.
     fn place_successors(&mut self) {
-        let mut owners: Vec<&'a Seen> =
+        let mut owners: Vec<&'a ObservedNode> =
             self.observed.nodes.iter().filter(|node| node.is_owner()).collect();
         owners.retain(|owner| !self.is_master_at(&owner.at));
         owners.sort_by_key(|owner| std::cmp::Reverse(owner.slots.len()));
@@ -150,7 +154,7 @@ impl<'a> Draft<'a> {
             self.seats[seat].1 = Some(best);
         }
         match self.seats.is_empty() {
-            true => Err(no_master(Seat::Free)),
+            true => Err(no_master(MasterSeat::Free)),
             false => Ok(()),
         }
     }
@@ -167,13 +171,13 @@ impl<'a> Draft<'a> {
     /// Whom each node follows.
     fn followers(&self) -> Result<Vec<Option<usize>>, DeclareError> {
         let nodes = &self.declared.nodes;
-        let mut following = Following {
+        let mut following = Followers {
             declared: self.declared,
             masters: vec![None; nodes.len()],
             heads: self.seats.iter().filter_map(|(_, taken)| *taken).collect(),
         };
         for (seat, head) in &self.seats {
-            let Seat::Named(name) = seat else { continue };
+            let MasterSeat::Named(name) = seat else { continue };
             let of_shard = |place: &usize| nodes[*place].shard.as_deref() == Some(*name);
             for place in (0..nodes.len()).filter(of_shard).filter(|place| Some(*place) != *head) {
                 following.masters[place] = *head;
@@ -192,13 +196,13 @@ impl<'a> Draft<'a> {
 }
 
 /// Whom nodes follow, as it is worked out.
-struct Following<'a> {
+struct Followers<'a> {
     declared: &'a Declared,
     masters: Vec<Option<usize>>,
     heads: Vec<usize>,
 }
 
-impl Following<'_> {
+impl Followers<'_> {
     fn count(&self, head: usize) -> usize {
         self.masters.iter().filter(|master| **master == Some(head)).count()
     }
@@ -287,7 +291,7 @@ impl Following<'_> {
 /// How many masters the nodes without a shard of a name make, beside the replicas that named shards still need of them.
 fn free_masters(declared: &Declared, named: usize) -> usize {
     let size = declared.replicas.saturating_add(1);
-    let is_free = |node: &&Wanted| node.shard.is_none();
+    let is_free = |node: &&DeclaredNode| node.shard.is_none();
     let free = || declared.nodes.iter().filter(is_free);
     let mut sizes: HashMap<&str, usize> = HashMap::with_capacity(named);
     let mut weighs: HashMap<&str, bool> = HashMap::with_capacity(named);
@@ -302,17 +306,17 @@ fn free_masters(declared: &Declared, named: usize) -> usize {
     (free().count().saturating_sub(lacking) / size).min(able).max(wanted)
 }
 
-fn no_master(seat: Seat<'_>) -> DeclareError {
+fn no_master(seat: MasterSeat<'_>) -> DeclareError {
     DeclareError::Layout(match seat {
-        Seat::Named(name) => format!("shard {name:?} has no node that may be its master"),
-        Seat::Free => "the nodes do not suffice for a master with its replicas".into(),
+        MasterSeat::Named(name) => format!("shard {name:?} has no node that may be its master"),
+        MasterSeat::Free => "the nodes do not suffice for a master with its replicas".into(),
     })
 }
 
 /// The machine or zone of each node as a number.
 fn numbered(declared: &Declared) -> Vec<usize> {
     let mut numbers = HashMap::new();
-    let number = |node: &Wanted| {
+    let number = |node: &DeclaredNode| {
         let next = numbers.len();
         *numbers.entry(node.domain(declared.apart).map(str::to_owned)).or_insert(next)
     };

@@ -18,11 +18,11 @@ mod steps;
 #[cfg(test)]
 mod tests;
 
-pub use cost::{Cost, Figures, Held, Pace};
+pub use cost::{Cost, CostFigures, Holdings, KeySpeed};
 pub use display::counted;
 pub use error::DeclareError;
 pub use export::{common_settings, export};
-pub use file::{Apart, Balance, Credentials, Declared, Wanted, WantedRole};
-pub use observed::{Observed, Seen, is_same};
-pub use saved::{Form, SavedPlan};
-pub use steps::{Change, Following, Lowered, Owner, Plan, Step, Transfer, plan};
+pub use file::{Apart, Balance, CredentialSource, Declared, DeclaredNode, WantedRole};
+pub use observed::{Observed, ObservedNode, is_same};
+pub use saved::{PlanForm, SavedPlan};
+pub use steps::{Change, DeclaredMove, DeclaredReplica, Lowered, Owner, Plan, Step, plan};

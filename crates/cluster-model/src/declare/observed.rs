@@ -13,12 +13,12 @@ use crate::{NodeId, SlotSet};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// All of them, each once.
-    pub nodes: Vec<Seen>,
+    pub nodes: Vec<ObservedNode>,
 }
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct ObservedNode {
     /// Its address.
     pub at: String,
     /// Its id.
@@ -36,7 +36,7 @@ pub struct Seen {
     pub settings: BTreeMap<String, String>,
 }
 
-impl Seen {
+impl ObservedNode {
     /// A node that belongs nowhere yet.
     pub fn stranger(at: impl Into<String>, id: NodeId) -> Self {
         Self {
@@ -66,22 +66,22 @@ impl Seen {
 
 impl Observed {
     /// The node of this address.
-    pub fn node(&self, at: &str) -> Option<&Seen> {
+    pub fn node(&self, at: &str) -> Option<&ObservedNode> {
         self.nodes.iter().find(|node| node.at == at)
     }
 
-    pub(super) fn node_mut(&mut self, at: &str) -> Option<&mut Seen> {
+    pub(super) fn node_mut(&mut self, at: &str) -> Option<&mut ObservedNode> {
         self.nodes.iter_mut().find(|node| node.at == at)
     }
 
     /// The nodes that are members.
-    pub fn members(&self) -> impl Iterator<Item = &Seen> {
+    pub fn members(&self) -> impl Iterator<Item = &ObservedNode> {
         self.nodes.iter().filter(|node| node.is_member)
     }
 
     /// The members that follow this one and answer.
     pub(crate) fn good_replicas(&self, master: &str) -> usize {
-        let follows = |node: &&Seen| node.is_up && node.master.as_deref() == Some(master);
+        let follows = |node: &&ObservedNode| node.is_up && node.master.as_deref() == Some(master);
         self.members().filter(follows).count()
     }
 

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Declared, Observed, Plan, Seen};
+use super::{Declared, Observed, ObservedNode, Plan};
 
 /// What a file of a saved plan holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedPlan {
     /// The form of the file: 1.
     #[serde(rename = "redis-trib-plan")]
-    pub form: Form,
+    pub form: PlanForm,
     /// What was declared.
     pub declared: Declared,
     /// The cluster as it was.
@@ -22,15 +22,15 @@ pub struct SavedPlan {
 /// The form of a saved plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
-pub struct Form;
+pub struct PlanForm;
 
-impl From<Form> for u32 {
-    fn from(_: Form) -> u32 {
+impl From<PlanForm> for u32 {
+    fn from(_: PlanForm) -> u32 {
         1
     }
 }
 
-impl TryFrom<u32> for Form {
+impl TryFrom<u32> for PlanForm {
     type Error = String;
 
     fn try_from(number: u32) -> Result<Self, String> {
@@ -55,7 +55,7 @@ fn hash(text: &[u8]) -> String {
 impl Observed {
     /// Returns a checksum of the state: of nodes, roles, owners of slots and settings.
     pub fn fingerprint(&self) -> String {
-        let mut nodes: Vec<&Seen> = self.nodes.iter().collect();
+        let mut nodes: Vec<&ObservedNode> = self.nodes.iter().collect();
         nodes.sort_by(|one, two| one.at.cmp(&two.at));
         hash(format!("{nodes:?}").as_bytes())
     }
@@ -63,11 +63,11 @@ impl Observed {
     /// Returns the first difference that is found, in words.
     pub fn change_since(&self, earlier: &Observed) -> Option<String> {
         let gone = earlier.nodes.iter().find(|seen| self.node(&seen.at).is_none());
-        let change = |seen: &Seen| {
+        let change = |seen: &ObservedNode| {
             let Some(was) = earlier.node(&seen.at) else {
                 return Some(format!("{} was not there", seen.at));
             };
-            let Seen { at, slots, .. } = seen;
+            let ObservedNode { at, slots, .. } = seen;
             Some(match () {
                 () if was == seen => return None,
                 () if was.id != seen.id => format!("{at} is another node than it was"),

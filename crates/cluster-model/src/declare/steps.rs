@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{Layout, lay_out};
-use super::{Balance, Cost, DeclareError, Declared, Observed, Seen, is_same};
-use crate::plan::rebalance::{Measure, Options, Weighed, plan_rebalance};
+use super::layout::{DeclaredLayout, lay_out};
+use super::{Balance, Cost, DeclareError, Declared, Observed, ObservedNode, is_same};
+use crate::plan::rebalance::{RebalanceBy, RebalanceCriteria, Weighed, plan_rebalance};
 use crate::{NodeId, Slot, SlotRange, SlotSet};
 
 /// What leads from one to the other; nothing where they are the same.
@@ -50,7 +50,7 @@ pub enum Change {
         /// The masters with their slots.
         masters: Vec<Owner>,
         /// The replicas with their masters.
-        replicas: Vec<Following>,
+        replicas: Vec<DeclaredReplica>,
     },
     /// Settings are set.
     Configure {
@@ -85,7 +85,7 @@ pub enum Change {
     /// Slots move with their keys.
     MoveSlots {
         /// From which master to which.
-        moves: Vec<Transfer>,
+        moves: Vec<DeclaredMove>,
     },
     /// A node without slots leaves the cluster and is reset.
     Leave {
@@ -107,7 +107,7 @@ pub struct Owner {
 
 /// A replica and its master.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Following {
+pub struct DeclaredReplica {
     /// The replica.
     pub node: String,
     /// The master.
@@ -116,7 +116,7 @@ pub struct Following {
 
 /// Slots that go from one master to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transfer {
+pub struct DeclaredMove {
     /// The master that gives.
     pub from: String,
     /// The master that takes.
@@ -133,7 +133,7 @@ pub struct Transfer {
 /// [`DeclareError::Uncovered`] for a cluster that has to be repaired first.
 pub fn plan(declared: &Declared, observed: &Observed, load: &[u64]) -> Result<Plan, DeclareError> {
     let layout = lay_out(declared, observed)?;
-    let mut draft = Draft::new(declared, observed, &layout);
+    let mut draft = PlanDraft::new(declared, observed, &layout);
     draft.configure();
     if observed.members().next().is_none() {
         draft.create()?;
@@ -143,9 +143,9 @@ pub fn plan(declared: &Declared, observed: &Observed, load: &[u64]) -> Result<Pl
         draft.fail_over();
         draft.join_replicas();
         draft.begin_anew();
-        draft.follow(Slots::BeforeMoves);
+        draft.follow(MovesOfSlots::BeforeMoves);
         draft.move_slots(load)?;
-        draft.follow(Slots::AfterMoves);
+        draft.follow(MovesOfSlots::AfterMoves);
         draft.leave();
     }
     Ok(Plan { steps: draft.steps, notes: layout.notes })
@@ -153,8 +153,8 @@ pub fn plan(declared: &Declared, observed: &Observed, load: &[u64]) -> Result<Pl
 
 /// Makes sure that all slots have owners that answer, as all declared nodes do.
 fn require_whole(declared: &Declared, observed: &Observed) -> Result<(), DeclareError> {
-    let silent = |node: &&Seen| !node.is_up;
-    let is_declared = |node: &&Seen| declared.nodes.iter().any(|it| it.at == node.at);
+    let silent = |node: &&ObservedNode| !node.is_up;
+    let is_declared = |node: &&ObservedNode| declared.nodes.iter().any(|it| it.at == node.at);
     if let Some(node) =
         observed.nodes.iter().filter(silent).find(|it| is_declared(it) || it.is_owner())
     {
@@ -166,9 +166,9 @@ fn require_whole(declared: &Declared, observed: &Observed) -> Result<(), Declare
     }
 }
 
-struct Draft<'a> {
+struct PlanDraft<'a> {
     declared: &'a Declared,
-    layout: &'a Layout,
+    layout: &'a DeclaredLayout,
     /// The cluster as it is after the steps so far.
     now: Observed,
     steps: Vec<Step>,
@@ -176,13 +176,13 @@ struct Draft<'a> {
 
 /// Whether slots are where they are to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Slots {
+enum MovesOfSlots {
     BeforeMoves,
     AfterMoves,
 }
 
-impl<'a> Draft<'a> {
-    fn new(declared: &'a Declared, observed: &Observed, layout: &'a Layout) -> Self {
+impl<'a> PlanDraft<'a> {
+    fn new(declared: &'a Declared, observed: &Observed, layout: &'a DeclaredLayout) -> Self {
         Self { declared, layout, now: observed.clone(), steps: Vec::new() }
     }
 
@@ -210,7 +210,7 @@ impl<'a> Draft<'a> {
 
     fn configure(&mut self) {
         let settings = &self.declared.settings;
-        let differs = |seen: &Seen| !seen.has_settings(settings);
+        let differs = |seen: &ObservedNode| !seen.has_settings(settings);
         let nodes = self.declared.nodes.iter().map(|node| node.at.clone());
         let nodes: Vec<String> =
             nodes.filter(|at| self.now.node(at).is_some_and(differs)).collect();
@@ -243,7 +243,7 @@ impl<'a> Draft<'a> {
             owners.push(Owner { node: (*node).to_owned(), slots });
         }
         let replicas = self.wanted().filter_map(|(node, master)| {
-            Some(Following { node: node.to_owned(), master: master?.to_owned() })
+            Some(DeclaredReplica { node: node.to_owned(), master: master?.to_owned() })
         });
         let change = Change::Create { masters: owners, replicas: replicas.collect() };
         self.step(change);
@@ -265,7 +265,7 @@ impl<'a> Draft<'a> {
             let Some(master) = self.now.node(node).and_then(|seen| seen.master.clone()) else {
                 continue;
             };
-            let is_owner = self.now.node(&master).is_some_and(Seen::is_owner);
+            let is_owner = self.now.node(&master).is_some_and(ObservedNode::is_owner);
             if is_owner && !masters.contains(&master.as_str()) {
                 self.step(Change::Failover { node: (*node).to_owned(), master });
             }
@@ -297,7 +297,7 @@ impl<'a> Draft<'a> {
 
     /// Nodes follow the masters that they are to follow, those first whose former masters have enough without them. Until
     /// slots have moved, owners cannot, and the replicas of such as are to give theirs away stay with them.
-    fn follow(&mut self, slots: Slots) {
+    fn follow(&mut self, slots: MovesOfSlots) {
         let masters = self.masters();
         loop {
             let pending = self.wanted().filter_map(|(node, master)| {
@@ -307,7 +307,8 @@ impl<'a> Draft<'a> {
                         || self.now.node(former).is_none_or(|it| !it.is_owner())
                 };
                 let may = !seen.is_owner()
-                    && (slots == Slots::AfterMoves || seen.master.as_ref().is_none_or(stays));
+                    && (slots == MovesOfSlots::AfterMoves
+                        || seen.master.as_ref().is_none_or(stays));
                 (may && seen.master.as_deref() != Some(master)).then_some((node, master))
             });
             let lowers = |(node, master): &(&str, &str)| {
@@ -324,28 +325,32 @@ impl<'a> Draft<'a> {
         let weights: BTreeMap<&str, f64> =
             self.declared.nodes.iter().map(|node| (node.at.as_str(), node.weight)).collect();
         let masters = self.masters();
-        let takes_part = |seen: &&Seen| seen.is_owner() || masters.contains(&seen.at.as_str());
-        let parts: Vec<&Seen> = self.now.members().filter(takes_part).collect();
-        let weight = |seen: &Seen| match masters.contains(&seen.at.as_str()) {
+        let takes_part =
+            |seen: &&ObservedNode| seen.is_owner() || masters.contains(&seen.at.as_str());
+        let parts: Vec<&ObservedNode> = self.now.members().filter(takes_part).collect();
+        let weight = |seen: &ObservedNode| match masters.contains(&seen.at.as_str()) {
             true => weights.get(seen.at.as_str()).copied().unwrap_or_default(),
             false => 0.0,
         };
-        let weighed =
-            |seen: &&Seen| Weighed { id: seen.id, slots: seen.slots.clone(), weight: weight(seen) };
+        let weighed = |seen: &&ObservedNode| Weighed {
+            id: seen.id,
+            slots: seen.slots.clone(),
+            weight: weight(seen),
+        };
         let weighed: Vec<Weighed> = parts.iter().map(weighed).collect();
         let measure = match self.declared.balance {
-            Balance::Slots => Measure::Slots,
-            Balance::Keys | Balance::Memory => Measure::Load(load),
+            Balance::Slots => RebalanceBy::Slots,
+            Balance::Keys | Balance::Memory => RebalanceBy::Load(load),
         };
         let threshold = self.declared.threshold;
-        let options = Options { measure, threshold, use_empty_masters: true };
+        let options = RebalanceCriteria { measure, threshold, use_empty_masters: true };
         let plan = plan_rebalance(&weighed, &options)
             .map_err(|error| DeclareError::Layout(error.to_string()))?;
         let name = |id| parts.iter().find(|seen| seen.id == id).map(|seen| seen.at.clone());
         let moves = plan.moves.into_iter().filter_map(|step| {
-            Some(Transfer { from: name(step.from)?, to: name(step.to)?, slots: step.slots })
+            Some(DeclaredMove { from: name(step.from)?, to: name(step.to)?, slots: step.slots })
         });
-        let moves: Vec<Transfer> = moves.collect();
+        let moves: Vec<DeclaredMove> = moves.collect();
         if !moves.is_empty() {
             self.step(Change::MoveSlots { moves });
         }
@@ -355,7 +360,7 @@ impl<'a> Draft<'a> {
     /// Members that are not declared leave, replicas first.
     fn leave(&mut self) {
         let is_declared = |at: &str| self.declared.nodes.iter().any(|node| node.at == at);
-        let mut leaving: Vec<Seen> =
+        let mut leaving: Vec<ObservedNode> =
             self.now.members().filter(|seen| !is_declared(&seen.at)).cloned().collect();
         leaving.sort_by_key(|seen| seen.master.is_none());
         for seen in leaving {
@@ -366,14 +371,14 @@ impl<'a> Draft<'a> {
 
 /// The masters that a step leaves with fewer replicas than are declared, and with fewer than they had.
 fn lowered(before: &Observed, after: &Observed, declared: usize) -> Vec<Lowered> {
-    let had = |seen: &Seen| {
+    let had = |seen: &ObservedNode| {
         let earlier = before.node(&seen.at)?;
         let shard = if earlier.is_owner() { Some(&earlier.at) } else { earlier.master.as_ref() };
         shard
-            .filter(|at| before.node(at).is_some_and(Seen::is_owner))
+            .filter(|at| before.node(at).is_some_and(ObservedNode::is_owner))
             .map(|at| before.good_replicas(at))
     };
-    let lowered = |seen: &Seen| {
+    let lowered = |seen: &ObservedNode| {
         let replicas = after.good_replicas(&seen.at);
         let is_less = had(seen).is_none_or(|had| replicas < had);
         (replicas < declared && is_less).then(|| Lowered { master: seen.at.clone(), replicas })

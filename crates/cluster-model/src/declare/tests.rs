@@ -12,9 +12,9 @@ fn at(n: usize) -> String {
     format!("h{}:{}", n % 3, 7000 + n)
 }
 
-fn seen(n: usize, master: Option<usize>, owned: &str) -> Seen {
-    let stranger = Seen::stranger(at(n), id(n as u8 + 1));
-    Seen { is_member: true, master: master.map(at), slots: slots(owned), ..stranger }
+fn seen(n: usize, master: Option<usize>, owned: &str) -> ObservedNode {
+    let stranger = ObservedNode::stranger(at(n), id(n as u8 + 1));
+    ObservedNode { is_member: true, master: master.map(at), slots: slots(owned), ..stranger }
 }
 
 /// A living cluster whose masters share the slots at random, with nodes that belong nowhere beside it.
@@ -37,7 +37,7 @@ fn observed() -> impl Strategy<Value = Observed> {
         for (role, master) in others {
             let n = nodes.len();
             nodes.push(match role {
-                0 => Seen::stranger(at(n), id(n as u8 + 1)),
+                0 => ObservedNode::stranger(at(n), id(n as u8 + 1)),
                 1 => seen(n, Some(master.index(owners)), ""),
                 _ => seen(n, None, ""),
             });
@@ -68,7 +68,12 @@ fn declared() -> impl Strategy<Value = Declared> {
             let is_master = role == Some(WantedRole::Master) && shard.is_some();
             let is_second = is_master && !mastered.insert(shard);
             let role = role.filter(|_| !is_second);
-            Wanted { shard: shard.map(str::to_owned), weight, role, ..Wanted::new(at(n)) }
+            DeclaredNode {
+                shard: shard.map(str::to_owned),
+                weight,
+                role,
+                ..DeclaredNode::new(at(n))
+            }
         };
         let nodes = kept.map(node).collect();
         Declared { replicas, apart, nodes, .."[nodes]\n\"h:1\" = {}".parse().unwrap() }
@@ -84,7 +89,8 @@ fn within(mut declared: Declared, observed: &Observed) -> Declared {
 /// What must hold whatever comes next.
 fn assert_safe(before: &Observed, change: &Change, after: &Observed) {
     assert!(after.covered().complement().is_empty(), "{change:?} leaves slots without an owner");
-    let homeless = |seen: &&Seen| seen.is_owner() && (!seen.is_member || seen.master.is_some());
+    let homeless =
+        |seen: &&ObservedNode| seen.is_owner() && (!seen.is_member || seen.master.is_some());
     assert_eq!(after.nodes.iter().find(homeless), None, "{change:?}");
     if let Change::Follow { node, .. } | Change::Leave { node, .. } = change {
         assert!(!before.node(node).unwrap().is_owner(), "{change:?} takes slots along");
@@ -230,7 +236,8 @@ fn are_apart(declared: &Declared, nodes: &[String]) -> bool {
 
 /// As many strangers as are declared.
 fn strangers(declared: &Declared) -> Observed {
-    let stranger = |(n, node): (usize, &Wanted)| Seen::stranger(&node.at, id(n as u8 + 1));
+    let stranger =
+        |(n, node): (usize, &DeclaredNode)| ObservedNode::stranger(&node.at, id(n as u8 + 1));
     Observed { nodes: declared.nodes.iter().enumerate().map(stranger).collect() }
 }
 
@@ -291,7 +298,9 @@ fn settings_are_the_same_in_other_words() {
     let has = |maxmemory: &str, appendonly: &str| {
         let settings = [("maxmemory", maxmemory), ("appendonly", appendonly)];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Observed { nodes: vec![Seen { settings: settings.into(), ..seen(0, None, "0-16383") }] }
+        Observed {
+            nodes: vec![ObservedNode { settings: settings.into(), ..seen(0, None, "0-16383") }],
+        }
     };
     assert_eq!(plan(&declared, &has("1073741824", "yes"), &[]).unwrap().steps, vec![]);
     let steps = plan(&declared, &has("1000000000", "yes"), &[]).unwrap().steps;

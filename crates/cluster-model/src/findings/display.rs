@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{DownReason, Finding, Member, OpenKind, OpenSlots, Opinion, Way};
+use super::{DownReason, Finding, Member, OpenFlag, OpenKind, OpenSlots, Opinion};
 use crate::{NodeId, SlotSet};
 
 impl Display for Member {
@@ -195,7 +195,7 @@ impl Display for OpenSlots {
             OpenKind::NoOwner => write!(f, "nobody owns {}", it(slots))?,
             _ => write!(f, "owned by {}", Few(&state.owners))?,
         }
-        let way = |f: &mut Formatter<'_>, ways: &[Way], verb: &str, peer: &str| {
+        let way = |f: &mut Formatter<'_>, ways: &[OpenFlag], verb: &str, peer: &str| {
             ways.iter().try_for_each(|way| {
                 write!(f, ", {} {verb} {} {peer} {}", way.node, it(slots), way.peer)
             })

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Backlog, Finding, Member, Survey};
+use super::{Backlog, Finding, Member, SnapshotIndex};
 use crate::{Address, Flags, Node, NodeId, SlotJob, Snapshot};
 
 /// What may wait for a node on the bus silently: a message is some kilobytes, with what clients publish it may be more.
@@ -37,7 +37,7 @@ pub(super) fn same_id(
 
 /// Addresses under which nodes know another than it knows itself, of those that answer. It is so while news of a change
 /// spreads, and again and again where two servers have one id: each sends the others its address.
-pub(super) fn elsewhere(survey: &Survey<'_>) -> Vec<(NodeId, Address)> {
+pub(super) fn elsewhere(survey: &SnapshotIndex<'_>) -> Vec<(NodeId, Address)> {
     let place = |address: &Address| (address.host.clone(), address.port);
     let is_moved = |node: &Node| {
         let own = survey.node(node.id).filter(|_| survey.answers(node.id));
@@ -51,7 +51,7 @@ pub(super) fn elsewhere(survey: &Survey<'_>) -> Vec<(NodeId, Address)> {
 }
 
 /// One address of several ids.
-pub(super) fn same_address(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn same_address(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let mut nodes: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
     for node in &survey.nodes {
         let address = &node.address;
@@ -65,7 +65,7 @@ pub(super) fn same_address(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Nodes that others call failed, cannot reach, or still wait for.
-pub(super) fn failed(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn failed(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let mut failed: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut suspected: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     let mut handshakes: BTreeMap<String, Vec<NodeId>> = BTreeMap::new();
@@ -92,7 +92,7 @@ pub(super) fn failed(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Nodes to which others have no connection of the bus, though nobody considers them failed.
-pub(super) fn bus_links(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn bus_links(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let mut down: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
     for (viewer, node) in survey.seen(Node::lacks_link) {
         down.entry(node.id).or_default().push(viewer);
@@ -106,7 +106,11 @@ pub(super) fn bus_links(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Nodes for which more than [`BACKLOG`] waits on the bus.
-pub(super) fn backlogs(survey: &Survey<'_>, backlogs: &[Backlog], findings: &mut Vec<Finding>) {
+pub(super) fn backlogs(
+    survey: &SnapshotIndex<'_>,
+    backlogs: &[Backlog],
+    findings: &mut Vec<Finding>,
+) {
     let mut behind: BTreeMap<NodeId, (u64, Vec<NodeId>)> = BTreeMap::new();
     for backlog in backlogs.iter().filter(|backlog| backlog.bytes >= BACKLOG) {
         let (most, by) = behind.entry(backlog.to).or_default();
@@ -123,7 +127,7 @@ pub(super) fn backlogs(survey: &Survey<'_>, backlogs: &[Backlog], findings: &mut
 }
 
 /// Slots that servers move by themselves.
-pub(super) fn jobs(survey: &Survey<'_>, jobs: &[SlotJob], findings: &mut Vec<Finding>) {
+pub(super) fn jobs(survey: &SnapshotIndex<'_>, jobs: &[SlotJob], findings: &mut Vec<Finding>) {
     findings.extend(jobs.iter().map(|job| Finding::AtomicMigration {
         slots: job.slots.clone(),
         from: survey.member(job.from),
@@ -135,7 +139,7 @@ pub(super) fn jobs(survey: &Survey<'_>, jobs: &[SlotJob], findings: &mut Vec<Fin
 }
 
 /// What a cluster that is healthy now would not survive.
-pub(super) fn redundancy(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn redundancy(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let masters: Vec<&Node> = survey
         .nodes
         .iter()
@@ -166,7 +170,7 @@ pub(super) fn redundancy(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Nodes that some of the others do not know.
-pub(super) fn unknown(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn unknown(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let mut handshakes: HashMap<NodeId, usize> = HashMap::new();
     for (viewer, _) in survey.seen(|node| node.flags.is_handshake()) {
         *handshakes.entry(viewer).or_default() += 1;
@@ -208,7 +212,7 @@ pub fn separate_black_listed(
 }
 
 /// Replicas without a master that works, and masters without a replica.
-pub(super) fn replication(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn replication(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let seen = survey.seen(|node| node.flags.is_failed());
     let failed: HashSet<NodeId> = seen.into_iter().map(|(_, node)| node.id).collect();
     let mut followed = HashSet::new();

@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 pub use finding::{Finding, Severity};
 pub use membership::separate_black_listed;
-pub use open_slots::{OpenKind, OpenSlots, OpenState, Way};
+pub use open_slots::{OpenFlag, OpenKind, OpenSlots, OpenState};
 pub use servers::{Lag, SETTINGS, replication_lag};
-pub(crate) use survey::Survey;
+pub(crate) use survey::SnapshotIndex;
 
 use crate::{Address, NodeId, ServerInfo, SlotJob, SlotSet, Snapshot};
 
@@ -97,7 +97,7 @@ impl Snapshot {
     /// The cost grows with the size of the views together; a thousand views of a thousand nodes
     /// take well under a second.
     pub fn findings(&self) -> Vec<Finding> {
-        let survey = Survey::new(self);
+        let survey = SnapshotIndex::new(self);
         let mut findings = Vec::new();
         membership::unreachable(self, &mut findings);
         membership::same_address(&survey, &mut findings);
@@ -116,13 +116,13 @@ impl Snapshot {
     /// Addresses under which some node knows one that answers elsewhere and says so, each once. Another server may answer
     /// there by the same id: see [`Reported::same_id`].
     pub fn elsewhere(&self) -> Vec<(NodeId, Address)> {
-        membership::elsewhere(&Survey::new(self))
+        membership::elsewhere(&SnapshotIndex::new(self))
     }
 
     /// [`Snapshot::findings`], and what the servers report about themselves.
     pub fn diagnosis(&self, reported: Reported<'_>) -> Vec<Finding> {
         let mut findings = self.findings();
-        let survey = Survey::new(self);
+        let survey = SnapshotIndex::new(self);
         membership::same_id(self, reported.same_id, &mut findings);
         servers::Servers::new(self, &survey, reported.servers).findings(&mut findings);
         membership::backlogs(&survey, reported.backlogs, &mut findings);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Member, Survey};
+use super::{Member, SnapshotIndex};
 use crate::{NodeId, Slot, SlotSet, Snapshot};
 
 /// Slots that are open in the same way.
@@ -21,7 +21,7 @@ pub struct OpenSlots {
 
 /// One node's flag on an open slot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Way {
+pub struct OpenFlag {
     /// The node that has the flag.
     pub node: Member,
     /// The node at the other end.
@@ -36,9 +36,9 @@ pub struct OpenState {
     /// The node that owns it as the others say, if no node that answers calls it its own.
     pub absent_owner: Option<Member>,
     /// The nodes that send it away (`[slot->-peer]`).
-    pub migrating: Vec<Way>,
+    pub migrating: Vec<OpenFlag>,
     /// The nodes that take it in (`[slot-<-peer]`).
-    pub importing: Vec<Way>,
+    pub importing: Vec<OpenFlag>,
     /// Those of all these nodes that do not answer; what flags they have is not known.
     pub silent: Vec<Member>,
 }
@@ -104,7 +104,7 @@ impl OpenState {
     }
 }
 
-impl Way {
+impl OpenFlag {
     /// Whether it is between these two, in this direction.
     pub(crate) fn joins(&self, node: &Member, peer: &Member) -> bool {
         self.node == *node && self.peer == *peer
@@ -126,7 +126,7 @@ impl Snapshot {
         if flagged.is_empty() {
             return Vec::new();
         }
-        let survey = Survey::new(self);
+        let survey = SnapshotIndex::new(self);
         let absent = survey.absent_owners();
         let mut groups: HashMap<OpenState, SlotSet> = HashMap::new();
         for (slot, flags) in &flagged {
@@ -162,9 +162,14 @@ impl Snapshot {
     }
 }
 
-fn state(survey: &Survey<'_>, slot: Slot, flags: &Flagged, absent: Option<NodeId>) -> OpenState {
-    let ways = |flags: &[(NodeId, NodeId)]| -> Vec<Way> {
-        let way = |(node, peer)| Way { node: survey.member(node), peer: survey.member(peer) };
+fn state(
+    survey: &SnapshotIndex<'_>,
+    slot: Slot,
+    flags: &Flagged,
+    absent: Option<NodeId>,
+) -> OpenState {
+    let ways = |flags: &[(NodeId, NodeId)]| -> Vec<OpenFlag> {
+        let way = |(node, peer)| OpenFlag { node: survey.member(node), peer: survey.member(peer) };
         flags.iter().copied().map(way).collect()
     };
     let peers = flags.migrating.iter().chain(&flags.importing).map(|(_, peer)| *peer);

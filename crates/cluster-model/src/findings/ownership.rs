@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Finding, Member, Opinion, Survey};
+use super::{Finding, Member, Opinion, SnapshotIndex};
 use crate::{NodeId, Slot, SlotSet};
 
 /// Who owns what, as a view says it.
 type Ownership<'a> = Vec<(NodeId, &'a SlotSet)>;
 
-pub(super) fn disagreement(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn disagreement(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let mut groups: HashMap<Ownership<'_>, Vec<NodeId>> = HashMap::new();
     // What views share is looked through once.
     let mut shared: HashMap<*const (), (Ownership<'_>, Vec<NodeId>)> = HashMap::new();
@@ -68,7 +68,7 @@ fn disputed<'a, 'b: 'a>(mut views: impl Iterator<Item = &'a Ownership<'b>>) -> S
 }
 
 /// Slots without an owner, and slots whose owner does not answer.
-pub(super) fn coverage(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn coverage(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let mut slots = survey.claimed().complement();
     let absent = survey.absent_owners();
     absent.iter().for_each(|(_, owned)| slots = slots.difference(owned));
@@ -83,7 +83,7 @@ pub(super) fn coverage(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
     );
 }
 
-pub(super) fn multiple_owners(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn multiple_owners(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let mut groups: BTreeMap<Vec<NodeId>, SlotSet> = BTreeMap::new();
     for slot in survey.contested().iter() {
         groups.entry(survey.owners(slot).collect()).or_default().insert(slot);
@@ -97,7 +97,7 @@ pub(super) fn multiple_owners(survey: &Survey<'_>, findings: &mut Vec<Finding>) 
 }
 
 /// Masters that claim their slots at the same epoch.
-pub(super) fn epochs(survey: &Survey<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn epochs(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let mut masters: BTreeMap<u64, Vec<NodeId>> = BTreeMap::new();
     let claims = survey.nodes.iter().filter(|node| node.is_master() && !node.slots.is_empty());
     for node in claims.filter(|node| survey.answers(node.id)) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DownReason, Finding, Member, Survey};
+use super::{DownReason, Finding, Member, SnapshotIndex};
 use crate::{Node, NodeId, ServerInfo, Slot, Snapshot};
 
 /// A replica whose last acknowledgement is older than this lags: replicas acknowledge every second.
@@ -35,14 +35,14 @@ pub const SETTINGS: [&str; 10] = [
 
 /// The nodes that reported about themselves, with what they reported.
 pub(super) struct Servers<'a> {
-    survey: &'a Survey<'a>,
+    survey: &'a SnapshotIndex<'a>,
     reported: BTreeMap<NodeId, &'a ServerInfo>,
 }
 
 impl<'a> Servers<'a> {
     pub(super) fn new(
         snapshot: &Snapshot,
-        survey: &'a Survey<'a>,
+        survey: &'a SnapshotIndex<'a>,
         servers: &'a [Option<ServerInfo>],
     ) -> Self {
         let ids = snapshot.views.iter().map(|view| view.id);

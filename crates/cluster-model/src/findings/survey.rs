@@ -6,7 +6,7 @@ use super::Member;
 use crate::{Node, NodeId, SharedTopology, Slot, SlotRange, SlotSet, Snapshot};
 
 /// Indexes over a snapshot that several findings and planners need.
-pub(crate) struct Survey<'a> {
+pub(crate) struct SnapshotIndex<'a> {
     /// Every node, as it describes itself, or as others do if it does not answer.
     pub(crate) nodes: Vec<&'a Node>,
     /// The views of the nodes that answered, by the id of the node.
@@ -22,10 +22,10 @@ pub(crate) struct Survey<'a> {
     contested: SlotSet,
 }
 
-impl<'a> Survey<'a> {
-    pub(crate) fn new(snapshot: &'a Snapshot) -> Survey<'a> {
+impl<'a> SnapshotIndex<'a> {
+    pub(crate) fn new(snapshot: &'a Snapshot) -> SnapshotIndex<'a> {
         let nodes = snapshot.nodes();
-        let mut survey = Survey {
+        let mut survey = SnapshotIndex {
             places: nodes.iter().enumerate().map(|(place, node)| (node.id, place)).collect(),
             nodes,
             views: Vec::new(),

@@ -1,6 +1,6 @@
 //! The plans of redis-trib.py: what a node that joins gets, and who takes over from one that quits.
 
-use super::rebalance::{Measure, Options, RebalanceError, Weighed, plan_rebalance};
+use super::rebalance::{RebalanceBy, RebalanceCriteria, RebalanceError, Weighed, plan_rebalance};
 use super::spread::spread;
 use crate::{Move, Node, NodeId, SlotSet};
 
@@ -29,7 +29,7 @@ pub struct EvenBalancer;
 
 /// So many slots from one master to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Transfer {
+pub struct SlotTransfer {
     /// The master that gives.
     pub from: NodeId,
     /// The master that gets.
@@ -72,17 +72,17 @@ impl<F: Fn(&Node) -> f64> Balancer for F {
 pub fn balance_plan(
     masters: &[&Node],
     balancer: &impl Balancer,
-) -> Result<Vec<Transfer>, RebalanceError> {
+) -> Result<Vec<SlotTransfer>, RebalanceError> {
     let weighed = |node: &&Node| Weighed {
         id: node.id,
         slots: node.slots.clone(),
         weight: balancer.weight(node),
     };
     let masters: Vec<Weighed> = masters.iter().map(weighed).collect();
-    let measure = Measure::Slots;
-    let options = Options { measure, threshold: 0.0, use_empty_masters: true };
+    let measure = RebalanceBy::Slots;
+    let options = RebalanceCriteria { measure, threshold: 0.0, use_empty_masters: true };
     let moves = plan_rebalance(&masters, &options)?.moves.into_iter();
-    Ok(moves.map(|m| Transfer { from: m.from, to: m.to, count: m.slots.len() }).collect())
+    Ok(moves.map(|m| SlotTransfer { from: m.from, to: m.to, count: m.slots.len() }).collect())
 }
 
 /// The moves that make up these transfers: each takes the lowest slots of its giver that no transfer
@@ -90,12 +90,12 @@ pub fn balance_plan(
 ///
 /// # Errors
 /// [`TransferError`]: the plan may be a caller's own.
-pub fn moves_of(masters: &[&Node], transfers: &[Transfer]) -> Result<Vec<Move>, TransferError> {
+pub fn moves_of(masters: &[&Node], transfers: &[SlotTransfer]) -> Result<Vec<Move>, TransferError> {
     let mut left: Vec<(NodeId, SlotSet)> =
         masters.iter().map(|node| (node.id, node.slots.clone())).collect();
     let mut moves = Vec::new();
     for transfer in transfers.iter().filter(|transfer| transfer.count > 0) {
-        let Transfer { from, to, count } = *transfer;
+        let SlotTransfer { from, to, count } = *transfer;
         if from == to {
             return Err(TransferError::ToItself(from));
         }
@@ -166,7 +166,7 @@ mod tests {
         let nodes = [master(1, "0-8191"), master(2, "8192-16383"), master(3, "")];
         let masters: Vec<&Node> = nodes.iter().collect();
         let plan = balance_plan(&masters, &EvenBalancer).unwrap();
-        let wanted = [(1, 2730), (2, 2731)].map(|(from, count)| Transfer {
+        let wanted = [(1, 2730), (2, 2731)].map(|(from, count)| SlotTransfer {
             from: id(from),
             to: id(3),
             count,
@@ -189,7 +189,7 @@ mod tests {
             (1, 1, 1, TransferError::ToItself(id(1))),
             (1, 2, 11, TransferError::TooMany(id(1))),
         ] {
-            let plan = [Transfer { from: id(from), to: id(to), count }];
+            let plan = [SlotTransfer { from: id(from), to: id(to), count }];
             assert_eq!(moves_of(&masters, &plan), Err(error));
         }
     }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::findings::{Member, Survey};
+use crate::findings::{Member, SnapshotIndex};
 use crate::fitness::Obstacle;
 use crate::{NodeId, Slot, SlotSet, Snapshot};
 
@@ -103,7 +103,7 @@ pub enum Action {
 /// Why a repair is needed, and what it comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reason {
+pub enum RepairReason {
     /// The target owns the slots already; the source must learn of it before it loses its keys.
     HalfCommitted,
     /// Several nodes own the slots; the one with most keys keeps them.
@@ -138,7 +138,7 @@ pub struct Repair {
     /// The slots.
     pub slots: SlotSet,
     /// Why.
-    pub reason: Reason,
+    pub reason: RepairReason,
     /// Whether keys are moved to a node that has keys of the same slots, so that one key may turn up
     /// with two values.
     pub may_conflict: bool,
@@ -205,7 +205,7 @@ impl KeyCounts {
 /// The slots whose keys must be counted, on every master that answers, before [`plan_fix`] can decide:
 /// those that are open, have no owner that answers, or have several.
 pub fn slots_to_count(snapshot: &Snapshot) -> SlotSet {
-    let survey = Survey::new(snapshot);
+    let survey = SnapshotIndex::new(snapshot);
     let open = snapshot.open_slots();
     let mut slots = survey.claimed().complement();
     slots.extend(survey.contested().ranges());
@@ -236,7 +236,7 @@ pub fn slots_to_count(snapshot: &Snapshot) -> SlotSet {
 /// or hidden behind what was repaired.
 ///
 /// ```
-/// use redistrib_cluster_model::plan::fix::{FixOptions, KeyCounts, Reason, plan_fix};
+/// use redistrib_cluster_model::plan::fix::{FixOptions, KeyCounts, RepairReason, plan_fix};
 /// use redistrib_cluster_model::{Address, NodeView, Snapshot, Topology};
 ///
 /// let topology = Topology::parse(
@@ -245,12 +245,12 @@ pub fn slots_to_count(snapshot: &Snapshot) -> SlotSet {
 /// let snapshot = Snapshot { views: vec![NodeView::answered(Address::new("::1", 6379), topology)] };
 /// let plan = plan_fix(&snapshot, &KeyCounts::new(), FixOptions::default());
 /// assert_eq!(plan.repairs[0].slots.to_string(), "10000-16383");
-/// assert_eq!(plan.repairs[0].reason, Reason::Unowned);
+/// assert_eq!(plan.repairs[0].reason, RepairReason::Unowned);
 /// # Ok::<(), redistrib_cluster_model::ParseError>(())
 /// ```
 pub fn plan_fix(snapshot: &Snapshot, keys: &KeyCounts, options: FixOptions) -> FixPlan {
     let ground = Ground::new(snapshot, keys, options);
-    let mut outcome = Outcome::default();
+    let mut outcome = Decisions::default();
     let open = snapshot.open_slots();
     let mut settled = SlotSet::new();
     for group in &open {
@@ -271,7 +271,7 @@ pub fn plan_fix(snapshot: &Snapshot, keys: &KeyCounts, options: FixOptions) -> F
 /// What decisions are made from.
 struct Ground<'a> {
     snapshot: &'a Snapshot,
-    survey: Survey<'a>,
+    survey: SnapshotIndex<'a>,
     keys: &'a KeyCounts,
     options: FixOptions,
     /// The masters that answer.
@@ -281,21 +281,21 @@ struct Ground<'a> {
 /// What is to be done about one slot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Decision {
-    reason: Reason,
+    reason: RepairReason,
     may_conflict: bool,
     actions: Vec<Action>,
 }
 
 /// Decisions so far; slots for which the same is to be done come together.
 #[derive(Default)]
-struct Outcome {
+struct Decisions {
     decided: BTreeMap<Decision, SlotSet>,
     blocked: BTreeMap<Blocked, SlotSet>,
 }
 
 impl<'a> Ground<'a> {
     fn new(snapshot: &'a Snapshot, keys: &'a KeyCounts, options: FixOptions) -> Ground<'a> {
-        let survey = Survey::new(snapshot);
+        let survey = SnapshotIndex::new(snapshot);
         let own = survey.nodes.iter().filter(|node| node.is_master() && survey.answers(node.id));
         let masters = own.map(|node| survey.member(node.id)).collect();
         Ground { snapshot, survey, keys, options, masters }
@@ -322,7 +322,7 @@ impl<'a> Ground<'a> {
     }
 }
 
-impl Outcome {
+impl Decisions {
     fn add(&mut self, slots: impl Into<SlotSet>, decision: Result<Decision, Blocked>) {
         let known = match decision {
             Ok(decision) => self.decided.entry(decision).or_default(),

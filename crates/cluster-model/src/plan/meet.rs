@@ -62,7 +62,7 @@ fn list(strangers: &[(Address, String)]) -> String {
 /// # Errors
 /// [`MeetError`], also where only one of the nodes is left to be introduced.
 pub fn plan_meet(snapshot: &Snapshot) -> Result<MeetPlan, MeetError> {
-    let asked: Vec<Asked<'_>> = snapshot.views.iter().filter_map(Asked::new).collect();
+    let asked: Vec<Answering<'_>> = snapshot.views.iter().filter_map(Answering::new).collect();
     for (place, one) in asked.iter().enumerate() {
         if let Some(twin) = asked[..place].iter().find(|other| other.id == one.id) {
             return Err(MeetError::SameId(twin.address.clone(), one.address.clone()));
@@ -82,13 +82,13 @@ pub fn plan_meet(snapshot: &Snapshot) -> Result<MeetPlan, MeetError> {
 }
 
 /// A node that has answered.
-struct Asked<'a> {
+struct Answering<'a> {
     id: NodeId,
     address: &'a Address,
     topology: &'a SharedTopology,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Answering<'a> {
     fn new(view: &'a NodeView) -> Option<Self> {
         let topology = view.topology()?;
         Some(Self { id: topology.myself()?.id, address: &view.asked, topology })
@@ -100,7 +100,7 @@ impl<'a> Asked<'a> {
 }
 
 /// The first of the largest groups of nodes that know each other, directly or by way of others.
-fn largest_group(asked: &[Asked<'_>]) -> Vec<NodeId> {
+fn largest_group(asked: &[Answering<'_>]) -> Vec<NodeId> {
     let mut largest = Vec::new();
     for first in asked {
         if largest.contains(&first.id) {
@@ -123,7 +123,7 @@ fn largest_group(asked: &[Asked<'_>]) -> Vec<NodeId> {
 }
 
 /// Why a node is no member, in words that follow its address.
-fn why_outside(node: &Asked<'_>, members: &[&Asked<'_>]) -> String {
+fn why_outside(node: &Answering<'_>, members: &[&Answering<'_>]) -> String {
     let known_to = members.iter().find(|member| member.knows(node.id));
     match (members.iter().find(|member| node.knows(member.id)), known_to) {
         (Some(member), _) => format!("has been forgotten by {}, which it knows", member.address),
@@ -155,7 +155,7 @@ fn missing(snapshot: &Snapshot, group: &[NodeId]) -> Vec<Absent> {
 }
 
 /// Each pair of members that claim the same slots. Servers follow the greater epoch; of equal ones the members choose.
-fn yielding(members: &[&Asked<'_>]) -> Vec<Yielding> {
+fn yielding(members: &[&Answering<'_>]) -> Vec<Yielding> {
     let own = || members.iter().filter_map(|it| it.topology.myself()).filter(|it| it.is_master());
     let mut found = Vec::new();
     for node in own() {

@@ -25,7 +25,7 @@ pub struct Weighed {
 
 /// What is to be balanced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure<'a> {
+pub enum RebalanceBy<'a> {
     /// The number of slots.
     Slots,
     /// What the slots hold, keys or bytes: one number for each slot from 0. Slots that the list
@@ -35,9 +35,9 @@ pub enum Measure<'a> {
 
 /// How a rebalance is to be done.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Options<'a> {
+pub struct RebalanceCriteria<'a> {
     /// What is balanced.
-    pub measure: Measure<'a>,
+    pub measure: RebalanceBy<'a>,
     /// By how many percent what a master has may differ from what it should have before anything is
     /// moved; 2 with the peers.
     pub threshold: f64,
@@ -47,7 +47,7 @@ pub struct Options<'a> {
 
 /// What a rebalance would do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rebalance {
+pub struct RebalancePlan {
     /// The moves, no two of them from the same master to the same master. Empty if all masters are
     /// within the threshold.
     pub moves: Vec<Move>,
@@ -87,10 +87,10 @@ pub enum RebalanceError {
     SameMaster(NodeId),
 }
 
-impl Default for Options<'_> {
+impl Default for RebalanceCriteria<'_> {
     /// As redis-cli does without options: slots, 2 percent, empty masters left empty.
     fn default() -> Self {
-        Options { measure: Measure::Slots, threshold: 2.0, use_empty_masters: false }
+        RebalanceCriteria { measure: RebalanceBy::Slots, threshold: 2.0, use_empty_masters: false }
     }
 }
 
@@ -112,7 +112,7 @@ impl Default for Options<'_> {
 ///
 /// ```
 /// use redistrib_cluster_model::NodeId;
-/// use redistrib_cluster_model::plan::rebalance::{Options, Weighed, plan_rebalance};
+/// use redistrib_cluster_model::plan::rebalance::{RebalanceCriteria, Weighed, plan_rebalance};
 ///
 /// let master = |n, slots: &str| Weighed {
 ///     id: NodeId::from_bytes([n; 20]),
@@ -120,7 +120,7 @@ impl Default for Options<'_> {
 ///     weight: 1.0,
 /// };
 /// let masters = [master(1, "0-8191"), master(2, "8192-16383"), master(3, "")];
-/// let options = Options { use_empty_masters: true, ..Options::default() };
+/// let options = RebalanceCriteria { use_empty_masters: true, ..RebalanceCriteria::default() };
 /// let plan = plan_rebalance(&masters, &options)?;
 /// let moved: Vec<_> = plan.moves.iter().map(|step| step.slots.to_string()).collect();
 /// assert_eq!(moved, ["0-2729", "8192-10922"]);
@@ -128,8 +128,8 @@ impl Default for Options<'_> {
 /// ```
 pub fn plan_rebalance(
     masters: &[Weighed],
-    options: &Options<'_>,
-) -> Result<Rebalance, RebalanceError> {
+    options: &RebalanceCriteria<'_>,
+) -> Result<RebalancePlan, RebalanceError> {
     check(masters)?;
     let takes_part = |master: &&Weighed| options.use_empty_masters || !master.slots.is_empty();
     let masters: Vec<&Weighed> = masters.iter().filter(takes_part).collect();
@@ -149,11 +149,13 @@ pub fn plan_rebalance(
         Vec::new()
     } else {
         match options.measure {
-            Measure::Slots => by_slots::moves(&masters, &shares),
-            Measure::Load(load) => by_load::moves(&masters, &shares, load, options.threshold / 2.0),
+            RebalanceBy::Slots => by_slots::moves(&masters, &shares),
+            RebalanceBy::Load(load) => {
+                by_load::moves(&masters, &shares, load, options.threshold / 2.0)
+            }
         }
     };
-    Ok(Rebalance { moves, shares })
+    Ok(RebalancePlan { moves, shares })
 }
 
 fn check(masters: &[Weighed]) -> Result<(), RebalanceError> {
@@ -185,11 +187,11 @@ impl Weighed {
     }
 }
 
-impl Measure<'_> {
+impl RebalanceBy<'_> {
     fn of(self, slots: &SlotSet) -> u64 {
         match self {
-            Measure::Slots => slots.len() as u64,
-            Measure::Load(load) => slots.iter().fold(0u64, |sum, slot| {
+            RebalanceBy::Slots => slots.len() as u64,
+            RebalanceBy::Load(load) => slots.iter().fold(0u64, |sum, slot| {
                 sum.saturating_add(load.get(slot.index()).copied().unwrap_or_default())
             }),
         }

@@ -40,7 +40,7 @@ pub struct RollRequest {
 
 /// A node whose turn it is, and what that means for clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Turn {
+pub struct RollTurn {
     /// The node.
     pub node: Member,
     /// What its server is.
@@ -81,7 +81,7 @@ pub enum TurnRole {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RollPlan {
     /// Replicas and all that nobody misses first, then the masters.
-    pub turns: Vec<Turn>,
+    pub turns: Vec<RollTurn>,
     /// Who becomes master again when all turns are over, as an earlier run that has stopped left it.
     pub back: Vec<Member>,
 }
@@ -140,7 +140,7 @@ pub fn plan_roll(nodes: &[RollNode], request: &RollRequest) -> Result<RollPlan, 
     due.sort_by_key(|node| (node.slots > 0, !is_unfit(node)));
     // One that had its turn is in step with its master.
     let counts = |node: &RollNode| node.in_sync || has_turn(node);
-    let turns: Vec<Turn> = due.iter().map(|node| turn(nodes, node, request, counts)).collect();
+    let turns: Vec<RollTurn> = due.iter().map(|node| turn(nodes, node, request, counts)).collect();
     if !request.allow_downtime {
         refuse_downtime(nodes, &turns)?;
     }
@@ -154,7 +154,7 @@ fn turn(
     node: &RollNode,
     request: &RollRequest,
     counts: impl Fn(&RollNode) -> bool,
-) -> Turn {
+) -> RollTurn {
     let (id, slots) = (node.member.id, node.slots);
     let role = match (node.master, slots) {
         (Some(master), _) => TurnRole::Replica { master: member(nodes, master) },
@@ -167,7 +167,7 @@ fn turn(
             None => TurnRole::Alone { slots },
         },
     };
-    Turn { node: node.member.clone(), version: node.version.clone(), role }
+    RollTurn { node: node.member.clone(), version: node.version.clone(), role }
 }
 
 /// The node of this id; without an address where it is none of these.
@@ -189,7 +189,7 @@ pub fn deputy<'a>(
     replicas.max_by_key(|node| (back.contains(&node.member.id), node.in_sync, node.offset))
 }
 
-fn refuse_downtime(nodes: &[RollNode], turns: &[Turn]) -> Result<(), RollPlanError> {
+fn refuse_downtime(nodes: &[RollNode], turns: &[RollTurn]) -> Result<(), RollPlanError> {
     let alone = turns.iter().filter(|turn| matches!(turn.role, TurnRole::Alone { .. }));
     let alone: Vec<Member> = alone.map(|turn| turn.node.clone()).collect();
     if !alone.is_empty() {

@@ -33,61 +33,61 @@ use crate::{Move, NodeId, SlotSet};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Schedule {
-    pairs: Vec<Pair>,
-    nodes: Vec<Load>,
+    pairs: Vec<PairWork>,
+    nodes: Vec<NodeLoad>,
     places: HashMap<NodeId, usize>,
 }
 
 /// What is left to do between two nodes, in one direction. Nodes are places in [`Schedule::nodes`].
 #[derive(Clone, Debug)]
-struct Pair {
+struct PairWork {
     from: usize,
     to: usize,
     slots: SlotSet,
 }
 
 #[derive(Clone, Debug)]
-struct Load {
+struct NodeLoad {
     id: NodeId,
-    work: Work,
+    work: NodeWork,
     /// How many slots the node has still to send or receive, those in its running batch excluded.
     left: usize,
 }
 
 /// What a node does at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Work {
+enum NodeWork {
     Idle,
     /// It is in one batch, and in no other.
     Alone,
     /// It is at this end of so many small batches.
-    Sharing(End, usize),
+    Sharing(BatchEnd, usize),
 }
 
 /// An end of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum BatchEnd {
     Source,
     Target,
 }
 
-impl Work {
+impl NodeWork {
     /// What it does when it is at this end of one more small batch, if it may be.
-    fn and_one_more(self, end: End) -> Option<Work> {
+    fn and_one_more(self, end: BatchEnd) -> Option<NodeWork> {
         match self {
-            Work::Idle => Some(Work::Sharing(end, 1)),
-            Work::Sharing(its, count) if its == end && count < Schedule::SHARED => {
-                Some(Work::Sharing(end, count + 1))
+            NodeWork::Idle => Some(NodeWork::Sharing(end, 1)),
+            NodeWork::Sharing(its, count) if its == end && count < Schedule::SHARED => {
+                Some(NodeWork::Sharing(end, count + 1))
             }
             _ => None,
         }
     }
 
     /// What it does when one of its batches has ended.
-    fn and_one_less(self) -> Work {
+    fn and_one_less(self) -> NodeWork {
         match self {
-            Work::Sharing(end, count) if count > 1 => Work::Sharing(end, count - 1),
-            _ => Work::Idle,
+            NodeWork::Sharing(end, count) if count > 1 => NodeWork::Sharing(end, count - 1),
+            _ => NodeWork::Idle,
         }
     }
 }
@@ -110,7 +110,7 @@ impl Schedule {
         let (from, to) = (self.place(step.from), self.place(step.to));
         let known = self.pairs.iter().position(|pair| (pair.from, pair.to) == (from, to));
         let at = known.unwrap_or_else(|| {
-            self.pairs.push(Pair { from, to, slots: SlotSet::new() });
+            self.pairs.push(PairWork { from, to, slots: SlotSet::new() });
             self.pairs.len() - 1
         });
         let pair = &mut self.pairs[at];
@@ -123,7 +123,7 @@ impl Schedule {
 
     fn place(&mut self, id: NodeId) -> usize {
         *self.places.entry(id).or_insert_with(|| {
-            self.nodes.push(Load { id, work: Work::Idle, left: 0 });
+            self.nodes.push(NodeLoad { id, work: NodeWork::Idle, left: 0 });
             self.nodes.len() - 1
         })
     }
@@ -134,7 +134,7 @@ impl Schedule {
     /// None if nothing is left, or every pair with slots left has a node that is busy with others.
     pub fn next(&mut self, limit: usize) -> Option<Move> {
         let load = |place: usize| self.nodes[place].left;
-        let urgency = |pair: &Pair| {
+        let urgency = |pair: &PairWork| {
             let (one, other) = (load(pair.from), load(pair.to));
             (one.max(other), one.min(other))
         };
@@ -152,12 +152,15 @@ impl Schedule {
     }
 
     /// What the two nodes of a pair do when its next batch has begun, if it may begin.
-    fn works(&self, pair: &Pair) -> Option<[Work; 2]> {
+    fn works(&self, pair: &PairWork) -> Option<[NodeWork; 2]> {
         let (source, target) = (self.nodes[pair.from].work, self.nodes[pair.to].work);
         if pair.is_small() {
-            return Some([source.and_one_more(End::Source)?, target.and_one_more(End::Target)?]);
+            return Some([
+                source.and_one_more(BatchEnd::Source)?,
+                target.and_one_more(BatchEnd::Target)?,
+            ]);
         }
-        (source == Work::Idle && target == Work::Idle).then_some([Work::Alone; 2])
+        (source == NodeWork::Idle && target == NodeWork::Idle).then_some([NodeWork::Alone; 2])
     }
 
     /// The batch has ended, successfully or not: its nodes are free for others again.
@@ -178,7 +181,7 @@ impl Schedule {
     /// How many pairs of nodes could be at work at the same time right now at most: what a caller needs
     /// at most of workers.
     pub fn width(&self) -> usize {
-        let count = |end: fn(&Pair) -> usize| {
+        let count = |end: fn(&PairWork) -> usize| {
             let mut places: HashMap<usize, (bool, usize)> = HashMap::new();
             for pair in self.pairs.iter().filter(|pair| !pair.slots.is_empty()) {
                 let (has_large, small) = places.entry(end(pair)).or_default();
@@ -194,7 +197,7 @@ impl Schedule {
     }
 }
 
-impl Pair {
+impl PairWork {
     fn is_small(&self) -> bool {
         self.slots.len() <= Schedule::FEW
     }

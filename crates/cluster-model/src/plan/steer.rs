@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What a [`Steering`] keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct SteeringLimits {
     /// How long a server may be held up by one burst; none for no bound.
     pub max_pause: Option<Duration>,
     /// How many keys one MIGRATE may name, at least 1.
@@ -52,11 +52,11 @@ pub enum Verdict {
 ///
 /// ```
 /// use std::time::Duration;
-/// use redistrib_cluster_model::plan::steer::{Limits, Steering, Verdict};
+/// use redistrib_cluster_model::plan::steer::{SteeringLimits, Steering, Verdict};
 ///
 /// let max_pause = Some(Duration::from_millis(5));
 /// let mut steering =
-///     Steering::new(Limits { max_pause, keys_per_migrate: 100, migrates_in_flight: 4 });
+///     Steering::new(SteeringLimits { max_pause, keys_per_migrate: 100, migrates_in_flight: 4 });
 /// assert_eq!(steering.burst().keys, Steering::FIRST);
 /// assert_eq!(steering.observe(Steering::FIRST, Duration::from_micros(200)), Verdict::Within);
 /// assert_eq!(steering.burst().keys, 2 * Steering::FIRST);
@@ -67,7 +67,7 @@ pub enum Verdict {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Steering {
-    limits: Limits,
+    limits: SteeringLimits,
     /// Keys in flight, from 1 to the product of the limits.
     window: usize,
     /// What a key took in the last bursts, in nanoseconds; the latest replaces the oldest.
@@ -89,8 +89,8 @@ impl Steering {
     const MEMORY: usize = 7;
 
     /// Steering within these limits; limits of 0 are taken for 1.
-    pub fn new(limits: Limits) -> Steering {
-        let limits = Limits {
+    pub fn new(limits: SteeringLimits) -> Steering {
+        let limits = SteeringLimits {
             keys_per_migrate: limits.keys_per_migrate.max(1),
             migrates_in_flight: limits.migrates_in_flight.max(1),
             ..limits
@@ -164,7 +164,7 @@ mod tests {
 
     fn steering(max_pause: u64, keys_per_migrate: usize, migrates_in_flight: usize) -> Steering {
         let max_pause = (max_pause > 0).then(|| Duration::from_micros(max_pause));
-        Steering::new(Limits { max_pause, keys_per_migrate, migrates_in_flight })
+        Steering::new(SteeringLimits { max_pause, keys_per_migrate, migrates_in_flight })
     }
 
     /// Sends bursts to servers that take so long for a MIGRATE and each key; what the last took.

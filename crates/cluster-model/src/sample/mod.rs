@@ -16,7 +16,7 @@ pub use load::{Heavy, Load};
 pub use news::{News, news};
 pub use owners::Owners;
 pub use passage::{Decline, Passage};
-pub use slots::{Measure, SlotLoad, SlotLoads, SlotStats};
+pub use slots::{SlotLoad, SlotLoads, SlotMeasure, SlotStats};
 
 use crate::{Finding, Node, NodeId, Slot, SlotJob, SlotSet};
 

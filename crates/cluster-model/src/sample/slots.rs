@@ -37,7 +37,7 @@ impl From<SlotStats> for Row {
 
 /// What a slot is measured by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
+pub enum SlotMeasure {
     /// Its keys.
     Keys,
     /// Processor time.
@@ -65,21 +65,21 @@ pub struct SlotLoad {
 
 impl SlotLoad {
     /// How much it is by a measure; none where the server does not say, or has reported only once.
-    pub fn of(&self, measure: Measure) -> Option<u64> {
+    pub fn of(&self, measure: SlotMeasure) -> Option<u64> {
         match measure {
-            Measure::Keys => Some(self.keys),
-            Measure::Cpu => self.cpu_us,
-            Measure::Network => Some(self.net_in?.saturating_add(self.net_out?)),
+            SlotMeasure::Keys => Some(self.keys),
+            SlotMeasure::Cpu => self.cpu_us,
+            SlotMeasure::Network => Some(self.net_in?.saturating_add(self.net_out?)),
         }
     }
 }
 
 /// The loads of slots, followed through what servers report of them now and then.
 #[derive(Clone, Debug, Default)]
-pub struct SlotLoads(Vec<Option<Seen>>);
+pub struct SlotLoads(Vec<Option<LastCount>>);
 
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct LastCount {
     at: u64,
     told: SlotStats,
     load: SlotLoad,
@@ -96,7 +96,7 @@ impl SlotLoads {
             let place = &mut self.0[usize::from(told.slot.get())];
             let before = place.filter(|seen| seen.load.by == by);
             if before.is_none_or(|seen| at > seen.at) {
-                *place = Some(Seen { at, told: *told, load: load(by, at, told, before) });
+                *place = Some(LastCount { at, told: *told, load: load(by, at, told, before) });
             }
         }
     }
@@ -108,7 +108,7 @@ impl SlotLoads {
     }
 }
 
-fn load(by: NodeId, at: u64, told: &SlotStats, before: Option<Seen>) -> SlotLoad {
+fn load(by: NodeId, at: u64, told: &SlotStats, before: Option<LastCount>) -> SlotLoad {
     let rate = |of: fn(&SlotStats) -> Option<u64>| {
         let before = before?;
         let elapsed = at.checked_sub(before.at).filter(|it| (1..=LONGEST).contains(it))?;
@@ -141,7 +141,7 @@ mod tests {
         let mut look = |by, at, stats: SlotStats| {
             loads.push(by, at, &[stats]);
             let load = loads.of(stats.slot, by);
-            load.map(|it| (it.keys, it.of(Measure::Cpu), it.of(Measure::Network)))
+            load.map(|it| (it.keys, it.of(SlotMeasure::Cpu), it.of(SlotMeasure::Network)))
         };
         assert_eq!(look(a, 1000, told(5, Some(100))), Some((5, None, None)), "the first look");
         assert_eq!(look(a, 3000, told(6, Some(700))), Some((6, Some(300), Some(300))));

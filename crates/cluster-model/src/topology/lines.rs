@@ -25,25 +25,25 @@ pub(super) fn id(line: &[u8]) -> Option<NodeId> {
 
 /// The lines of one text, by the places of the nodes that they describe.
 #[derive(Debug)]
-pub(super) struct Lines {
-    lines: Vec<Line>,
+pub(super) struct NodeLines {
+    lines: Vec<StableLine>,
 }
 
 /// A line without its two times. Both parts are empty where there is none, or none of the usual form.
 #[derive(Clone, Debug, Default)]
-struct Line {
+struct StableLine {
     before: Box<[u8]>,
     after: Box<[u8]>,
 }
 
-impl Lines {
+impl NodeLines {
     /// The lines of a text that describes `count` nodes; of those of one node the first.
     pub(super) fn of(text: &[u8], count: usize, place: impl Fn(NodeId) -> Option<usize>) -> Self {
         let mut lines = vec![None; count];
         for line in of(text) {
             let free = id(line).and_then(&place).and_then(|place| lines.get_mut(place));
             if let Some(free @ None) = free {
-                *free = Some(Line::of(line).unwrap_or_default());
+                *free = Some(StableLine::of(line).unwrap_or_default());
             }
         }
         Self { lines: lines.into_iter().map(Option::unwrap_or_default).collect() }
@@ -52,7 +52,7 @@ impl Lines {
     /// Where a line says of the node at this place what ours says, but for the times: when the ping was sent that the node
     /// has not answered.
     pub(super) fn alike(&self, place: usize, line: &[u8]) -> Option<i64> {
-        let Line { before, after } =
+        let StableLine { before, after } =
             self.lines.get(place).filter(|line| !line.before.is_empty())?;
         let (ping, rest) = time(line.strip_prefix(&**before)?)?;
         let (_, rest) = time(rest.strip_prefix(b" ")?)?;
@@ -60,7 +60,7 @@ impl Lines {
     }
 }
 
-impl Line {
+impl StableLine {
     /// `before` ends ahead of the fifth field, `after` begins behind the sixth.
     fn of(line: &[u8]) -> Option<Self> {
         let mut at = 0;

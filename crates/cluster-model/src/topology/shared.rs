@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::lines::{self, Lines};
+use super::lines::{self, NodeLines};
 use super::{ParseError, Topology};
 use crate::{Node, NodeId, Slot, SlotSet};
 
@@ -264,7 +264,7 @@ impl From<SharedTopology> for Topology {
 #[derive(Debug, Default)]
 pub struct SharedNodes {
     /// The views that others are compared with, the one that suited last first.
-    bases: Vec<(Arc<Base>, Lines)>,
+    bases: Vec<(Arc<Base>, NodeLines)>,
     /// What views say other than their base: mostly the same in many of them.
     known: HashMap<NodeId, Vec<Arc<Node>>>,
 }
@@ -298,7 +298,7 @@ impl SharedNodes {
             _ => {
                 let view = SharedTopology::from(Topology::parse(text)?);
                 let places = &view.base.places;
-                let lines = Lines::of(text, places.len(), |id| places.get(&id).copied());
+                let lines = NodeLines::of(text, places.len(), |id| places.get(&id).copied());
                 self.bases.insert(0, (Arc::clone(&view.base), lines));
                 Ok(view)
             }

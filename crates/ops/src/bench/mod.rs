@@ -14,15 +14,15 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::{Move, NodeId, NodeName};
 
 pub use fill::fill;
-pub use probe::{HoldUp, Probe, Sample};
+pub use probe::{HoldUp, PingSample, Probe};
 pub use report::{BenchReport, HoldUps, Leg};
-pub use timeline::{Progress, Timeline, Track};
+pub use timeline::{ArrivedKeys, Timeline, Track};
 
 use crate::error::{Error, Result};
 use crate::migrate::{MigrateOptions, migrate};
 use crate::operations::operation::Operation;
 use crate::{Cancel, Cluster, Context, Endpoint, MoveError, Pair, Settings, Stop};
-use timeline::Recorder;
+use timeline::MoveRecorder;
 use watch::Watched;
 
 /// How long the idle cluster is measured first.
@@ -91,9 +91,9 @@ impl Operation for Bench {
         context: Context<'_>,
     ) -> Result<BenchReport> {
         let pair = Pair { from: there.from, to: there.to };
-        let session = Session {
+        let session = BenchContext {
             migration: &self.migration,
-            recorder: Recorder::new(context.observer),
+            recorder: MoveRecorder::new(context.observer),
             origin: Instant::now(),
             watched: Watched::choose(cluster, pair),
         };
@@ -127,14 +127,14 @@ fn way_back(cluster: &mut Cluster, there: &Move) -> Option<Move> {
 }
 
 /// What all parts of one bench have in common.
-struct Session<'a> {
+struct BenchContext<'a> {
     migration: &'a MigrateOptions,
-    recorder: Recorder<'a>,
+    recorder: MoveRecorder<'a>,
     origin: Instant,
     watched: Watched,
 }
 
-impl Session<'_> {
+impl BenchContext<'_> {
     /// Does something while the nodes are probed. Where both fail, the work's error says more.
     fn watch<T>(
         &self,

@@ -20,12 +20,12 @@ const LOOK: Duration = Duration::from_micros(100);
 #[derive(Debug)]
 pub struct Probe {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Result<Vec<Sample>>>,
+    thread: JoinHandle<Result<Vec<PingSample>>>,
 }
 
 /// One PING.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
+pub struct PingSample {
     /// When it was sent, from the probe's origin on.
     pub at: Duration,
     /// How long it waited for its answer.
@@ -50,7 +50,7 @@ impl Probe {
     ///
     /// # Errors
     /// Those of [`Connection::call`] where a PING failed; the probe has ended at that point.
-    pub fn finish(self) -> Result<Vec<Sample>> {
+    pub fn finish(self) -> Result<Vec<PingSample>> {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
@@ -58,7 +58,11 @@ impl Probe {
 
 /// Sends each PING when it is due, whether or not those before it have been answered: a long pause counts for every
 /// client that comes in it, and none has to wait for another.
-fn measure(mut connection: Connection, stop: &AtomicBool, origin: Instant) -> Result<Vec<Sample>> {
+fn measure(
+    mut connection: Connection,
+    stop: &AtomicBool,
+    origin: Instant,
+) -> Result<Vec<PingSample>> {
     let ping = crate::commands::ping();
     let mut samples = Vec::new();
     let mut unanswered: VecDeque<Instant> = VecDeque::new();
@@ -67,7 +71,7 @@ fn measure(mut connection: Connection, stop: &AtomicBool, origin: Instant) -> Re
         while connection.arrived()?.is_some() {
             let Some(sent) = unanswered.pop_front() else { break };
             let at = sent.saturating_duration_since(origin);
-            samples.push(Sample { at, held: sent.elapsed() });
+            samples.push(PingSample { at, held: sent.elapsed() });
         }
         let is_ending = stop.load(Ordering::SeqCst);
         if is_ending && unanswered.is_empty() {

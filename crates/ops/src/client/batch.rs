@@ -2,7 +2,7 @@
 
 use redistrib_resp::Command;
 
-use super::keys::{Keys, Route};
+use super::keys::{CommandKeys, RoutedKeys};
 use super::requests::RequestError;
 use super::router::NodeIndex;
 use crate::error::{Error, Result};
@@ -13,9 +13,9 @@ const MOST_COMMANDS: usize = 16_384;
 const MOST_BYTES: usize = 4 << 20;
 
 /// A command that waits for its reply.
-pub(super) struct Job {
+pub(super) struct PendingCommand {
     pub(super) command: Command,
-    pub(super) route: Option<Route>,
+    pub(super) route: Option<RoutedKeys>,
     /// Where an ASK sent it.
     pub(super) asked_of: Option<NodeIndex>,
     /// How often it was sent on.
@@ -23,17 +23,17 @@ pub(super) struct Job {
 }
 
 /// Jobs, each with its place in the stream.
-pub(super) type Jobs = Vec<(usize, Job)>;
+pub(super) type PendingCommands = Vec<(usize, PendingCommand)>;
 
 /// Commands that come one after the other, and why no more do.
 #[derive(Default)]
 pub(super) struct Batch {
-    pub(super) jobs: Vec<Job>,
-    pub(super) end: Option<End>,
+    pub(super) jobs: Vec<PendingCommand>,
+    pub(super) end: Option<StreamEnd>,
 }
 
 /// Why a stream ends.
-pub(super) enum End {
+pub(super) enum StreamEnd {
     /// It is at its end.
     Reached,
     /// It is broken.
@@ -44,7 +44,7 @@ pub(super) enum End {
     Select(u32),
 }
 
-impl End {
+impl StreamEnd {
     /// What came of the stream, of which so many commands were answered.
     pub(super) fn outcome(self, done: u64) -> Result<()> {
         match self {
@@ -58,21 +58,21 @@ impl End {
 }
 
 /// The stream, and what is needed to know where each of its commands belongs.
-pub(super) struct Source<I> {
+pub(super) struct CommandSource<I> {
     requests: I,
-    keys: Keys,
+    keys: CommandKeys,
     /// Asked about keys alone, since its answers come while others are under way.
     adviser: Connection,
 }
 
-impl<I: Iterator<Item = Result<Command, RequestError>>> Source<I> {
+impl<I: Iterator<Item = Result<Command, RequestError>>> CommandSource<I> {
     /// Learns from a node where the keys of commands are.
     ///
     /// # Errors
-    /// Those of [`Keys::load`].
+    /// Those of [`CommandKeys::load`].
     pub(super) fn open(requests: I, node: &Endpoint, settings: &Settings) -> Result<Self> {
         let mut adviser = Connection::open(node, settings)?;
-        let keys = Keys::load(&mut adviser)?;
+        let keys = CommandKeys::load(&mut adviser)?;
         Ok(Self { requests, keys, adviser })
     }
 
@@ -91,14 +91,14 @@ impl<I: Iterator<Item = Result<Command, RequestError>>> Source<I> {
         batch
     }
 
-    fn next_job(&mut self) -> Result<Job, End> {
-        let command = self.requests.next().ok_or(End::Reached)?.map_err(End::Broken)?;
+    fn next_job(&mut self) -> Result<PendingCommand, StreamEnd> {
+        let command = self.requests.next().ok_or(StreamEnd::Reached)?.map_err(StreamEnd::Broken)?;
         if let Some(database) = selects(&command) {
-            return Err(End::Select(database));
+            return Err(StreamEnd::Select(database));
         }
-        refuse_what_cannot_be_routed(&command).map_err(End::Refused)?;
-        let route = self.keys.route(&command, &mut self.adviser).map_err(End::Refused)?;
-        Ok(Job { command, route, asked_of: None, redirects: 0 })
+        refuse_what_cannot_be_routed(&command).map_err(StreamEnd::Refused)?;
+        let route = self.keys.route(&command, &mut self.adviser).map_err(StreamEnd::Refused)?;
+        Ok(PendingCommand { command, route, asked_of: None, redirects: 0 })
     }
 }
 

@@ -7,8 +7,8 @@ use redistrib_cluster_model::Slot;
 use redistrib_resp::{Command, Pipeline, Reply};
 
 use super::Pauses;
-use super::batch::{Batch, End, Job, Jobs, Source};
-use super::redirect::{Redirect, Verdict, verdict};
+use super::batch::{Batch, CommandSource, PendingCommand, PendingCommands, StreamEnd};
+use super::redirect::{Continuation, Redirect, verdict};
 use super::requests::RequestError;
 use super::router::{NodeIndex, Router};
 use crate::error::{Error, Result};
@@ -82,9 +82,9 @@ pub fn insert(
     cancel: &Cancel,
     tally: &mut Tally<'_>,
 ) -> Result<()> {
-    let mut source = Source::open(requests, seed, settings)?;
+    let mut source = CommandSource::open(requests, seed, settings)?;
     let router = Router::open(seed, database, settings)?;
-    let mut work = Work { router, tally, out: Pipeline::new(), refusing: HashSet::new() };
+    let mut work = Inserting { router, tally, out: Pipeline::new(), refusing: HashSet::new() };
     let mut batch = source.next_batch();
     loop {
         let under_way = work.send(batch.jobs.into_iter().enumerate().collect())?;
@@ -94,7 +94,7 @@ pub fn insert(
         let done = work.tally.counts.replies;
         batch = match batch.end {
             None => next,
-            Some(End::Select(database)) => {
+            Some(StreamEnd::Select(database)) => {
                 work.select(database)?;
                 source.next_batch()
             }
@@ -109,22 +109,22 @@ pub fn insert(
 /// Commands sent, and those that could not be.
 #[derive(Default)]
 struct UnderWay {
-    sent: Vec<(NodeIndex, Jobs)>,
+    sent: Vec<(NodeIndex, PendingCommands)>,
     /// Held back, or meant for a node that cannot be reached.
-    left: Jobs,
+    left: PendingCommands,
 }
 
 /// What a round of sending and receiving leaves.
 #[derive(Default)]
 struct Round {
     /// To be sent again.
-    again: Jobs,
+    again: PendingCommands,
     /// Whether any command was answered for good, or learnt a new place.
     progress: bool,
 }
 
 /// Brings batches of commands to the nodes.
-struct Work<'a, 'b> {
+struct Inserting<'a, 'b> {
     router: Router,
     tally: &'a mut Tally<'b>,
     out: Pipeline,
@@ -132,7 +132,7 @@ struct Work<'a, 'b> {
     refusing: HashSet<Slot>,
 }
 
-impl Work<'_, '_> {
+impl Inserting<'_, '_> {
     /// Selects a database at all nodes; what was sent before has been answered.
     fn select(&mut self, database: u32) -> Result<()> {
         self.router.select(database)?;
@@ -159,7 +159,7 @@ impl Work<'_, '_> {
     }
 
     /// Sends what may be sent now, to all nodes.
-    fn send(&mut self, jobs: Jobs) -> Result<UnderWay> {
+    fn send(&mut self, jobs: PendingCommands) -> Result<UnderWay> {
         let (now, left) = self.due(jobs);
         let mut under_way = UnderWay { left, ..UnderWay::default() };
         for (node, jobs) in now {
@@ -185,10 +185,10 @@ impl Work<'_, '_> {
     /// Divides the jobs into those to be sent now, by node, and those to be held back. Behind a command with
     /// several keys nothing of its slot is sent before its answer, since it alone may be told TRYAGAIN; nor
     /// behind any command where the node refused one.
-    fn due(&self, jobs: Jobs) -> (Vec<(NodeIndex, Jobs)>, Jobs) {
+    fn due(&self, jobs: PendingCommands) -> (Vec<(NodeIndex, PendingCommands)>, PendingCommands) {
         let mut closed: HashSet<Slot> = HashSet::new();
         let mut held = Vec::new();
-        let mut now: Vec<Option<(NodeIndex, Jobs)>> = Vec::new();
+        let mut now: Vec<Option<(NodeIndex, PendingCommands)>> = Vec::new();
         now.resize_with(self.router.len(), || None);
         for (place, job) in jobs {
             let slot = job.route.map(|route| route.slot);
@@ -225,7 +225,7 @@ impl Work<'_, '_> {
         Ok(round)
     }
 
-    fn answer(&mut self, node: NodeIndex, job: &Job) -> Result<Reply> {
+    fn answer(&mut self, node: NodeIndex, job: &PendingCommand) -> Result<Reply> {
         let link = self.router.link(node)?;
         if job.asked_of.is_some() {
             link.receive(&crate::commands::asking())?;
@@ -234,21 +234,28 @@ impl Work<'_, '_> {
     }
 
     /// Counts an answer, or puts the command among those to be sent again.
-    fn judge(&mut self, place: usize, job: Job, reply: &Reply, from: &Endpoint, round: &mut Round) {
+    fn judge(
+        &mut self,
+        place: usize,
+        job: PendingCommand,
+        reply: &Reply,
+        from: &Endpoint,
+        round: &mut Round,
+    ) {
         let slot = job.route.map(|route| route.slot);
         match verdict(reply, from) {
-            Verdict::Done => {
+            Continuation::Done => {
                 round.progress = true;
                 self.tally.count(reply);
                 if let Some(slot) = slot {
                     self.refusing.remove(&slot);
                 }
             }
-            Verdict::Later => {
+            Continuation::Later => {
                 self.refusing.extend(slot);
                 round.again.push((place, job));
             }
-            Verdict::Elsewhere(redirect) => {
+            Continuation::Elsewhere(redirect) => {
                 self.tally.counts.redirects += 1;
                 round.again.push((place, self.redirected(job, &redirect, &mut round.progress)));
             }
@@ -256,7 +263,12 @@ impl Work<'_, '_> {
     }
 
     /// Takes note of where a job belongs. One that is sent about again and again is no progress.
-    fn redirected(&mut self, mut job: Job, redirect: &Redirect, progress: &mut bool) -> Job {
+    fn redirected(
+        &mut self,
+        mut job: PendingCommand,
+        redirect: &Redirect,
+        progress: &mut bool,
+    ) -> PendingCommand {
         job.redirects += 1;
         *progress |= job.redirects <= QUICK_REDIRECTS;
         let node = self.router.find(&redirect.to);
@@ -272,7 +284,7 @@ fn in_doubt(error: &Error, commands: usize) -> Error {
     StreamError::InDoubt { why: error.to_string(), commands }.into()
 }
 
-fn stuck(waiting: &[(usize, Job)]) -> String {
+fn stuck(waiting: &[(usize, PendingCommand)]) -> String {
     let slots: HashSet<_> =
         waiting.iter().filter_map(|(_, job)| Some(job.route?.slot.get())).collect();
     let first =

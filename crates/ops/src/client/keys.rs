@@ -12,8 +12,8 @@ use crate::error::Result;
 ///
 /// Read once from `COMMAND`; servers from 2.8.13 have it.
 #[derive(Debug)]
-pub struct Keys {
-    commands: HashMap<Vec<u8>, Known>,
+pub struct CommandKeys {
+    commands: HashMap<Vec<u8>, KnownCommand>,
 }
 
 /// No command's name is longer.
@@ -21,14 +21,14 @@ const LONGEST_NAME: usize = 64;
 
 /// A command of the server's list.
 #[derive(Debug)]
-struct Known {
-    place: Place,
-    subcommands: HashMap<Vec<u8>, Place>,
+struct KnownCommand {
+    place: KeyPosition,
+    subcommands: HashMap<Vec<u8>, KeyPosition>,
 }
 
 /// Where the keys of one command stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum KeyPosition {
     None,
     /// The first key, the last (from the end where negative), and the step between.
     Range {
@@ -45,25 +45,25 @@ enum Place {
 
 /// The keys of a command, as far as routing needs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Route {
+pub(super) struct RoutedKeys {
     /// The slot of the first key.
     pub(super) slot: Slot,
     /// Whether there may be further keys.
     pub(super) many: bool,
 }
 
-impl Keys {
+impl CommandKeys {
     /// Asks a server.
     ///
     /// # Errors
     /// Those of [`Connection::call`].
-    pub fn load(connection: &mut Connection) -> Result<Keys> {
+    pub fn load(connection: &mut Connection) -> Result<CommandKeys> {
         let reply = connection.call(&Command::new("COMMAND"))?;
         let mut commands = HashMap::new();
         for entry in reply.view().elements() {
             add(entry, &mut commands);
         }
-        Ok(Keys { commands })
+        Ok(CommandKeys { commands })
     }
 
     /// The slot of a command's keys; `None` where it has none, or does not exist.
@@ -71,25 +71,25 @@ impl Keys {
         &self,
         command: &Command,
         connection: &mut Connection,
-    ) -> Result<Option<Route>> {
+    ) -> Result<Option<RoutedKeys>> {
         let words: Vec<&[u8]> = command.args().collect();
         let found = match self.place(&words) {
-            Place::None => None,
-            Place::Range { first, last } => range(&words, first, last),
-            Place::Counted(at) => counted(&words, at),
-            Place::Streams => streams(&words),
-            Place::Asked => return ask(command, connection),
+            KeyPosition::None => None,
+            KeyPosition::Range { first, last } => range(&words, first, last),
+            KeyPosition::Counted(at) => counted(&words, at),
+            KeyPosition::Streams => streams(&words),
+            KeyPosition::Asked => return ask(command, connection),
         };
-        Ok(found.map(|(key, many)| Route { slot: Slot::of_key(key), many }))
+        Ok(found.map(|(key, many)| RoutedKeys { slot: Slot::of_key(key), many }))
     }
 
-    fn place(&self, words: &[&[u8]]) -> Place {
-        let Some(name) = words.first() else { return Place::None };
+    fn place(&self, words: &[&[u8]]) -> KeyPosition {
+        let Some(name) = words.first() else { return KeyPosition::None };
         let mut lower = [0; LONGEST_NAME];
-        let Some(lower) = lower.get_mut(..name.len()) else { return Place::None };
+        let Some(lower) = lower.get_mut(..name.len()) else { return KeyPosition::None };
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        let Some(known) = self.commands.get(&*lower) else { return Place::None };
+        let Some(known) = self.commands.get(&*lower) else { return KeyPosition::None };
         let second = words.get(1).filter(|_| !known.subcommands.is_empty());
         let subcommand = second.and_then(|name| known.subcommands.get(&name.to_ascii_lowercase()));
         subcommand.copied().unwrap_or(known.place)
@@ -97,7 +97,7 @@ impl Keys {
 }
 
 /// Adds a command of the server's list with its subcommands (servers from 7.0).
-fn add(entry: View<'_>, commands: &mut HashMap<Vec<u8>, Known>) {
+fn add(entry: View<'_>, commands: &mut HashMap<Vec<u8>, KnownCommand>) {
     let Some((name, place)) = read_place(entry) else { return };
     let mut subcommands = HashMap::new();
     for subcommand in entry.elements().nth(9).into_iter().flat_map(|list| list.elements()) {
@@ -107,11 +107,11 @@ fn add(entry: View<'_>, commands: &mut HashMap<Vec<u8>, Known>) {
             subcommands.insert(own.to_vec(), place);
         }
     }
-    commands.insert(name, Known { place, subcommands });
+    commands.insert(name, KnownCommand { place, subcommands });
 }
 
 /// The name of a command in small letters, and where its keys are.
-fn read_place(entry: View<'_>) -> Option<(Vec<u8>, Place)> {
+fn read_place(entry: View<'_>) -> Option<(Vec<u8>, KeyPosition)> {
     let fields: Vec<View<'_>> = entry.elements().take(5).collect();
     let number = |at: usize| fields.get(at).and_then(View::as_int);
     let name = fields.first().and_then(View::as_bytes)?;
@@ -119,22 +119,22 @@ fn read_place(entry: View<'_>) -> Option<(Vec<u8>, Place)> {
     let first = number(3).and_then(|first| usize::try_from(first).ok()).unwrap_or(0);
     let place = match (well_known(name), first) {
         (Some(place), _) => place,
-        (None, 0) if movable => Place::Asked,
-        (None, 0) => Place::None,
-        (None, first) => Place::Range { first, last: number(4).unwrap_or(0) },
+        (None, 0) if movable => KeyPosition::Asked,
+        (None, 0) => KeyPosition::None,
+        (None, first) => KeyPosition::Range { first, last: number(4).unwrap_or(0) },
     };
     Some((name.to_ascii_lowercase(), place))
 }
 
 /// Commands whose keys we find without a question to the server for each.
-fn well_known(name: &[u8]) -> Option<Place> {
+fn well_known(name: &[u8]) -> Option<KeyPosition> {
     Some(match name.to_ascii_lowercase().as_slice() {
         b"eval" | b"evalsha" | b"eval_ro" | b"evalsha_ro" | b"fcall" | b"fcall_ro" | b"blmpop"
-        | b"bzmpop" => Place::Counted(2),
+        | b"bzmpop" => KeyPosition::Counted(2),
         b"zunion" | b"zinter" | b"zdiff" | b"zintercard" | b"sintercard" | b"lmpop" | b"zmpop" => {
-            Place::Counted(1)
+            KeyPosition::Counted(1)
         }
-        b"xread" | b"xreadgroup" => Place::Streams,
+        b"xread" | b"xreadgroup" => KeyPosition::Streams,
         _ => return None,
     })
 }
@@ -156,12 +156,12 @@ fn streams<'a>(words: &[&'a [u8]]) -> Found<'a> {
     Some((*words.get(at + 1)?, words.len() > at + 3))
 }
 
-fn ask(command: &Command, connection: &mut Connection) -> Result<Option<Route>> {
+fn ask(command: &Command, connection: &mut Connection) -> Result<Option<RoutedKeys>> {
     let question = crate::commands::keys_in(command.args());
     let reply = connection.request(&question)?;
     let mut keys = reply.view().elements();
     let first = keys.next().and_then(|key| key.as_bytes());
-    Ok(first.map(|key| Route { slot: Slot::of_key(key), many: keys.len() > 0 }))
+    Ok(first.map(|key| RoutedKeys { slot: Slot::of_key(key), many: keys.len() > 0 }))
 }
 
 #[cfg(test)]
@@ -170,21 +170,21 @@ mod tests {
 
     use super::*;
 
-    fn keys(list: &[u8]) -> Keys {
+    fn keys(list: &[u8]) -> CommandKeys {
         let mut decoder = Decoder::new();
         decoder.feed(list);
         let reply = decoder.next_reply().unwrap().unwrap();
         let mut commands = HashMap::new();
         reply.view().elements().for_each(|entry| add(entry, &mut commands));
-        Keys { commands }
+        CommandKeys { commands }
     }
 
-    fn first_key<'a>(keys: &Keys, words: &[&'a [u8]]) -> Found<'a> {
+    fn first_key<'a>(keys: &CommandKeys, words: &[&'a [u8]]) -> Found<'a> {
         match keys.place(words) {
-            Place::Range { first, last } => range(words, first, last),
-            Place::Counted(at) => counted(words, at),
-            Place::Streams => streams(words),
-            Place::None | Place::Asked => None,
+            KeyPosition::Range { first, last } => range(words, first, last),
+            KeyPosition::Counted(at) => counted(words, at),
+            KeyPosition::Streams => streams(words),
+            KeyPosition::None | KeyPosition::Asked => None,
         }
     }
 

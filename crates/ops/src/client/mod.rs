@@ -1,7 +1,7 @@
 //! A client of a cluster: a command goes where its key is, by what the nodes themselves say.
 //!
 //! [`Client`] sends one command after another, as a prompt does, and goes where MOVED and ASK send it.
-//! [`insert`] takes very many commands without waiting for each; [`Keys`] says which of a command's
+//! [`insert`] takes very many commands without waiting for each; [`CommandKeys`] says which of a command's
 //! words are keys.
 
 mod batch;
@@ -24,10 +24,10 @@ use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Credentials, Endpoint, Settings, Stop};
 
 pub use insert::{Insertion, Tally, insert};
-pub use keys::Keys;
+pub use keys::CommandKeys;
 pub use pass::pass_on;
 pub use redirect::Redirect;
-use redirect::{Verdict, verdict};
+use redirect::{Continuation, verdict};
 pub use requests::{RequestError, Requests};
 
 /// How long a wait is before the request to stop is looked at again.
@@ -265,15 +265,15 @@ impl Client {
                 false => self.request(command, watcher)?,
             };
             match verdict(&reply, &self.at) {
-                Verdict::Done => return Ok(reply),
-                Verdict::Elsewhere(redirect) if redirects < self.patience.redirects => {
+                Continuation::Done => return Ok(reply),
+                Continuation::Elsewhere(redirect) if redirects < self.patience.redirects => {
                     redirects += 1;
                     asking = redirect.ask;
                     self.at = redirect.to.clone();
                     watcher.redirected(&redirect);
                 }
-                Verdict::Later if self.cancel.requested() == Stop::No && pauses.pause() => {}
-                Verdict::Elsewhere(_) | Verdict::Later => return Ok(reply),
+                Continuation::Later if self.cancel.requested() == Stop::No && pauses.pause() => {}
+                Continuation::Elsewhere(_) | Continuation::Later => return Ok(reply),
             }
         }
     }

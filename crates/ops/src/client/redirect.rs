@@ -49,7 +49,7 @@ impl Redirect {
 
 /// How a client continues after a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Continuation {
     /// The reply is the answer.
     Done,
     /// The command belongs elsewhere.
@@ -59,14 +59,14 @@ pub(super) enum Verdict {
 }
 
 /// Reads a reply that came from `asked`.
-pub(super) fn verdict(reply: &Reply, asked: &Endpoint) -> Verdict {
-    let Some(text) = reply.view().as_error() else { return Verdict::Done };
+pub(super) fn verdict(reply: &Reply, asked: &Endpoint) -> Continuation {
+    let Some(text) = reply.view().as_error() else { return Continuation::Done };
     match (Redirect::parse(text, asked), Refusal::of(text)) {
-        (Some(redirect), _) => Verdict::Elsewhere(redirect),
+        (Some(redirect), _) => Continuation::Elsewhere(redirect),
         // A script may run for ever, and only the user knows whether to end it.
-        (None, Refusal::Busy) => Verdict::Done,
-        (None, refusal) if refusal.is_passing() => Verdict::Later,
-        (None, _) => Verdict::Done,
+        (None, Refusal::Busy) => Continuation::Done,
+        (None, refusal) if refusal.is_passing() => Continuation::Later,
+        (None, _) => Continuation::Done,
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Asking<'a> {
     started: Instant,
     /// For how much of the time nobody's silence is to blame.
     busy: Duration,
-    patience: Patience,
+    patience: ConnectBudget,
 }
 
 /// The place of a member, and what it is sent.
@@ -62,7 +62,7 @@ impl<'a> Asking<'a> {
             settings,
             started: Instant::now(),
             busy: Duration::ZERO,
-            patience: Patience::default(),
+            patience: ConnectBudget::default(),
         }
     }
 
@@ -229,11 +229,11 @@ impl<'a> Asking<'a> {
 /// What nodes to which no connection can be made leave of the time for those that are tried after them: a thousand are not
 /// to take a thousand times as long as one.
 #[derive(Debug, Default)]
-struct Patience {
+struct ConnectBudget {
     used: Mutex<Duration>,
 }
 
-impl Patience {
+impl ConnectBudget {
     /// Has something done with what is left of the time limits, and notes how long it took in vain.
     fn spend<T>(
         &self,

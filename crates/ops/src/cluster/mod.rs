@@ -58,12 +58,12 @@ pub struct Cluster {
 pub struct Member {
     node: Node,
     endpoint: Endpoint,
-    link: Result<Link, Arc<Error>>,
+    link: Result<Reached, Arc<Error>>,
 }
 
 /// What a reachable node gave us.
 #[derive(Debug)]
-struct Link {
+struct Reached {
     connection: Connection,
     topology: SharedTopology,
 }
@@ -72,7 +72,11 @@ impl Member {
     /// A node that others know, to which no connection has been made yet.
     fn unseen(node: Node, endpoint: Endpoint, settings: &Settings) -> Self {
         let connection = Connection::resting(&endpoint, settings);
-        Self { node, endpoint, link: Ok(Link { connection, topology: SharedTopology::default() }) }
+        Self {
+            node,
+            endpoint,
+            link: Ok(Reached { connection, topology: SharedTopology::default() }),
+        }
     }
 
     fn is_unseen(&self) -> bool {
@@ -164,7 +168,7 @@ impl Cluster {
         let mut known = SharedNodes::default();
         let (node, topology) = read_view(&mut connection, &mut known)?;
         let others = reachable_nodes(&topology, seed, settings);
-        let link = Ok(Link { connection, topology });
+        let link = Ok(Reached { connection, topology });
         let mut members = vec![Member { node, endpoint: seed.clone(), link }];
         members.extend(others.into_iter().map(|(node, at)| Member::unseen(node, at, settings)));
         let mut cluster = Self { settings: settings.clone(), seed: seed.clone(), members };

@@ -231,7 +231,7 @@ pub(crate) fn is_ok(info: &Reply) -> bool {
 }
 
 /// What keeps one server from serving its part of a cluster.
-pub(crate) struct Amiss {
+pub(crate) struct Unserved {
     /// In words.
     pub(crate) what: String,
     /// Whether it knows no other node and has no slots: it is in no cluster.
@@ -239,7 +239,7 @@ pub(crate) struct Amiss {
 }
 
 /// What keeps one server from serving; nothing where it does.
-pub(crate) fn amiss_at(node: &Endpoint, settings: &Settings) -> Option<Amiss> {
+pub(crate) fn amiss_at(node: &Endpoint, settings: &Settings) -> Option<Unserved> {
     let told = Connection::open(node, settings)
         .and_then(|mut connection| server_info::ask_one(&mut connection, &[]));
     let (what, is_alone) = match told {
@@ -251,7 +251,7 @@ pub(crate) fn amiss_at(node: &Endpoint, settings: &Settings) -> Option<Amiss> {
         Ok(info) => (out_of_step(node, &missing_copy(&info)?), false),
         Err(error) => (error.to_string(), false),
     };
-    Some(Amiss { what, is_alone })
+    Some(Unserved { what, is_alone })
 }
 
 fn still_fails(node: &Endpoint) -> String {

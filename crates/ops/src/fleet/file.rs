@@ -14,7 +14,7 @@ const LARGEST_FILE: u64 = 64 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct FleetFile {
     user: Option<String>,
     #[serde(default, deserialize_with = "password")]
     password: Option<String>,
@@ -27,7 +27,7 @@ struct File {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NodeTable {
+struct NodeEntry {
     host: String,
     port: u16,
     user: Option<String>,
@@ -87,7 +87,7 @@ impl Fleet {
     /// A [`FleetError`] for what is wrong in it.
     pub fn from_toml(text: &str, path: &str) -> Result<Self, FleetError> {
         let wrong = |line, what| FleetError::File { path: path.to_owned(), line, what };
-        let file: File = toml::from_str(text).map_err(|error| {
+        let file: FleetFile = toml::from_str(text).map_err(|error| {
             let line = error.span().map(|span| line_of(text, span.start));
             wrong(line, error.message().to_owned())
         })?;
@@ -115,7 +115,7 @@ fn read_node(
             (endpoint, None)
         }
         other => {
-            let table: NodeTable =
+            let table: NodeEntry =
                 other.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
             let own = credentials(table.user, table.password);
             (Endpoint::tcp(table.host, table.port), own)

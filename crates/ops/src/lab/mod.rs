@@ -24,11 +24,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use failure::{BUS_OFFSET, Failure, TakenPort};
-pub use options::{DEFAULT_NODES, DEFAULT_PORT, Options};
+pub use options::{DEFAULT_NODES, DEFAULT_PORT, LabOptions};
 pub use ports::free_ports;
 pub use program::{SERVER_VARIABLE, find_server};
 pub use record::Layout;
-pub use status::{NodeState, NodeStatus};
+pub use status::{ServerState, ServerStatus};
 pub use temporary::TempLab;
 #[cfg(feature = "testing")]
 pub use testing::{NoTestServer, TEST_SERVERS_VARIABLE, TestServer};
@@ -36,11 +36,11 @@ pub use testing::{NoTestServer, TEST_SERVERS_VARIABLE, TestServer};
 use redistrib_cluster_model::plan::create::Dealing;
 
 use crate::cluster::in_parallel;
-use crate::served::{self, Amiss};
+use crate::served::{self, Unserved};
 use crate::wait::until_settled;
 use crate::{Candidates, Context, Credentials, Endpoint, Error, Settings, Step, Stop};
 use config::Config;
-use node::{Node, Presence};
+use node::{LabServer, Presence};
 use record::{Record, file_error};
 
 /// How long the nodes of a cluster that comes up again may take to find each other.
@@ -49,11 +49,11 @@ const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 /// Local servers in a folder.
 ///
 /// ```no_run
-/// use redistrib_ops::lab::{Lab, Options};
+/// use redistrib_ops::lab::{Lab, LabOptions};
 /// use redistrib_ops::{Cancel, Context, Settings, Silent};
 /// let cancel = Cancel::new();
 /// let context = Context::new(&Silent, &cancel);
-/// let lab = Lab::up("lab".as_ref(), &Options::default(), &Settings::default(), context)?;
+/// let lab = Lab::up("lab".as_ref(), &LabOptions::default(), &Settings::default(), context)?;
 /// println!("{:?}", lab.endpoints());
 /// lab.down()?;
 /// # Ok::<(), redistrib_ops::lab::Failure>(())
@@ -63,7 +63,7 @@ pub struct Lab {
     dir: PathBuf,
     record: Record,
     settings: Settings,
-    nodes: Vec<Node>,
+    nodes: Vec<LabServer>,
 }
 
 impl Lab {
@@ -78,7 +78,7 @@ impl Lab {
     /// [`Error::Cancelled`], [`Error::NotSettled`], and those of [`Candidates::create`].
     pub fn up(
         dir: &Path,
-        options: &Options,
+        options: &LabOptions,
         settings: &Settings,
         context: Context<'_>,
     ) -> Result<Self, Failure> {
@@ -102,7 +102,7 @@ impl Lab {
     fn new(dir: &Path, record: Record, settings: &Settings) -> Result<Self, Failure> {
         // The servers know their folders by their real paths, and so must we.
         let dir = fs::canonicalize(dir).map_err(|source| file_error(dir, source))?;
-        let nodes = record.ports.iter().map(|&port| Node::new(&dir, port)).collect();
+        let nodes = record.ports.iter().map(|&port| LabServer::new(&dir, port)).collect();
         Ok(Self { dir, record, settings: settings.clone(), nodes })
     }
 
@@ -117,7 +117,7 @@ impl Lab {
 
     fn found(
         dir: &Path,
-        options: &Options,
+        options: &LabOptions,
         settings: &Settings,
         context: Context<'_>,
     ) -> Result<Self, Failure> {
@@ -138,7 +138,7 @@ impl Lab {
     /// The steps of making a lab; `made` counts the folders, for taking them away again.
     fn build(
         &mut self,
-        options: &Options,
+        options: &LabOptions,
         context: Context<'_>,
         made: &mut usize,
     ) -> Result<(), Failure> {
@@ -180,7 +180,7 @@ impl Lab {
     fn reopen(
         dir: &Path,
         mut record: Record,
-        options: &Options,
+        options: &LabOptions,
         settings: &Settings,
         context: Context<'_>,
     ) -> Result<Self, Failure> {
@@ -210,7 +210,7 @@ impl Lab {
     }
 
     /// The nodes that do not run.
-    fn idle_nodes(&self) -> Result<Vec<&Node>, Failure> {
+    fn idle_nodes(&self) -> Result<Vec<&LabServer>, Failure> {
         let present = in_parallel(&self.nodes, |node| node.presence(&self.settings));
         let mut idle = Vec::new();
         for (node, presence) in self.nodes.iter().zip(present) {
@@ -221,7 +221,7 @@ impl Lab {
         Ok(idle)
     }
 
-    fn launch(&self, nodes: &[&Node], context: Context<'_>) -> Result<(), Failure> {
+    fn launch(&self, nodes: &[&LabServer], context: Context<'_>) -> Result<(), Failure> {
         if !nodes.is_empty() {
             let ports: Vec<_> = nodes.iter().map(|node| node.port.to_string()).collect();
             let (server, ports) = (self.record.server.display(), ports.join(" "));
@@ -238,7 +238,7 @@ impl Lab {
         }
         // Those that have come later are put to use by whoever added them.
         let founders = &self.nodes[..self.nodes.len() - self.record.added];
-        let founders: Vec<_> = founders.iter().map(Node::endpoint).collect();
+        let founders: Vec<_> = founders.iter().map(LabServer::endpoint).collect();
         let mut candidates = Candidates::survey(&founders, &self.settings)?;
         match candidates.plan(self.record.replicas, options::LEAST_MASTERS, Dealing::InTurn) {
             Ok(plan) => candidates.create(&plan, context)?,
@@ -267,8 +267,8 @@ impl Lab {
         for node in &self.nodes {
             match served::amiss_at(&node.endpoint(), &self.settings) {
                 None => serves = true,
-                Some(Amiss { what, is_alone: true }) => spare = Some(what),
-                Some(Amiss { what, .. }) => return Some(what),
+                Some(Unserved { what, is_alone: true }) => spare = Some(what),
+                Some(Unserved { what, .. }) => return Some(what),
             }
         }
         spare.filter(|_| !serves)
@@ -308,8 +308,8 @@ impl Lab {
     }
 
     /// How each server fares.
-    pub fn status(&self) -> Vec<NodeStatus> {
-        in_parallel(&self.nodes, |node| NodeStatus::of(node, &self.settings))
+    pub fn status(&self) -> Vec<ServerStatus> {
+        in_parallel(&self.nodes, |node| ServerStatus::of(node, &self.settings))
     }
 
     /// The lab's folder, as an absolute path.
@@ -329,7 +329,7 @@ impl Lab {
 
     /// Where the servers listen, in the order of their ports.
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        self.nodes.iter().map(Node::endpoint).collect()
+        self.nodes.iter().map(LabServer::endpoint).collect()
     }
 
     /// How to connect to them: the caller's settings, with the lab's own password where it has one.

@@ -31,7 +31,7 @@ const LOG_BYTES: u64 = 4096;
 
 /// A server with a folder of its own.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct LabServer {
     pub(super) port: u16,
     pub(super) folder: PathBuf,
     /// The process, where this process has started it.
@@ -63,7 +63,7 @@ pub(super) struct Vitals {
     config_file: String,
 }
 
-impl Node {
+impl LabServer {
     /// The node of a lab in `dir`, which is an absolute path without links.
     pub(super) fn new(dir: &Path, port: u16) -> Self {
         Self { port, folder: dir.join(port.to_string()), child: Mutex::new(None) }

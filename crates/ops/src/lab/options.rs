@@ -21,7 +21,7 @@ pub(super) const LEAST_MASTERS: usize = 3;
 /// What a lab should be. Whatever is `None` takes its default in a new lab, and stays as it is in one that is
 /// there already.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct LabOptions {
     /// How many servers; 6 by default.
     pub nodes: Option<usize>,
     /// How many of them replicate each master; by default 1 where the nodes suffice for it, else 0.
@@ -42,7 +42,7 @@ pub struct Options {
     pub config: Vec<String>,
 }
 
-impl Options {
+impl LabOptions {
     /// A new lab's make-up. Whether ports and folders are free is still to be seen.
     ///
     /// # Errors
@@ -103,8 +103,8 @@ fn require_cluster(ports: &[u16], replicas: usize) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn options() -> Options {
-        Options { server: Some("/bin/sh".into()), ..Options::default() }
+    fn options() -> LabOptions {
+        LabOptions { server: Some("/bin/sh".into()), ..LabOptions::default() }
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         let record = options().plan().unwrap();
         assert_eq!(record.ports, [7000, 7001, 7002, 7003, 7004, 7005]);
         assert_eq!((record.replicas, record.layout), (1, Layout::Cluster));
-        let three = Options { nodes: Some(3), ..options() }.plan().unwrap();
+        let three = LabOptions { nodes: Some(3), ..options() }.plan().unwrap();
         assert_eq!(three.replicas, 0, "three nodes are enough for a cluster without replicas");
     }
 
@@ -121,15 +121,15 @@ mod tests {
         for (nodes, replicas) in
             [(2, None), (1, None), (5, Some(1)), (6, Some(2)), (9, Some(usize::MAX))]
         {
-            let asked = Options { nodes: Some(nodes), replicas, ..options() };
+            let asked = LabOptions { nodes: Some(nodes), replicas, ..options() };
             assert!(
                 matches!(asked.plan(), Err(Failure::Other(Error::Layout(_)))),
                 "{nodes} {replicas:?}"
             );
         }
-        let none = Options { nodes: Some(0), ..options() };
+        let none = LabOptions { nodes: Some(0), ..options() };
         assert!(matches!(none.plan(), Err(Failure::NoNodes)));
-        let plain = Options { nodes: Some(1), layout: Some(Layout::Plain), ..options() };
+        let plain = LabOptions { nodes: Some(1), layout: Some(Layout::Plain), ..options() };
         assert_eq!(plain.plan().unwrap().ports, [7000]);
     }
 
@@ -139,17 +139,17 @@ mod tests {
         let dir = Path::new("/lab");
         assert!(options().require(&record, dir).is_ok());
         let grown = Record { ports: (7000..7008).collect(), added: 2, ..record.clone() };
-        let nodes = |nodes| Options { nodes: Some(nodes), ..options() };
+        let nodes = |nodes| LabOptions { nodes: Some(nodes), ..options() };
         assert!([6, 8].iter().all(|&count| nodes(count).require(&grown, dir).is_ok()));
         assert!([5, 9].iter().all(|&count| nodes(count).require(&grown, dir).is_err()));
-        let same = Options { nodes: Some(6), replicas: Some(1), port: Some(7000), ..options() };
+        let same = LabOptions { nodes: Some(6), replicas: Some(1), port: Some(7000), ..options() };
         assert!(same.require(&record, dir).is_ok());
         for (asked, has) in [
-            (Options { nodes: Some(3), ..options() }, "6 nodes, not 3"),
-            (Options { replicas: Some(0), ..options() }, "1 replicas for each master, not 0"),
-            (Options { port: Some(8000), ..options() }, "ports from 7000 on, not 8000"),
-            (Options { layout: Some(Layout::Plain), ..options() }, "layout"),
-            (Options { config: vec!["save 1 1".into()], ..options() }, "redis.conf"),
+            (LabOptions { nodes: Some(3), ..options() }, "6 nodes, not 3"),
+            (LabOptions { replicas: Some(0), ..options() }, "1 replicas for each master, not 0"),
+            (LabOptions { port: Some(8000), ..options() }, "ports from 7000 on, not 8000"),
+            (LabOptions { layout: Some(Layout::Plain), ..options() }, "layout"),
+            (LabOptions { config: vec!["save 1 1".into()], ..options() }, "redis.conf"),
         ] {
             let error = asked.require(&record, dir).unwrap_err().to_string();
             assert!(error.contains(has) && error.contains("/lab"), "{error}");

@@ -5,8 +5,8 @@ use std::fs;
 use redistrib_cluster_model::{Address, NodeId, NodeName, NodeNameError, Topology};
 
 use super::config::Config;
-use super::node::Node;
-use super::{Failure, Lab, NodeStatus, ports};
+use super::node::LabServer;
+use super::{Failure, Lab, ServerStatus, ports};
 use crate::{Context, Error};
 
 impl Lab {
@@ -33,8 +33,8 @@ impl Lab {
     ///
     /// # Panics
     /// Where there is no server at this place; as for all that take one.
-    pub fn status_of(&self, place: usize) -> NodeStatus {
-        NodeStatus::of(&self.nodes[place], &self.settings)
+    pub fn status_of(&self, place: usize) -> ServerStatus {
+        ServerStatus::of(&self.nodes[place], &self.settings)
     }
 
     /// Makes more servers, on the ports after the lab's last or from `port` on, and starts them. They have the lab's password and
@@ -53,9 +53,10 @@ impl Lab {
         let ports = ports::block(port.unwrap_or(last.saturating_add(1)), count)?;
         let cluster = self.record.layout.has_bus();
         ports::require_free(&ports, cluster)?;
-        let password = self.nodes.first().map(Node::password).transpose()?.flatten();
+        let password = self.nodes.first().map(LabServer::password).transpose()?.flatten();
         let config = Config { cluster, password: password.as_ref(), lines: &[] };
-        let new: Vec<Node> = ports.iter().map(|&port| Node::new(&self.dir, port)).collect();
+        let new: Vec<LabServer> =
+            ports.iter().map(|&port| LabServer::new(&self.dir, port)).collect();
         let before = self.record.clone();
         let mut made = 0;
         let outcome = new.iter().try_for_each(|node| {
@@ -80,7 +81,7 @@ impl Lab {
     }
 
     /// What cannot be removed stays: the error that led here matters more.
-    fn take_back(&self, new: &[Node]) {
+    fn take_back(&self, new: &[LabServer]) {
         let _ = self.record.write(&self.dir);
         for node in new {
             node.kill();
@@ -131,7 +132,7 @@ impl Lab {
     }
 }
 
-impl Node {
+impl LabServer {
     fn address(&self) -> Address {
         Address::new("127.0.0.1", self.port)
     }

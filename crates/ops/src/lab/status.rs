@@ -4,25 +4,25 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::node::{Node, Presence};
+use super::node::{LabServer, Presence};
 use crate::Settings;
 
 /// One server of a lab.
 #[derive(Clone, Debug, Serialize)]
-pub struct NodeStatus {
+pub struct ServerStatus {
     /// Its port on 127.0.0.1.
     pub port: u16,
     /// Its folder.
     pub folder: PathBuf,
     /// How it fares.
     #[serde(flatten)]
-    pub state: NodeState,
+    pub state: ServerState,
 }
 
 /// Whether a server of a lab runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-pub enum NodeState {
+pub enum ServerState {
     /// It runs.
     Up {
         /// Its process.
@@ -55,26 +55,26 @@ pub enum NodeState {
     },
 }
 
-impl NodeStatus {
-    pub(super) fn of(node: &Node, settings: &Settings) -> Self {
+impl ServerStatus {
+    pub(super) fn of(node: &LabServer, settings: &Settings) -> Self {
         let state = match node.presence(settings) {
-            Ok(Presence::Here(vitals)) => NodeState::Up {
+            Ok(Presence::Here(vitals)) => ServerState::Up {
                 process: vitals.process,
                 version: vitals.version,
                 role: vitals.role,
                 loading: vitals.loading,
             },
-            Ok(Presence::Paused(process)) => NodeState::Paused { process },
-            Ok(Presence::Silent(process)) => NodeState::Silent { process },
-            Ok(Presence::Absent) => NodeState::Down,
-            Ok(Presence::Foreign) => NodeState::PortTaken,
-            Err(error) => NodeState::Unknown { reason: error.to_string() },
+            Ok(Presence::Paused(process)) => ServerState::Paused { process },
+            Ok(Presence::Silent(process)) => ServerState::Silent { process },
+            Ok(Presence::Absent) => ServerState::Down,
+            Ok(Presence::Foreign) => ServerState::PortTaken,
+            Err(error) => ServerState::Unknown { reason: error.to_string() },
         };
         Self { port: node.port, folder: node.folder.clone(), state }
     }
 
     /// Whether the server runs.
     pub fn is_up(&self) -> bool {
-        matches!(self.state, NodeState::Up { .. })
+        matches!(self.state, ServerState::Up { .. })
     }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::failure::Failure;
 use super::record::file_error;
-use super::{Lab, Layout, Options, free_ports};
+use super::{Lab, LabOptions, Layout, free_ports};
 use crate::{Cancel, Context, Secret, Settings, Silent};
 
 /// How often other ports are tried when somebody else was faster.
@@ -28,8 +28,8 @@ const MANY_DATABASES: u32 = 10_000;
 /// does the death of this process, however it dies.
 ///
 /// ```no_run
-/// use redistrib_ops::lab::{Options, TempLab};
-/// let lab = TempLab::up(Options { nodes: Some(6), replicas: Some(1), ..Options::default() })?;
+/// use redistrib_ops::lab::{LabOptions, TempLab};
+/// let lab = TempLab::up(LabOptions { nodes: Some(6), replicas: Some(1), ..LabOptions::default() })?;
 /// assert_eq!(lab.endpoints().len(), 6);
 /// # Ok::<(), redistrib_ops::lab::Failure>(())
 /// ```
@@ -48,7 +48,7 @@ impl TempLab {
     ///
     /// # Errors
     /// Those of [`Lab::up`]; [`super::Failure::NoFreePorts`].
-    pub fn up(options: Options) -> Result<Self, Failure> {
+    pub fn up(options: LabOptions) -> Result<Self, Failure> {
         Self::up_with(options, &Settings::default())
     }
 
@@ -56,7 +56,7 @@ impl TempLab {
     ///
     /// # Errors
     /// Those of [`TempLab::up`].
-    pub fn up_with(options: Options, settings: &Settings) -> Result<Self, Failure> {
+    pub fn up_with(options: LabOptions, settings: &Settings) -> Result<Self, Failure> {
         Self::up_unless(options, settings, &Cancel::new())
     }
 
@@ -66,20 +66,20 @@ impl TempLab {
     /// # Errors
     /// Those of [`Lab::up`]; [`Failure::Died`] where the program cannot load the file.
     pub fn loaded(program: &Path, rdb: &Path, cancel: &Cancel) -> Result<Self, Failure> {
-        let options = Options {
+        let options = LabOptions {
             nodes: Some(1),
             layout: Some(Layout::Plain),
             server: Some(program.to_owned()),
             data: Some(rdb.to_owned()),
             password: Some(some_password()?),
             config: vec![format!("databases {MANY_DATABASES}")],
-            ..Options::default()
+            ..LabOptions::default()
         };
         Self::up_unless(options, &Settings::default(), cancel)
     }
 
     fn up_unless(
-        mut options: Options,
+        mut options: LabOptions,
         settings: &Settings,
         cancel: &Cancel,
     ) -> Result<Self, Failure> {
@@ -95,7 +95,7 @@ impl TempLab {
         }
     }
 
-    fn try_up(options: &Options, settings: &Settings, cancel: &Cancel) -> Result<Self, Failure> {
+    fn try_up(options: &LabOptions, settings: &Settings, cancel: &Cancel) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("redis-trib-lab-").tempdir();
         let folder = folder.map_err(|source| file_error(&std::env::temp_dir(), source))?;
         let dir =

@@ -4,9 +4,9 @@ use std::env;
 use std::path::PathBuf;
 
 use super::failure::Failure;
-use super::node::Node;
+use super::node::LabServer;
 use super::program::is_program;
-use super::{Layout, Options, TempLab};
+use super::{LabOptions, Layout, TempLab};
 use crate::{Cancel, Context, Silent};
 
 /// The environment variable that names the folder of the test servers.
@@ -149,12 +149,12 @@ impl TempLab {
     /// # Errors
     /// Those of [`Lab::up`](super::Lab::up).
     pub fn cluster(server: &TestServer, masters: usize, replicas: usize) -> Result<Self, Failure> {
-        Self::up(Options {
+        Self::up(LabOptions {
             nodes: Some(masters * (replicas + 1)),
             replicas: Some(replicas),
             layout: Some(Layout::Cluster),
             server: Some(server.program.clone()),
-            ..Options::default()
+            ..LabOptions::default()
         })
     }
 
@@ -175,16 +175,16 @@ impl TempLab {
     }
 
     fn unrelated(server: &TestServer, count: usize, layout: Layout) -> Result<Self, Failure> {
-        Self::up(Options {
+        Self::up(LabOptions {
             nodes: Some(count),
             replicas: Some(0),
             layout: Some(layout),
             server: Some(server.program.clone()),
-            ..Options::default()
+            ..LabOptions::default()
         })
     }
 
-    fn node(&self, index: usize) -> &Node {
+    fn node(&self, index: usize) -> &LabServer {
         &self.nodes[index]
     }
 

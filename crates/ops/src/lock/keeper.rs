@@ -20,7 +20,7 @@ const LET_GO: Duration = Duration::from_millis(250);
 /// Holds connections until it is dropped, and keeps them in use as long as there is a thread for that.
 #[derive(Debug, Default)]
 pub(super) struct Keeper {
-    held: Arc<Mutex<Vec<Held>>>,
+    held: Arc<Mutex<Vec<KeptConnection>>>,
     /// Ends the thread when it is dropped, and the thread.
     user: Option<(Sender<()>, JoinHandle<()>)>,
 }
@@ -38,7 +38,12 @@ impl Keeper {
     /// Keeps this one, too. `patience` is how long its server leaves a connection idle; 0 is for ever.
     pub(super) fn add(&self, connection: Connection, patience: Duration) {
         let every = if patience.is_zero() { AT_LEAST } else { (patience / 2).min(AT_LEAST) };
-        lock(&self.held).push(Held { connection, every, used: Instant::now(), asked: None });
+        lock(&self.held).push(KeptConnection {
+            connection,
+            every,
+            used: Instant::now(),
+            asked: None,
+        });
     }
 }
 
@@ -52,27 +57,27 @@ impl Drop for Keeper {
     }
 }
 
-fn lock(held: &Mutex<Vec<Held>>) -> MutexGuard<'_, Vec<Held>> {
+fn lock(held: &Mutex<Vec<KeptConnection>>) -> MutexGuard<'_, Vec<KeptConnection>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A connection, how often it is used, when it was, and since when it has not answered.
 #[derive(Debug)]
-struct Held {
+struct KeptConnection {
     connection: Connection,
     every: Duration,
     used: Instant,
     asked: Option<Instant>,
 }
 
-fn keep_in_use(held: &Mutex<Vec<Held>>, ended: &Receiver<()>) {
+fn keep_in_use(held: &Mutex<Vec<KeptConnection>>, ended: &Receiver<()>) {
     while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
         // A node that has died is held by nobody; it is missed soon enough by those who need it.
         lock(held).retain_mut(|it| it.use_once().is_some());
     }
 }
 
-impl Held {
+impl KeptConnection {
     /// Takes in an answer that has come, and asks again if none is owed. Nothing where the server has been silent for
     /// too long, or is gone.
     fn use_once(&mut self) -> Option<()> {
@@ -96,10 +101,10 @@ impl Held {
 
 /// Ends the connections, and with them the names, and gives the servers a moment to have closed them: whoever takes the
 /// lock next may be this very process.
-fn let_go(mut held: Vec<Held>) {
+fn let_go(mut held: Vec<KeptConnection>) {
     held.iter().for_each(|it| it.connection.end());
     let started = Instant::now();
-    for Held { connection, .. } in &mut held {
+    for KeptConnection { connection, .. } in &mut held {
         // What is owed comes first; the server's end is an error.
         let left = || LET_GO.saturating_sub(started.elapsed());
         while matches!(connection.poll(left()), Ok(Some(_))) {}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use redistrib_cluster_model::fitness::{
-    End, Obstacle, SETTINGS, Unfit, Weight, judge, judge_refusal,
+    Gravity, MoveEnd, Obstacle, SETTINGS, Unfit, judge, judge_refusal,
 };
 use redistrib_cluster_model::{Member, Move, NodeId, ServerInfo, Slot, SlotSet};
 use redistrib_resp::{Command, Reply};
@@ -83,7 +83,7 @@ pub(crate) fn newcomer_obstacles(
     let mut ends = ask(cluster, &moves);
     ends.retain(|end| end.node.id == from);
     let info = Some(server_info::ask_one(&mut new.connection, &SETTINGS)?);
-    ends.push(End { node: node.clone(), slots: SlotSet::default(), info });
+    ends.push(MoveEnd { node: node.clone(), slots: SlotSet::default(), info });
     let mut found = judge(&ends, &moves);
     found.retain(|obstacle| obstacle.node.id == node.id);
     let source = cluster.member_mut(from)?;
@@ -99,17 +99,17 @@ pub(crate) fn newcomer_obstacles(
 /// Something that may pass by itself, as of a server that loads its data.
 pub(super) fn passing(cluster: &mut Cluster, moves: &[Move]) -> Option<String> {
     let found = judge(&ask(cluster, moves), moves);
-    let passing = found.iter().find(|obstacle| obstacle.weight() == Weight::Passing)?;
+    let passing = found.iter().find(|obstacle| obstacle.weight() == Gravity::Passing)?;
     Some(passing.to_string())
 }
 
 /// What all ends of the moves report about themselves.
-fn ask(cluster: &mut Cluster, moves: &[Move]) -> Vec<End> {
+fn ask(cluster: &mut Cluster, moves: &[Move]) -> Vec<MoveEnd> {
     let ends: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
     let is_end = |member: &crate::Member| ends.contains(&member.id());
     let infos = server_info::ask_of(cluster, |member| member.is_up() && is_end(member), &SETTINGS);
     let members = cluster.members().iter().zip(infos).filter(|(member, _)| is_end(member));
-    let end = |(member, info): (&crate::Member, _)| End {
+    let end = |(member, info): (&crate::Member, _)| MoveEnd {
         node: named(member),
         slots: member.node().slots.clone(),
         info,

@@ -133,7 +133,7 @@ mod tests {
     use super::super::shared::Shared;
     use super::*;
     use crate::agreement::agree;
-    use crate::lab::{Layout, Options, TempLab, TestServer};
+    use crate::lab::{LabOptions, Layout, TempLab, TestServer};
     use crate::migrate::MigrateOptions;
     use crate::{Cancel, Connection, Context, Silent};
 
@@ -141,13 +141,13 @@ mod tests {
 
     /// Three masters that can be made deaf to one another.
     fn lab(server: &TestServer) -> TempLab {
-        let options = Options {
+        let options = LabOptions {
             nodes: Some(3),
             replicas: Some(0),
             layout: Some(Layout::Cluster),
             server: Some(server.program.clone()),
             config: vec!["enable-debug-command yes".into()],
-            ..Options::default()
+            ..LabOptions::default()
         };
         TempLab::up(options).unwrap()
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redistrib_cluster_model::plan::large;
-use redistrib_cluster_model::plan::steer::{Limits, Steering};
+use redistrib_cluster_model::plan::steer::{Steering, SteeringLimits};
 use redistrib_cluster_model::{Slot, SlotSet};
 use redistrib_resp::{Command, Reply};
 
@@ -309,9 +309,9 @@ impl<'a> PairWork<'a> {
 
 /// Two bursts may stand between a client and its answer, the one that is served and the one that waits,
 /// so each gets half of what is allowed. A burst is cut into MIGRATEs by slots, not by the steering.
-fn limits(options: &MigrateOptions) -> Limits {
+fn limits(options: &MigrateOptions) -> SteeringLimits {
     let max_pause = options.max_pause.map(|budget| budget / 2);
-    Limits { max_pause, keys_per_migrate: MOST_KEYS, migrates_in_flight: 1 }
+    SteeringLimits { max_pause, keys_per_migrate: MOST_KEYS, migrates_in_flight: 1 }
 }
 
 /// Whether a server refuses because of a job of its own.

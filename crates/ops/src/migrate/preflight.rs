@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use redistrib_cluster_model::fitness::Weight;
+use redistrib_cluster_model::fitness::Gravity;
 use redistrib_cluster_model::{Move, NodeId, SlotSet};
 
 use super::atomic::finish_running_at;
@@ -104,7 +104,7 @@ fn unheard_epoch(cluster: &Cluster, moves: &[Move]) -> Option<String> {
 fn refuse_unfit(cluster: &mut Cluster, moves: &[Move], context: Context<'_>) -> Result<()> {
     let (refused, told): (Vec<_>, Vec<_>) = fitness::obstacles(cluster, moves)
         .into_iter()
-        .partition(|obstacle| obstacle.weight() == Weight::Refusal);
+        .partition(|obstacle| obstacle.weight() == Gravity::Refusal);
     told.iter().for_each(|obstacle| context.warn(obstacle.to_string()));
     if refused.is_empty() { Ok(()) } else { Err(Error::Unfit(refused)) }
 }

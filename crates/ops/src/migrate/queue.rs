@@ -4,7 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use redistrib_cluster_model::Move;
-use redistrib_cluster_model::fitness::{End, SETTINGS, Weight, is_little, judge};
+use redistrib_cluster_model::fitness::{Gravity, MoveEnd, SETTINGS, is_little, judge};
 use redistrib_cluster_model::plan::schedule::Schedule;
 
 use super::atomic::{self, Outcome};
@@ -127,7 +127,7 @@ fn refuse_unfit_now(shared: &Shared<'_>, step: &Move) -> Result<bool> {
         shared.idle.keep(id, connection);
         let cluster = shared.cluster();
         let member = cluster.member(id)?;
-        Ok::<End, Error>(End {
+        Ok::<MoveEnd, Error>(MoveEnd {
             node: fitness::named(member),
             slots: member.node().slots.clone(),
             info,
@@ -135,7 +135,7 @@ fn refuse_unfit_now(shared: &Shared<'_>, step: &Move) -> Result<bool> {
     };
     let ends = [end(step.from, source)?, end(step.to, target)?];
     let mut found = judge(&ends, std::slice::from_ref(step));
-    found.retain(|obstacle| obstacle.weight() == Weight::Refusal);
+    found.retain(|obstacle| obstacle.weight() == Gravity::Refusal);
     if !found.is_empty() {
         return Err(Error::Unfit(found));
     }

@@ -102,7 +102,7 @@ fn save(
 
 fn write_nodes(cluster: &Cluster, path: &Path, context: Context<'_>) -> Result<()> {
     let errors = errors(cluster);
-    let nodes = cluster.members().iter().map(|member| Entry::new(member, errors));
+    let nodes = cluster.members().iter().map(|member| NodeEntry::new(member, errors));
     let text = format!("Saving cluster configuration to: {}", path.display());
     context.step(Step::Other { text });
     write_json(path, &nodes.collect::<Vec<_>>())
@@ -124,7 +124,7 @@ fn errors(cluster: &Cluster) -> usize {
 
 /// A node in `nodes.json`, as redis-cli's `--cluster backup` writes it.
 #[derive(Serialize)]
-struct Entry {
+struct NodeEntry {
     name: NodeId,
     host: String,
     port: u16,
@@ -142,7 +142,7 @@ struct Entry {
     importing: BTreeMap<Slot, NodeId>,
 }
 
-impl Entry {
+impl NodeEntry {
     fn new(member: &Member, cluster_errors: usize) -> Self {
         let (node, endpoint) = (member.node(), member.endpoint());
         let range = |range: SlotRange| match range.len() {

@@ -160,7 +160,7 @@ impl Failover {
         }
         let probe = self.probe(cluster)?;
         let outcome = self.promote(cluster, context);
-        let held_up = probe.map(Probe::finish);
+        let held_up = probe.map(WriteProbe::finish);
         outcome?;
         Ok(held_up.flatten())
     }
@@ -224,12 +224,12 @@ impl Failover {
     }
 
     /// A probe on a slot of the master; none where it owns no slot.
-    fn probe(&self, cluster: &Cluster) -> Result<Option<Probe>> {
+    fn probe(&self, cluster: &Cluster) -> Result<Option<WriteProbe>> {
         let Some(key) = self.absent_key() else { return Ok(None) };
         let nodes = [&self.master, &self.replica].map(|node| cluster.member(node.id));
         let [master, replica] = nodes;
         let endpoints = [master?.endpoint().clone(), replica?.endpoint().clone()];
-        Ok(Probe::start(endpoints, cluster.settings().clone(), key))
+        Ok(WriteProbe::start(endpoints, cluster.settings().clone(), key))
     }
 
     /// The name of a key in one of the slots. No user has such a name.
@@ -241,12 +241,12 @@ impl Failover {
 }
 
 /// A thread that writes nothing, as writes are written, to whichever of two nodes accepts it.
-struct Probe {
+struct WriteProbe {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Option<Duration>>,
 }
 
-impl Probe {
+impl WriteProbe {
     /// None where there is no thread for it.
     fn start(nodes: [Endpoint; 2], settings: Settings, key: String) -> Option<Self> {
         let stop = Arc::new(AtomicBool::new(false));

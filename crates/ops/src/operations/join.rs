@@ -1,6 +1,6 @@
 //! `add-node`, `join-no-load`, `replicate` and `join`: a node comes into a cluster.
 
-use redistrib_cluster_model::plan::balance::{Balancer, Transfer, balance_plan, moves_of};
+use redistrib_cluster_model::plan::balance::{Balancer, SlotTransfer, balance_plan, moves_of};
 use redistrib_cluster_model::{Node, NodeId, NodeName};
 use serde::Serialize;
 
@@ -115,7 +115,7 @@ pub struct Join<B> {
     pub migration: MigrateOptions,
 }
 
-impl<B: Fn(&[&Node]) -> Result<Vec<Transfer>>> Operation for Join<B> {
+impl<B: Fn(&[&Node]) -> Result<Vec<SlotTransfer>>> Operation for Join<B> {
     const VERB: &'static str = "join";
     type Subject = Cluster;
     /// What moves is known once the node is a member.
@@ -147,6 +147,6 @@ impl<B: Fn(&[&Node]) -> Result<Vec<Transfer>>> Operation for Join<B> {
 }
 
 /// The balance plan after which each master's slots stand in proportion to its weight.
-pub fn balanced_by(balancer: impl Balancer) -> impl Fn(&[&Node]) -> Result<Vec<Transfer>> {
+pub fn balanced_by(balancer: impl Balancer) -> impl Fn(&[&Node]) -> Result<Vec<SlotTransfer>> {
     move |masters| Ok(balance_plan(masters, &balancer)?)
 }

@@ -1,6 +1,8 @@
 //! Slots shared out by weight: by their number, or by what they hold.
 
-use redistrib_cluster_model::plan::rebalance::{self, Measure, Options, Weighed, plan_rebalance};
+use redistrib_cluster_model::plan::rebalance::{
+    RebalanceBy, RebalanceCriteria, RebalancePlan, Weighed, plan_rebalance,
+};
 use redistrib_cluster_model::{NodeId, NodeName, Slot};
 use redistrib_resp::{Command, Reply};
 
@@ -71,7 +73,7 @@ pub struct Rebalance {
 impl Operation for Rebalance {
     const VERB: &'static str = "rebalance";
     type Subject = Cluster;
-    type Plan = rebalance::Rebalance;
+    type Plan = RebalancePlan;
     type Report = Migrated;
 
     fn discover(&self, settings: &Settings) -> Result<Cluster> {
@@ -85,7 +87,7 @@ impl Operation for Rebalance {
     /// # Errors
     /// [`Error::Move`] and [`Error::Rebalance`] for weights that name no master or several, or that make no sense; for loads,
     /// those of [`Connection::call`].
-    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<rebalance::Rebalance> {
+    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<RebalancePlan> {
         let weights = resolve_weights(cluster, &self.options.weights)?;
         let weighed =
             |id| weights.iter().find(|(named, _)| *named == id).map_or(1.0, |(_, weight)| *weight);
@@ -96,8 +98,8 @@ impl Operation for Rebalance {
         });
         let masters: Vec<Weighed> = masters.collect();
         let load = measure(cluster, self.options.by)?;
-        let model_options = Options {
-            measure: load.as_deref().map_or(Measure::Slots, Measure::Load),
+        let model_options = RebalanceCriteria {
+            measure: load.as_deref().map_or(RebalanceBy::Slots, RebalanceBy::Load),
             threshold: self.options.threshold,
             use_empty_masters: self.options.use_empty_masters,
         };
@@ -107,7 +109,7 @@ impl Operation for Rebalance {
     /// Loads change all the time: a plan fits as long as the slots are where they were.
     fn still_fits(
         &self,
-        plan: &rebalance::Rebalance,
+        plan: &RebalancePlan,
         cluster: &mut Cluster,
         _context: Context<'_>,
     ) -> Result<bool> {
@@ -116,7 +118,7 @@ impl Operation for Rebalance {
 
     fn apply(
         &self,
-        plan: rebalance::Rebalance,
+        plan: RebalancePlan,
         cluster: &mut Cluster,
         context: Context<'_>,
     ) -> Result<Migrated> {

@@ -1,7 +1,7 @@
 //! The functions of redis-trib.py's library, under their own names: each a request that is carried out, under the lock and with
 //! what an interrupted run has left finished first.
 
-use redistrib_cluster_model::plan::balance::{EvenBalancer, Transfer};
+use redistrib_cluster_model::plan::balance::{EvenBalancer, SlotTransfer};
 use redistrib_cluster_model::{Node, NodeId, NodeName, NodeNameError, SlotSet};
 
 use super::create::Create;
@@ -104,7 +104,7 @@ pub fn join_cluster_with(
     existing: &Endpoint,
     new: &Endpoint,
     settings: &Settings,
-    plan: impl Fn(&[&Node]) -> Result<Vec<Transfer>>,
+    plan: impl Fn(&[&Node]) -> Result<Vec<SlotTransfer>>,
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<Migrated> {

@@ -130,7 +130,7 @@ impl ArchivedFile {
 
 /// A node as redis-cli describes it.
 #[derive(Deserialize)]
-struct Node {
+struct ArchivedNode {
     name: NodeId,
     host: String,
     port: u16,
@@ -143,10 +143,11 @@ fn named_by_nodes(folder: &Path) -> Result<Vec<PathBuf>> {
     let text = read_text_if_there(&path, LARGEST_MANIFEST)?;
     let text = text.ok_or_else(|| BackupError::Unfinished(folder.to_owned()))?;
     let bad = |why: String| BackupError::BadManifest { path: path.clone(), why };
-    let nodes: Vec<Node> = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    let nodes: Vec<ArchivedNode> =
+        serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
     let names = names_in(folder)?;
     let masters = nodes.iter().filter(|node| node.replicate.is_none());
-    let file = |node: &Node| {
+    let file = |node: &ArchivedNode| {
         let ending = format!("-{}.rdb", node.name);
         let found = names.iter().find(|name| name.ends_with(&ending));
         let expected = || format!("redis-node-{}-{}{ending}", node.host, node.port);

@@ -31,7 +31,7 @@ pub(super) fn difference(
     source: &mut Connection,
     target: &mut dyn FnMut(&Command) -> Result<Reply>,
 ) -> Result<Option<String>> {
-    let mut sides = Sides { key, source, target };
+    let mut sides = Holders { key, source, target };
     let (ours, theirs) = sides.both(Command::new("TYPE").arg(key))?;
     let kind = ours.view().as_str().unwrap_or_default().to_owned();
     if ours.view().as_str() != theirs.view().as_str() {
@@ -68,13 +68,13 @@ enum Unordered {
 }
 
 /// The two holders of a key.
-struct Sides<'a> {
+struct Holders<'a> {
     key: &'a [u8],
     source: &'a mut Connection,
     target: &'a mut dyn FnMut(&Command) -> Result<Reply>,
 }
 
-impl Sides<'_> {
+impl Holders<'_> {
     fn both(&mut self, command: Command) -> Result<(Reply, Reply)> {
         Ok((self.source.request(&command)?, (self.target)(&command)?))
     }

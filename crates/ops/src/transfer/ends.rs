@@ -31,7 +31,7 @@ pub enum Target {
 
 /// A server with what it says of itself.
 #[derive(Clone, Debug)]
-pub(super) struct End {
+pub(super) struct ServerEnd {
     pub(super) server: Server,
     pub(super) facts: Facts,
 }
@@ -39,8 +39,8 @@ pub(super) struct End {
 /// All the servers of a transfer.
 #[derive(Debug)]
 pub(super) struct Ends {
-    pub(super) sources: Vec<End>,
-    pub(super) targets: Vec<End>,
+    pub(super) sources: Vec<ServerEnd>,
+    pub(super) targets: Vec<ServerEnd>,
     /// For each slot its owner among the targets, where the target is a cluster.
     pub(super) owners: Option<Vec<Option<usize>>>,
     /// For each source, the target that is the same database of the same server.
@@ -113,7 +113,7 @@ impl Ends {
         let numbers = (0..self.sources.len())
             .map(|source| self.target_for(source, &self.targets[0].server).db);
         let numbers: BTreeSet<u32> = numbers.filter(|_| self.keeps_database).collect();
-        let look = |end: &End| {
+        let look = |end: &ServerEnd| {
             numbers.iter().try_for_each(|&db| end.server.clone().at_db(db).connect().map(drop))
         };
         for (end, outcome) in self.targets.iter().zip(in_parallel(&self.targets, look)) {
@@ -132,7 +132,7 @@ impl Ends {
 
     /// Whether keys can be removed from all sources.
     fn check_removal(&self) -> Result<()> {
-        for End { server, facts } in &self.sources {
+        for ServerEnd { server, facts } in &self.sources {
             if !facts.is_master {
                 return Err(CopyError::FromReplica(server.to_string()).into());
             }
@@ -171,14 +171,14 @@ impl Ends {
     }
 }
 
-fn ask(servers: &[Server]) -> Result<Vec<End>> {
+fn ask(servers: &[Server]) -> Result<Vec<ServerEnd>> {
     let facts = in_parallel(servers, Server::facts);
     let ends = servers.iter().zip(facts);
-    ends.map(|(server, facts)| Ok(End { server: server.clone(), facts: facts? })).collect()
+    ends.map(|(server, facts)| Ok(ServerEnd { server: server.clone(), facts: facts? })).collect()
 }
 
 /// The end that is the same database of the same server.
-fn position(ends: &[End], wanted: &End) -> Option<usize> {
+fn position(ends: &[ServerEnd], wanted: &ServerEnd) -> Option<usize> {
     ends.iter().position(|end| {
         end.facts.is_same_server(&wanted.facts) && end.server.db == wanted.server.db
     })
@@ -191,7 +191,7 @@ fn masters(cluster: &Cluster, seed: &Server) -> Vec<Server> {
     owners.map(|member| server(member.endpoint())).collect()
 }
 
-fn owners(cluster: &Cluster, targets: &[End]) -> Vec<Option<usize>> {
+fn owners(cluster: &Cluster, targets: &[ServerEnd]) -> Vec<Option<usize>> {
     let mut owners = vec![None; usize::from(Slot::COUNT)];
     for member in cluster.masters() {
         let at =

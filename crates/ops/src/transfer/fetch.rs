@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use redistrib_resp::{Command, Pipeline, Reply};
 
-use super::ends::End;
+use super::ends::ServerEnd;
 use super::server::{clock_offset, has_expiring_keys, read_time};
 use crate::Connection;
 use crate::commands;
@@ -20,7 +20,7 @@ const GROWTH: usize = 4;
 
 /// A key on its way.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct KeyEntry {
     pub(super) key: Bytes,
     /// What DUMP says.
     pub(super) payload: Bytes,
@@ -31,7 +31,7 @@ pub(super) struct Entry {
 /// What became of the keys asked for.
 #[derive(Debug, Default)]
 pub(super) struct Fetched {
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<KeyEntry>,
     pub(super) vanished: u64,
     /// Keys that the server could not give out, with its reply.
     pub(super) unreadable: Vec<(Bytes, String)>,
@@ -77,7 +77,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn open(end: &End, window: usize, watch: bool) -> Result<Self> {
+    pub(super) fn open(end: &ServerEnd, window: usize, watch: bool) -> Result<Self> {
         let mut connection = end.server.connect()?;
         let clock = clock_offset(&mut connection)?;
         Ok(Self {
@@ -249,7 +249,7 @@ fn sort_out(
             _ => None,
         };
         match dump {
-            Dump::Payload(payload) => fetched.entries.push(Entry { key, payload, expires }),
+            Dump::Payload(payload) => fetched.entries.push(KeyEntry { key, payload, expires }),
             Dump::Vanished => fetched.vanished += 1,
             Dump::Unreadable(reply) => fetched.unreadable.push((key, reply)),
             Dump::NoRoom => again.push(key),

@@ -21,7 +21,7 @@ pub(super) type Sender = SyncSender<Chunk>;
 pub(super) type Chunks = Arc<Mutex<Receiver<Chunk>>>;
 
 /// One transfer.
-pub(super) struct Job<'a> {
+pub(super) struct TransferJob<'a> {
     pub(super) ends: &'a Ends,
     pub(super) places: Places<'a>,
     pub(super) options: &'a TransferOptions,
@@ -31,7 +31,7 @@ pub(super) struct Job<'a> {
     report: Mutex<TransferReport>,
 }
 
-impl<'a> Job<'a> {
+impl<'a> TransferJob<'a> {
     pub(super) fn new(
         ends: &'a Ends,
         places: Places<'a>,

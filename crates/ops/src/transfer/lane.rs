@@ -6,11 +6,11 @@ use bytes::Bytes;
 
 use super::TransferReport;
 use super::compare::{describe_missing, difference, same_payload};
-use super::fetch::{Entry, Reader};
-use super::job::{Chunk, Chunks, Job, next_chunk};
+use super::fetch::{KeyEntry, Reader};
+use super::job::{Chunk, Chunks, TransferJob, next_chunk};
 use super::node::Existing;
-use super::report::{LeftKey, Reason};
-use super::write::{Outcome, Writer};
+use super::report::{LeftKey, SkipReason};
+use super::write::{KeyOutcome, Writer};
 use crate::error::Result;
 use redistrib_resp::{Command, Reply};
 
@@ -21,7 +21,7 @@ const TRIES: usize = 5;
 
 /// A connection to one source with those to the targets, and the keys that go over them.
 struct Lane<'a> {
-    job: &'a Job<'a>,
+    job: &'a TransferJob<'a>,
     source: usize,
     reader: Reader,
     writer: Writer<'a>,
@@ -32,7 +32,7 @@ struct Lane<'a> {
 ///
 /// # Errors
 /// Those that end the transfer. The keys that were under way are noted.
-pub(super) fn run(job: &Job<'_>, source: usize, chunks: &Chunks) -> Result<()> {
+pub(super) fn run(job: &TransferJob<'_>, source: usize, chunks: &Chunks) -> Result<()> {
     let mut lane = Lane::open(job, source)?;
     while let Some(chunk) = next_chunk(chunks) {
         let copied = lane.copy(chunk);
@@ -46,7 +46,7 @@ pub(super) fn run(job: &Job<'_>, source: usize, chunks: &Chunks) -> Result<()> {
 }
 
 impl<'a> Lane<'a> {
-    fn open(job: &'a Job<'a>, source: usize) -> Result<Self> {
+    fn open(job: &'a TransferJob<'a>, source: usize) -> Result<Self> {
         let options = job.options;
         let reader = Reader::open(&job.ends.sources[source], options.window, options.remove)?;
         let writer = Writer::new(job.ends, source, reader.clock, job.places.clone());
@@ -58,7 +58,7 @@ impl<'a> Lane<'a> {
             let fetched = self.reader.fetch(&mut keys, self.job.pace.most_keys())?;
             self.counted.vanished += fetched.vanished;
             for (key, reply) in fetched.unreadable {
-                self.leave(key, Reason::Unreadable { reply });
+                self.leave(key, SkipReason::Unreadable { reply });
             }
             let bytes = fetched.entries.iter().map(|entry| entry.payload.len() as u64).sum();
             let stop = || self.job.stops_now();
@@ -67,7 +67,7 @@ impl<'a> Lane<'a> {
                 Ok(again) => keys.extend(again),
                 Err(error) => {
                     for entry in fetched.entries {
-                        self.leave(entry.key, Reason::Unconfirmed);
+                        self.leave(entry.key, SkipReason::Unconfirmed);
                     }
                     return Err(error);
                 }
@@ -79,16 +79,16 @@ impl<'a> Lane<'a> {
 
     /// Writes entries, handles those that the target had already, and removes what has arrived where that
     /// is wanted. Returns the keys that have to be looked at again.
-    fn deliver(&mut self, entries: &[Entry]) -> Result<Vec<Bytes>> {
+    fn deliver(&mut self, entries: &[KeyEntry]) -> Result<Vec<Bytes>> {
         let options = self.job.options;
         let existing = if options.replace { Existing::Overwritten } else { Existing::Kept };
         let stop = || self.job.stops_now();
         let mut outcomes = self.writer.write(entries, existing, stop)?;
         let check: Vec<usize> = (0..entries.len())
             .filter(|&number| match outcomes[number] {
-                Outcome::Busy => true,
-                Outcome::Written => options.verify,
-                Outcome::Failed(_) => false,
+                KeyOutcome::Busy => true,
+                KeyOutcome::Written => options.verify,
+                KeyOutcome::Failed(_) => false,
             })
             .collect();
         let differences = self.compare(entries, &check)?;
@@ -98,11 +98,11 @@ impl<'a> Lane<'a> {
                 None => equal[number] = true,
                 Some(what) => {
                     let target = self.writer.target_of(&entries[number].key);
-                    let busy = outcomes[number] == Outcome::Busy;
-                    outcomes[number] = Outcome::Failed(if busy {
-                        Reason::Busy { target }
+                    let busy = outcomes[number] == KeyOutcome::Busy;
+                    outcomes[number] = KeyOutcome::Failed(if busy {
+                        SkipReason::Busy { target }
                     } else {
-                        Reason::Differs { target, what }
+                        SkipReason::Differs { target, what }
                     });
                 }
             }
@@ -115,20 +115,20 @@ impl<'a> Lane<'a> {
     /// already has to be looked at again.
     fn settle(
         &mut self,
-        entries: &[Entry],
-        outcomes: Vec<Outcome>,
+        entries: &[KeyEntry],
+        outcomes: Vec<KeyOutcome>,
         equal: &[bool],
     ) -> Result<Vec<Bytes>> {
         let (mut written, mut same) = (Vec::new(), Vec::new());
         let mut bytes = 0;
         for ((entry, outcome), &equal) in entries.iter().zip(outcomes).zip(equal) {
             match outcome {
-                Outcome::Written => {
+                KeyOutcome::Written => {
                     bytes += entry.payload.len() as u64;
                     written.push(entry.key.clone());
                 }
-                Outcome::Busy => same.push(entry.key.clone()),
-                Outcome::Failed(reason) => self.leave(entry.key.clone(), reason),
+                KeyOutcome::Busy => same.push(entry.key.clone()),
+                KeyOutcome::Failed(reason) => self.leave(entry.key.clone(), reason),
             }
             self.counted.verified += u64::from(equal && self.job.options.verify);
         }
@@ -151,7 +151,7 @@ impl<'a> Lane<'a> {
             let fetched = self.reader.fetch(&mut Chunk::from([key.clone()]), 1)?;
             if let Some((key, reply)) = fetched.unreadable.into_iter().next() {
                 self.reader.remove(std::iter::empty())?;
-                self.leave(key, Reason::Unreadable { reply });
+                self.leave(key, SkipReason::Unreadable { reply });
                 return Ok(());
             }
             let Some(entry) = fetched.entries.first() else {
@@ -163,7 +163,7 @@ impl<'a> Lane<'a> {
             let stop = || self.job.stops_now();
             let entry = std::slice::from_ref(entry);
             let outcomes = self.writer.write(entry, Existing::Overwritten, stop)?;
-            if let Some(Outcome::Failed(reason)) = outcomes.into_iter().next() {
+            if let Some(KeyOutcome::Failed(reason)) = outcomes.into_iter().next() {
                 self.reader.remove(std::iter::empty())?;
                 self.leave(key, reason);
                 return Ok(());
@@ -173,16 +173,16 @@ impl<'a> Lane<'a> {
                 return Ok(());
             }
         }
-        self.leave(key, Reason::Changing);
+        self.leave(key, SkipReason::Changing);
         Ok(())
     }
 
     /// In what each of some entries differs from what its target has; `None` where it does not.
-    fn compare(&mut self, entries: &[Entry], which: &[usize]) -> Result<Vec<Option<String>>> {
+    fn compare(&mut self, entries: &[KeyEntry], which: &[usize]) -> Result<Vec<Option<String>>> {
         let mut seen = Vec::with_capacity(which.len());
         let asked = Instant::now();
         self.writer.read_back(entries, which, |number, dump, ttl| {
-            seen.push((number, Seen::of(&entries[number], dump, ttl)));
+            seen.push((number, EntryAnswer::of(&entries[number], dump, ttl)));
         })?;
         seen.sort_unstable_by_key(|(number, _)| *number);
         let judge = |(number, seen)| self.judge(&entries[number], seen, asked);
@@ -190,7 +190,12 @@ impl<'a> Lane<'a> {
     }
 
     /// What is wrong with what the target says of an entry, asked at this time or later.
-    fn judge(&mut self, entry: &Entry, mut seen: Seen, asked: Instant) -> Result<Option<String>> {
+    fn judge(
+        &mut self,
+        entry: &KeyEntry,
+        mut seen: EntryAnswer,
+        asked: Instant,
+    ) -> Result<Option<String>> {
         // How long it lives was read before now, on a busy machine a good while.
         let since = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
         let tolerance = EXPIRY_TOLERANCE_MS.saturating_add(since);
@@ -204,7 +209,7 @@ impl<'a> Lane<'a> {
         if seen.is_refused {
             // Its slot is on the move: asked alone it is followed.
             let mut ask = |name| self.writer.ask(&entry.key, &Command::new(name).arg(&entry.key));
-            seen = Seen::of(entry, &ask("DUMP")?, &ask("PTTL")?);
+            seen = EntryAnswer::of(entry, &ask("DUMP")?, &ask("PTTL")?);
         }
         if !seen.same_payload {
             let writer = &mut self.writer;
@@ -222,14 +227,14 @@ impl<'a> Lane<'a> {
         Ok((!same_expiry).then(|| "its time of expiry".to_owned()))
     }
 
-    fn leave(&mut self, key: Bytes, reason: Reason) {
+    fn leave(&mut self, key: Bytes, reason: SkipReason) {
         let source = self.job.ends.sources[self.source].server.to_string();
         self.counted.left.note(LeftKey { key, source, reason });
     }
 }
 
 /// What the target says of an entry.
-struct Seen {
+struct EntryAnswer {
     /// Whether it says anything, instead of sending us elsewhere.
     is_refused: bool,
     same_payload: bool,
@@ -237,8 +242,8 @@ struct Seen {
     expires_in: Option<i64>,
 }
 
-impl Seen {
-    fn of(entry: &Entry, dump: &Reply, ttl: &Reply) -> Self {
+impl EntryAnswer {
+    fn of(entry: &KeyEntry, dump: &Reply, ttl: &Reply) -> Self {
         let theirs = dump.view().as_bytes();
         Self {
             is_refused: [dump, ttl].iter().any(|reply| reply.view().as_error().is_some()),

@@ -30,7 +30,7 @@ use std::thread::{self, Scope};
 
 pub use ends::{Source, Target};
 pub use options::TransferOptions;
-pub use report::{Left, LeftKey, Reason, TransferReport};
+pub use report::{Left, LeftKey, SkipReason, TransferReport};
 pub use server::Server;
 pub use survey::{Place, Survey};
 pub use tags::Tags;
@@ -38,7 +38,7 @@ pub use tags::Tags;
 use crate::error::{Error, Result};
 use crate::{Context, Event, limits};
 use ends::Ends;
-use job::Job;
+use job::TransferJob;
 use places::Places;
 
 /// How many chunks of keys may wait for each source.
@@ -96,7 +96,7 @@ impl Transfer {
     pub fn run(&self, options: &TransferOptions, context: Context<'_>) -> Result<TransferReport> {
         let ends = self.ends(options)?;
         context.tell(Event::TransferStarted { keys: ends.keys() });
-        let job = Job::new(&ends, self.places(&ends), options, context);
+        let job = TransferJob::new(&ends, self.places(&ends), options, context);
         let sources: Vec<usize> = (0..ends.sources.len()).collect();
         for together in sources.chunks(MOST_SOURCES) {
             thread::scope(|scope| {
@@ -125,7 +125,7 @@ impl Transfer {
     /// Those of [`Transfer::run`], and those of connections while it looks.
     pub fn survey(&self, options: &TransferOptions, context: Context<'_>) -> Result<Survey> {
         let ends = self.ends(options)?;
-        survey::take(&Job::new(&ends, self.places(&ends), options, context))
+        survey::take(&TransferJob::new(&ends, self.places(&ends), options, context))
     }
 
     fn ends(&self, options: &TransferOptions) -> Result<Ends> {
@@ -141,7 +141,7 @@ impl Transfer {
 /// Starts the scan of a source and the lanes that copy what it finds, as many as there are threads for.
 fn copy_from<'scope>(
     scope: &'scope Scope<'scope, '_>,
-    job: &'scope Job<'_>,
+    job: &'scope TransferJob<'_>,
     source: usize,
     lanes: usize,
 ) -> Result<()> {
@@ -160,7 +160,7 @@ fn copy_from<'scope>(
     scanning.map(drop).map_err(no_thread)
 }
 
-fn note(job: &Job<'_>, outcome: Result<()>) {
+fn note(job: &TransferJob<'_>, outcome: Result<()>) {
     if let Err(error) = outcome {
         job.fail(error);
     }

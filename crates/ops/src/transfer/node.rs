@@ -2,8 +2,8 @@
 
 use redistrib_resp::Pipeline;
 
-use super::ends::{End, Ends};
-use super::fetch::Entry;
+use super::ends::{Ends, ServerEnd};
+use super::fetch::KeyEntry;
 use super::server::{Facts, Server, clock_offset, unix_time_ms};
 use crate::Connection;
 use crate::error::Result;
@@ -15,10 +15,10 @@ const KEPT_BUFFER: usize = 8 << 20;
 
 /// A target and what is under way to it.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct TargetNode {
     pub(super) server: Server,
     facts: Option<Facts>,
-    link: Option<Link>,
+    link: Option<TargetLink>,
     /// What is to be sent, and for it how many replies.
     pub(super) out: Pipeline,
     pub(super) sent: Vec<Attempt>,
@@ -44,7 +44,7 @@ pub(super) struct Attempt {
 
 /// A connection to a target.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct TargetLink {
     pub(super) connection: Connection,
     /// By how much the target's clock is ahead of ours.
     clock: i64,
@@ -53,9 +53,9 @@ pub(super) struct Link {
     takes_expiry_time: bool,
 }
 
-impl Node {
+impl TargetNode {
     /// A target for the keys of a source.
-    pub(super) fn new(end: &End, ends: &Ends, source: usize) -> Self {
+    pub(super) fn new(end: &ServerEnd, ends: &Ends, source: usize) -> Self {
         let server = ends.target_for(source, &end.server);
         Self { facts: Some(end.facts.clone()), ..Self::unknown(server) }
     }
@@ -71,7 +71,7 @@ impl Node {
     }
 
     /// The connection, made when first asked for.
-    pub(super) fn link(&mut self, source_clock: i64) -> Result<&mut Link> {
+    pub(super) fn link(&mut self, source_clock: i64) -> Result<&mut TargetLink> {
         let link = match self.link.take() {
             Some(link) => link,
             None => self.connect(source_clock)?,
@@ -79,7 +79,7 @@ impl Node {
         Ok(self.link.insert(link))
     }
 
-    fn connect(&mut self, source_clock: i64) -> Result<Link> {
+    fn connect(&mut self, source_clock: i64) -> Result<TargetLink> {
         let facts = match self.facts.take() {
             Some(facts) => facts,
             None => self.server.facts()?,
@@ -89,7 +89,7 @@ impl Node {
         let clock = clock_offset(&mut connection)?;
         let skew = clock.saturating_sub(source_clock);
         let skew = if skew.saturating_abs() < SAME_CLOCK_MS { 0 } else { skew };
-        Ok(Link { connection, clock, skew, takes_expiry_time })
+        Ok(TargetLink { connection, clock, skew, takes_expiry_time })
     }
 
     /// Begins a new round of sending.
@@ -105,7 +105,7 @@ impl Node {
     pub(super) fn push(
         &mut self,
         attempt: Attempt,
-        entry: &Entry,
+        entry: &KeyEntry,
         existing: Existing,
         source_clock: i64,
     ) -> Result<()> {
@@ -129,7 +129,7 @@ impl Node {
     }
 }
 
-impl Link {
+impl TargetLink {
     /// The time argument of RESTORE, and whether it is a point in time.
     fn expiry(&self, expires: Option<i64>) -> (String, bool) {
         match expires {

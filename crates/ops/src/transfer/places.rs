@@ -8,7 +8,7 @@ use super::ends::Ends;
 
 /// How a key's place among the targets is found.
 #[derive(Clone, Debug)]
-pub(super) enum Rule {
+pub(super) enum PlacementRule {
     /// There is one target.
     One,
     /// By checksum, among this many masters.
@@ -20,7 +20,7 @@ pub(super) enum Rule {
 /// The places of all keys.
 #[derive(Clone, Debug)]
 pub(super) struct Places<'a> {
-    rule: Rule,
+    rule: PlacementRule,
     /// How many masters the fleet has that is the source, if one is.
     before: Option<usize>,
     same: &'a [Option<usize>],
@@ -29,7 +29,7 @@ pub(super) struct Places<'a> {
 
 /// What is to be done with a key that a source has shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct Placement {
     /// Whether it goes to another server.
     pub(super) take: bool,
     /// Whether its name does not lead to where it is.
@@ -39,35 +39,37 @@ pub(super) struct Verdict {
 impl<'a> Places<'a> {
     pub(super) fn new(ends: &'a Ends, fleet: bool, before: Option<usize>, tags: &'a Tags) -> Self {
         let rule = match &ends.owners {
-            Some(owners) => Rule::Slots(owners.clone()),
-            None if fleet => Rule::Fleet(ends.targets.len()),
-            None => Rule::One,
+            Some(owners) => PlacementRule::Slots(owners.clone()),
+            None if fleet => PlacementRule::Fleet(ends.targets.len()),
+            None => PlacementRule::One,
         };
         Self { rule, before, same: &ends.same, tags }
     }
 
     /// Whether the target is a fleet.
     pub(super) fn is_fleet(&self) -> bool {
-        matches!(self.rule, Rule::Fleet(_))
+        matches!(self.rule, PlacementRule::Fleet(_))
     }
 
     /// The target for a key of a source; `None` where its slot has no known owner.
     pub(super) fn of(&self, source: usize, key: &[u8]) -> Option<usize> {
         match &self.rule {
-            Rule::One => Some(0),
-            Rule::Fleet(masters) => Some(self.in_fleet(source, key, *masters).0),
-            Rule::Slots(owners) => *owners.get(usize::from(Slot::of_key(key).get()))?,
+            PlacementRule::One => Some(0),
+            PlacementRule::Fleet(masters) => Some(self.in_fleet(source, key, *masters).0),
+            PlacementRule::Slots(owners) => *owners.get(usize::from(Slot::of_key(key).get()))?,
         }
     }
 
     /// Whether a key of a source is to be copied.
-    pub(super) fn verdict(&self, source: usize, key: &[u8]) -> Verdict {
-        let Rule::Fleet(masters) = self.rule else { return Verdict { take: true, stray: false } };
+    pub(super) fn verdict(&self, source: usize, key: &[u8]) -> Placement {
+        let PlacementRule::Fleet(masters) = self.rule else {
+            return Placement { take: true, stray: false };
+        };
         let (place, stray) = self.in_fleet(source, key, masters);
         let here = self.same.get(source).copied().flatten();
         // A stray stays where it is as long as its server does.
         let take = if stray { here.is_none() } else { here != Some(place) };
-        Verdict { take, stray }
+        Placement { take, stray }
     }
 
     /// The place in a fleet, from 0, and whether the key is a stray there.
@@ -96,7 +98,7 @@ impl<'a> Places<'a> {
 
     /// Takes note of a slot's new owner.
     pub(super) fn learn(&mut self, slot: Slot, target: usize) {
-        let Rule::Slots(owners) = &mut self.rule else { return };
+        let PlacementRule::Slots(owners) = &mut self.rule else { return };
         if let Some(owner) = owners.get_mut(usize::from(slot.get())) {
             *owner = Some(target);
         }
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     fn places<'a>(same: &'a [Option<usize>], masters: usize, tags: &'a Tags) -> Places<'a> {
-        Places { rule: Rule::Fleet(masters), before: Some(same.len()), same, tags }
+        Places { rule: PlacementRule::Fleet(masters), before: Some(same.len()), same, tags }
     }
 
     // Among 2 and 3 masters, foo is at 2 and 3, bar at 1 and 3, key at 2 and 2.
@@ -117,8 +119,8 @@ mod tests {
     fn only_keys_whose_place_changes_are_taken() {
         let tags = Tags::default();
         let places = places(&[Some(0), Some(1)], 3, &tags);
-        assert_eq!(places.verdict(1, b"key"), Verdict { take: false, stray: false });
-        assert_eq!(places.verdict(0, b"bar"), Verdict { take: true, stray: false });
+        assert_eq!(places.verdict(1, b"key"), Placement { take: false, stray: false });
+        assert_eq!(places.verdict(0, b"bar"), Placement { take: true, stray: false });
         assert_eq!(places.of(0, b"bar"), Some(2));
     }
 
@@ -126,9 +128,9 @@ mod tests {
     fn a_stray_stays_while_its_server_does() {
         let tags = Tags::default();
         let stays = places(&[Some(0), Some(1)], 3, &tags);
-        assert_eq!(stays.verdict(0, b"foo"), Verdict { take: false, stray: true });
+        assert_eq!(stays.verdict(0, b"foo"), Placement { take: false, stray: true });
         let leaves = places(&[None, Some(1)], 3, &tags);
-        assert_eq!(leaves.verdict(0, b"foo"), Verdict { take: true, stray: true });
+        assert_eq!(leaves.verdict(0, b"foo"), Placement { take: true, stray: true });
         assert_eq!(leaves.of(0, b"foo"), Some(2));
     }
 
@@ -136,7 +138,7 @@ mod tests {
     fn a_fleet_of_the_same_size_keeps_every_number() {
         let tags = Tags::default();
         let moved = places(&[None, None], 2, &tags);
-        assert_eq!(moved.verdict(0, b"foo"), Verdict { take: true, stray: false });
+        assert_eq!(moved.verdict(0, b"foo"), Placement { take: true, stray: false });
         assert_eq!(moved.of(0, b"foo"), Some(0));
     }
 
@@ -144,10 +146,10 @@ mod tests {
     fn a_tag_leads_a_key_to_its_place() {
         let tags = Tags::parse(b"foo{bar}");
         let places = places(&[Some(0), Some(1)], 3, &tags);
-        assert_eq!(places.verdict(0, b"foo"), Verdict { take: true, stray: false });
+        assert_eq!(places.verdict(0, b"foo"), Placement { take: true, stray: false });
         assert_eq!(places.of(0, b"foo"), Some(2));
         let tags = Tags::parse(b"foo{key}");
         let places = super::tests::places(&[Some(0), Some(1)], 3, &tags);
-        assert_eq!(places.verdict(1, b"foo"), Verdict { take: false, stray: false });
+        assert_eq!(places.verdict(1, b"foo"), Placement { take: false, stray: false });
     }
 }

@@ -115,7 +115,7 @@ pub struct LeftKey {
     pub source: String,
     /// Why.
     #[serde(flatten)]
-    pub reason: Reason,
+    pub reason: SkipReason,
 }
 
 fn lossy<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
@@ -132,7 +132,7 @@ impl fmt::Display for LeftKey {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Reason {
+pub enum SkipReason {
     /// The target has a key of this name with another value, and was not to overwrite it.
     Busy {
         /// The target.
@@ -178,7 +178,7 @@ pub enum Reason {
     Stray,
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy { target } => {

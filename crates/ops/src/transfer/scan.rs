@@ -4,8 +4,8 @@ use bytes::Bytes;
 use redistrib_resp::{Command, Reply};
 
 use super::TransferReport;
-use super::job::{Chunk, Job, Sender};
-use super::report::{LeftKey, Reason};
+use super::job::{Chunk, Sender, TransferJob};
+use super::report::{LeftKey, SkipReason};
 use crate::Connection;
 use crate::error::Result;
 
@@ -18,7 +18,7 @@ const CHUNK: usize = 512;
 ///
 /// # Errors
 /// Those of connections and of SCAN.
-pub(super) fn scan(job: &Job<'_>, source: usize, out: &Sender) -> Result<()> {
+pub(super) fn scan(job: &TransferJob<'_>, source: usize, out: &Sender) -> Result<()> {
     let mut pages = Pages::open(job, source)?;
     let mut chunk = Chunk::new();
     while let Some(keys) = pages.next()? {
@@ -39,7 +39,13 @@ pub(super) fn scan(job: &Job<'_>, source: usize, out: &Sender) -> Result<()> {
 }
 
 /// Counts a key and puts it with those to be copied if it is one of them.
-fn sort(job: &Job<'_>, source: usize, key: Bytes, chunk: &mut Chunk, counted: &mut TransferReport) {
+fn sort(
+    job: &TransferJob<'_>,
+    source: usize,
+    key: Bytes,
+    chunk: &mut Chunk,
+    counted: &mut TransferReport,
+) {
     counted.seen += 1;
     if job.places.is_fleet() && key.contains(&b'{') {
         counted.braced += 1;
@@ -47,7 +53,11 @@ fn sort(job: &Job<'_>, source: usize, key: Bytes, chunk: &mut Chunk, counted: &m
     let verdict = job.places.verdict(source, &key);
     if verdict.stray {
         let server = job.ends.sources[source].server.to_string();
-        counted.strays.note(LeftKey { key: key.clone(), source: server, reason: Reason::Stray });
+        counted.strays.note(LeftKey {
+            key: key.clone(),
+            source: server,
+            reason: SkipReason::Stray,
+        });
     }
     if verdict.take {
         chunk.push_back(key);
@@ -65,7 +75,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    pub(super) fn open(job: &Job<'_>, source: usize) -> Result<Self> {
+    pub(super) fn open(job: &TransferJob<'_>, source: usize) -> Result<Self> {
         let connection = job.ends.sources[source].server.connect()?;
         let matching = job.options.matching.clone();
         Ok(Self { connection, matching, cursor: Some(Bytes::from_static(b"0")) })

@@ -4,9 +4,9 @@ use redistrib_resp::Command;
 use serde::Serialize;
 
 use super::Left;
-use super::ends::End;
-use super::job::Job;
-use super::report::{LeftKey, Reason};
+use super::ends::ServerEnd;
+use super::job::TransferJob;
+use super::report::{LeftKey, SkipReason};
 use super::scan::Pages;
 use crate::Connection;
 use crate::cluster::in_parallel;
@@ -70,27 +70,27 @@ impl Survey {
 ///
 /// # Errors
 /// Those of connections.
-pub(super) fn take(job: &Job<'_>) -> Result<Survey> {
+pub(super) fn take(job: &TransferJob<'_>) -> Result<Survey> {
     let sources: Vec<usize> = (0..job.ends.sources.len()).collect();
     let surveys = in_parallel(&sources, |&source| Surveyor::open(job, source)?.look());
     surveys.into_iter().try_fold(empty(&job.ends.targets), |all, one| Ok(all.add(one?)))
 }
 
-fn empty(targets: &[End]) -> Survey {
-    let place = |end: &End| Place { target: end.server.to_string(), keys: 0, there: 0 };
+fn empty(targets: &[ServerEnd]) -> Survey {
+    let place = |end: &ServerEnd| Place { target: end.server.to_string(), keys: 0, there: 0 };
     Survey { places: targets.iter().map(place).collect(), ..Default::default() }
 }
 
 /// Looks through one source.
 struct Surveyor<'a> {
-    job: &'a Job<'a>,
+    job: &'a TransferJob<'a>,
     source: usize,
     targets: Vec<Connection>,
     survey: Survey,
 }
 
 impl<'a> Surveyor<'a> {
-    fn open(job: &'a Job<'a>, source: usize) -> Result<Self> {
+    fn open(job: &'a TransferJob<'a>, source: usize) -> Result<Self> {
         let targets = job.ends.targets.iter();
         let targets = targets.map(|end| job.ends.target_for(source, &end.server).connect());
         let survey = empty(&job.ends.targets);
@@ -129,7 +129,11 @@ impl<'a> Surveyor<'a> {
         }
         if verdict.stray {
             let source = self.job.ends.sources[self.source].server.to_string();
-            self.survey.strays.note(LeftKey { key: key.clone(), source, reason: Reason::Stray });
+            self.survey.strays.note(LeftKey {
+                key: key.clone(),
+                source,
+                reason: SkipReason::Stray,
+            });
         }
         if !verdict.take {
             self.survey.stayed += 1;

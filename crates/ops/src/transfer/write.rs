@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use redistrib_resp::{Command, Reply};
 
 use super::ends::Ends;
-use super::fetch::Entry;
-use super::node::{Attempt, Existing, Node};
+use super::fetch::KeyEntry;
+use super::node::{Attempt, Existing, TargetNode};
 use super::places::Places;
 use super::redirect::{Hint, error_text, read_hint};
-use super::report::Reason;
+use super::report::SkipReason;
 use super::server::Server;
 use crate::client::Redirect;
 use crate::error::{Error, Result};
@@ -25,11 +25,11 @@ const HOPS_IN_A_ROW: u32 = 3;
 
 /// What became of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum KeyOutcome {
     Written,
     /// The target has a key of this name.
     Busy,
-    Failed(Reason),
+    Failed(SkipReason),
 }
 
 /// Writes to all targets, over one connection to each that is needed.
@@ -40,20 +40,20 @@ pub(super) struct Writer<'a> {
     from_version: String,
     /// By how much the source's clock is ahead of ours.
     source_clock: i64,
-    nodes: Vec<Node>,
+    nodes: Vec<TargetNode>,
     restore: Command,
 }
 
 /// The tries that are to be made next.
 #[derive(Debug, Default)]
-struct Next {
+struct NextTries {
     attempts: Vec<Attempt>,
     /// What a server said that is not ready for some of them: to be waited for.
     unready: Option<Error>,
 }
 
 /// Where a command on one key goes next.
-enum Way {
+enum NextWay {
     To {
         node: usize,
         asking: bool,
@@ -62,7 +62,7 @@ enum Way {
     Later {
         node: usize,
     },
-    Ends(Outcome),
+    Ends(KeyOutcome),
 }
 
 impl<'a> Writer<'a> {
@@ -73,7 +73,7 @@ impl<'a> Writer<'a> {
             source,
             from_version: from_version.unwrap_or_default(),
             source_clock,
-            nodes: ends.targets.iter().map(|end| Node::new(end, ends, source)).collect(),
+            nodes: ends.targets.iter().map(|end| TargetNode::new(end, ends, source)).collect(),
             restore: Command::new("RESTORE"),
         }
     }
@@ -85,11 +85,11 @@ impl<'a> Writer<'a> {
     /// server refuses all writes, or does not become ready for them in time.
     pub(super) fn write(
         &mut self,
-        entries: &[Entry],
+        entries: &[KeyEntry],
         existing: Existing,
         stop: impl Fn() -> bool,
-    ) -> Result<Vec<Outcome>> {
-        let mut outcomes = vec![Outcome::Failed(Reason::NoOwner); entries.len()];
+    ) -> Result<Vec<KeyOutcome>> {
+        let mut outcomes = vec![KeyOutcome::Failed(SkipReason::NoOwner); entries.len()];
         let mut next = self.first_attempts(entries);
         let until = Instant::now() + PATIENCE;
         let mut rounds = 0;
@@ -108,17 +108,25 @@ impl<'a> Writer<'a> {
         Ok(outcomes)
     }
 
-    fn first_attempts(&self, entries: &[Entry]) -> Next {
-        let attempt = |(entry, content): (usize, &Entry)| {
+    fn first_attempts(&self, entries: &[KeyEntry]) -> NextTries {
+        let attempt = |(entry, content): (usize, &KeyEntry)| {
             let node = self.places.of(self.source, &content.key)?;
             Some(Attempt { entry, node, asking: false })
         };
-        Next { attempts: entries.iter().enumerate().filter_map(attempt).collect(), unready: None }
+        NextTries {
+            attempts: entries.iter().enumerate().filter_map(attempt).collect(),
+            unready: None,
+        }
     }
 
     /// Sends each node its share.
-    fn send(&mut self, entries: &[Entry], attempts: &[Attempt], existing: Existing) -> Result<()> {
-        self.nodes.iter_mut().for_each(Node::clear);
+    fn send(
+        &mut self,
+        entries: &[KeyEntry],
+        attempts: &[Attempt],
+        existing: Existing,
+    ) -> Result<()> {
+        self.nodes.iter_mut().for_each(TargetNode::clear);
         for attempt in attempts {
             let node = &mut self.nodes[attempt.node];
             node.push(*attempt, &entries[attempt.entry], existing, self.source_clock)?;
@@ -137,27 +145,27 @@ impl<'a> Writer<'a> {
     }
 
     /// Receives a reply for everything that was sent.
-    fn receive(&mut self, entries: &[Entry], outcomes: &mut [Outcome]) -> Result<Next> {
-        let mut next = Next::default();
+    fn receive(&mut self, entries: &[KeyEntry], outcomes: &mut [KeyOutcome]) -> Result<NextTries> {
+        let mut next = NextTries::default();
         for number in 0..self.nodes.len() {
             for attempt in std::mem::take(&mut self.nodes[number].sent) {
                 let reply = self.receive_one(number, attempt.asking)?;
                 if reply.view().is_ok() {
-                    outcomes[attempt.entry] = Outcome::Written;
+                    outcomes[attempt.entry] = KeyOutcome::Written;
                     continue;
                 }
                 let (node, asking) = match self.way(number, &entries[attempt.entry].key, &reply)? {
-                    Way::Ends(outcome) => {
+                    NextWay::Ends(outcome) => {
                         outcomes[attempt.entry] = outcome;
                         continue;
                     }
-                    Way::To { node, asking } => (node, asking),
-                    Way::Later { node } => {
+                    NextWay::To { node, asking } => (node, asking),
+                    NextWay::Later { node } => {
                         next.unready = Some(self.refusal(number, error_text(&reply)));
                         (node, false)
                     }
                 };
-                outcomes[attempt.entry] = Outcome::Failed(self.refused(number, &reply));
+                outcomes[attempt.entry] = KeyOutcome::Failed(self.refused(number, &reply));
                 next.attempts.push(Attempt { node, asking, ..attempt });
             }
         }
@@ -173,7 +181,7 @@ impl<'a> Writer<'a> {
     }
 
     /// What follows from an error reply that the node with this number has given.
-    fn way(&mut self, number: usize, key: &[u8], reply: &Reply) -> Result<Way> {
+    fn way(&mut self, number: usize, key: &[u8], reply: &Reply) -> Result<NextWay> {
         let node = &self.nodes[number];
         let text = error_text(reply);
         Ok(match read_hint(&text, &node.server.endpoint) {
@@ -182,18 +190,20 @@ impl<'a> Writer<'a> {
                 if !ask {
                     self.places.learn(slot, node);
                 }
-                Way::To { node, asking: ask }
+                NextWay::To { node, asking: ask }
             }
-            Hint::Later => Way::Later { node: self.places.of(self.source, key).unwrap_or(number) },
-            Hint::Busy => Way::Ends(Outcome::Busy),
-            Hint::Payload => Way::Ends(Outcome::Failed(Reason::Payload {
+            Hint::Later => {
+                NextWay::Later { node: self.places.of(self.source, key).unwrap_or(number) }
+            }
+            Hint::Busy => NextWay::Ends(KeyOutcome::Busy),
+            Hint::Payload => NextWay::Ends(KeyOutcome::Failed(SkipReason::Payload {
                 from: self.from_version.clone(),
                 target: node.server.to_string(),
                 to: node.version().to_owned(),
                 reply: text,
             })),
             Hint::Hopeless => return Err(self.refusal(number, text)),
-            Hint::Refused => Way::Ends(Outcome::Failed(self.refused(number, reply))),
+            Hint::Refused => NextWay::Ends(KeyOutcome::Failed(self.refused(number, reply))),
         })
     }
 
@@ -202,9 +212,9 @@ impl<'a> Writer<'a> {
         Error::Refused { node, command: "RESTORE".into(), reply }
     }
 
-    fn refused(&self, number: usize, reply: &Reply) -> Reason {
+    fn refused(&self, number: usize, reply: &Reply) -> SkipReason {
         let target = self.nodes[number].server.to_string();
-        Reason::Refused { target, reply: error_text(reply) }
+        SkipReason::Refused { target, reply: error_text(reply) }
     }
 
     /// The number of the target at an address that a redirection has named.
@@ -212,7 +222,7 @@ impl<'a> Writer<'a> {
         let known = self.nodes.iter().position(|node| node.server.endpoint == endpoint);
         known.unwrap_or_else(|| {
             let server = Server { endpoint, ..self.nodes[0].server.clone() };
-            self.nodes.push(Node::unknown(server));
+            self.nodes.push(TargetNode::unknown(server));
             self.nodes.len() - 1
         })
     }
@@ -230,11 +240,11 @@ impl<'a> Writer<'a> {
     /// Those of connections, and those of `see`.
     pub(super) fn read_back(
         &mut self,
-        entries: &[Entry],
+        entries: &[KeyEntry],
         which: &[usize],
         mut see: impl FnMut(usize, &Reply, &Reply),
     ) -> Result<()> {
-        self.nodes.iter_mut().for_each(Node::clear);
+        self.nodes.iter_mut().for_each(TargetNode::clear);
         for &entry in which {
             let key = &entries[entry].key;
             let Some(number) = self.places.of(self.source, key) else { continue };
@@ -280,9 +290,9 @@ impl<'a> Writer<'a> {
                 return Ok(reply);
             }
             match self.way(number, key, &reply)? {
-                Way::Ends(_) => return Ok(reply),
-                Way::To { node, asking: ask } => (number, asking) = (node, ask),
-                Way::Later { node } => {
+                NextWay::Ends(_) => return Ok(reply),
+                NextWay::To { node, asking: ask } => (number, asking) = (node, ask),
+                NextWay::Later { node } => {
                     (number, asking) = (node, false);
                     thread::sleep(PAUSE);
                 }

@@ -10,7 +10,7 @@ use redistrib_cluster_model::{
 
 use super::pace::pause;
 use super::slots::{SlotQuestions, next_slots};
-use super::turn::{Link, Questions, TurnReport};
+use super::turn::{Questions, TurnReport, WatchLink};
 use redistrib_resp::Reply;
 
 use crate::cluster::{parse_view, reachable_nodes};
@@ -28,9 +28,9 @@ const MOST_CLIENTS_LISTED: u64 = 2000;
 
 /// All nodes.
 #[derive(Debug)]
-pub(super) struct Field {
+pub(super) struct WatchedNodes {
     seed: Endpoint,
-    seats: Vec<Seat>,
+    seats: Vec<WatchedNode>,
     /// What the views say alike is kept once.
     known: SharedNodes,
     pub(super) threads: usize,
@@ -40,16 +40,16 @@ pub(super) struct Field {
 
 /// A node and what it said last.
 #[derive(Debug)]
-struct Seat {
+struct WatchedNode {
     endpoint: Endpoint,
     id: NodeId,
     /// Away while the node is asked.
-    link: Option<Link>,
+    link: Option<WatchLink>,
     is_asked: bool,
     due: Instant,
     turns: u32,
     failures: u32,
-    answer: Option<Answer>,
+    answer: Option<TurnAnswer>,
     /// The last slot that it was asked about when all are.
     last_slot: Option<Slot>,
     /// For how many more turns it is asked about MIGRATE.
@@ -58,7 +58,7 @@ struct Seat {
 
 /// What came of a turn.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
+pub(super) struct TurnAnswer {
     /// When it was asked, and when it had answered.
     pub(super) begun: Instant,
     pub(super) at: Instant,
@@ -73,22 +73,22 @@ pub(super) struct Answer {
 
 /// A node with its last answer, as a sample is made of it.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct LastAnswer {
     pub(super) endpoint: Endpoint,
     pub(super) id: NodeId,
-    pub(super) answer: Option<Answer>,
+    pub(super) answer: Option<TurnAnswer>,
 }
 
 /// A node that a thread has been given to ask.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) endpoint: Endpoint,
-    pub(super) link: Option<Link>,
+    pub(super) link: Option<WatchLink>,
     pub(super) questions: Questions,
     begun: Instant,
 }
 
-impl Seat {
+impl WatchedNode {
     fn new(endpoint: Endpoint, id: NodeId, due: Instant) -> Self {
         Self {
             endpoint,
@@ -131,10 +131,10 @@ impl Seat {
     }
 }
 
-impl Field {
+impl WatchedNodes {
     pub(super) fn new(seed: Endpoint, nodes: Vec<(NodeId, Endpoint)>) -> Self {
         let now = Instant::now();
-        let seats = nodes.into_iter().map(|(id, endpoint)| Seat::new(endpoint, id, now));
+        let seats = nodes.into_iter().map(|(id, endpoint)| WatchedNode::new(endpoint, id, now));
         Self {
             seed,
             seats: seats.collect(),
@@ -204,9 +204,19 @@ impl Field {
                 let view = read_view(seat, &report.view, &mut self.known);
                 let TurnReport { info, jobs, detail, ping, asking, .. } = report;
                 let holders = report.holders.unwrap_or(before);
-                Answer { begun, at, view, info: Some(info), jobs, detail, holders, ping, asking }
+                TurnAnswer {
+                    begun,
+                    at,
+                    view,
+                    info: Some(info),
+                    jobs,
+                    detail,
+                    holders,
+                    ping,
+                    asking,
+                }
             }
-            Err(error) => Answer {
+            Err(error) => TurnAnswer {
                 begun,
                 at,
                 view: Err(error.to_string()),
@@ -230,7 +240,7 @@ impl Field {
             let Some(view) = seat.view() else { continue };
             for (node, endpoint) in reachable_nodes(view, &seat.endpoint, settings) {
                 if named.insert(node.id) && !self.seats.iter().any(|it| it.id == node.id) {
-                    new.push(Seat::new(endpoint, node.id, Instant::now()));
+                    new.push(WatchedNode::new(endpoint, node.id, Instant::now()));
                 }
             }
         }
@@ -244,8 +254,8 @@ impl Field {
     }
 
     /// What is known now.
-    pub(super) fn seen(&self) -> (Endpoint, Vec<Seen>) {
-        let seen = |seat: &Seat| Seen {
+    pub(super) fn seen(&self) -> (Endpoint, Vec<LastAnswer>) {
+        let seen = |seat: &WatchedNode| LastAnswer {
             endpoint: seat.endpoint.clone(),
             id: seat.id,
             answer: seat.answer.clone(),
@@ -256,7 +266,7 @@ impl Field {
 
 /// What a node says of the cluster; one that is not the node that should be there says nothing.
 fn read_view(
-    seat: &Seat,
+    seat: &WatchedNode,
     reply: &Reply,
     known: &mut SharedNodes,
 ) -> Result<SharedTopology, String> {

@@ -20,9 +20,9 @@ use redistrib_cluster_model::sample::{Focus, Sample};
 
 use crate::error::Result;
 use crate::{Cluster, Endpoint, Settings};
-use field::{Field, Task};
-use summary::Memory;
-use turn::{Link, TurnReport};
+use field::{Task, WatchedNodes};
+use summary::EarlierSamples;
+use turn::{TurnReport, WatchLink};
 
 /// How many nodes are asked at the same time.
 const MOST_THREADS: usize = 48;
@@ -43,13 +43,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// ```
 #[derive(Debug)]
 pub struct Watch {
-    shared: Arc<Shared>,
-    memory: Mutex<Memory>,
+    shared: Arc<WatchState>,
+    memory: Mutex<EarlierSamples>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    field: Mutex<Field>,
+struct WatchState {
+    field: Mutex<WatchedNodes>,
     /// Notified when a turn has ended, when there are new nodes, and at the end.
     changed: Condvar,
     settings: Settings,
@@ -71,15 +71,15 @@ impl Watch {
             ..settings.clone()
         };
         let nodes = Cluster::nodes_known_to(seed, &settings)?;
-        let shared = Arc::new(Shared {
-            field: Mutex::new(Field::new(seed.clone(), nodes)),
+        let shared = Arc::new(WatchState {
+            field: Mutex::new(WatchedNodes::new(seed.clone(), nodes)),
             changed: Condvar::new(),
             settings,
             interval,
             disguise: RandomState::new(),
             began: Instant::now(),
         });
-        Shared::hire(&shared);
+        WatchState::hire(&shared);
         Ok(Self { shared, memory: Mutex::default() })
     }
 
@@ -109,7 +109,7 @@ impl Watch {
         drop(field);
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         if is_larger {
-            Shared::hire(&self.shared);
+            WatchState::hire(&self.shared);
             self.shared.changed.notify_all();
         }
         summary::sample(seen, self.shared.began, &mut memory)
@@ -123,8 +123,8 @@ impl Drop for Watch {
     }
 }
 
-impl Shared {
-    fn field(&self) -> MutexGuard<'_, Field> {
+impl WatchState {
+    fn field(&self) -> MutexGuard<'_, WatchedNodes> {
         self.field.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -173,7 +173,7 @@ impl Shared {
         let kept = task.link.take().and_then(|mut link| link.is_alive().then_some(link));
         let mut link = match kept {
             Some(link) => link,
-            None => Link::open(&task.endpoint, &self.settings)?,
+            None => WatchLink::open(&task.endpoint, &self.settings)?,
         };
         let told = link.ask(&task.questions, &self.disguise)?;
         task.link = Some(link);

@@ -10,7 +10,7 @@ use redistrib_cluster_model::{
 };
 
 use super::doubt::Doubts;
-use super::field::{Answer, Seen};
+use super::field::{LastAnswer, TurnAnswer};
 use crate::Endpoint;
 
 /// How long nodes may disagree while a tool moves slots.
@@ -18,16 +18,16 @@ const PATIENCE_AT_WORK: Duration = Duration::from_secs(5);
 
 /// What is known from the samples before.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub(super) struct EarlierSamples {
     doubts: Doubts,
     /// The nodes: where none answers any more, they have not left.
     nodes: Vec<Node>,
 }
 
 pub(super) fn sample(
-    (seed, seen): (Endpoint, Vec<Seen>),
+    (seed, seen): (Endpoint, Vec<LastAnswer>),
     began: Instant,
-    memory: &mut Memory,
+    memory: &mut EarlierSamples,
 ) -> Sample {
     let snapshot = Snapshot { views: seen.iter().map(view).collect() };
     let infos: Vec<Option<ServerInfo>> =
@@ -51,7 +51,7 @@ pub(super) fn sample(
         // Open slots of a tool at work are no fault; those that it leaves are reported when it is gone.
         findings.retain(|finding| !matches!(finding, Finding::OpenSlots(_)));
     }
-    let seats: HashMap<NodeId, &Seen> = seen.iter().map(|seat| (seat.id, seat)).collect();
+    let seats: HashMap<NodeId, &LastAnswer> = seen.iter().map(|seat| (seat.id, seat)).collect();
     let known = snapshot.nodes();
     if !known.is_empty() {
         memory.nodes = known.into_iter().cloned().collect();
@@ -74,7 +74,7 @@ fn millis(time: Duration) -> u64 {
 }
 
 /// A node that has not been asked yet has said nothing; what the model makes of that is taken out of its findings.
-fn view(seat: &Seen) -> NodeView {
+fn view(seat: &LastAnswer) -> NodeView {
     let asked = seat.endpoint.address();
     match seat.answer.as_ref().map(|answer| &answer.view) {
         Some(Ok(topology)) => NodeView::answered(asked, topology.clone()),
@@ -84,7 +84,7 @@ fn view(seat: &Seen) -> NodeView {
 }
 
 /// Whoever has not been asked yet is not silent.
-fn without_unasked(mut findings: Vec<Finding>, seen: &[Seen]) -> Vec<Finding> {
+fn without_unasked(mut findings: Vec<Finding>, seen: &[LastAnswer]) -> Vec<Finding> {
     let unasked = seen.iter().filter(|seat| seat.answer.is_none()).map(|seat| seat.id);
     let unasked: HashSet<NodeId> = unasked.collect();
     findings.retain(|finding| match finding {
@@ -96,7 +96,11 @@ fn without_unasked(mut findings: Vec<Finding>, seen: &[Seen]) -> Vec<Finding> {
     findings
 }
 
-fn node_sample(node: &Node, seats: &HashMap<NodeId, &Seen>, findings: &[Finding]) -> NodeSample {
+fn node_sample(
+    node: &Node,
+    seats: &HashMap<NodeId, &LastAnswer>,
+    findings: &[Finding],
+) -> NodeSample {
     let seat = seats.get(&node.id);
     let answer = seat.and_then(|seat| seat.answer.as_ref());
     let info = answer.and_then(|answer| answer.info.as_ref());
@@ -128,7 +132,7 @@ fn node_sample(node: &Node, seats: &HashMap<NodeId, &Seen>, findings: &[Finding]
     }
 }
 
-fn add_times(figures: &mut Figures, answer: &Answer) {
+fn add_times(figures: &mut Figures, answer: &TurnAnswer) {
     let micros = |time: Duration| u64::try_from(time.as_micros()).ok();
     figures.ping_us = micros(answer.ping);
     figures.asking_us = micros(answer.asking);
@@ -159,14 +163,14 @@ fn state(
 }
 
 /// Each once, though both its nodes report it.
-fn jobs(seen: &[Seen]) -> Vec<SlotJob> {
+fn jobs(seen: &[LastAnswer]) -> Vec<SlotJob> {
     let told = seen.iter().filter_map(|seat| seat.answer.as_ref());
     let open = told.flat_map(|answer| &answer.jobs).filter(|job| job.is_open());
     let once: BTreeMap<&str, &SlotJob> = open.map(|job| (job.id.as_str(), job)).collect();
     once.into_values().cloned().collect()
 }
 
-fn holder(seen: &[Seen]) -> Option<LockHolder> {
+fn holder(seen: &[LastAnswer]) -> Option<LockHolder> {
     let told = seen.iter().filter_map(|seat| seat.answer.as_ref());
     let listed = told.flat_map(|answer| &answer.holders).next()?;
     let holder = &listed.holder;

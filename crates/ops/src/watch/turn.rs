@@ -23,7 +23,7 @@ const TURNS_WITH_SETTINGS: u32 = 30;
 
 /// A connection of the watch, and what is known of the server behind it.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct WatchLink {
     connection: Connection,
     jobs: JobQuestions,
     has_stats: bool,
@@ -58,7 +58,7 @@ pub(super) struct TurnReport {
     pub(super) asking: Duration,
 }
 
-impl Link {
+impl WatchLink {
     /// Whether the server still holds the connection.
     pub(super) fn is_alive(&mut self) -> bool {
         self.connection.is_alive()

@@ -16,11 +16,11 @@ pub(crate) use lossless::write_lossless;
 pub use plain::Strings;
 pub(crate) use plain::{write_csv, write_json, write_raw};
 pub(crate) use terminal::write_terminal;
-pub(crate) use text::{Lines, write_harmless, write_quoted};
+pub(crate) use text::{LineEnds, write_harmless, write_quoted};
 
 /// The form in which replies are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum ReplyForm {
     /// For people.
     Terminal,
     /// The values alone.
@@ -51,19 +51,19 @@ impl Default for Delimiters {
 /// Writes one reply with what ends it.
 pub(crate) fn write_reply(
     view: View<'_>,
-    form: Form,
+    form: ReplyForm,
     delimiters: &Delimiters,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     match form {
-        Form::Terminal => return write_terminal(view, out),
-        Form::Raw => {
+        ReplyForm::Terminal => return write_terminal(view, out),
+        ReplyForm::Raw => {
             write_raw(view, &delimiters.elements, out)?;
             return out.write_all(&delimiters.replies);
         }
-        Form::Csv => write_csv(view, out)?,
-        Form::Json(strings) => write_json(view, strings, out)?,
-        Form::Lossless => write_lossless(view, out)?,
+        ReplyForm::Csv => write_csv(view, out)?,
+        ReplyForm::Json(strings) => write_json(view, strings, out)?,
+        ReplyForm::Lossless => write_lossless(view, out)?,
     }
     out.write_all(b"\n")
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use redistrib_ops::resp::View;
 
 use super::scalar::{Many, Shape, shape};
-use super::text::{Lines, write_harmless, write_quoted};
+use super::text::{LineEnds, write_harmless, write_quoted};
 
 /// Writes a reply as redis-cli 7 prints it on a terminal, its last line ended. Where that would let
 /// control characters through (status, error and verbatim texts) they are escaped here.
@@ -19,14 +19,14 @@ pub(crate) fn write_terminal(view: View<'_>, out: &mut dyn Write) -> io::Result<
 /// Writes a value whose lines after the first begin with `prefix`, without the last line's end.
 fn write_value(view: View<'_>, prefix: &mut String, out: &mut dyn Write) -> io::Result<()> {
     match shape(view) {
-        Shape::Status(text) => write_harmless(text, Lines::One, out),
+        Shape::Status(text) => write_harmless(text, LineEnds::One, out),
         Shape::Error(text) => {
             out.write_all(b"(error) ")?;
-            write_harmless(text, Lines::One, out)
+            write_harmless(text, LineEnds::One, out)
         }
         Shape::Number(sort, digits) => write!(out, "({sort}) {digits}"),
         Shape::Text(bytes) => write_quoted(&bytes, out),
-        Shape::Verbatim(text) => write_harmless(text, Lines::Many, out),
+        Shape::Verbatim(text) => write_harmless(text, LineEnds::Many, out),
         Shape::Nil => out.write_all(b"(nil)"),
         Shape::Boolean(truth) => write!(out, "({truth})"),
         Shape::Many(many) if view.is_empty() => write!(out, "(empty {})", many.noun()),

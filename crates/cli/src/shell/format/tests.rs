@@ -16,7 +16,7 @@ fn reply(wire: &[u8]) -> Reply {
     reply
 }
 
-fn printed(wire: &[u8], form: Form) -> String {
+fn printed(wire: &[u8], form: ReplyForm) -> String {
     let mut out = Vec::new();
     write_reply(reply(wire).view(), form, &Delimiters::default(), &mut out).unwrap();
     out.escape_ascii().to_string()
@@ -24,7 +24,8 @@ fn printed(wire: &[u8], form: Form) -> String {
 
 #[test]
 fn every_form_is_that_of_redis_cli() {
-    let forms = [Form::Terminal, Form::Raw, Form::Csv, Form::Json(Strings::Unicode)];
+    let forms =
+        [ReplyForm::Terminal, ReplyForm::Raw, ReplyForm::Csv, ReplyForm::Json(Strings::Unicode)];
     let rows = TABLE.lines().filter(|line| !line.starts_with('#'));
     for row in rows {
         let words = split(row.as_bytes()).unwrap();
@@ -58,20 +59,20 @@ fn what_redis_cli_cannot_print_is_printed() {
     ] {
         let with_end = |text: &str| format!("{text}\n").escape_default().to_string();
         let with_end = |text: &str| with_end(text).replace("\\'", "'");
-        assert_eq!(printed(wire, Form::Terminal), with_end(terminal));
-        assert_eq!(printed(wire, Form::Csv), with_end(csv));
+        assert_eq!(printed(wire, ReplyForm::Terminal), with_end(terminal));
+        assert_eq!(printed(wire, ReplyForm::Csv), with_end(csv));
     }
 }
 
 #[test]
 fn an_error_text_cannot_drive_the_terminal() {
-    let out = printed(b"-ERR \x1b]0;owned\x07\r\n", Form::Terminal);
+    let out = printed(b"-ERR \x1b]0;owned\x07\r\n", ReplyForm::Terminal);
     assert_eq!(out, r"(error) ERR \\x1b]0;owned\\x07\n");
 }
 
 #[test]
 fn quoted_json_is_json() {
-    let out = printed(b"$4\r\na\"\xff\\\r\n", Form::Json(Strings::Quoted));
+    let out = printed(b"$4\r\na\"\xff\\\r\n", ReplyForm::Json(Strings::Quoted));
     assert_eq!(out.replace("\\\\", "\\").replace("\\\"", "\""), r#""a\\\"\\xff\\\\"\n"#);
 }
 

@@ -48,7 +48,7 @@ fn short_escape(byte: u8) -> Option<u8> {
 
 /// Which line ends [`write_harmless`] lets through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lines {
+pub(crate) enum LineEnds {
     /// None: the text stays on one line.
     One,
     /// Line feeds, carriage returns before them, and tabs: a text of many lines.
@@ -58,7 +58,7 @@ pub(crate) enum Lines {
 /// Writes text for a terminal as it is, but for control characters, characters that turn the direction of
 /// writing, and bytes that are not UTF-8: those become `\xHH`. What a server says cannot move the cursor,
 /// paint, or answer in the user's name.
-pub(crate) fn write_harmless(bytes: &[u8], lines: Lines, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_harmless(bytes: &[u8], lines: LineEnds, out: &mut dyn Write) -> io::Result<()> {
     for chunk in bytes.utf8_chunks() {
         let text = chunk.valid();
         let mut from = 0;
@@ -76,10 +76,10 @@ pub(crate) fn write_harmless(bytes: &[u8], lines: Lines, out: &mut dyn Write) ->
     Ok(())
 }
 
-fn is_harmless(character: char, rest: &str, lines: Lines) -> bool {
+fn is_harmless(character: char, rest: &str, lines: LineEnds) -> bool {
     match character {
-        '\n' | '\t' => lines == Lines::Many,
-        '\r' => lines == Lines::Many && rest.starts_with("\r\n"),
+        '\n' | '\t' => lines == LineEnds::Many,
+        '\r' => lines == LineEnds::Many && rest.starts_with("\r\n"),
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
         _ => !character.is_control(),
     }
@@ -105,7 +105,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn harmless(bytes: &[u8], lines: Lines) -> String {
+    fn harmless(bytes: &[u8], lines: LineEnds) -> String {
         let mut out = Vec::new();
         write_harmless(bytes, lines, &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -123,19 +123,22 @@ mod tests {
 
     #[test]
     fn no_text_drives_the_terminal() {
-        assert_eq!(harmless(b"ERR \x1b]0;owned\x07 no", Lines::One), r"ERR \x1b]0;owned\x07 no");
+        assert_eq!(harmless(b"ERR \x1b]0;owned\x07 no", LineEnds::One), r"ERR \x1b]0;owned\x07 no");
         assert_eq!(
-            harmless("a\u{9b}1mb\u{202e}c".as_bytes(), Lines::One),
+            harmless("a\u{9b}1mb\u{202e}c".as_bytes(), LineEnds::One),
             r"a\xc2\x9b1mb\xe2\x80\xaec"
         );
-        assert_eq!(harmless(b"\xff\xfeok", Lines::One), r"\xff\xfeok");
-        assert_eq!(harmless("grün ✓".as_bytes(), Lines::One), "grün ✓");
+        assert_eq!(harmless(b"\xff\xfeok", LineEnds::One), r"\xff\xfeok");
+        assert_eq!(harmless("grün ✓".as_bytes(), LineEnds::One), "grün ✓");
     }
 
     #[test]
     fn many_lines_stay_lines() {
         let info = b"# Server\r\nredis_version:7.0.15\r\n\rspoof\n";
-        assert_eq!(harmless(info, Lines::Many), "# Server\r\nredis_version:7.0.15\r\n\\x0dspoof\n");
-        assert_eq!(harmless(b"a\r\nb", Lines::One), r"a\x0d\x0ab");
+        assert_eq!(
+            harmless(info, LineEnds::Many),
+            "# Server\r\nredis_version:7.0.15\r\n\\x0dspoof\n"
+        );
+        assert_eq!(harmless(b"a\r\nb", LineEnds::One), r"a\x0d\x0ab");
     }
 }

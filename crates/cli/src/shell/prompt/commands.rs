@@ -11,7 +11,7 @@ use crate::shell::options::Peer;
 
 /// What there is to say about one command, or a subcommand with its parent's name before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Entry {
+pub(super) struct HelpEntry {
     /// In capitals: `CLUSTER SETSLOT`.
     pub(super) name: String,
     pub(super) arguments: Vec<Argument>,
@@ -22,7 +22,7 @@ pub(super) struct Entry {
 
 /// All commands of a server, sorted by name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Commands(Vec<Entry>);
+pub(super) struct Commands(Vec<HelpEntry>);
 
 /// What Redis 8.6 says of its commands, an entry a line. Written by the test beside this, which tells when a server says
 /// otherwise.
@@ -65,10 +65,10 @@ impl Commands {
         };
         // The test beside this reads every line.
         let read = |line| serde_json::from_str(line).ok();
-        let mut entries: Vec<Entry> = own.lines().filter_map(read).collect();
+        let mut entries: Vec<HelpEntry> = own.lines().filter_map(read).collect();
         let known: HashSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
         let more = other.lines().filter_map(read);
-        entries.extend(more.filter(|entry: &Entry| !known.contains(&entry.name)));
+        entries.extend(more.filter(|entry: &HelpEntry| !known.contains(&entry.name)));
         Self::new(entries)
     }
 
@@ -80,7 +80,7 @@ impl Commands {
         for entry in &entries {
             names.remove(&entry.name);
         }
-        entries.extend(names.into_iter().map(|name| Entry { name, ..Entry::default() }));
+        entries.extend(names.into_iter().map(|name| HelpEntry { name, ..HelpEntry::default() }));
         Self::new(entries)
     }
 
@@ -88,17 +88,17 @@ impl Commands {
         Self(Vec::new())
     }
 
-    pub(super) fn new(mut entries: Vec<Entry>) -> Self {
+    pub(super) fn new(mut entries: Vec<HelpEntry>) -> Self {
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Self(entries)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &HelpEntry> {
         self.0.iter()
     }
 
     /// The command, or subcommand, that these words begin with, and how many words are its name.
-    pub(super) fn find(&self, words: &[String]) -> Option<(&Entry, usize)> {
+    pub(super) fn find(&self, words: &[String]) -> Option<(&HelpEntry, usize)> {
         let upper: Vec<String> = words.iter().take(2).map(|word| word.to_uppercase()).collect();
         (1..=upper.len()).rev().find_map(|count| {
             let name = upper.get(..count)?.join(" ");
@@ -108,20 +108,20 @@ impl Commands {
     }
 
     /// The names that begin so, whatever the case.
-    pub(super) fn beginning<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a Entry> {
+    pub(super) fn beginning<'a>(&'a self, start: &'a str) -> impl Iterator<Item = &'a HelpEntry> {
         let start = start.to_uppercase();
         self.0.iter().filter(move |entry| entry.name.starts_with(&start))
     }
 }
 
 /// Adds a command and its subcommands, which servers name `parent|sub`.
-fn add_documented(parent: &str, name: View<'_>, doc: View<'_>, entries: &mut Vec<Entry>) {
+fn add_documented(parent: &str, name: View<'_>, doc: View<'_>, entries: &mut Vec<HelpEntry>) {
     let Some(name) = name.as_str() else { return };
     let own = name.rsplit('|').next().unwrap_or_default().to_uppercase();
     let name = if parent.is_empty() { own } else { format!("{parent} {own}") };
     let text =
         |key: &[u8]| doc.get(key).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    entries.push(Entry {
+    entries.push(HelpEntry {
         arguments: doc.get(b"arguments").map(syntax::read).unwrap_or_default(),
         summary: text(b"summary"),
         since: text(b"since"),
@@ -144,13 +144,13 @@ mod tests {
 
     use super::*;
 
-    fn documented_by(server: &'static str) -> Vec<Entry> {
+    fn documented_by(server: &'static str) -> Vec<HelpEntry> {
         let lab = TempLab::plain(&TestServer::named(server).unwrap(), 1).unwrap();
         let mut link = Connection::open(&lab.endpoints()[0], lab.settings()).unwrap();
         Commands::documented(&mut link).unwrap().0
     }
 
-    fn lines<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> String {
+    fn lines<'a>(entries: impl IntoIterator<Item = &'a HelpEntry>) -> String {
         entries.into_iter().fold(String::new(), |mut lines, entry| {
             writeln!(lines, "{}", serde_json::to_string(entry).unwrap()).unwrap();
             lines

@@ -7,8 +7,8 @@ use anyhow::Result;
 use redistrib_ops::resp::{Command, Kind, Reply, View};
 use redistrib_ops::words::{Closing, Unbalanced};
 
-use super::{Next, Prompt};
-use crate::shell::format::{Form, Lines, write_harmless};
+use super::{Next, ShellPrompt};
+use crate::shell::format::{LineEnds, ReplyForm, write_harmless};
 use crate::shell::lines::{self, Line};
 use crate::shell::oneshot;
 use crate::shell::options::{Mode, Options};
@@ -20,7 +20,7 @@ const END: &[u8] = b"<endsession>";
 #[derive(Debug, Default)]
 pub(super) struct Debugger {
     script: Option<Script>,
-    phase: Phase,
+    phase: DebugPhase,
 }
 
 /// The script of `--eval`, its keys and arguments.
@@ -32,7 +32,7 @@ struct Script {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+enum DebugPhase {
     #[default]
     Off,
     /// The server was told by hand to debug the next EVAL; `sync`: without a copy of itself.
@@ -49,11 +49,11 @@ impl Debugger {
             }
             _ => None,
         };
-        Self { script, phase: Phase::Off }
+        Self { script, phase: DebugPhase::Off }
     }
 
     pub(super) fn is_on(&self) -> bool {
-        matches!(self.phase, Phase::On { .. })
+        matches!(self.phase, DebugPhase::On { .. })
     }
 
     pub(super) fn has_script(&self) -> bool {
@@ -62,12 +62,12 @@ impl Debugger {
 
     /// The prompt, where it is not the usual one.
     pub(super) fn prompt(&self) -> Option<&'static str> {
-        matches!(self.phase, Phase::On { named: true, .. }).then_some("lua debugger> ")
+        matches!(self.phase, DebugPhase::On { named: true, .. }).then_some("lua debugger> ")
     }
 
     /// The script is gone, with its connection.
     pub(super) fn stop(&mut self) {
-        self.phase = Phase::Off;
+        self.phase = DebugPhase::Off;
     }
 
     /// Takes note of what was sent by hand.
@@ -77,11 +77,11 @@ impl Debugger {
         };
         if words.len() == 3 && is(0, "script") && is(1, "debug") {
             self.phase = match (is(2, "yes"), is(2, "sync")) {
-                (false, false) => Phase::Off,
-                (_, sync) => Phase::Armed { sync },
+                (false, false) => DebugPhase::Off,
+                (_, sync) => DebugPhase::Armed { sync },
             };
-        } else if let (Phase::Armed { sync }, true) = (self.phase, is(0, "eval")) {
-            self.phase = Phase::On { sync, named: false };
+        } else if let (DebugPhase::Armed { sync }, true) = (self.phase, is(0, "eval")) {
+            self.phase = DebugPhase::On { sync, named: false };
         }
     }
 }
@@ -102,7 +102,7 @@ pub(super) fn read(line: &[u8], closing: Closing) -> Result<Line, Unbalanced> {
     })
 }
 
-impl Prompt<'_> {
+impl ShellPrompt<'_> {
     /// Has the server debug the script from its first line on; returns whether it does. A script that it cannot
     /// compile is over at once.
     pub(super) fn begin_debugging(&mut self) -> Result<Next> {
@@ -121,13 +121,13 @@ impl Prompt<'_> {
             reply = self.session.client.request_connected(&eval, &mut ())?;
             self.show(&reply)?;
             if !is_over(reply.view()) {
-                self.debugger.phase = Phase::On { sync, named: true };
+                self.debugger.phase = DebugPhase::On { sync, named: true };
                 return Ok(Next::Line);
             }
             reply = self.session.client.receive(&eval, &mut ())?;
         }
         self.session.printer.line("Eval debugging session can't start:")?;
-        self.session.printer.use_form(Form::Terminal);
+        self.session.printer.use_form(ReplyForm::Terminal);
         self.session.printer.reply(&[], reply.view())?;
         Ok(Next::End)
     }
@@ -150,12 +150,12 @@ impl Prompt<'_> {
         let command = Command::from_args(words);
         let reply = self.session.client.request_connected(&command, &mut ())?;
         self.show(&reply)?;
-        let Phase::On { sync, .. } = self.debugger.phase else { return Ok(()) };
+        let DebugPhase::On { sync, .. } = self.debugger.phase else { return Ok(()) };
         if !is_over(reply.view()) {
             return Ok(());
         }
         let answer = self.session.client.receive(&command, &mut ())?;
-        self.session.printer.use_form(Form::Terminal);
+        self.session.printer.use_form(ReplyForm::Terminal);
         self.session.printer.reply(&[], answer.view())?;
         let rolled_back = if sync { "" } else { " -- dataset changes rolled back" };
         self.session.printer.line(&format!("\n(Lua debugging session ended{rolled_back})\n"))?;
@@ -208,11 +208,11 @@ fn write_line(line: View<'_>, is_coloured: bool, out: &mut dyn Write) -> io::Res
         return Ok(());
     }
     if !is_coloured || line.kind() != Kind::Simple {
-        return write_harmless(text, Lines::Many, out);
+        return write_harmless(text, LineEnds::Many, out);
     }
     let (bold, colour) = colour(text);
     write!(out, "\x1b[{};{colour};49m", u8::from(bold))?;
-    write_harmless(text, Lines::Many, out)?;
+    write_harmless(text, LineEnds::Many, out)?;
     out.write_all(b"\x1b[0m")
 }
 

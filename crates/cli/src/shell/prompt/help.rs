@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::commands::{Commands, Entry};
+use super::commands::{Commands, HelpEntry};
 use super::syntax;
 use crate::escape::Escaped;
 use crate::shell::options::Peer;
@@ -63,7 +63,7 @@ pub(super) fn show(topic: &[Vec<u8>], commands: &Commands, peer: Peer) -> io::Re
 
 /// The colours are redis-cli's.
 fn write_entry(
-    entry: &Entry,
+    entry: &HelpEntry,
     with_group: bool,
     style: Style,
     out: &mut dyn Write,

@@ -25,7 +25,7 @@ use super::failure::is_goodbye;
 use super::lines::{self, Line};
 use super::options::{Options, Peer};
 use super::printer::WAITING;
-use super::session::{Reader, Session};
+use super::session::{OutputReader, Session};
 use crate::escape::Escaped;
 use commands::Commands;
 use debugger::Debugger;
@@ -44,27 +44,27 @@ enum Next {
 /// Reads and executes lines until the user leaves; returns whether all commands were answered without error,
 /// which counts only for lines from a file or pipe.
 pub(super) fn run(options: &Options) -> Result<bool> {
-    let mut prompt = Prompt::new(options);
+    let mut prompt = ShellPrompt::new(options);
     if io::stdin().is_terminal() { prompt.interact() } else { prompt.read_all() }
 }
 
 /// Prints help on a topic, of the server's commands where there is one.
 pub(super) fn help(options: &Options, topic: &[Vec<u8>]) -> Result<bool> {
-    let mut prompt = Prompt::new(options);
+    let mut prompt = ShellPrompt::new(options);
     help::show(topic, &prompt.load_commands(), options.peer)?;
     Ok(true)
 }
 
 /// Prints the hint behind a line.
 pub(super) fn hint(options: &Options, line: &str) -> Result<bool> {
-    let hint = hints::hint(&Prompt::new(options).load_commands(), line);
+    let hint = hints::hint(&ShellPrompt::new(options).load_commands(), line);
     writeln!(io::stdout(), "{}", hint.as_deref().unwrap_or("(null)"))?;
     Ok(true)
 }
 
 /// Compares hints with those of a file.
 pub(super) fn compare_hints(options: &Options, file: &Path) -> Result<bool> {
-    hints::compare(&Prompt::new(options).load_commands(), file)
+    hints::compare(&ShellPrompt::new(options).load_commands(), file)
 }
 
 /// The lines of standard input, read one ahead: meanwhile messages may come.
@@ -84,7 +84,7 @@ fn lines_of_stdin() -> io::Result<Receiver<io::Result<Vec<u8>>>> {
     Ok(lines)
 }
 
-struct Prompt<'a> {
+struct ShellPrompt<'a> {
     options: &'a Options,
     session: Session,
     /// The server that the user has chosen; where redirections lead is its cluster.
@@ -93,13 +93,13 @@ struct Prompt<'a> {
     fine: bool,
 }
 
-impl<'a> Prompt<'a> {
+impl<'a> ShellPrompt<'a> {
     fn new(options: &'a Options) -> Self {
         let server = options.endpoint.clone();
         let debugger = Debugger::new(options);
         Self {
             options,
-            session: Session::new(options, Reader::Person),
+            session: Session::new(options, OutputReader::Person),
             server,
             debugger,
             fine: true,

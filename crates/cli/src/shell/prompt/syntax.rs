@@ -14,7 +14,7 @@ pub(super) struct Argument {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     name: String,
     #[serde(default, skip_serializing_if = "is_default")]
-    kind: Kind,
+    kind: ArgumentKind,
     /// The word that stands before it, or that it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Argument {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Kind {
+enum ArgumentKind {
     /// Any word.
     #[default]
     Word,
@@ -51,7 +51,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// What has been typed of an argument.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct TypedSoFar {
     /// How many words.
     words: usize,
     token: bool,
@@ -59,7 +59,7 @@ struct Seen {
     value: bool,
     /// Nothing more can come.
     all: bool,
-    parts: Vec<Seen>,
+    parts: Vec<TypedSoFar>,
 }
 
 /// Reads the arguments that COMMAND DOCS describes.
@@ -81,14 +81,15 @@ fn read_one(argument: View<'_>, depth: usize) -> Argument {
         flags.into_iter().flatten().any(|set| set.as_bytes() == Some(flag))
     };
     let kind = match text(b"type").unwrap_or_default() {
-        "integer" | "unix-time" => Kind::Integer,
-        "double" => Kind::Double,
-        "pure-token" => Kind::Token,
-        "oneof" => Kind::OneOf,
-        "block" => Kind::Block,
-        _ => Kind::Word,
+        "integer" | "unix-time" => ArgumentKind::Integer,
+        "double" => ArgumentKind::Double,
+        "pure-token" => ArgumentKind::Token,
+        "oneof" => ArgumentKind::OneOf,
+        "block" => ArgumentKind::Block,
+        _ => ArgumentKind::Word,
     };
-    let has_value = matches!(kind, Kind::Word | Kind::Integer | Kind::Double);
+    let has_value =
+        matches!(kind, ArgumentKind::Word | ArgumentKind::Integer | ArgumentKind::Double);
     let name = text(b"display_text").or_else(|| text(b"name")).filter(|_| has_value);
     // An empty word is written in quotes.
     let token = text(b"token").map(|token| if token.is_empty() { "\"\"" } else { token });
@@ -126,17 +127,17 @@ pub(super) fn tokens(arguments: &[Argument]) -> Vec<&str> {
     all
 }
 
-fn unseen(arguments: &[Argument]) -> Vec<Seen> {
+fn unseen(arguments: &[Argument]) -> Vec<TypedSoFar> {
     arguments.iter().map(Argument::unseen).collect()
 }
 
 impl Argument {
-    fn unseen(&self) -> Seen {
-        Seen { parts: unseen(&self.parts), ..Seen::default() }
+    fn unseen(&self) -> TypedSoFar {
+        TypedSoFar { parts: unseen(&self.parts), ..TypedSoFar::default() }
     }
 
     /// Takes words for this argument, as often as it may be given; returns how many.
-    fn take(&self, seen: &mut Seen, words: &[String]) -> usize {
+    fn take(&self, seen: &mut TypedSoFar, words: &[String]) -> usize {
         let mut taken = self.take_once(seen, words);
         if !self.multiple {
             return taken;
@@ -161,7 +162,7 @@ impl Argument {
         taken
     }
 
-    fn take_once(&self, seen: &mut Seen, words: &[String]) -> usize {
+    fn take_once(&self, seen: &mut TypedSoFar, words: &[String]) -> usize {
         let Some(token) = &self.token else { return self.take_value(seen, words) };
         let Some((first, rest)) = words.split_first() else { return 0 };
         if !first.eq_ignore_ascii_case(token) {
@@ -169,22 +170,22 @@ impl Argument {
         }
         seen.token = true;
         seen.words = 1;
-        seen.all = self.kind == Kind::Token;
+        seen.all = self.kind == ArgumentKind::Token;
         if seen.all || rest.is_empty() {
             return 1;
         }
         self.take_value(seen, rest)
     }
 
-    fn take_value(&self, seen: &mut Seen, words: &[String]) -> usize {
+    fn take_value(&self, seen: &mut TypedSoFar, words: &[String]) -> usize {
         let Some(word) = words.first() else { return 0 };
         let fits = match self.kind {
-            Kind::Block => {
+            ArgumentKind::Block => {
                 seen.words += take_all(&self.parts, &mut seen.parts, words);
                 seen.all = seen.parts.iter().all(|part| part.all);
                 return seen.words;
             }
-            Kind::OneOf => {
+            ArgumentKind::OneOf => {
                 for (part, part_seen) in self.parts.iter().zip(&mut seen.parts) {
                     if part.take(part_seen, words) > 0 {
                         seen.words += part_seen.words;
@@ -194,9 +195,9 @@ impl Argument {
                 }
                 return seen.words;
             }
-            Kind::Integer => word.parse::<i64>().is_ok(),
-            Kind::Double => word.parse::<f64>().is_ok(),
-            Kind::Word | Kind::Token => true,
+            ArgumentKind::Integer => word.parse::<i64>().is_ok(),
+            ArgumentKind::Double => word.parse::<f64>().is_ok(),
+            ArgumentKind::Word | ArgumentKind::Token => true,
         };
         seen.words = if fits { seen.words + 1 } else { 0 };
         seen.value = fits;
@@ -205,20 +206,22 @@ impl Argument {
     }
 
     /// How the argument is written, without what has been typed of it.
-    fn write(&self, seen: &Seen) -> String {
+    fn write(&self, seen: &TypedSoFar) -> String {
         if seen.all {
             return String::new();
         }
         let token = self.token.as_deref().filter(|_| !seen.token).unwrap_or_default();
         let content = match self.kind {
-            Kind::OneOf if seen.words > 0 => self
+            ArgumentKind::OneOf if seen.words > 0 => self
                 .parts
                 .iter()
                 .zip(&seen.parts)
                 .filter(|(_, seen)| seen.words > 0)
                 .map(|(part, seen)| part.write(seen))
                 .collect(),
-            Kind::Word | Kind::Integer | Kind::Double if seen.value => String::new(),
+            ArgumentKind::Word | ArgumentKind::Integer | ArgumentKind::Double if seen.value => {
+                String::new()
+            }
             _ => self.content(&seen.parts),
         };
         let mut written = [token, &content].join(" ").trim().to_owned();
@@ -233,12 +236,12 @@ impl Argument {
         format!("{open}{written}{}", if is_closed { "]" } else { "" })
     }
 
-    fn content(&self, seen: &[Seen]) -> String {
+    fn content(&self, seen: &[TypedSoFar]) -> String {
         match self.kind {
-            Kind::OneOf => join(&self.parts, seen, "|"),
-            Kind::Block => join(&self.parts, seen, " "),
-            Kind::Token => String::new(),
-            Kind::Word | Kind::Integer | Kind::Double => self.name.clone(),
+            ArgumentKind::OneOf => join(&self.parts, seen, "|"),
+            ArgumentKind::Block => join(&self.parts, seen, " "),
+            ArgumentKind::Token => String::new(),
+            ArgumentKind::Word | ArgumentKind::Integer | ArgumentKind::Double => self.name.clone(),
         }
     }
 }
@@ -249,7 +252,7 @@ fn optional(arguments: &[Argument]) -> usize {
 }
 
 /// Takes words for arguments one after the other; returns how many. None, where one that has to come does not.
-fn take_all(mut arguments: &[Argument], mut seen: &mut [Seen], words: &[String]) -> usize {
+fn take_all(mut arguments: &[Argument], mut seen: &mut [TypedSoFar], words: &[String]) -> usize {
     let mut taken = 0;
     while let (Some(rest @ [_, ..]), [first, ..]) = (words.get(taken..), arguments) {
         let together = optional(arguments).max(1);
@@ -269,7 +272,7 @@ fn take_all(mut arguments: &[Argument], mut seen: &mut [Seen], words: &[String])
 }
 
 /// Takes words for optional arguments in whatever order they come; returns how many.
-fn take_any(arguments: &[Argument], seen: &mut [Seen], words: &[String]) -> usize {
+fn take_any(arguments: &[Argument], seen: &mut [TypedSoFar], words: &[String]) -> usize {
     let mut taken = 0;
     let mut last: Option<usize> = None;
     while let Some(rest @ [_, ..]) = words.get(taken..) {
@@ -290,8 +293,8 @@ fn take_any(arguments: &[Argument], seen: &mut [Seen], words: &[String]) -> usiz
 }
 
 /// The arguments as they are written, without what has been typed of them.
-fn join(arguments: &[Argument], seen: &[Seen], separator: &str) -> String {
-    let pairs: Vec<(&Argument, &Seen)> = arguments.iter().zip(seen).collect();
+fn join(arguments: &[Argument], seen: &[TypedSoFar], separator: &str) -> String {
+    let pairs: Vec<(&Argument, &TypedSoFar)> = arguments.iter().zip(seen).collect();
     let mut written = Vec::new();
     let mut left = pairs.as_slice();
     while let Some((first, _)) = left.first() {
@@ -302,7 +305,7 @@ fn join(arguments: &[Argument], seen: &[Seen], separator: &str) -> String {
         };
         let (now, later) = left.split_at(together);
         // The one that has been begun comes first; the others only as long as nothing behind them has.
-        let is_begun = |seen: &Seen| seen.words > 0 && !seen.all;
+        let is_begun = |seen: &TypedSoFar| seen.words > 0 && !seen.all;
         let is_open = later.first().is_none_or(|(_, seen)| seen.words == 0);
         let begun = now.iter().filter(|(_, seen)| first.optional && is_begun(seen));
         let others = now.iter().filter(|(_, seen)| !first.optional || (is_open && !is_begun(seen)));

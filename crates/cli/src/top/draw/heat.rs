@@ -3,7 +3,7 @@
 //! The square of a level goes with the load: what carries a ninth of the hottest is still seen, as 3.
 
 use redistrib_ops::model::Slot;
-use redistrib_ops::model::sample::{Measure, SlotLoad};
+use redistrib_ops::model::sample::{SlotLoad, SlotMeasure};
 
 use crate::top::amount::{short, size};
 use crate::top::history::History;
@@ -17,14 +17,14 @@ const NAMED: usize = 5;
 
 /// What each slot carries by one measure.
 pub(super) struct Heat {
-    measure: Measure,
+    measure: SlotMeasure,
     /// By slots; none where it is not known.
     loads: Vec<Option<u64>>,
     most: u64,
 }
 
 impl Heat {
-    pub(super) fn of(history: &History, measure: Measure) -> Self {
+    pub(super) fn of(history: &History, measure: SlotMeasure) -> Self {
         let load = |slot| history.load(slot).and_then(|load| load.of(measure));
         let loads: Vec<Option<u64>> = Slot::all().map(load).collect();
         let most = loads.iter().flatten().max().copied().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Heat {
     pub(super) fn words(&self, name: impl Fn(usize) -> char) -> String {
         if self.loads.iter().all(Option::is_none) {
             return match self.measure {
-                Measure::Keys => "not known yet".into(),
+                SlotMeasure::Keys => "not known yet".into(),
                 _ => "unknown: it takes Redis 8.2 or Valkey 8.1, and cluster-slot-stats-enabled"
                     .into(),
             };
@@ -78,11 +78,11 @@ pub(super) fn sign(level: Option<usize>) -> String {
     }
 }
 
-fn amount(measure: Measure, load: u64) -> String {
+fn amount(measure: SlotMeasure, load: u64) -> String {
     match measure {
-        Measure::Keys => short(load),
-        Measure::Cpu => micros(load),
-        Measure::Network => format!("{}/s", size(load)),
+        SlotMeasure::Keys => short(load),
+        SlotMeasure::Cpu => micros(load),
+        SlotMeasure::Network => format!("{}/s", size(load)),
     }
 }
 

@@ -13,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::history::History;
-use super::view::{Page, View};
+use super::view::{Page, TopView};
 pub(crate) use map::most_frequent;
 pub use map::steps;
 use paint::Canvas;
@@ -26,7 +26,7 @@ pub struct Scene<'a> {
     /// What was seen.
     pub history: &'a History,
     /// What the user looks at.
-    pub view: &'a View,
+    pub view: &'a TopView,
     /// The colours.
     pub theme: Theme,
     /// What stands beside the name: where the samples come from.
@@ -37,7 +37,7 @@ pub struct Scene<'a> {
 
 /// How the lines of the screen are shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub(crate) struct ScreenLayout {
     header: u16,
     map: u16,
     nodes: u16,
@@ -45,7 +45,7 @@ pub(crate) struct Layout {
     keys: u16,
 }
 
-impl Layout {
+impl ScreenLayout {
     /// What is wrong comes first, in as many lines as it takes within bounds, then the nodes; the map and what is under way
     /// have their place where there is room.
     pub(crate) fn of(height: u16, header: u16, node_count: usize) -> Self {
@@ -75,9 +75,9 @@ impl Layout {
     }
 }
 
-pub(crate) fn layout(width: u16, height: u16, history: &History) -> Layout {
-    let Some(sample) = history.last() else { return Layout::of(height, 0, 0) };
-    Layout::of(height, header::height(width, history), sample.nodes.len())
+pub(crate) fn layout(width: u16, height: u16, history: &History) -> ScreenLayout {
+    let Some(sample) = history.last() else { return ScreenLayout::of(height, 0, 0) };
+    ScreenLayout::of(height, header::height(width, history), sample.nodes.len())
 }
 
 /// Draws the picture.

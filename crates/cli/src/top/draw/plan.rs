@@ -1,7 +1,7 @@
 //! What could be done about the cluster: plans, and the command lines that carry them out. Nothing is done from here.
 
 use redistrib_ops::model::NodeId;
-use redistrib_ops::model::plan::rebalance::{Options, Weighed, plan_rebalance};
+use redistrib_ops::model::plan::rebalance::{RebalanceCriteria, Weighed, plan_rebalance};
 use redistrib_ops::model::sample::{NodeSample, NodeState, Sample};
 
 use super::Scene;
@@ -102,7 +102,7 @@ fn rebalance(sample: &Sample) -> Vec<String> {
     });
     let masters: Vec<Weighed> = masters.collect();
     let use_empty_masters = masters.iter().any(|it| it.slots.is_empty());
-    let options = Options { use_empty_masters, ..Options::default() };
+    let options = RebalanceCriteria { use_empty_masters, ..RebalanceCriteria::default() };
     let plan = match plan_rebalance(&masters, &options) {
         Ok(plan) if plan.moves.is_empty() => {
             return vec!["rebalance: all masters have their part of the slots".into()];

@@ -1,6 +1,6 @@
 //! What is to be done about one open slot.
 
-use super::{Action, Blocked, Decision, Ground, Reason};
+use super::{Action, Blocked, Decision, Ground, RepairReason};
 use crate::findings::{Member, OpenKind, OpenSlots, OpenState};
 use crate::{SharedTopology, Slot};
 
@@ -26,8 +26,8 @@ pub(super) fn open_slot(
         (OpenKind::OwnerSilent, _) => case.replace_owner(),
         (OpenKind::HalfCommitted | OpenKind::SeveralOwners, _) => case.unite(),
         (OpenKind::OnlyMigrating, [owner]) => case.finish_or_close(owner),
-        (OpenKind::Leftover, [owner]) => case.settle(owner, Reason::Leftover),
-        (_, [owner]) => case.settle(owner, Reason::Unstarted),
+        (OpenKind::Leftover, [owner]) => case.settle(owner, RepairReason::Leftover),
+        (_, [owner]) => case.settle(owner, RepairReason::Unstarted),
         // All kinds that are left have one owner.
         (_, _) => case.unite(),
     }
@@ -68,7 +68,7 @@ impl<'a> Case<'a> {
         others.filter(|node| self.keys(node) > 0).cloned().collect()
     }
 
-    fn done(self, reason: Reason) -> Result<Decision, Blocked> {
+    fn done(self, reason: RepairReason) -> Result<Decision, Blocked> {
         Ok(Decision { reason, may_conflict: self.may_conflict, actions: self.actions })
     }
 
@@ -125,7 +125,7 @@ impl<'a> Case<'a> {
         // While the source sends clients on for what it has not, no key gets a second value.
         self.may_conflict |= !(imports && exports) && self.keys(target) > 0 && self.keys(owner) > 0;
         self.actions.push(Action::Finish { from: owner.clone(), to: target.clone() });
-        self.done(Reason::Interrupted)
+        self.done(RepairReason::Interrupted)
     }
 
     /// The owner sends the slot, and its target does not take it.
@@ -137,16 +137,16 @@ impl<'a> Case<'a> {
         match &self.other_holders(owner)[..] {
             [] => {
                 self.close(owner);
-                self.done(Reason::Unstarted)
+                self.done(RepairReason::Unstarted)
             }
             [holder] => self.finish(owner, holder),
-            _ => self.settle(owner, Reason::Unstarted),
+            _ => self.settle(owner, RepairReason::Unstarted),
         }
     }
 
     /// One owner: a migration that has both its ends is finished; otherwise everything comes back.
     /// `quiet` is the reason if there are no keys to bring back.
-    fn settle(mut self, owner: &Member, quiet: Reason) -> Result<Decision, Blocked> {
+    fn settle(mut self, owner: &Member, quiet: RepairReason) -> Result<Decision, Blocked> {
         let ways = self.state.map_or(&[][..], |state| &state.migrating);
         let target = ways.iter().find(|way| way.node == *owner).map(|way| &way.peer);
         if let Some(target) = target
@@ -168,7 +168,7 @@ impl<'a> Case<'a> {
         let astray = !holders.is_empty();
         self.gather(owner, &[]);
         self.close(owner);
-        self.done(if astray { Reason::Astray } else { quiet })
+        self.done(if astray { RepairReason::Astray } else { quiet })
     }
 
     /// Nobody owns the slot. Where a node imports it and has keys, these were on their way back to another, the owner in
@@ -196,7 +196,7 @@ impl<'a> Case<'a> {
         if !self.flagged(&owner) {
             self.actions.push(Action::Close { node: owner.clone() });
         }
-        self.with_owner(&owner, Reason::TakenBack)
+        self.with_owner(&owner, RepairReason::TakenBack)
     }
 
     /// How many nodes see this one as the owner of the slot.
@@ -212,7 +212,8 @@ impl<'a> Case<'a> {
         // The first of equals: `max_by_key` takes the last.
         let owner = self.ground.masters.iter().rev().max_by_key(rank).cloned();
         let owner = owner.ok_or(Blocked::NoMaster)?;
-        let reason = if self.keys(&owner) > 0 { Reason::LostOwner } else { Reason::Unowned };
+        let reason =
+            if self.keys(&owner) > 0 { RepairReason::LostOwner } else { RepairReason::Unowned };
         self.with_owner(&owner, reason)
     }
 
@@ -220,7 +221,7 @@ impl<'a> Case<'a> {
     pub(super) fn with_owner(
         mut self,
         owner: &Member,
-        reason: Reason,
+        reason: RepairReason,
     ) -> Result<Decision, Blocked> {
         self.close(owner);
         // First the epoch: nodes that remember a later claim would talk the owner out of its own.
@@ -254,8 +255,11 @@ impl<'a> Case<'a> {
         let rank =
             |node: &&Member| (committed.as_ref() == Some(*node), self.keys(node), epoch(node));
         let keeper = owners.iter().rev().max_by_key(rank).cloned().ok_or(Blocked::NoMaster)?;
-        let reason =
-            if committed.is_some() { Reason::HalfCommitted } else { Reason::SeveralOwners };
+        let reason = if committed.is_some() {
+            RepairReason::HalfCommitted
+        } else {
+            RepairReason::SeveralOwners
+        };
         let others: Vec<Member> = owners.into_iter().filter(|node| *node != keeper).collect();
         for node in &others {
             // As long as it calls the slot its own, it can send the keys. While it does, it must not

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{Action, Blocked, Reason, Repair};
+use super::{Action, Blocked, Repair, RepairReason};
 
 impl Display for Repair {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -17,29 +17,29 @@ impl Display for Repair {
     }
 }
 
-impl Display for Reason {
+impl Display for RepairReason {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Reason::HalfCommitted => {
+            RepairReason::HalfCommitted => {
                 "the target owns them already and the source has not heard of it"
             }
-            Reason::SeveralOwners => "several nodes own them",
-            Reason::Interrupted => "a migration was interrupted and is finished",
-            Reason::TargetUnfit => {
+            RepairReason::SeveralOwners => "several nodes own them",
+            RepairReason::Interrupted => "a migration was interrupted and is finished",
+            RepairReason::TargetUnfit => {
                 "a migration was interrupted and is undone, since its target cannot take more keys"
             }
-            Reason::Unstarted => "a migration was prepared and nothing was moved",
-            Reason::Astray => "keys lie on nodes that do not own them and go back to the owner",
-            Reason::Leftover => "a flag was left behind",
-            Reason::TakenBack => "their keys were on their way back, and nobody serves them",
-            Reason::LostOwner => "nobody owns them, and there are keys",
-            Reason::Unowned => "nobody owns them, and there are no keys",
-            Reason::GivenUp => {
+            RepairReason::Unstarted => "a migration was prepared and nothing was moved",
+            RepairReason::Astray => "keys lie on nodes that do not own them and go back to the owner",
+            RepairReason::Leftover => "a flag was left behind",
+            RepairReason::TakenBack => "their keys were on their way back, and nobody serves them",
+            RepairReason::LostOwner => "nobody owns them, and there are keys",
+            RepairReason::Unowned => "nobody owns them, and there are no keys",
+            RepairReason::GivenUp => {
                 "the owner does not answer and has no replica that does: its keys are lost with it unless it comes back \
                  before"
             }
-            Reason::SilentMaster => "the owner does not answer and has a replica",
-            Reason::Unheard => "not all nodes have heard who owns them",
+            RepairReason::SilentMaster => "the owner does not answer and has a replica",
+            RepairReason::Unheard => "not all nodes have heard who owns them",
         })
     }
 }

@@ -3,22 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Case;
-use super::{Action, Blocked, Decision, Ground, Outcome, Reason};
-use crate::findings::{Member, Survey};
+use super::{Action, Blocked, Decision, Decisions, Ground, RepairReason};
+use crate::findings::{Member, SnapshotIndex};
 use crate::plan::spread::spread;
 use crate::{Node, NodeId, SharedTopology, SlotSet};
 
 static NOTHING: SlotSet = SlotSet::new();
 
 /// Slots of several owners.
-pub(super) fn contested(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+pub(super) fn contested(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Decisions) {
     for slot in ground.survey.contested().difference(settled).iter() {
         outcome.add(slot, Case::new(ground, slot, None).unite());
     }
 }
 
 /// Slots whose owner does not answer.
-pub(super) fn silent(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+pub(super) fn silent(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Decisions) {
     let mut orphaned = SlotSet::new();
     for (owner, slots) in ground.survey.absent_owners() {
         let owner = ground.survey.member(owner);
@@ -26,7 +26,7 @@ pub(super) fn silent(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outco
             Err(Blocked::OwnerSilent { owner })
         } else if let Some(replica) = ground.successor_of(&owner) {
             let actions = vec![Action::TakeOver { replica }];
-            Ok(Decision { reason: Reason::SilentMaster, may_conflict: false, actions })
+            Ok(Decision { reason: RepairReason::SilentMaster, may_conflict: false, actions })
         } else {
             orphaned = orphaned.union(&slots.difference(settled));
             continue;
@@ -35,21 +35,21 @@ pub(super) fn silent(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outco
         let left = if decision.is_ok() { slots } else { slots.difference(settled) };
         outcome.add(left, decision);
     }
-    give_away(ground, &orphaned, Reason::GivenUp, outcome);
+    give_away(ground, &orphaned, RepairReason::GivenUp, outcome);
 }
 
 /// Slots that nobody owns.
-pub(super) fn uncovered(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+pub(super) fn uncovered(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Decisions) {
     let mut slots = ground.survey.claimed().complement().difference(settled);
     for (_, owned) in ground.survey.absent_owners() {
         slots = slots.difference(&owned);
     }
-    give_away(ground, &slots, Reason::Unowned, outcome);
+    give_away(ground, &slots, RepairReason::Unowned, outcome);
 }
 
 /// Slots with keys go to who has most of them, all others are shared out among the masters that own slots, or
 /// among all if none does. The reason is given for those of which no node has keys.
-fn give_away(ground: &Ground<'_>, slots: &SlotSet, reason: Reason, outcome: &mut Outcome) {
+fn give_away(ground: &Ground<'_>, slots: &SlotSet, reason: RepairReason, outcome: &mut Decisions) {
     let full = slots.intersection(&ground.slots_with_keys());
     let mut empty = slots.difference(&full);
     for slot in full.iter() {
@@ -72,7 +72,7 @@ fn give_away(ground: &Ground<'_>, slots: &SlotSet, reason: Reason, outcome: &mut
 }
 
 /// Slots of one owner of whom some other master has not heard.
-pub(super) fn unheard(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+pub(super) fn unheard(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Decisions) {
     let survey = &ground.survey;
     let left_out = settled.union(survey.contested());
     let claimants: BTreeSet<NodeId> = survey.claims().iter().map(|(owner, _)| *owner).collect();
@@ -85,14 +85,14 @@ pub(super) fn unheard(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outc
     for (owner, slots) in unheard {
         let owner = survey.member(owner);
         let actions = vec![Action::BumpEpoch { node: owner.clone() }, Action::Announce { owner }];
-        let decision = Decision { reason: Reason::Unheard, may_conflict: false, actions };
+        let decision = Decision { reason: RepairReason::Unheard, may_conflict: false, actions };
         outcome.add(slots, Ok(decision));
     }
 }
 
 /// The slots of one owner that a view gives to somebody else, or to nobody; but for those left out.
 fn missed(
-    survey: &Survey<'_>,
+    survey: &SnapshotIndex<'_>,
     left_out: &SlotSet,
     view: &SharedTopology,
 ) -> BTreeMap<NodeId, SlotSet> {
@@ -111,7 +111,7 @@ fn missed(
 /// Owners of whom a replica has not heard though its master has. A master of Valkey hands each SETSLOT on to its replicas: one that
 /// named a node which had just been replaced by its replica gives the slots back to that node in their eyes, under the epoch of the
 /// new owner, so that no message of that takes them away again. Telling the master once more reaches them.
-pub(super) fn misled(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+pub(super) fn misled(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Decisions) {
     let survey = &ground.survey;
     let left_out = settled.union(survey.contested());
     let views: BTreeMap<NodeId, &SharedTopology> = survey.views.iter().copied().collect();
@@ -125,7 +125,7 @@ pub(super) fn misled(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outco
             if !slots.is_empty() {
                 let actions =
                     vec![Action::Assign { node: master.clone(), owner: survey.member(owner) }];
-                let reason = Reason::Unheard;
+                let reason = RepairReason::Unheard;
                 outcome.add(slots, Ok(Decision { reason, may_conflict: false, actions }));
             }
         }
@@ -143,14 +143,14 @@ fn replicas<'a>(ground: &'a Ground<'_>) -> impl Iterator<Item = (&'a Node, &'a M
 
 /// Flags that a replica has kept and its master has not. A master of Valkey hands each SETSLOT on to its replicas, so
 /// closing the slot there once more reaches them.
-pub(super) fn forgotten(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Outcome) {
+pub(super) fn forgotten(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Decisions) {
     for (replica, master) in replicas(ground) {
         let flags = replica.migrating.iter().chain(&replica.importing);
         let flagged: SlotSet = flags.map(|(slot, _)| *slot).collect();
         let left = flagged.difference(settled);
         if !left.is_empty() {
             let actions = vec![Action::Close { node: master.clone() }];
-            let reason = Reason::Leftover;
+            let reason = RepairReason::Leftover;
             outcome.add(left, Ok(Decision { reason, may_conflict: false, actions }));
         }
     }

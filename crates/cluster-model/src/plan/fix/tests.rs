@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    fn mend(&mut self) -> Vec<Reason> {
+    fn mend(&mut self) -> Vec<RepairReason> {
         let repairs = self.plan();
         repairs.iter().flat_map(|repair| &repair.actions).for_each(|action| self.apply(action));
         repairs.into_iter().map(|repair| repair.reason).collect()
@@ -172,7 +172,7 @@ fn world(keys: [&[u8]; 4]) -> World {
 
 /// Repairs it, twice if a slot was open and its owner not known to all, and checks that nothing is wrong with
 /// one owner, which is returned with the reasons.
-fn mended(mut world: World) -> (usize, Vec<Reason>) {
+fn mended(mut world: World) -> (usize, Vec<RepairReason>) {
     let keys = world.all_keys();
     let mut reasons = world.mend();
     reasons.extend(world.mend());
@@ -192,30 +192,30 @@ fn an_interrupted_migration_is_finished() {
     let mut half = world([&[1, 2], &[3], &[], &[]]);
     half.nodes[0].migrating = Some(1);
     half.nodes[1].importing = Some(0);
-    assert_eq!(mended(half), (1, vec![Reason::Interrupted]));
+    assert_eq!(mended(half), (1, vec![RepairReason::Interrupted]));
 }
 
 #[test]
 fn a_migration_that_did_not_start_is_taken_back() {
     let mut target_only = world([&[1, 2], &[], &[], &[]]);
     target_only.nodes[1].importing = Some(0);
-    assert_eq!(mended(target_only), (0, vec![Reason::Unstarted]));
+    assert_eq!(mended(target_only), (0, vec![RepairReason::Unstarted]));
     let mut source_only = world([&[1, 2], &[], &[], &[]]);
     source_only.nodes[0].migrating = Some(1);
-    assert_eq!(mended(source_only), (0, vec![Reason::Unstarted]));
+    assert_eq!(mended(source_only), (0, vec![RepairReason::Unstarted]));
 }
 
 #[test]
 fn a_migration_whose_target_forgot_it_is_finished() {
     let mut forgotten = world([&[1, 2], &[3], &[], &[]]);
     forgotten.nodes[0].migrating = Some(1);
-    assert_eq!(mended(forgotten), (1, vec![Reason::Interrupted]));
+    assert_eq!(mended(forgotten), (1, vec![RepairReason::Interrupted]));
     // Another node took over from the target, with its keys.
     let mut replaced = world([&[1, 2], &[], &[3], &[]]);
     replaced.nodes[0].migrating = Some(1);
-    assert_eq!(mended(replaced.clone()), (2, vec![Reason::Interrupted]));
+    assert_eq!(mended(replaced.clone()), (2, vec![RepairReason::Interrupted]));
     replaced.nodes[2].importing = Some(0);
-    assert_eq!(mended(replaced), (2, vec![Reason::Interrupted]));
+    assert_eq!(mended(replaced), (2, vec![RepairReason::Interrupted]));
 }
 
 #[test]
@@ -223,11 +223,11 @@ fn keys_at_a_target_whose_source_forgot_go_back() {
     let mut forgotten = world([&[1], &[2, 3], &[], &[]]);
     forgotten.nodes[1].importing = Some(3);
     assert!(forgotten.plan()[0].may_conflict);
-    assert_eq!(mended(forgotten), (0, vec![Reason::Astray]));
+    assert_eq!(mended(forgotten), (0, vec![RepairReason::Astray]));
     let mut several = world([&[], &[2, 3], &[4], &[]]);
     several.nodes[1].importing = Some(0);
     several.nodes[2].importing = Some(0);
-    assert_eq!(mended(several), (0, vec![Reason::Astray]));
+    assert_eq!(mended(several), (0, vec![RepairReason::Astray]));
 }
 
 fn unfit(n: u8, what: Unfit) -> Vec<Obstacle> {
@@ -246,7 +246,7 @@ fn a_migration_to_a_target_that_is_not_fit_is_undone() {
 
     let full = Unfit::NoMemory { used: 2, expected: 1, most: 2 };
     let undone = avoid(&unfit(2, full)[..]);
-    assert_eq!(undone.repairs[0].reason, Reason::TargetUnfit);
+    assert_eq!(undone.repairs[0].reason, RepairReason::TargetUnfit);
     let mut world = half.clone();
     undone.repairs[0].actions.iter().for_each(|action| world.apply(action));
     assert_eq!(mended(world), (0, vec![]));
@@ -261,7 +261,7 @@ fn a_migration_to_a_target_that_is_not_fit_is_undone() {
     empty.nodes[1].keys.clear();
     let plan = plan_fix(&empty.snapshot(), &empty.counts(), FixOptions::default());
     let undone = plan.avoiding(&unfit(2, few), &empty.counts());
-    assert_eq!(undone.repairs[0].reason, Reason::TargetUnfit, "nothing has to be sent back");
+    assert_eq!(undone.repairs[0].reason, RepairReason::TargetUnfit, "nothing has to be sent back");
 }
 
 #[test]
@@ -277,13 +277,13 @@ fn keys_on_their_way_back_come_home_before_the_slot_is_served() {
         place(|it| matches!(it, Action::MoveKeys { to, .. } if to.id == id(1))) < served
     };
     assert!(is_served_last(&resting), "{:?}", resting.plan());
-    assert_eq!(mended(resting.clone()), (0, vec![Reason::TakenBack]));
+    assert_eq!(mended(resting.clone()), (0, vec![RepairReason::TakenBack]));
     // The source has given the slot up, and its flag has not come.
     for sees in [Some(1), None] {
         let half = &mut resting.nodes[0];
         (half.importing, half.migrating, half.owner) = (None, Some(1), sees);
         assert!(is_served_last(&resting), "{:?}", resting.plan());
-        assert_eq!(mended(resting.clone()), (0, vec![Reason::TakenBack]));
+        assert_eq!(mended(resting.clone()), (0, vec![RepairReason::TakenBack]));
     }
 }
 
@@ -295,7 +295,7 @@ fn a_half_committed_migration_is_committed() {
         half.nodes[1].owner = Some(1);
         assert_eq!(half.snapshot().open_slots()[0].kind, OpenKind::HalfCommitted);
         assert_eq!(half.plan()[0].may_conflict, !left.is_empty());
-        assert_eq!(mended(half), (1, vec![Reason::HalfCommitted]));
+        assert_eq!(mended(half), (1, vec![RepairReason::HalfCommitted]));
     }
 }
 
@@ -303,31 +303,31 @@ fn a_half_committed_migration_is_committed() {
 fn a_flag_left_behind_is_taken_off() {
     let mut leftover = world([&[1], &[], &[], &[]]);
     leftover.nodes[1].migrating = Some(0);
-    assert_eq!(mended(leftover.clone()), (0, vec![Reason::Leftover]));
+    assert_eq!(mended(leftover.clone()), (0, vec![RepairReason::Leftover]));
     leftover.nodes[1].keys.insert(2);
-    assert_eq!(mended(leftover), (0, vec![Reason::Astray]));
+    assert_eq!(mended(leftover), (0, vec![RepairReason::Astray]));
 }
 
 #[test]
 fn a_slot_without_owner_goes_where_most_keys_are() {
     let mut lost = world([&[1], &[2, 3], &[4], &[]]);
     lost.nodes.iter_mut().for_each(|server| server.owner = None);
-    assert_eq!(mended(lost.clone()), (1, vec![Reason::LostOwner]));
+    assert_eq!(mended(lost.clone()), (1, vec![RepairReason::LostOwner]));
     lost.nodes.iter_mut().for_each(|server| server.keys.clear());
-    assert_eq!(mended(lost.clone()).1, [Reason::Unowned]);
+    assert_eq!(mended(lost.clone()).1, [RepairReason::Unowned]);
     lost.nodes[2].migrating = Some(3);
     lost.nodes[3].importing = Some(2);
-    assert_eq!(mended(lost), (2, vec![Reason::Unowned]));
+    assert_eq!(mended(lost), (2, vec![RepairReason::Unowned]));
 }
 
 #[test]
 fn of_several_owners_the_one_with_most_keys_stays() {
     let mut several = world([&[1], &[2, 3], &[], &[]]);
     several.nodes[1].owner = Some(1);
-    assert_eq!(mended(several.clone()), (1, vec![Reason::SeveralOwners]));
+    assert_eq!(mended(several.clone()), (1, vec![RepairReason::SeveralOwners]));
     several.nodes[0].keys.insert(7);
     // As many keys: the higher epoch.
-    assert_eq!(mended(several), (1, vec![Reason::SeveralOwners]));
+    assert_eq!(mended(several), (1, vec![RepairReason::SeveralOwners]));
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn an_owner_of_whom_some_have_not_heard_is_announced() {
     let mut unheard = world([&[1], &[], &[], &[]]);
     unheard.nodes[2].owner = Some(1);
     unheard.nodes[3].owner = None;
-    assert_eq!(mended(unheard), (0, vec![Reason::Unheard]));
+    assert_eq!(mended(unheard), (0, vec![RepairReason::Unheard]));
 }
 
 /// Node 4 was replaced by node 2 when node 3 was told that it owns slot 5, and handed that on to node 5.
@@ -350,7 +350,7 @@ fn an_owner_of_whom_only_a_replica_has_not_heard_is_told_to_its_master() {
     seen(&mut misled, 4, 3).slots.insert(slot(SLOT));
     let plan = plan_fix(&misled, &KeyCounts::new(), FixOptions::default());
     let [repair] = &plan.repairs[..] else { panic!("{plan:?}") };
-    assert_eq!((repair.slots.to_string(), repair.reason), ("5".to_owned(), Reason::Unheard));
+    assert_eq!((repair.slots.to_string(), repair.reason), ("5".to_owned(), RepairReason::Unheard));
     let [Action::Assign { node, owner: told }] = &repair.actions[..] else { panic!("{repair}") };
     assert_eq!((node.id, told.id), (id(3), nodes[owner].id));
     // Its master has not heard either: all masters are told.
@@ -415,7 +415,7 @@ fn a_silent_target_is_waited_for_unless_allowed() {
     assert!(plan.blocked.iter().any(waits) && plan.repairs.is_empty());
     let plan = plan_fix(&cut, &KeyCounts::new(), FixOptions { take_from_silent_masters: true });
     let reasons: BTreeSet<_> = plan.repairs.iter().map(|repair| repair.reason).collect();
-    assert_eq!(reasons, BTreeSet::from([Reason::Unstarted, Reason::GivenUp]));
+    assert_eq!(reasons, BTreeSet::from([RepairReason::Unstarted, RepairReason::GivenUp]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Migrations that cannot be finished, since an end is not fit for it.
 
-use super::{Action, Blocked, FixPlan, KeyCounts, Reason, Repair};
-use crate::fitness::{Obstacle, Weight};
+use super::{Action, Blocked, FixPlan, KeyCounts, Repair, RepairReason};
+use crate::fitness::{Gravity, Obstacle};
 use crate::{Move, NodeId};
 
 impl FixPlan {
@@ -15,7 +15,7 @@ impl FixPlan {
     /// where either end can move none, it is said why.
     pub fn avoiding(self, obstacles: &[Obstacle], keys: &KeyCounts) -> FixPlan {
         let refuses = |id: NodeId| {
-            let mut refusals = obstacles.iter().filter(|it| it.weight() == Weight::Refusal);
+            let mut refusals = obstacles.iter().filter(|it| it.weight() == Gravity::Refusal);
             refusals.find(|obstacle| obstacle.node.id == id)
         };
         let mut plan = FixPlan { repairs: Vec::new(), blocked: self.blocked };
@@ -51,7 +51,7 @@ fn finished(repair: &Repair) -> Option<(NodeId, NodeId)> {
 }
 
 fn undo(repair: &mut Repair) {
-    repair.reason = Reason::TargetUnfit;
+    repair.reason = RepairReason::TargetUnfit;
     for action in &mut repair.actions {
         if let Action::Finish { from, to } = action {
             *action = Action::TakeBack { owner: from.clone(), target: to.clone() };

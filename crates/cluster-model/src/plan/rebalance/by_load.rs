@@ -22,7 +22,7 @@ const EPSILON: f64 = 1e-6;
 
 /// A master on its way to its part.
 #[derive(Debug)]
-pub(super) struct End {
+pub(super) struct PartMaster {
     pub(super) place: usize,
     /// By how much it is above its part, or below if it gets.
     pub(super) off: f64,
@@ -37,8 +37,8 @@ pub(super) struct End {
 /// Who gives and who gets.
 #[derive(Debug)]
 pub(super) struct Sides {
-    pub(super) givers: Vec<End>,
-    pub(super) takers: Vec<End>,
+    pub(super) givers: Vec<PartMaster>,
+    pub(super) takers: Vec<PartMaster>,
 }
 
 /// Moves after which no master is much further off its part than `tolerance` percent.
@@ -104,17 +104,17 @@ pub(super) fn sides(masters: &[&Weighed], shares: &[Share], load: &[u64], tolera
         let near = share.expected * tolerance.max(0.0) / 100.0;
         // Who is emptied keeps nothing.
         let tolerance = if share.weight == 0.0 { 0.0 } else { near.max(mean / 2.0) };
-        End { place, off: share.has as f64 - share.expected, tolerance, mark: 0.0, slots }
+        PartMaster { place, off: share.has as f64 - share.expected, tolerance, mark: 0.0, slots }
     });
-    let (givers, mut takers): (Vec<End>, Vec<End>) =
+    let (givers, mut takers): (Vec<PartMaster>, Vec<PartMaster>) =
         ends.partition(|end| end.off > 0.0 || shares[end.place].weight == 0.0);
     takers.iter_mut().for_each(|taker| taker.off = -taker.off);
     Sides { givers, takers }
 }
 
 /// Decides how much goes over on either side: as little as brings all within their tolerance. Whether anything has to.
-fn mark(givers: &mut [End], takers: &mut [End]) -> bool {
-    let must = |ends: &[End]| sum(ends, -1.0);
+fn mark(givers: &mut [PartMaster], takers: &mut [PartMaster]) -> bool {
+    let must = |ends: &[PartMaster]| sum(ends, -1.0);
     let wanted = must(givers).max(must(takers));
     for ends in [givers, takers] {
         let level = level(ends, wanted);
@@ -127,7 +127,7 @@ fn mark(givers: &mut [End], takers: &mut [End]) -> bool {
 
 /// The level at which so much goes over: at -1 all go to the near edge of their tolerance, at 0 to their part, at 1 to the
 /// far edge.
-fn level(ends: &[End], wanted: f64) -> f64 {
+fn level(ends: &[PartMaster], wanted: f64) -> f64 {
     let (mut low, mut high) = (-1.0, 1.0);
     if sum(ends, low) >= wanted {
         return low;
@@ -143,11 +143,11 @@ fn level(ends: &[End], wanted: f64) -> f64 {
     high
 }
 
-fn sum(ends: &[End], level: f64) -> f64 {
+fn sum(ends: &[PartMaster], level: f64) -> f64 {
     ends.iter().map(|end| end.at(level)).sum()
 }
 
-impl End {
+impl PartMaster {
     fn at(&self, level: f64) -> f64 {
         (self.off + level * self.tolerance).max(0.0)
     }
@@ -159,7 +159,7 @@ impl End {
 }
 
 /// Takes the heaviest slots that fit, and as the last one the lightest that is enough, if most of it is wanted.
-fn give(giver: &mut End, taker: &mut End) -> SlotSet {
+fn give(giver: &mut PartMaster, taker: &mut PartMaster) -> SlotSet {
     let mut given = SlotSet::new();
     loop {
         let wanted = giver.mark.min(taker.mark);
@@ -184,7 +184,7 @@ fn give(giver: &mut End, taker: &mut End) -> SlotSet {
 /// Where no slot fits any more, and a master is still far off: a slot by which the two that are furthest off come nearer
 /// together. What they are off, squared, becomes less by a slot that is lighter than both together, and least by one half
 /// as heavy.
-fn improve(givers: &mut [End], takers: &mut [End]) -> Option<(usize, usize, Slot)> {
+fn improve(givers: &mut [PartMaster], takers: &mut [PartMaster]) -> Option<(usize, usize, Slot)> {
     let giver = givers.iter_mut().filter(|it| !it.slots.is_empty()).max_by(by_off)?;
     let taker = takers.iter_mut().max_by(by_off)?;
     let both = giver.off + taker.off;
@@ -199,18 +199,19 @@ fn improve(givers: &mut [End], takers: &mut [End]) -> Option<(usize, usize, Slot
     Some((giver.place, taker.place, slot))
 }
 
-fn by_off(a: &&mut End, b: &&mut End) -> Ordering {
+fn by_off(a: &&mut PartMaster, b: &&mut PartMaster) -> Ordering {
     a.off.total_cmp(&b.off)
 }
 
 /// All slots that are left to a master that is emptied, the heaviest first, each to the one who
 /// lacks most; those that hold nothing in turn, so that they are shared as well.
-fn deal(left: &SlotSet, load: &[u64], takers: &mut [End], dealt: &mut [SlotSet]) {
+fn deal(left: &SlotSet, load: &[u64], takers: &mut [PartMaster], dealt: &mut [SlotSet]) {
     let of = |slot: &Slot| load.get(slot.index()).copied().unwrap_or_default();
     let mut left: Vec<(u64, Slot)> = left.iter().map(|slot| (of(&slot), slot)).collect();
     left.sort_unstable();
     for (turn, (load, slot)) in left.into_iter().rev().enumerate() {
-        let most = |(_, a): &(usize, &End), (_, b): &(usize, &End)| a.off.total_cmp(&b.off);
+        let most =
+            |(_, a): &(usize, &PartMaster), (_, b): &(usize, &PartMaster)| a.off.total_cmp(&b.off);
         let neediest = takers.iter().enumerate().max_by(most).map(|(at, _)| at);
         let Some(neediest) = neediest else { break };
         let taker = if load > 0 { neediest } else { turn % takers.len() };

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::by_load::{End, Sides};
+use super::by_load::{PartMaster, Sides};
 use super::*;
 use crate::Slot;
 use crate::testing::{id, slots};
@@ -11,7 +11,7 @@ fn master(n: u8, owned: &str, weight: f64) -> Weighed {
     Weighed { id: id(n), slots: slots(owned), weight }
 }
 
-fn counts(plan: &Rebalance) -> Vec<(u8, u8, usize)> {
+fn counts(plan: &RebalancePlan) -> Vec<(u8, u8, usize)> {
     let step = |step: &Move| (step.from.as_bytes()[0], step.to.as_bytes()[0], step.slots.len());
     plan.moves.iter().map(step).collect()
 }
@@ -19,9 +19,9 @@ fn counts(plan: &Rebalance) -> Vec<(u8, u8, usize)> {
 #[test]
 fn nothing_moves_within_the_threshold() {
     let masters = [master(1, "0-99", 1.0), master(2, "100-199", 1.0), master(3, "200-301", 1.0)];
-    let plan = plan_rebalance(&masters, &Options::default()).unwrap();
+    let plan = plan_rebalance(&masters, &RebalanceCriteria::default()).unwrap();
     assert!(plan.moves.is_empty() && plan.shares.iter().all(|share| !share.over_threshold));
-    let close = Options { threshold: 0.1, ..Options::default() };
+    let close = RebalanceCriteria { threshold: 0.1, ..RebalanceCriteria::default() };
     let plan = plan_rebalance(&masters, &close).unwrap();
     assert_eq!(counts(&plan), [(3, 1, 1)]);
     assert_eq!(plan_rebalance(&[], &close).unwrap().moves, []);
@@ -31,15 +31,15 @@ fn nothing_moves_within_the_threshold() {
 fn a_difference_that_only_rounding_makes_is_none() {
     let masters =
         [master(1, "0-5460", 1.0), master(2, "5461-10922", 1.0), master(3, "10923-16383", 1.0)];
-    let never_near = Options { threshold: 0.0, ..Options::default() };
+    let never_near = RebalanceCriteria { threshold: 0.0, ..RebalanceCriteria::default() };
     assert!(plan_rebalance(&masters, &never_near).unwrap().moves.is_empty());
 }
 
 #[test]
 fn empty_masters_take_part_only_if_asked() {
     let masters = [master(1, "0-99", 1.0), master(2, "", 1.0)];
-    assert!(plan_rebalance(&masters, &Options::default()).unwrap().moves.is_empty());
-    let options = Options { use_empty_masters: true, ..Options::default() };
+    assert!(plan_rebalance(&masters, &RebalanceCriteria::default()).unwrap().moves.is_empty());
+    let options = RebalanceCriteria { use_empty_masters: true, ..RebalanceCriteria::default() };
     assert_eq!(counts(&plan_rebalance(&masters, &options).unwrap()), [(1, 2, 50)]);
 }
 
@@ -54,7 +54,7 @@ fn three_masters_become_six() {
         full(5, ""),
         full(6, ""),
     ];
-    let options = Options { use_empty_masters: true, ..Options::default() };
+    let options = RebalanceCriteria { use_empty_masters: true, ..RebalanceCriteria::default() };
     let plan = plan_rebalance(&masters, &options).unwrap();
     // Each gives half of its slots to one of the new ones, side by side.
     let ends: Vec<_> = counts(&plan).iter().map(|(from, to, _)| (*from, *to)).collect();
@@ -66,20 +66,21 @@ fn three_masters_become_six() {
 #[test]
 fn weight_0_empties_a_master() {
     let masters = [master(1, "0-99", 0.0), master(2, "100-199", 1.0), master(3, "200-299", 2.0)];
-    let plan = plan_rebalance(&masters, &Options::default()).unwrap();
+    let plan = plan_rebalance(&masters, &RebalanceCriteria::default()).unwrap();
     assert_eq!(counts(&plan), [(1, 3, 100)]);
     let all = [master(1, "0-99", 0.0), master(2, "", 0.0)];
-    assert_eq!(plan_rebalance(&all, &Options::default()), Err(RebalanceError::NoWeight));
+    assert_eq!(plan_rebalance(&all, &RebalanceCriteria::default()), Err(RebalanceError::NoWeight));
 }
 
 #[test]
 fn bad_weights_and_doubles_are_refused() {
     for weight in [-1.0, f64::NAN, f64::INFINITY] {
-        let refused = plan_rebalance(&[master(1, "0", weight)], &Options::default()).unwrap_err();
+        let refused =
+            plan_rebalance(&[master(1, "0", weight)], &RebalanceCriteria::default()).unwrap_err();
         assert!(matches!(refused, RebalanceError::BadWeight(..)), "{refused}");
     }
     let twice = [master(1, "0", 1.0), master(1, "0", 1.0)];
-    let refused = plan_rebalance(&twice, &Options::default());
+    let refused = plan_rebalance(&twice, &RebalanceCriteria::default());
     assert_eq!(refused, Err(RebalanceError::SameMaster(id(1))));
 }
 
@@ -89,7 +90,8 @@ fn by_load_the_heavy_slots_move() {
     load[7] = 50;
     load[8] = 49;
     let masters = [master(1, "0-99", 1.0), master(2, "100-199", 1.0)];
-    let options = Options { measure: Measure::Load(&load), ..Options::default() };
+    let options =
+        RebalanceCriteria { measure: RebalanceBy::Load(&load), ..RebalanceCriteria::default() };
     let plan = plan_rebalance(&masters, &options).unwrap();
     assert_eq!(plan.moves.len(), 1);
     // 197 against 100: 48.5 have to go, and slot 8 holds 49, which is near enough.
@@ -101,7 +103,8 @@ fn by_load_the_heavy_slots_move() {
 fn one_heavy_slot_is_not_passed_around() {
     let load = [100, 0, 0, 0];
     let masters = [master(1, "0-1", 1.0), master(2, "2-3", 1.0)];
-    let options = Options { measure: Measure::Load(&load), ..Options::default() };
+    let options =
+        RebalanceCriteria { measure: RebalanceBy::Load(&load), ..RebalanceCriteria::default() };
     assert!(plan_rebalance(&masters, &options).unwrap().moves.is_empty());
 }
 
@@ -111,8 +114,9 @@ fn by_load_a_newcomer_is_filled_by_many() {
     let load: Vec<u64> = (0..10_000).map(|slot| 40 + slot * 7919 % 41).collect();
     let old = |n: u8| master(n, "", 1.0).with(u16::from(n - 1) * 200);
     let masters: Vec<Weighed> = (1..=50).map(old).chain([master(51, "", 1.0)]).collect();
-    let measure = Measure::Load(&load);
-    let options = Options { measure, use_empty_masters: true, ..Options::default() };
+    let measure = RebalanceBy::Load(&load);
+    let options =
+        RebalanceCriteria { measure, use_empty_masters: true, ..RebalanceCriteria::default() };
     let plan = plan_rebalance(&masters, &options).unwrap();
     let owned = apply(&masters, &plan.moves);
     for (share, owned) in plan.shares.iter().zip(&owned) {
@@ -133,7 +137,7 @@ impl Weighed {
 
 /// No plan in which masters above their part only give, and the others only get, moves fewer slots: each giver's heaviest
 /// that fit until it is within the tolerance, or the heaviest of all givers until the others can be.
-fn fewest(masters: &[Weighed], plan: &Rebalance, load: &[u64], tolerance: f64) -> usize {
+fn fewest(masters: &[Weighed], plan: &RebalancePlan, load: &[u64], tolerance: f64) -> usize {
     let masters: Vec<&Weighed> = masters.iter().collect();
     let Sides { givers, takers } = by_load::sides(&masters, &plan.shares, load, tolerance);
     let heaviest = |mut slots: Vec<u64>, mut wanted: f64| {
@@ -145,7 +149,7 @@ fn fewest(masters: &[Weighed], plan: &Rebalance, load: &[u64], tolerance: f64) -
         });
         needed.count()
     };
-    let fit = |giver: &End| {
+    let fit = |giver: &PartMaster| {
         let most = giver.off + giver.tolerance;
         let loads = masters[giver.place].slots.iter().map(|slot| load[slot.index()]);
         loads.filter(|load| *load as f64 <= most).collect::<Vec<u64>>()
@@ -221,7 +225,7 @@ fn apply(masters: &[Weighed], moves: &[Move]) -> Vec<SlotSet> {
 proptest! {
     #[test]
     fn by_slots_each_gets_its_part_and_no_slot_moves_in_vain(masters in masters()) {
-        let options = Options { threshold: 0.0, use_empty_masters: true, ..Options::default() };
+        let options = RebalanceCriteria { threshold: 0.0, use_empty_masters: true, ..RebalanceCriteria::default() };
         let Ok(plan) = plan_rebalance(&masters, &options) else {
             prop_assert!(masters.iter().all(|master| master.weight == 0.0));
             return Ok(());
@@ -252,8 +256,8 @@ proptest! {
         masters in masters(),
         load in prop::collection::vec(prop_oneof![Just(0u64), 0u64..100, 0u64..10_000], 300),
     ) {
-        let measure = Measure::Load(&load);
-        let options = Options { measure, threshold: 0.0, use_empty_masters: true };
+        let measure = RebalanceBy::Load(&load);
+        let options = RebalanceCriteria { measure, threshold: 0.0, use_empty_masters: true };
         let Ok(plan) = plan_rebalance(&masters, &options) else { return Ok(()) };
         let owned = apply(&masters, &plan.moves);
         let heaviest = load.iter().max().copied().unwrap_or_default() as f64;
@@ -274,8 +278,8 @@ proptest! {
         (masters, load) in loaded(),
         threshold in prop_oneof![Just(0.0), Just(2.0), Just(5.0)],
     ) {
-        let measure = Measure::Load(&load);
-        let options = Options { measure, threshold, use_empty_masters: true };
+        let measure = RebalanceBy::Load(&load);
+        let options = RebalanceCriteria { measure, threshold, use_empty_masters: true };
         let plan = plan_rebalance(&masters, &options).unwrap();
         let heaviest = load.iter().max().copied().unwrap_or_default() as f64;
         let smallest = plan.shares.iter().map(|share| share.expected).fold(f64::MAX, f64::min);

@@ -22,7 +22,7 @@ const LONGEST_JOIN: u32 = 6;
 
 /// What is not as it should be yet.
 #[derive(Debug)]
-pub(super) struct Amiss {
+pub(super) struct NotYetMet {
     /// The first of it, in words.
     what: String,
     /// Whom each node is to be introduced to.
@@ -35,13 +35,13 @@ impl Candidates {
     pub(super) fn settle(
         &mut self,
         context: Context<'_>,
-        mut look: impl FnMut(&mut Self) -> Result<Option<Amiss>>,
+        mut look: impl FnMut(&mut Self) -> Result<Option<NotYetMet>>,
     ) -> Result<()> {
         let patience = self.join_patience()?;
         let mut introduced = Instant::now();
         let (mut least, mut progress) = (usize::MAX, Instant::now());
         until_settled(LONGEST_JOIN * patience, context.cancel, || {
-            let Some(Amiss { what, meetings }) = look(self)? else { return Ok(None) };
+            let Some(NotYetMet { what, meetings }) = look(self)? else { return Ok(None) };
             let left = meetings.iter().map(Vec::len).sum();
             if left < least {
                 (least, progress) = (left, Instant::now());
@@ -84,7 +84,7 @@ impl Candidates {
     }
 
     /// Which nodes do not know which others yet.
-    pub(super) fn strangers(&mut self, intended: &Intended) -> Result<Option<Amiss>> {
+    pub(super) fn strangers(&mut self, intended: &Intended) -> Result<Option<NotYetMet>> {
         let meetings = self.each(|_, candidate| {
             let (_, topology) = read_topology(&mut candidate.connection)?;
             Ok(intended.unknown_to(&topology))
@@ -94,7 +94,7 @@ impl Candidates {
         Ok(first.map(|(node, other)| {
             let endpoint = |place: usize| self.nodes[place].connection.endpoint();
             let what = format!("{} does not know {} yet", endpoint(node), endpoint(other));
-            Amiss { what, meetings }
+            NotYetMet { what, meetings }
         }))
     }
 
@@ -125,7 +125,7 @@ impl Candidates {
     }
 
     /// Which nodes do not see the planned cluster yet. Those that are not seen as they are introduce themselves.
-    pub(super) fn unsettled(&mut self, intended: &Intended) -> Result<Option<Amiss>> {
+    pub(super) fn unsettled(&mut self, intended: &Intended) -> Result<Option<NotYetMet>> {
         let views = self.each(|_, candidate| {
             let (_, topology) = read_topology(&mut candidate.connection)?;
             let handshake = topology.iter().find(|other| other.flags.is_handshake());
@@ -145,7 +145,7 @@ impl Candidates {
             }
             unlike.into_iter().for_each(|other| meetings[other].push(place));
         }
-        Ok(what.map(|what| Amiss { what, meetings }))
+        Ok(what.map(|what| NotYetMet { what, meetings }))
     }
 }
 

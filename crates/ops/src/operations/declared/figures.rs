@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use redistrib_cluster_model::declare::{Figures, Held, Observed, Pace, Plan};
+use redistrib_cluster_model::declare::{CostFigures, Holdings, KeySpeed, Observed, Plan};
 use redistrib_cluster_model::{NodeId, ServerInfo, Slot, SlotCounts, SlotSet};
 use redistrib_resp::Command;
 
@@ -18,7 +18,7 @@ use crate::{Cluster, Member};
 ///
 /// # Errors
 /// [`Error::Refused`](crate::Error::Refused) where keys may not be counted.
-pub(super) fn ask(cluster: &mut Cluster, observed: &Observed, plan: &Plan) -> Result<Figures> {
+pub(super) fn ask(cluster: &mut Cluster, observed: &Observed, plan: &Plan) -> Result<CostFigures> {
     let named = |at: &str| observed.node(at).filter(|seen| seen.is_member).map(|seen| seen.id);
     let sources: BTreeMap<NodeId, &str> =
         plan.sources().filter_map(|at| Some((named(at)?, at))).collect();
@@ -27,11 +27,11 @@ pub(super) fn ask(cluster: &mut Cluster, observed: &Observed, plan: &Plan) -> Re
     let executed = (!moving.is_empty()).then(|| commands::info_of("commandstats"));
     let told = infos(cluster, |id| sources.contains_key(&id), executed);
     let held =
-        sources.iter().filter_map(|(id, at)| Some(((*at).to_owned(), Held::of(told.get(id)?))));
+        sources.iter().filter_map(|(id, at)| Some(((*at).to_owned(), Holdings::of(told.get(id)?))));
     let counts = count(cluster, &moving, &told)?;
     let masters =
         told.iter().map(|(id, info)| (info, cluster.member(*id).is_ok_and(Member::is_master)));
-    Ok(Figures { held: held.collect(), pace: Pace::of(masters), counts })
+    Ok(CostFigures { held: held.collect(), pace: KeySpeed::of(masters), counts })
 }
 
 /// What the sources report about themselves, and what all nodes answer to `of_all`.

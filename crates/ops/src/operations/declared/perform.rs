@@ -1,7 +1,7 @@
 //! One step, by the operation that does it.
 
 use redistrib_cluster_model::Move;
-use redistrib_cluster_model::declare::{Change, Transfer};
+use redistrib_cluster_model::declare::{Change, DeclaredMove};
 
 use super::survey::{Site, create_plan};
 use crate::add_node::{NewRole, add_node, add_owner};
@@ -43,7 +43,7 @@ pub(super) fn perform(
             follow(site.living()?, node, master, context)
         }
         Change::MoveSlots { moves } => {
-            let step = |it: &Transfer| {
+            let step = |it: &DeclaredMove| {
                 Ok(Move { from: site.id(&it.from)?, to: site.id(&it.to)?, slots: it.slots.clone() })
             };
             let moves = moves.iter().map(step).collect::<Result<Vec<_>>>()?;

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use redistrib_cluster_model::declare::{Balance, Change, Declared, Observed, Plan, Seen, plan};
+use redistrib_cluster_model::declare::{
+    Balance, Change, Declared, Observed, ObservedNode, Plan, plan,
+};
 use redistrib_cluster_model::plan::create::{Affinity, CreatePlan, NewMaster, NewReplica};
 use redistrib_cluster_model::{Beginning, Node, NodeId, Standing};
 
@@ -27,7 +29,7 @@ pub struct Site {
 
 /// What is known before the nodes are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
+enum KnownBefore {
     Nothing,
     /// That there is a cluster. To find that out takes the plan of a new one.
     Cluster,
@@ -40,10 +42,10 @@ impl Site {
     /// Those of [`Candidates::survey`]: each declared node has to answer; [`ApplyError`] for a declared setting that a
     /// node does not have, and for nodes of more than one cluster; [`Error::NotEmpty`](crate::Error::NotEmpty) for one with keys that belongs to none.
     pub fn survey(declared: &Declared, settings: &Settings) -> Result<Self> {
-        Self::look(declared, settings, Known::Nothing)
+        Self::look(declared, settings, KnownBefore::Nothing)
     }
 
-    fn look(declared: &Declared, settings: &Settings, known: Known) -> Result<Self> {
+    fn look(declared: &Declared, settings: &Settings, known: KnownBefore) -> Result<Self> {
         let endpoints = declared.nodes.iter().map(|node| node.at.parse::<Endpoint>());
         let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let mut candidates = Candidates::survey(&endpoints, settings)?;
@@ -53,10 +55,12 @@ impl Site {
         }
         let ids = candidates.ids();
         let strangers = declared.nodes.iter().zip(&ids).zip(told);
-        let strangers = strangers
-            .map(|((node, id), settings)| Seen { settings, ..Seen::stranger(&node.at, *id) });
+        let strangers = strangers.map(|((node, id), settings)| ObservedNode {
+            settings,
+            ..ObservedNode::stranger(&node.at, *id)
+        });
         let mut observed = Observed { nodes: strangers.collect() };
-        let cluster = if known == Known::Nothing && is_new(declared, &observed, &candidates) {
+        let cluster = if known == KnownBefore::Nothing && is_new(declared, &observed, &candidates) {
             None
         } else {
             let cluster = cluster_of(&candidates, settings)?;
@@ -134,7 +138,8 @@ impl Subject for Site {
     }
 
     fn look_again(&mut self) -> Result<()> {
-        let known = if self.cluster.is_some() { Known::Cluster } else { Known::Nothing };
+        let known =
+            if self.cluster.is_some() { KnownBefore::Cluster } else { KnownBefore::Nothing };
         *self = Self::look(&self.declared, &self.settings, known)?;
         Ok(())
     }
@@ -248,8 +253,8 @@ fn see_members(observed: &mut Observed, cluster: &Cluster, nodes: &[Candidate]) 
         let at = if taken.contains(&place) { node.id.to_string() } else { place };
         taken.insert(at.clone());
         names.insert(node.id, at.clone());
-        let stranger = Seen::stranger(at, node.id);
-        observed.nodes.push(Seen { is_member: true, is_up: false, ..stranger });
+        let stranger = ObservedNode::stranger(at, node.id);
+        observed.nodes.push(ObservedNode { is_member: true, is_up: false, ..stranger });
     }
     for seen in observed.nodes.iter_mut().filter(|seen| seen.is_member) {
         let Some(node) = cluster.known(seen.id) else { continue };

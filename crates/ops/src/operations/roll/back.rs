@@ -47,7 +47,7 @@ fn run_id(info: &ServerInfo) -> Option<String> {
 
 /// What a node that is not back lacks.
 #[derive(Debug, Default)]
-struct Missing {
+struct Lacking {
     what: String,
     /// Which process says so, if one does.
     run: Option<String>,
@@ -58,14 +58,14 @@ struct Missing {
 }
 
 /// How long a node has made no progress. A process that is another one has made none yet: a server may die and start again and again.
-struct Progress {
+struct Standstill {
     since: Instant,
     run: Option<String>,
     most: u64,
 }
 
-impl Progress {
-    fn note(&mut self, seen: &Missing) {
+impl Standstill {
+    fn note(&mut self, seen: &Lacking) {
         if seen.run.is_none() || seen.run != self.run {
             (self.run, self.most) = (seen.run.clone(), seen.bytes);
         } else if seen.bytes > self.most {
@@ -96,7 +96,7 @@ pub(super) fn await_back(
 ) -> Result<Back> {
     let &Awaited { node, ref before, must_restart, patience } = awaited;
     let mut back = Back::default();
-    let mut progress = Progress { since: Instant::now(), run: None, most: 0 };
+    let mut progress = Standstill { since: Instant::now(), run: None, most: 0 };
     until_settled(LONGEST, context.cancel, || {
         let missing = match look(cluster, awaited)? {
             Ok(found) => {
@@ -170,14 +170,14 @@ pub(super) fn look_again(cluster: &mut Cluster, restarted: NodeId) -> Result<()>
 }
 
 /// Looks at a node once; an error is one that waiting does not help.
-fn look(cluster: &mut Cluster, awaited: &Awaited<'_>) -> Result<Result<Back, Missing>> {
+fn look(cluster: &mut Cluster, awaited: &Awaited<'_>) -> Result<Result<Back, Lacking>> {
     let endpoint = whereabouts(cluster, awaited.node.id)?;
-    let mut missing = Missing::default();
+    let mut missing = Lacking::default();
     match ask(&endpoint, cluster, awaited, &mut missing) {
         Ok(Some(back)) => Ok(Ok(back)),
         Ok(None) => Ok(Err(missing)),
         Err(error @ Error::Roll(_)) => Err(error),
-        Err(error) => Ok(Err(Missing { what: error.to_string(), ..missing })),
+        Err(error) => Ok(Err(Lacking { what: error.to_string(), ..missing })),
     }
 }
 
@@ -185,7 +185,7 @@ fn ask(
     endpoint: &Endpoint,
     cluster: &mut Cluster,
     awaited: &Awaited<'_>,
-    missing: &mut Missing,
+    missing: &mut Lacking,
 ) -> Result<Option<Back>> {
     let &Awaited { node, ref before, .. } = awaited;
     let mut connection = Connection::open(endpoint, cluster.settings())?;

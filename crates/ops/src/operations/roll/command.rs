@@ -60,18 +60,18 @@ pub(super) fn run(
         tell(line);
     }
     match outcome {
-        Outcome::Ended(status) if status.success() => Ok(()),
-        Outcome::Ended(status) => Err(failed(format!("failed ({status})"))),
-        Outcome::Late => {
+        CommandEnd::Ended(status) if status.success() => Ok(()),
+        CommandEnd::Ended(status) => Err(failed(format!("failed ({status})"))),
+        CommandEnd::Late => {
             Err(failed(format!("did not end within {} s, and was ended", deadline.as_secs())))
         }
-        Outcome::Cancelled => {
+        CommandEnd::Cancelled => {
             Err(Error::Cancelled(format!("the command for {node} was ended before its end")))
         }
     }
 }
 
-enum Outcome {
+enum CommandEnd {
     Ended(ExitStatus),
     Late,
     Cancelled,
@@ -83,7 +83,7 @@ fn await_end(
     deadline: Duration,
     context: Context<'_>,
     tell: &impl Fn(String),
-) -> std::io::Result<Outcome> {
+) -> std::io::Result<CommandEnd> {
     let started = Instant::now();
     loop {
         match lines.recv_timeout(LOOK) {
@@ -92,12 +92,12 @@ fn await_end(
             Err(RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
         }
         if let Some(status) = child.try_wait()? {
-            return Ok(Outcome::Ended(status));
+            return Ok(CommandEnd::Ended(status));
         }
         let is_cancelled = context.cancel.requested() == Stop::Now;
         if is_cancelled || started.elapsed() > deadline {
             end(child);
-            return Ok(if is_cancelled { Outcome::Cancelled } else { Outcome::Late });
+            return Ok(if is_cancelled { CommandEnd::Cancelled } else { CommandEnd::Late });
         }
     }
 }

@@ -9,7 +9,7 @@ mod command;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::roll::{
-    RollNode, RollPlan, RollPlanError, RollRequest, Turn, TurnRole, deputy, plan_roll,
+    RollNode, RollPlan, RollPlanError, RollRequest, RollTurn, TurnRole, deputy, plan_roll,
 };
 use redistrib_cluster_model::{Member as Named, NodeId, NodeName, ServerInfo, Waits};
 
@@ -115,7 +115,7 @@ impl Operation for Roll {
         cluster: &mut Cluster,
         context: Context<'_>,
     ) -> Result<bool> {
-        let turn = |turn: &Turn| (turn.node.id, std::mem::discriminant(&turn.role));
+        let turn = |turn: &RollTurn| (turn.node.id, std::mem::discriminant(&turn.role));
         cluster.refresh();
         let now = self.plan(cluster, context)?;
         Ok(now.turns.iter().map(turn).eq(plan.turns.iter().map(turn)))
@@ -183,7 +183,7 @@ impl Run<'_> {
         }
     }
 
-    fn turn(&mut self, turn: &Turn) -> Result<()> {
+    fn turn(&mut self, turn: &RollTurn) -> Result<()> {
         let node = &turn.node;
         self.require_role(turn)?;
         let returns = match turn.role {
@@ -215,7 +215,7 @@ impl Run<'_> {
     }
 
     /// Others may have changed the cluster, and servers do by themselves.
-    fn require_role(&mut self, turn: &Turn) -> Result<()> {
+    fn require_role(&mut self, turn: &RollTurn) -> Result<()> {
         self.cluster.refresh();
         let node = self.cluster.member(turn.node.id)?.node();
         let is_same = match turn.role {
