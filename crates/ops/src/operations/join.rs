@@ -135,7 +135,7 @@ impl<B: Fn(&[&Node]) -> Result<Vec<SlotTransfer>>> Operation for Join<B> {
     }
 
     /// # Errors
-    /// Those of [`add_node`] and [`migrate`](crate::migrate::migrate); those of the balance plan, and
+    /// Those of [`add_node`](crate::add_node) and [`migrate`](crate::migrate::migrate); those of the balance plan, and
     /// [`Error::Balance`](crate::Error::Balance) for one that cannot be carried out: the new node is a member without slots then.
     fn apply(&self, _plan: (), cluster: &mut Cluster, context: Context<'_>) -> Result<Migrated> {
         add_owner(cluster, &self.new, context)?;
