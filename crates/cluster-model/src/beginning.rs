@@ -30,12 +30,12 @@ pub struct Named<'a> {
 /// What the nodes are to be: each one's id, master and slots, in the order of the list that the plan was made of.
 #[derive(Debug)]
 pub struct Intended {
-    nodes: Vec<Role>,
+    nodes: Vec<IntendedNode>,
     places: HashMap<NodeId, usize>,
 }
 
 #[derive(Debug)]
-struct Role {
+struct IntendedNode {
     master: Option<NodeId>,
     slots: SlotSet,
 }
@@ -43,8 +43,8 @@ struct Role {
 impl Intended {
     /// The plan for the nodes of these ids.
     pub fn new(plan: &CreatePlan, ids: &[NodeId]) -> Self {
-        let role = |_| Role { master: None, slots: SlotSet::new() };
-        let mut nodes: Vec<Role> = ids.iter().map(role).collect();
+        let role = |_| IntendedNode { master: None, slots: SlotSet::new() };
+        let mut nodes: Vec<IntendedNode> = ids.iter().map(role).collect();
         for master in &plan.masters {
             nodes[master.node].slots = SlotSet::from_iter(master.slots().iter());
         }
@@ -71,7 +71,7 @@ impl Intended {
     fn places_without(
         &self,
         view: &SharedTopology,
-        suits: impl Fn(&Role, &Node) -> bool,
+        suits: impl Fn(&IntendedNode, &Node) -> bool,
     ) -> Vec<usize> {
         let place = |node: &Node| self.places.get(&node.id).copied();
         let suited = settled(view).filter_map(|node| Some((place(node)?, node)));
@@ -129,7 +129,7 @@ impl Intended {
         addresses: &HashSet<(String, u16)>,
     ) -> bool {
         let Some(myself) = view.myself() else { return false };
-        let Role { master, slots, .. } = &self.nodes[place];
+        let IntendedNode { master, slots, .. } = &self.nodes[place];
         let follows = match myself.master {
             None => true,
             // The master that it had may have been reset since.

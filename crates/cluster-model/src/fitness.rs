@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Member, Move, NodeId, ServerInfo, SlotSet};
+use crate::{Move, NodeId, NodeLabel, ServerInfo, SlotSet};
 
 /// The most keys that are little, and the most bytes of memory: moving them takes some milliseconds.
 const LITTLE_KEYS: u64 = 1000;
@@ -28,7 +28,7 @@ pub const SETTINGS: [&str; 6] = [
 #[derive(Clone, Debug)]
 pub struct MoveEnd {
     /// Which.
-    pub node: Member,
+    pub node: NodeLabel,
     /// The slots it owns before the moves.
     pub slots: SlotSet,
     /// What it reports about itself; `None` where it may not.
@@ -39,7 +39,7 @@ pub struct MoveEnd {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Obstacle {
     /// Where.
-    pub node: Member,
+    pub node: NodeLabel,
     /// What.
     #[serde(flatten)]
     pub what: Unfit,
@@ -101,12 +101,12 @@ pub enum Unfit {
         /// The source's highest database that holds keys.
         highest: u32,
         /// The source.
-        source: Member,
+        source: NodeLabel,
     },
     /// It does not read the form in which the source writes values.
     CannotRead {
         /// The source.
-        source: Member,
+        source: NodeLabel,
     },
     /// It refuses to take a key.
     RefusesKeys {
@@ -140,11 +140,11 @@ impl Unfit {
 ///
 /// ```
 /// use redistrib_cluster_model::fitness::{MoveEnd, Unfit, judge};
-/// use redistrib_cluster_model::{Member, Move, NodeId, ServerInfo};
+/// use redistrib_cluster_model::{NodeLabel, Move, NodeId, ServerInfo};
 ///
 /// let [from, to] = [1, 2].map(|id| NodeId::from_bytes([id; 20]));
 /// let end = |id, slots: &str, info| MoveEnd {
-///     node: Member { id, address: "h:1".into() },
+///     node: NodeLabel { id, address: "h:1".into() },
 ///     slots: slots.parse().unwrap_or_default(),
 ///     info: Some(ServerInfo::parse(info)),
 /// };
@@ -189,7 +189,7 @@ pub fn judge_target(info: &ServerInfo, expected: u64) -> Vec<Unfit> {
 
 /// What a target's answer means to a key that was tried on it, the error text without the leading `-`. Answers that say
 /// nothing of keys, as of a user who may not do that, mean nothing.
-pub fn judge_refusal(source: &Member, reply: &str) -> Option<Unfit> {
+pub fn judge_refusal(source: &NodeLabel, reply: &str) -> Option<Unfit> {
     let code = reply.split(' ').next().unwrap_or_default();
     if reply.contains("payload version or checksum") || reply.contains("Bad data format") {
         return Some(Unfit::CannotRead { source: source.clone() });
@@ -234,9 +234,9 @@ fn replicas(info: &ServerInfo) -> Option<Unfit> {
 ///
 /// ```
 /// use redistrib_cluster_model::fitness::{MoveEnd, is_little};
-/// use redistrib_cluster_model::{Member, NodeId, ServerInfo, SlotSet};
+/// use redistrib_cluster_model::{NodeLabel, NodeId, ServerInfo, SlotSet};
 ///
-/// let node = Member { id: NodeId::from_bytes([1; 20]), address: "h:1".into() };
+/// let node = NodeLabel { id: NodeId::from_bytes([1; 20]), address: "h:1".into() };
 /// let info = ServerInfo::parse("role:master\r\nused_memory_dataset:900000\r\ndb0:keys=5000,expires=0\r\n");
 /// let source = MoveEnd { node, slots: "0-99".parse()?, info: Some(info) };
 /// assert!(is_little(&source, &"0-9".parse()?) && !is_little(&source, &"0-49".parse()?));
@@ -365,7 +365,7 @@ mod tests {
     fn end(n: u8, info: &str, settings: &[(&str, &str)]) -> MoveEnd {
         let mut info = ServerInfo::parse(&info.replace(' ', "\r\n"));
         settings.iter().for_each(|(name, value)| info.enter_setting(*name, *value));
-        let node = Member { id: id(n), address: format!("h:{n}") };
+        let node = NodeLabel { id: id(n), address: format!("h:{n}") };
         MoveEnd { node, slots: slots(&format!("{0}00-{0}99", n)), info: Some(info) }
     }
 
@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn what_a_tried_key_was_answered_with() {
-        let source = Member { id: id(1), address: "h:1".into() };
+        let source = NodeLabel { id: id(1), address: "h:1".into() };
         let judged = |reply| judge_refusal(&source, reply);
         let version = "ERR DUMP payload version or checksum are wrong";
         assert_eq!(judged(version), Some(Unfit::CannotRead { source: source.clone() }));

@@ -49,7 +49,7 @@ mod waits;
 pub use address::{Address, AddressError};
 pub use beginning::{Beginning, Intended, Named};
 pub use findings::{
-    Backlog, DownReason, Finding, Member, OpenFlag, OpenKind, OpenSlots, OpenState, Opinion,
+    Backlog, DownReason, Finding, NodeLabel, OpenFlag, OpenKind, OpenSlots, OpenState, Opinion,
     Reported, Severity,
 };
 pub use flags::{Flags, Role};

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use redistrib_ops::client::{
-    Client, Patience, Redirect, Requests, Tally, Watcher, insert, pass_on,
+    Client, InsertTally, Patience, Redirect, Requests, Watcher, insert, pass_on,
 };
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Slot;
@@ -155,7 +155,7 @@ fn insertion_survives_slots_that_move() {
         });
         let commands = counting(5000, &done, &mut sent).map(Ok);
         let mut refused = |text: &[u8]| panic!("{}", text.escape_ascii());
-        let mut tally = Tally::new(&mut refused);
+        let mut tally = InsertTally::new(&mut refused);
         insert(commands, &nodes[2], 0, lab.settings(), &Cancel::new(), &mut tally).unwrap();
         tally.counts()
     });
@@ -183,7 +183,7 @@ fn insert_every_kind(server: &TestServer) {
     let mut run = |input: &str| {
         let mut refused = |text: &[u8]| texts.push(String::from_utf8_lossy(text).into_owned());
         let requests = Requests::new(input.as_bytes());
-        let mut tally = Tally::new(&mut refused);
+        let mut tally = InsertTally::new(&mut refused);
         insert(requests, seed, 0, lab.settings(), &Cancel::new(), &mut tally)
             .map(|()| tally.counts())
     };
@@ -217,7 +217,7 @@ fn a_stream_for_one_server_passes_as_it_is() {
     let mut texts = Vec::new();
     let mut refused = |text: &[u8]| texts.push(text.to_vec());
     let patience = Duration::from_secs(60);
-    let mut tally = Tally::new(&mut refused);
+    let mut tally = InsertTally::new(&mut refused);
     pass_on(&mut &input[..], &mut link, patience, &Cancel::new(), &mut tally).unwrap();
     let tally = tally.counts();
     assert_eq!((tally.replies, tally.errors), (50_002, 1));
@@ -275,7 +275,7 @@ fn no_command_overtakes_one_on_its_key_that_was_refused() {
     let input = &b"SET k first\r\nSET k second\r\n"[..];
     let mut refused = |text: &[u8]| panic!("{}", text.escape_ascii());
     let settings = Settings::default();
-    let mut tally = Tally::new(&mut refused);
+    let mut tally = InsertTally::new(&mut refused);
     insert(Requests::new(input), &seed, 0, &settings, &Cancel::new(), &mut tally).unwrap();
     let tally = tally.counts();
     assert_eq!((tally.replies, tally.errors), (2, 0));

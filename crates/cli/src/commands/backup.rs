@@ -16,7 +16,7 @@ use crate::voice;
 
 /// The plan of `backup`.
 #[derive(Serialize)]
-struct PlanDocument<'a> {
+struct BackupDocument<'a> {
     event: &'static str,
     directory: &'a Path,
     /// The masters that would be saved.
@@ -43,7 +43,7 @@ pub(super) fn backup(args: &BackupArgs) -> anyhow::Result<Outcome> {
             cluster.masters().map(|master| master.endpoint().to_string()).collect();
         output
             .lines(nodes.iter().map(|node| format!("{node} would be saved in {}", into.display())));
-        output.document(&PlanDocument { event: "plan", directory: into, nodes });
+        output.document(&BackupDocument { event: "plan", directory: into, nodes });
         return Ok(Outcome::Done);
     }
     let reporter = Reporter::new(output);

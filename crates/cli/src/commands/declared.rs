@@ -27,7 +27,7 @@ const LARGEST_FILE: u64 = 16 << 20;
 
 /// The plan as a document.
 #[derive(Serialize)]
-struct PlanDocument<'a> {
+struct DeclaredDocument<'a> {
     event: &'static str,
     /// Another one wherever the cluster is otherwise.
     fingerprint: String,
@@ -159,7 +159,7 @@ fn saved_plan(text: &str) -> anyhow::Result<SavedPlan> {
 fn show(session: &Session, site: &Site, plan: &Plan) {
     session.output.lines(render::plan(plan));
     let (fingerprint, moved, copied) = (site.observed().fingerprint(), plan.moved(), plan.copied());
-    session.output.document(&PlanDocument { event: "plan", fingerprint, plan, moved, copied });
+    session.output.document(&DeclaredDocument { event: "plan", fingerprint, plan, moved, copied });
 }
 
 pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {

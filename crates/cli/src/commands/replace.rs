@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use redistrib_ops::model::{Member, SlotSet};
+use redistrib_ops::model::{NodeLabel, SlotSet};
 use redistrib_ops::{Cluster, Replace, Replacement};
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::args::ReplaceArgs;
 #[derive(Serialize)]
 struct ReplacedDocument<'a> {
     event: &'static str,
-    old: &'a Member,
+    old: &'a NodeLabel,
     new: String,
     slots: &'a SlotSet,
     keep: bool,

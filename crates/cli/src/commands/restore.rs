@@ -13,7 +13,7 @@ use crate::report::Reporter;
 
 /// The plan of `restore`.
 #[derive(Serialize)]
-struct PlanDocument<'a> {
+struct RestoreDocument<'a> {
     event: &'static str,
     files: usize,
     functions: &'a [String],
@@ -51,7 +51,7 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<Outcome> {
         output.lines(functions(&restore));
         output.lines(render::surveyed(&survey, options.replace));
         let (event, functions) = ("plan", restore.functions());
-        output.document(&PlanDocument { event, files, functions, survey: &survey });
+        output.document(&RestoreDocument { event, files, functions, survey: &survey });
         return Ok(Outcome::Done);
     }
     let replacing = if args.replace { ", and overwrite what is there" } else { "" };

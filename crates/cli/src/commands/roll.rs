@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use redistrib_ops::model::Member;
+use redistrib_ops::model::NodeLabel;
 use redistrib_ops::model::plan::roll::{RollPlan, RollTurn, TurnRole};
 use redistrib_ops::{Cluster, Endpoint, Error, Roll, RollError, RollOptions};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::args::RollArgs;
 
 /// The plan, which is all that `--dry-run` prints.
 #[derive(Serialize)]
-struct PlanDocument<'a> {
+struct RollDocument<'a> {
     event: &'static str,
     #[serde(flatten)]
     plan: &'a RollPlan,
@@ -23,7 +23,7 @@ struct PlanDocument<'a> {
 #[derive(Serialize)]
 struct RolledDocument<'a> {
     event: &'static str,
-    done: &'a [Member],
+    done: &'a [NodeLabel],
     /// The longest time for which a failover held the writes of a probe up; null where there was none.
     held_up_us: Option<u64>,
 }
@@ -32,9 +32,9 @@ struct RolledDocument<'a> {
 #[derive(Serialize)]
 struct StoppedDocument<'a> {
     event: &'static str,
-    done: &'a [Member],
-    left: &'a [Member],
-    back: &'a [Member],
+    done: &'a [NodeLabel],
+    left: &'a [NodeLabel],
+    back: &'a [NodeLabel],
     next: &'a str,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn roll(args: &RollArgs) -> anyhow::Result<Outcome> {
     };
     let approves = |plan: &RollPlan, _: &mut Cluster| {
         output.lines(described(plan));
-        output.document(&PlanDocument { event: "plan", plan });
+        output.document(&RollDocument { event: "plan", plan });
         if session.dry_run {
             return Ok(ControlFlow::Break(Outcome::Done));
         }
@@ -120,8 +120,13 @@ fn tell_stopped(args: &RollArgs, session: &Session, error: anyhow::Error) -> any
 }
 
 /// The command that continues where a run has stopped; how to connect is left to the user, who knows it.
-fn next_command(args: &RollArgs, left: &[Member], back: &[Member], seed: &Endpoint) -> String {
-    let listed = |nodes: &[Member]| {
+fn next_command(
+    args: &RollArgs,
+    left: &[NodeLabel],
+    back: &[NodeLabel],
+    seed: &Endpoint,
+) -> String {
+    let listed = |nodes: &[NodeLabel]| {
         nodes.iter().map(|node| node.address.clone()).collect::<Vec<_>>().join(",")
     };
     if left.is_empty() {

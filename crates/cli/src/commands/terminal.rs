@@ -15,7 +15,7 @@ use crate::escape::Escaped;
 use crate::output::tell_error;
 use crate::secrets;
 use crate::shell::format::{Delimiters, ReplyForm, Strings};
-use crate::shell::{self, FromStdin, Mode, Options, Output, Protocol, Repeat, Scan};
+use crate::shell::{self, FromStdin, Mode, Options, OutputOptions, Protocol, Repeat, Scan};
 
 /// The pause between rows of `--stat` and the time of one `--latency`, where nothing else is said.
 const ONE_SECOND: Duration = Duration::from_secs(1);
@@ -113,7 +113,7 @@ fn protocol(args: &SessionArgs) -> Option<Protocol> {
     }
 }
 
-pub(super) fn output(args: &OutputArgs) -> Output {
+pub(super) fn output(args: &OutputArgs) -> OutputOptions {
     let forms = [
         (args.json, ReplyForm::Lossless),
         (args.plain_json, ReplyForm::Json(Strings::Unicode)),
@@ -123,7 +123,7 @@ pub(super) fn output(args: &OutputArgs) -> Output {
         (args.raw, ReplyForm::Raw),
     ];
     let default = Delimiters::default();
-    Output {
+    OutputOptions {
         form: forms.into_iter().find_map(|(given, form)| given.then_some(form)),
         delimiters: Delimiters {
             elements: args.element_delimiter.as_deref().map_or(default.elements, bytes),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::{Arg, ValueEnum};
 
-use super::theirs::{Known, is_shared};
+use super::theirs::{KnownOptions, is_shared};
 use crate::shell::Peer;
 
 /// A name of the program, which decides its dialect.
@@ -68,7 +68,7 @@ impl Program {
     }
 
     /// The options of the terminal, in the form of redis-cli's help.
-    pub(super) fn help(self, known: Known<'_>) -> String {
+    pub(super) fn help(self, known: KnownOptions<'_>) -> String {
         let name = self.name();
         let mut text =
             format!("{}\nUsage: {name} [OPTIONS] [cmd [arg [arg ...]]]\n", self.version());
@@ -95,7 +95,7 @@ impl Program {
     }
 
     /// The verbs behind `--cluster` with their options, in the form of redis-cli's help.
-    pub(super) fn cluster_help(self, known: Known<'_>) -> String {
+    pub(super) fn cluster_help(self, known: KnownOptions<'_>) -> String {
         let mut text = String::from("Cluster Manager Commands:\n");
         let verbs =
             known.root.get_subcommands().filter(|verb| !NOT_OF_CLUSTERS.contains(&verb.get_name()));

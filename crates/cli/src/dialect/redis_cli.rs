@@ -8,7 +8,7 @@ use clap::Command;
 
 use super::model::{self, Arity, Opt};
 use super::nearest::nearest;
-use super::theirs::{EXCLUSIVE, EXEC, Known, Meaning};
+use super::theirs::{EXCLUSIVE, EXEC, KnownOptions, Meaning};
 use super::trib::{pairs_ahead, take_pairs};
 use super::uri::Uri;
 use super::{Program, Translated, address, is_option, split_long};
@@ -35,7 +35,7 @@ pub(super) fn translate(
 ) -> Result<Translated, UsageError> {
     let mut known = terminal(root)?;
     let Some(at) = cluster_at(&known, &words) else {
-        return Scan::new(known, program, words).read();
+        return RedisCliScan::new(known, program, words).read();
     };
     if at + 1 == words.len() {
         return Err(UsageError::new("--cluster needs a verb: see --cluster help"));
@@ -51,17 +51,17 @@ pub(super) fn translate(
         return Ok(line);
     }
     known.verb = model::verb(root, &name).ok_or_else(|| unknown_verb(root, &name))?;
-    Scan::new(known, program, words).read()
+    RedisCliScan::new(known, program, words).read()
 }
 
 /// The options that hold without `--cluster`.
-pub(super) fn terminal(root: &Command) -> Result<Known<'_>, UsageError> {
+pub(super) fn terminal(root: &Command) -> Result<KnownOptions<'_>, UsageError> {
     let exec = model::verb(root, EXEC).ok_or_else(|| UsageError::new("there is no verb exec"))?;
-    Ok(Known { root, exec, verb: exec })
+    Ok(KnownOptions { root, exec, verb: exec })
 }
 
 /// Where `--cluster` stands, if no command for a server begins before it.
-fn cluster_at(known: &Known<'_>, words: &[OsString]) -> Option<usize> {
+fn cluster_at(known: &KnownOptions<'_>, words: &[OsString]) -> Option<usize> {
     let mut at = 0;
     while let Some(word) = words.get(at).filter(|word| is_option(word)) {
         if word == "--cluster" {
@@ -90,8 +90,8 @@ fn unknown_verb(root: &Command, name: &str) -> UsageError {
 }
 
 /// A line half read.
-struct Scan<'a> {
-    known: Known<'a>,
+struct RedisCliScan<'a> {
+    known: KnownOptions<'a>,
     program: Program,
     rest: IntoIter<OsString>,
     line: Translated,
@@ -102,8 +102,8 @@ struct Scan<'a> {
     port: Option<OsString>,
 }
 
-impl<'a> Scan<'a> {
-    fn new(known: Known<'a>, program: Program, words: Vec<OsString>) -> Self {
+impl<'a> RedisCliScan<'a> {
+    fn new(known: KnownOptions<'a>, program: Program, words: Vec<OsString>) -> Self {
         let verbs = vec![known.verb.get_name().to_owned()];
         let is_terminal = known.is_terminal();
         Self {

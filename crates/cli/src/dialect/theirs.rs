@@ -114,7 +114,7 @@ pub(super) const EXCLUSIVE: [(&str, &str); 4] =
 
 /// The options that hold on a line: those of a verb, and those that redis-cli takes whatever it does.
 #[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct KnownOptions<'a> {
     pub(super) root: &'a Command,
     /// The verb `exec`, which has the options of the terminal.
     pub(super) exec: &'a Command,
@@ -122,7 +122,7 @@ pub(super) struct Known<'a> {
     pub(super) verb: &'a Command,
 }
 
-impl Known<'_> {
+impl KnownOptions<'_> {
     /// What an option does, by its name as it is written, hyphens included.
     pub(super) fn meaning(&self, name: &str) -> Option<Meaning> {
         if name == "-s" && !self.is_terminal() {

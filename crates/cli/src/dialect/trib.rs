@@ -26,7 +26,7 @@ const NAMED_ADDRESSES: [(&str, &[&str]); 9] = [
 ];
 
 pub(super) fn translate(root: &Command, words: Vec<OsString>) -> Result<Translated, UsageError> {
-    let mut scan = Scan {
+    let mut scan = TribScan {
         root,
         command: root,
         rest: words.into_iter(),
@@ -45,7 +45,7 @@ pub(super) fn translate(root: &Command, words: Vec<OsString>) -> Result<Translat
 }
 
 /// A line half read.
-struct Scan<'a> {
+struct TribScan<'a> {
     root: &'a Command,
     /// The verb as far as it is known.
     command: &'a Command,
@@ -61,7 +61,7 @@ struct Scan<'a> {
     version: bool,
 }
 
-impl Scan<'_> {
+impl TribScan<'_> {
     fn take(&mut self, word: OsString) -> Result<(), UsageError> {
         if word == "--" {
             self.words.extend(self.rest.by_ref());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redistrib_ops::model::declare::{Change, Cost, Lowered, Plan, Step};
+use redistrib_ops::model::declare::{Change, Cost, Lowered, Plan, PlanStep};
 
 use super::bytes;
 
@@ -25,7 +25,7 @@ pub fn plan(plan: &Plan) -> Vec<String> {
     lines
 }
 
-fn lowered(step: &Step) -> Option<String> {
+fn lowered(step: &PlanStep) -> Option<String> {
     let each = |it: &Lowered| format!("{} has {} replicas", it.master, it.replicas);
     let lowered: Vec<String> = step.lowers.iter().map(each).collect();
     (!lowered.is_empty())

@@ -21,13 +21,13 @@ use lines::Lines;
 #[derive(Debug)]
 pub struct Reporter<'a> {
     output: &'a Output,
-    progress: Progress,
+    progress: ProgressStyle,
     /// What is reported when a new node is met, instead of what is usual.
     introduction: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
-enum Progress {
+enum ProgressStyle {
     Bars(Bars),
     Lines(Lines),
     /// The events themselves are the progress.
@@ -39,9 +39,9 @@ impl<'a> Reporter<'a> {
     pub fn new(output: &'a Output) -> Self {
         let has_bars = std::io::stderr().is_terminal() && voice::peer().is_none();
         let progress = match (output.is_json(), has_bars) {
-            (true, _) => Progress::Events,
-            (false, true) => Progress::Bars(Bars::new()),
-            (false, false) => Progress::Lines(Lines::default()),
+            (true, _) => ProgressStyle::Events,
+            (false, true) => ProgressStyle::Bars(Bars::new()),
+            (false, false) => ProgressStyle::Lines(Lines::default()),
         };
         Self { output, progress, introduction: None }
     }
@@ -50,7 +50,7 @@ impl<'a> Reporter<'a> {
     pub fn naming(output: &'a Output, cluster: &Cluster) -> Self {
         let names = cluster.members().iter().map(|it| (it.id(), it.endpoint().to_string()));
         let reporter = Self::calling(output, names);
-        if let Progress::Bars(bars) = &reporter.progress {
+        if let ProgressStyle::Bars(bars) = &reporter.progress {
             bars.learn_masters(cluster.masters().map(|it| (it.id(), it.node().slots.first())));
         }
         reporter
@@ -60,16 +60,16 @@ impl<'a> Reporter<'a> {
     pub fn calling(output: &'a Output, names: impl Iterator<Item = (NodeId, String)>) -> Self {
         let reporter = Self::new(output);
         match &reporter.progress {
-            Progress::Bars(bars) => bars.learn_names(names),
-            Progress::Lines(lines) => lines.learn_names(names),
-            Progress::Events => {}
+            ProgressStyle::Bars(bars) => bars.learn_names(names),
+            ProgressStyle::Lines(lines) => lines.learn_names(names),
+            ProgressStyle::Events => {}
         }
         reporter
     }
 
     /// The same, for what is done by this verb: as lines, each peer reports its moves in a way of its own.
     pub fn of(mut self, verb: &str) -> Self {
-        if let (Progress::Lines(lines), Some(peer)) = (&mut self.progress, voice::peer()) {
+        if let (ProgressStyle::Lines(lines), Some(peer)) = (&mut self.progress, voice::peer()) {
             lines.speak_as(peer, verb);
         }
         self
@@ -109,7 +109,7 @@ impl<'a> Reporter<'a> {
 
     /// Takes bars away: the operation has ended, successfully or not.
     pub fn close(&self) {
-        if let Progress::Bars(bars) = &self.progress {
+        if let ProgressStyle::Bars(bars) = &self.progress {
             bars.close(self.output);
         }
     }
@@ -137,9 +137,9 @@ impl Observer for Reporter<'_> {
             _ => {}
         }
         match &self.progress {
-            Progress::Bars(bars) => bars.event(event, self.output),
-            Progress::Lines(lines) => lines.event(event, self.output),
-            Progress::Events => self.output.document(event),
+            ProgressStyle::Bars(bars) => bars.event(event, self.output),
+            ProgressStyle::Lines(lines) => lines.event(event, self.output),
+            ProgressStyle::Events => self.output.document(event),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::format::{LineEnds, ReplyForm, write_harmless};
 use super::options::Options;
 use super::scan::session_with;
-use super::session::Session;
+use super::session::ShellSession;
 use super::walk::{ask_all, ratio};
 
 /// A line of figures comes each second.
@@ -40,7 +40,7 @@ pub(super) fn run(options: &Options, keys: u64) -> Result<bool> {
     }
 }
 
-fn burst(session: &mut Session, keys: u64, cycle: &mut Cycle) -> Result<()> {
+fn burst(session: &mut ShellSession, keys: u64, cycle: &mut Cycle) -> Result<()> {
     let value = || std::iter::repeat_with(fastrand::alphabetic).take(5).collect::<String>();
     let set = || Command::new("SET").arg(key(keys)).arg(value());
     let get = || Command::new("GET").arg(key(keys));

@@ -14,7 +14,7 @@ use super::everywhere::print_json;
 use super::failure::explain;
 use super::format::ReplyForm;
 use super::lines::is_sensitive;
-use super::options::{Output, Peer};
+use super::options::{OutputOptions, Peer};
 use super::printer::Printer;
 use crate::escape::Escaped;
 
@@ -29,7 +29,7 @@ pub struct FleetSession {
 
 impl FleetSession {
     /// A session that prints in this form.
-    pub fn new(client: FleetClient, output: &Output) -> Self {
+    pub fn new(client: FleetClient, output: &OutputOptions) -> Self {
         Self { client, printer: Printer::new(output) }
     }
 

@@ -10,7 +10,7 @@ use redistrib_ops::resp::Command;
 use super::format::ReplyForm;
 use super::options::Options;
 use super::scan::session_with;
-use super::session::Session;
+use super::session::ShellSession;
 
 /// How often a PING is sent.
 const EVERY: Duration = Duration::from_millis(10);
@@ -98,7 +98,7 @@ struct Trip {
     end: Duration,
 }
 
-fn ping(session: &mut Session, clock: Instant) -> Result<Trip> {
+fn ping(session: &mut ShellSession, clock: Instant) -> Result<Trip> {
     let begin = clock.elapsed();
     session.client.connection()?.request(&Command::new("PING"))?;
     Ok(Trip { begin, end: clock.elapsed() })

@@ -1,7 +1,7 @@
 //! The terminal: commands at a prompt, from arguments and from standard input, as redis-cli has them.
 //!
 //! [`Options`] say what is wanted, [`run`] does it. Replies become text in `format`, which is pure; a
-//! `Session` knows the connection and what it has been told; each mode is a file.
+//! `ShellSession` knows the connection and what it has been told; each mode is a file.
 
 mod bigkeys;
 mod cachetest;
@@ -34,10 +34,10 @@ use anyhow::Result;
 
 pub use fleet::FleetSession;
 pub use oneshot::{FromStdin, fill_in};
-pub use options::{Mode, Options, Output, Peer, Protocol, Repeat, Scan};
+pub use options::{Mode, Options, OutputOptions, Peer, Protocol, Repeat, Scan};
 
 pub(crate) use failure::explain;
-use session::{OutputReader, Session};
+use session::{OutputReader, ShellSession};
 use walk::KeyMeasure;
 
 /// Does what the options ask for; errors are printed. Returns whether all succeeded: no connection is an
@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> bool {
         // Nobody reads any more: head, or a pager that was left.
         Err(error) if is_broken_pipe(&error) => true,
         Err(error) => {
-            Session::new(options, OutputReader::Program).complain(&error);
+            ShellSession::new(options, OutputReader::Program).complain(&error);
             false
         }
     }
@@ -91,7 +91,7 @@ fn run_command(options: &Options, words: &[Vec<u8>]) -> Result<bool> {
     {
         return prompt::help(options, topic);
     }
-    let mut session = Session::new(options, OutputReader::Program);
+    let mut session = ShellSession::new(options, OutputReader::Program);
     oneshot::run(&mut session, words, options.repeat, options.exit_on_error)
 }
 

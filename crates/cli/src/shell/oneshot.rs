@@ -9,12 +9,12 @@ use anyhow::{Context, Result, anyhow};
 
 use super::failure::{is_goodbye, reason};
 use super::options::Repeat;
-use super::session::Session;
+use super::session::ShellSession;
 
 /// Executes a command `repeat` times; returns whether no reply was an error. The first error of the connection
 /// ends it, and with `until_error` the first error reply too.
 pub(super) fn run(
-    session: &mut Session,
+    session: &mut ShellSession,
     words: &[Vec<u8>],
     repeat: Repeat,
     until_error: bool,

@@ -26,7 +26,7 @@ pub struct Options {
     /// Whose words to use.
     pub peer: Peer,
     /// How replies look.
-    pub output: Output,
+    pub output: OutputOptions,
     /// How often a command is executed.
     pub repeat: Repeat,
     /// End with exit code 1 where the server answers with an error.
@@ -101,7 +101,7 @@ pub enum Protocol {
 
 /// How replies look.
 #[derive(Clone, Debug, Default)]
-pub struct Output {
+pub struct OutputOptions {
     /// `None`: for people on a terminal, raw elsewhere.
     pub form: Option<ReplyForm>,
     /// Of the raw form.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use redistrib_ops::Error;
-use redistrib_ops::client::{Requests, Tally, insert, pass_on};
+use redistrib_ops::client::{InsertTally, Requests, insert, pass_on};
 use serde_json::json;
 
 use super::format::{LineEnds, ReplyForm, write_harmless};
 use super::options::Options;
-use super::session::{OutputReader, Session};
+use super::session::{OutputReader, ShellSession};
 
 /// Waiting for ever, in a word.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
@@ -18,13 +18,13 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 /// Sends the commands on standard input, to one server as they are or to a cluster each to its owner. Tells
 /// whether none was refused. How far it has come is reported even where it fails.
 pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool> {
-    let mut session = Session::new(options, OutputReader::Program);
+    let mut session = ShellSession::new(options, OutputReader::Program);
     let mut refused = |text: &[u8]| {
         let mut out = io::stderr().lock();
         let _ = write_harmless(text, LineEnds::One, &mut out).and_then(|()| out.write_all(b"\n"));
     };
     session.connect()?;
-    let mut tally = Tally::new(&mut refused);
+    let mut tally = InsertTally::new(&mut refused);
     let end = send(&mut session, options, patience, &mut tally);
     let counts = tally.counts();
     let errors = counts.errors + u64::from(end.is_err());
@@ -44,10 +44,10 @@ pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool>
 }
 
 fn send(
-    session: &mut Session,
+    session: &mut ShellSession,
     options: &Options,
     patience: Option<Duration>,
-    tally: &mut Tally<'_>,
+    tally: &mut InsertTally<'_>,
 ) -> Result<(), Error> {
     let cancel = session.cancel.clone();
     if options.cluster {

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use redistrib_ops::resp::{Elements, Kind, View};
 
 use super::format::{Delimiters, LineEnds, ReplyForm, write_harmless, write_raw, write_reply};
-use super::options::Output;
+use super::options::OutputOptions;
 
 /// What is said while messages are waited for, in redis-cli's words.
 pub(super) const WAITING: &str =
@@ -22,7 +22,7 @@ pub(super) struct Printer {
 
 impl Printer {
     /// Decides by the options and by what standard output is.
-    pub(super) fn new(output: &Output) -> Self {
+    pub(super) fn new(output: &OutputOptions) -> Self {
         // FAKETTY: redis-cli's own way to have the terminal's form in a pipe.
         let terminal = io::stdout().is_terminal() || std::env::var_os("FAKETTY").is_some();
         let default = if terminal { ReplyForm::Terminal } else { ReplyForm::Raw };

@@ -13,7 +13,7 @@ use super::format::ReplyForm;
 use super::options::{Options, Peer};
 use super::printer::Printer;
 use super::scan::session_with;
-use super::session::Session;
+use super::session::ShellSession;
 use crate::interrupt;
 
 /// How often a server that has sent a data set until a mark is told that it has arrived, until it continues.
@@ -85,7 +85,7 @@ pub(super) fn run(options: &Options) -> Result<bool> {
 
 /// Sends SYNC or PSYNC, passes over the data set and prints the commands that follow, until the user or the server
 /// ends it. The connection is a replica's, and is given up then.
-pub(super) fn follow(session: &mut Session, command: &Command, peer: Peer) -> Result<bool> {
+pub(super) fn follow(session: &mut ShellSession, command: &Command, peer: Peer) -> Result<bool> {
     let (printer, cancel) = (session.printer.clone(), session.cancel.clone());
     let ended = match session.client.connection() {
         Ok(link) => stream(link, command, peer, &printer, &cancel),

@@ -7,7 +7,7 @@ use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{Cluster, Endpoint};
 
 use super::options::{Options, Scan};
-use super::session::{OutputReader, Session};
+use super::session::{OutputReader, ShellSession};
 
 /// Lists the keys.
 pub(super) fn run(options: &Options, scan: &Scan) -> Result<bool> {
@@ -34,9 +34,9 @@ pub(super) fn nodes(options: &Options) -> Result<Vec<Endpoint>> {
 }
 
 /// A connected session with one of these servers.
-pub(super) fn session_with(options: &Options, node: &Endpoint) -> Result<Session> {
+pub(super) fn session_with(options: &Options, node: &Endpoint) -> Result<ShellSession> {
     let options = Options { endpoint: node.clone(), cluster: false, ..options.clone() };
-    let mut session = Session::new(&options, OutputReader::Program);
+    let mut session = ShellSession::new(&options, OutputReader::Program);
     session.connect()?;
     if session.state.database != options.database {
         // What is true of another database must not pass for the answer.
@@ -81,7 +81,7 @@ impl Cursor {
     ///
     /// # Errors
     /// The server's refusal, or no connection.
-    pub(super) fn next(&mut self, session: &mut Session) -> Result<Option<ScannedKeys>> {
+    pub(super) fn next(&mut self, session: &mut ShellSession) -> Result<Option<ScannedKeys>> {
         let Some(at) = self.at.take() else { return Ok(None) };
         let mut command = Command::new("SCAN").arg(&at);
         if let Some(pattern) = &self.scan.pattern {

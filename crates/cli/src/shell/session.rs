@@ -35,7 +35,7 @@ pub(super) enum OutputReader {
 
 /// One session with a server or a cluster.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(super) struct ShellSession {
     pub(super) client: Client,
     pub(super) state: SessionState,
     pub(super) printer: Printer,
@@ -51,7 +51,7 @@ pub(super) struct Session {
     errors_end: bool,
 }
 
-impl Session {
+impl ShellSession {
     /// A session that is not connected yet.
     pub(super) fn new(options: &Options, reader: OutputReader) -> Self {
         let cancel = Cancel::new();
@@ -176,7 +176,7 @@ impl Session {
     /// Sends a command and prints its reply; returns whether that was no error.
     ///
     /// # Errors
-    /// As for [`Session::ask`], and those of writing.
+    /// As for [`ShellSession::ask`], and those of writing.
     pub(super) fn execute(&mut self, words: &[Vec<u8>]) -> Result<bool> {
         let begun = Instant::now();
         if let Some(lost) = self.state.refuse(words) {

@@ -11,7 +11,7 @@ use super::format::{LineEnds, ReplyForm, write_harmless, write_quoted};
 use super::options::{Options, Peer, Scan};
 use super::printer::Printer;
 use super::scan::{Cursor, nodes, session_with};
-use super::session::Session;
+use super::session::ShellSession;
 use crate::interrupt;
 
 /// The pause comes once in so many SCANs.
@@ -66,7 +66,7 @@ pub(super) fn walk(
     options: &Options,
     scan: &Scan,
     begin: &str,
-    mut see: impl FnMut(&mut Session, &[Vec<u8>], &Progress) -> Result<()>,
+    mut see: impl FnMut(&mut ShellSession, &[Vec<u8>], &Progress) -> Result<()>,
 ) -> Result<Progress> {
     let cancel = interrupt::quietly()?;
     let mut progress = Progress::default();
@@ -103,7 +103,7 @@ fn is_over(cancel: &Cancel) -> bool {
 }
 
 /// A replica in a cluster answers for its master's keys only after READONLY.
-fn ask_for_reading(session: &mut Session) -> Result<()> {
+fn ask_for_reading(session: &mut ShellSession) -> Result<()> {
     let reply = session.client.connection()?.request(&Command::new("READONLY"))?;
     match reply.view().as_error() {
         Some(b"ERR This instance has cluster support disabled") | None => Ok(()),
@@ -112,7 +112,7 @@ fn ask_for_reading(session: &mut Session) -> Result<()> {
     }
 }
 
-fn database_size(session: &mut Session) -> Result<u64> {
+fn database_size(session: &mut ShellSession) -> Result<u64> {
     let reply = session.client.connection()?.request(&Command::new("DBSIZE"))?;
     if let Some(text) = reply.view().as_error() {
         bail!("Couldn't determine DBSIZE: {}", String::from_utf8_lossy(text));
@@ -127,7 +127,10 @@ fn database_size(session: &mut Session) -> Result<u64> {
 ///
 /// # Errors
 /// No connection, or none any more.
-pub(super) fn ask_all(session: &mut Session, commands: &[Command]) -> Result<Vec<Reply>, Error> {
+pub(super) fn ask_all(
+    session: &mut ShellSession,
+    commands: &[Command],
+) -> Result<Vec<Reply>, Error> {
     session.client.connection()?.pipeline(commands)
 }
 
@@ -135,7 +138,7 @@ pub(super) fn ask_all(session: &mut Session, commands: &[Command]) -> Result<Vec
 ///
 /// # Errors
 /// No connection; the server refuses.
-pub(super) fn types(session: &mut Session, names: &[Vec<u8>]) -> Result<Vec<Option<String>>> {
+pub(super) fn types(session: &mut ShellSession, names: &[Vec<u8>]) -> Result<Vec<Option<String>>> {
     let commands: Vec<Command> = names.iter().map(|key| Command::new("TYPE").arg(key)).collect();
     let replies = ask_all(session, &commands)?;
     let read = |reply: &Reply| match (reply.view().as_error(), reply.view().as_str()) {
@@ -152,7 +155,7 @@ pub(super) fn types(session: &mut Session, names: &[Vec<u8>]) -> Result<Vec<Opti
 /// # Errors
 /// No connection; the server refuses.
 pub(super) fn sizes(
-    session: &mut Session,
+    session: &mut ShellSession,
     names: &[Vec<u8>],
     types: &[Option<String>],
     measure: KeyMeasure,

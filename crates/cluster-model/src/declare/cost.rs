@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, DeclaredMove, Observed, ObservedNode, Plan, Step};
+use super::{Change, DeclaredMove, Observed, ObservedNode, Plan, PlanStep};
 use crate::tally::restored_ever;
 use crate::{ServerInfo, SlotCounts, SlotSet};
 
@@ -143,7 +143,7 @@ impl Plan {
 
     /// The nodes whose keys and bytes [`Plan::price`] has to know: who gives slots, who is copied.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.steps.iter().flat_map(|Step { change, .. }| match change {
+        self.steps.iter().flat_map(|PlanStep { change, .. }| match change {
             Change::Join { master: Some(at), .. }
             | Change::Follow { master: at, .. }
             | Change::Failover { master: at, .. } => vec![at.as_str()],
@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn priced(changes: Vec<Change>, figures: &CostFigures) -> Plan {
-        let step = |change| Step { change, lowers: Vec::new(), cost: None };
+        let step = |change| PlanStep { change, lowers: Vec::new(), cost: None };
         let steps = changes.into_iter().map(step).collect();
         let mut plan = Plan { steps, notes: Vec::new() };
         plan.price(figures);

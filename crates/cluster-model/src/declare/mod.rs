@@ -25,4 +25,4 @@ pub use export::{common_settings, export};
 pub use file::{Apart, Balance, CredentialSource, Declared, DeclaredNode, WantedRole};
 pub use observed::{Observed, ObservedNode, is_same};
 pub use saved::{PlanForm, SavedPlan};
-pub use steps::{Change, DeclaredMove, DeclaredReplica, Lowered, Owner, Plan, Step, plan};
+pub use steps::{Change, DeclaredMove, DeclaredReplica, Lowered, Owner, Plan, PlanStep, plan};

@@ -13,14 +13,14 @@ use crate::{NodeId, Slot, SlotRange, SlotSet};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The steps, in their order.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlanStep>,
     /// What is declared and cannot be had, in words.
     pub notes: Vec<String>,
 }
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub struct PlanStep {
     /// What is done.
     #[serde(flatten)]
     pub change: Change,
@@ -171,7 +171,7 @@ struct PlanDraft<'a> {
     layout: &'a DeclaredLayout,
     /// The cluster as it is after the steps so far.
     now: Observed,
-    steps: Vec<Step>,
+    steps: Vec<PlanStep>,
 }
 
 /// Whether slots are where they are to be.
@@ -190,7 +190,7 @@ impl<'a> PlanDraft<'a> {
         let after = self.now.after(&change);
         let lowers = lowered(&self.now, &after, self.declared.replicas);
         self.now = after;
-        self.steps.push(Step { change, lowers, cost: None });
+        self.steps.push(PlanStep { change, lowers, cost: None });
     }
 
     /// Each declared node with the address of the master that it is to follow.

@@ -2,10 +2,10 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::{DownReason, Finding, Member, OpenFlag, OpenKind, OpenSlots, Opinion};
+use super::{DownReason, Finding, NodeLabel, OpenFlag, OpenKind, OpenSlots, Opinion};
 use crate::{NodeId, SlotSet};
 
-impl Display for Member {
+impl Display for NodeLabel {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.address.is_empty() { self.id.fmt(f) } else { f.write_str(&self.address) }
     }
@@ -265,7 +265,7 @@ fn have(slots: &SlotSet) -> String {
 }
 
 /// Values, each with those that have it.
-struct Values<'a>(&'a [(String, Vec<Member>)]);
+struct Values<'a>(&'a [(String, Vec<NodeLabel>)]);
 
 impl Display for Values<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -279,7 +279,7 @@ impl Display for Values<'_> {
 }
 
 /// The first three, and how many more.
-struct Few<'a>(&'a [Member]);
+struct Few<'a>(&'a [NodeLabel]);
 
 impl Display for Few<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DownReason, Member, OpenSlots, Opinion};
+use super::{DownReason, NodeLabel, OpenSlots, Opinion};
 use crate::{NodeId, SlotSet};
 
 /// How much a finding matters.
@@ -80,81 +80,81 @@ pub enum Finding {
         /// The slots.
         slots: SlotSet,
         /// Their owner, as the nodes that answer say.
-        owner: Member,
+        owner: NodeLabel,
     },
     /// Slots that several nodes call their own.
     MultipleOwners {
         /// The slots.
         slots: SlotSet,
         /// The nodes.
-        owners: Vec<Member>,
+        owners: Vec<NodeLabel>,
     },
     /// A majority of masters could not reach a node, which has failed for them.
     Failed {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Who says so.
-        by: Vec<Member>,
+        by: Vec<NodeLabel>,
     },
     /// Some nodes cannot reach a node.
     Suspected {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Who says so.
-        by: Vec<Member>,
+        by: Vec<NodeLabel>,
     },
     /// A node has been met but has not answered yet.
     Handshake {
         /// Its address, `host:port`.
         address: String,
         /// Who waits for it.
-        by: Vec<Member>,
+        by: Vec<NodeLabel>,
     },
     /// A node that some nodes do not know.
     UnknownTo {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Who does not know it.
-        by: Vec<Member>,
+        by: Vec<NodeLabel>,
     },
     /// A node that some nodes have been made to forget, and whose id they refuse for a while (`cluster-blacklist-ttl`, a minute where
     /// there is no such setting). Servers since Redis 7.2 report it.
     BlackListed {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Who keeps it on its list.
-        by: Vec<Member>,
+        by: Vec<NodeLabel>,
     },
     /// A replica that follows no master.
     ReplicaWithoutMaster {
         /// The replica.
-        replica: Member,
+        replica: NodeLabel,
     },
     /// A replica of a node that is not in the cluster.
     ReplicaOfUnknown {
         /// The replica.
-        replica: Member,
+        replica: NodeLabel,
         /// The id that it follows.
         master: NodeId,
     },
     /// A replica of a replica: it gets its data at second hand, and can not take over.
     ReplicaOfReplica {
         /// The replica.
-        replica: Member,
+        replica: NodeLabel,
         /// The replica that it follows.
-        master: Member,
+        master: NodeLabel,
     },
     /// A replica of a master that has failed or does not answer.
     ReplicaOfFailed {
         /// The replica.
-        replica: Member,
+        replica: NodeLabel,
         /// Its master.
-        master: Member,
+        master: NodeLabel,
     },
     /// A master that owns slots has no replica, though other masters have.
     MasterWithoutReplica {
         /// The master.
-        master: Member,
+        master: NodeLabel,
     },
     /// Masters with slots claim them at one and the same config epoch, so that nothing decides between
     /// them should their claims collide. Servers repair this by themselves.
@@ -162,33 +162,33 @@ pub enum Finding {
         /// The epoch.
         epoch: u64,
         /// The masters.
-        masters: Vec<Member>,
+        masters: Vec<NodeLabel>,
     },
     /// Nodes say `cluster_state:fail`: they refuse commands on keys.
     ClusterDown {
         /// The nodes.
-        nodes: Vec<Member>,
+        nodes: Vec<NodeLabel>,
         /// Why.
         reason: DownReason,
     },
     /// The last RDB save failed.
     RdbFailing {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Whether it refuses writes because of that.
         stops_writes: bool,
     },
     /// Writing or rewriting the append-only file failed.
     AofFailing {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Whether it refuses writes because of that.
         stops_writes: bool,
     },
     /// A master that evicts nothing has used up its memory: it refuses writes.
     OutOfMemory {
         /// The master.
-        node: Member,
+        node: NodeLabel,
         /// The bytes that it uses.
         used: u64,
         /// Its `maxmemory`.
@@ -197,7 +197,7 @@ pub enum Finding {
     /// A master that evicts nothing has used up nine tenths of its memory.
     MemoryHigh {
         /// The master.
-        node: Member,
+        node: NodeLabel,
         /// The bytes that it uses.
         used: u64,
         /// Its `maxmemory`.
@@ -206,7 +206,7 @@ pub enum Finding {
     /// A master refuses writes for want of replicas in good state.
     TooFewReplicas {
         /// The master.
-        master: Member,
+        master: NodeLabel,
         /// How many it has.
         good: u64,
         /// How many `min-replicas-to-write` asks for.
@@ -215,27 +215,27 @@ pub enum Finding {
     /// A replica has no link to its master.
     ReplicaLinkDown {
         /// The replica.
-        replica: Member,
+        replica: NodeLabel,
         /// Its master.
-        master: Member,
+        master: NodeLabel,
         /// Since how many seconds, where it says so.
         seconds: Option<u64>,
     },
     /// A replica is getting all its master's data.
     ReplicaSyncing {
         /// The replica.
-        replica: Member,
+        replica: NodeLabel,
         /// Its master.
-        master: Member,
+        master: NodeLabel,
         /// How many bytes are to come, where it says so.
         left_bytes: Option<u64>,
     },
     /// A replica is behind its master by more than the backlog holds, or has been silent to it.
     ReplicaLags {
         /// The replica.
-        replica: Member,
+        replica: NodeLabel,
         /// Its master.
-        master: Member,
+        master: NodeLabel,
         /// By how many bytes of the replication stream.
         bytes: Option<u64>,
         /// Since how many seconds its master has not heard from it.
@@ -244,58 +244,58 @@ pub enum Finding {
     /// A node's `masterauth` is not the `requirepass` of others, so that it could not follow them.
     MasterauthMismatch {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// The nodes that would refuse it.
-        masters: Vec<Member>,
+        masters: Vec<NodeLabel>,
     },
     /// Nodes ask clients for different passwords.
     PasswordsDiffer {
         /// The nodes with one and the same, group by group.
-        nodes: Vec<Vec<Member>>,
+        nodes: Vec<Vec<NodeLabel>>,
     },
     /// A setting that should be the same on all nodes is not.
     SettingsDiffer {
         /// Its name.
         setting: String,
         /// Each value with the nodes that have it.
-        values: Vec<(String, Vec<Member>)>,
+        values: Vec<(String, Vec<NodeLabel>)>,
     },
     /// Nodes run different versions.
     VersionsDiffer {
         /// Each version with the nodes that run it.
-        versions: Vec<(String, Vec<Member>)>,
+        versions: Vec<(String, Vec<NodeLabel>)>,
     },
     /// The clocks of nodes differ.
     ClocksDiffer {
         /// The node whose clock is behind all others.
-        slow: Member,
+        slow: NodeLabel,
         /// The node whose clock is ahead of all others.
-        fast: Member,
+        fast: NodeLabel,
         /// By how many milliseconds.
         apart_ms: u64,
     },
     /// A pong is overdue: the node may soon be considered failed.
     PongLate {
         /// The node that owes it.
-        node: Member,
+        node: NodeLabel,
         /// Who waits for it.
-        by: Vec<Member>,
+        by: Vec<NodeLabel>,
         /// The longest that one of them has waited, in milliseconds.
         waited_ms: u64,
     },
     /// The cluster bus has no connection to a node that nobody considers failed.
     BusLinkDown {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Who has none to it.
-        by: Vec<Member>,
+        by: Vec<NodeLabel>,
     },
     /// What nodes have to say to a node on the cluster bus piles up: it is slow to take it, or hangs.
     BusBacklog {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Who waits for it.
-        by: Vec<Member>,
+        by: Vec<NodeLabel>,
         /// The most bytes that one of them has for it.
         bytes: u64,
     },
@@ -304,9 +304,9 @@ pub enum Finding {
         /// The slots.
         slots: SlotSet,
         /// Who gives them.
-        from: Member,
+        from: NodeLabel,
         /// Who takes them.
-        to: Member,
+        to: NodeLabel,
         /// The server's own word for how far it is.
         state: String,
         /// How often it has been tried again.
@@ -331,7 +331,7 @@ pub enum Finding {
     /// All replicas of a master are on its host, and the cluster has others.
     ReplicasOnMastersHost {
         /// The master.
-        master: Member,
+        master: NodeLabel,
         /// The host.
         host: String,
     },

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Backlog, Finding, Member, SnapshotIndex};
+use super::{Backlog, Finding, NodeLabel, SnapshotIndex};
 use crate::{Address, Flags, Node, NodeId, SlotJob, Snapshot};
 
 /// What may wait for a node on the bus silently: a message is some kilobytes, with what clients publish it may be more.
@@ -201,7 +201,7 @@ pub fn separate_black_listed(
 ) -> Vec<Finding> {
     let separate = |finding| {
         let Finding::UnknownTo { node, by } = finding else { return vec![finding] };
-        let (listed, others): (Vec<Member>, Vec<Member>) =
+        let (listed, others): (Vec<NodeLabel>, Vec<NodeLabel>) =
             by.into_iter().partition(|viewer| listed.contains(&(viewer.id, node.id)));
         let listed =
             (!listed.is_empty()).then(|| Finding::BlackListed { node: node.clone(), by: listed });

@@ -22,7 +22,7 @@ use crate::{Address, NodeId, ServerInfo, SlotJob, SlotSet, Snapshot};
 
 /// A node as a finding names it: displayed as its address, or as its id where no address is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Member {
+pub struct NodeLabel {
     /// Its id.
     pub id: NodeId,
     /// Its address, `host:port`; where it was reached, if it does not know its own. Empty if
@@ -34,9 +34,9 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opinion {
     /// The nodes that say so.
-    pub nodes: Vec<Member>,
+    pub nodes: Vec<NodeLabel>,
     /// Who owns which of the disputed slots, as they say.
-    pub owners: Vec<(Member, SlotSet)>,
+    pub owners: Vec<(NodeLabel, SlotSet)>,
     /// The disputed slots that nobody owns, as they say.
     pub unowned: SlotSet,
 }

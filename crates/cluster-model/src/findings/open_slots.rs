@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Member, SnapshotIndex};
+use super::{NodeLabel, SnapshotIndex};
 use crate::{NodeId, Slot, SlotSet, Snapshot};
 
 /// Slots that are open in the same way.
@@ -23,24 +23,24 @@ pub struct OpenSlots {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OpenFlag {
     /// The node that has the flag.
-    pub node: Member,
+    pub node: NodeLabel,
     /// The node at the other end.
-    pub peer: Member,
+    pub peer: NodeLabel,
 }
 
 /// What the nodes that answer say of an open slot, each of itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OpenState {
     /// The nodes that call it their own.
-    pub owners: Vec<Member>,
+    pub owners: Vec<NodeLabel>,
     /// The node that owns it as the others say, if no node that answers calls it its own.
-    pub absent_owner: Option<Member>,
+    pub absent_owner: Option<NodeLabel>,
     /// The nodes that send it away (`[slot->-peer]`).
     pub migrating: Vec<OpenFlag>,
     /// The nodes that take it in (`[slot-<-peer]`).
     pub importing: Vec<OpenFlag>,
     /// Those of all these nodes that do not answer; what flags they have is not known.
-    pub silent: Vec<Member>,
+    pub silent: Vec<NodeLabel>,
 }
 
 /// What the state of an open slot amounts to, and so what would close it.
@@ -87,7 +87,7 @@ impl OpenState {
         }
     }
 
-    fn kind_with_owner(&self, owner: &Member) -> OpenKind {
+    fn kind_with_owner(&self, owner: &NodeLabel) -> OpenKind {
         match (&self.migrating[..], &self.importing[..]) {
             ([out], [into]) if out.joins(owner, &into.node) && into.peer == *owner => {
                 OpenKind::Pair
@@ -106,7 +106,7 @@ impl OpenState {
 
 impl OpenFlag {
     /// Whether it is between these two, in this direction.
-    pub(crate) fn joins(&self, node: &Member, peer: &Member) -> bool {
+    pub(crate) fn joins(&self, node: &NodeLabel, peer: &NodeLabel) -> bool {
         self.node == *node && self.peer == *peer
     }
 }

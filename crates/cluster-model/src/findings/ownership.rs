@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Finding, Member, Opinion, SnapshotIndex};
+use super::{Finding, NodeLabel, Opinion, SnapshotIndex};
 use crate::{NodeId, Slot, SlotSet};
 
 /// Who owns what, as a view says it.
@@ -37,7 +37,7 @@ pub(super) fn disagreement(survey: &SnapshotIndex<'_>, findings: &mut Vec<Findin
     let slots = disputed(groups.iter().map(|(ownership, _)| ownership));
     let opinions = groups.into_iter().map(|(ownership, nodes)| {
         let claims = ownership.iter().map(|(id, owned)| (*id, owned.intersection(&slots)));
-        let owners: Vec<(Member, SlotSet)> = claims
+        let owners: Vec<(NodeLabel, SlotSet)> = claims
             .filter(|(_, owned)| !owned.is_empty())
             .map(|(id, owned)| (survey.member(id), owned))
             .collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DownReason, Finding, Member, SnapshotIndex};
+use super::{DownReason, Finding, NodeLabel, SnapshotIndex};
 use crate::{Node, NodeId, ServerInfo, Slot, Snapshot};
 
 /// A replica whose last acknowledgement is older than this lags: replicas acknowledge every second.
@@ -75,7 +75,7 @@ impl<'a> Servers<'a> {
 
     /// Nodes that say `cluster_state:fail`, by the reason that their other words give.
     fn down(&self, findings: &mut Vec<Finding>) {
-        let mut groups: BTreeMap<DownReason, Vec<Member>> = BTreeMap::new();
+        let mut groups: BTreeMap<DownReason, Vec<NodeLabel>> = BTreeMap::new();
         for (viewer, topology) in &self.survey.views {
             let Some(info) = self.reported.get(viewer) else { continue };
             if info.field("cluster_state") == Some("fail") {
@@ -172,7 +172,7 @@ impl<'a> Servers<'a> {
                     .is_some_and(|asked| !asked.is_empty() && asked != shown)
             };
             let others = self.nodes().filter(|(other, info)| other.id != node.id && refuses(info));
-            let refused: Vec<Member> =
+            let refused: Vec<NodeLabel> =
                 others.map(|(other, _)| self.survey.member(other.id)).collect();
             if !refused.is_empty() {
                 let replica = self.survey.member(node.id);
@@ -245,8 +245,8 @@ impl<'a> Servers<'a> {
     fn by_value(
         &self,
         value: impl Fn(&ServerInfo) -> Option<String>,
-    ) -> BTreeMap<String, Vec<Member>> {
-        let mut groups: BTreeMap<String, Vec<Member>> = BTreeMap::new();
+    ) -> BTreeMap<String, Vec<NodeLabel>> {
+        let mut groups: BTreeMap<String, Vec<NodeLabel>> = BTreeMap::new();
         for (node, info) in self.nodes() {
             if let Some(value) = value(info) {
                 groups.entry(value).or_default().push(self.survey.member(node.id));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Member;
+use super::NodeLabel;
 use crate::{Node, NodeId, SharedTopology, Slot, SlotRange, SlotSet, Snapshot};
 
 /// Indexes over a snapshot that several findings and planners need.
@@ -83,16 +83,16 @@ impl<'a> SnapshotIndex<'a> {
         self.reached.contains_key(&id)
     }
 
-    pub(crate) fn member(&self, id: NodeId) -> Member {
+    pub(crate) fn member(&self, id: NodeId) -> NodeLabel {
         let announced = self.node(id).map(|node| &node.address);
         let address = match announced {
             Some(address) if !address.host.is_empty() && address.port != 0 => address.to_string(),
             _ => self.reached.get(&id).cloned().unwrap_or_default(),
         };
-        Member { id, address }
+        NodeLabel { id, address }
     }
 
-    pub(crate) fn members(&self, ids: impl IntoIterator<Item = NodeId>) -> Vec<Member> {
+    pub(crate) fn members(&self, ids: impl IntoIterator<Item = NodeId>) -> Vec<NodeLabel> {
         ids.into_iter().map(|id| self.member(id)).collect()
     }
 

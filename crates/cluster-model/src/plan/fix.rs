@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use crate::findings::{Member, SnapshotIndex};
+use crate::findings::{NodeLabel, SnapshotIndex};
 use crate::fitness::Obstacle;
 use crate::{NodeId, Slot, SlotSet, Snapshot};
 
@@ -36,67 +36,67 @@ pub enum Action {
     /// `SETSLOT … STABLE` on the node: takes its flags off the slots.
     Close {
         /// The node.
-        node: Member,
+        node: NodeLabel,
     },
     /// `SETSLOT … IMPORTING peer` on the node. A node that does not own a slot runs MIGRATE and takes
     /// restored keys only while it imports the slot.
     Import {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Where the slots come from, as far as the node is concerned.
-        peer: Member,
+        peer: NodeLabel,
     },
     /// `SETSLOT … MIGRATING peer` on the node.
     Export {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Where the slots go.
-        peer: Member,
+        peer: NodeLabel,
     },
     /// All keys in the slots are moved with MIGRATE; nothing else changes. A key that is on both sides
     /// with two values must not be decided by the program.
     MoveKeys {
         /// The node that has the keys.
-        from: Member,
+        from: NodeLabel,
         /// The node that gets them.
-        to: Member,
+        to: NodeLabel,
     },
     /// A migration is brought to its end: the keys are moved, then the slots are committed to the
     /// target, the source and all other masters. The flags are set.
     Finish {
         /// The owner.
-        from: Member,
+        from: NodeLabel,
         /// The owner to be.
-        to: Member,
+        to: NodeLabel,
     },
     /// A migration is undone: the keys that the target has go back, and the slots are closed. The flags are set.
     TakeBack {
         /// The owner, which stays that.
-        owner: Member,
+        owner: NodeLabel,
         /// The node that was to be.
-        target: Member,
+        target: NodeLabel,
     },
     /// `SETSLOT … NODE owner` on one node.
     Assign {
         /// The node that is told.
-        node: Member,
+        node: NodeLabel,
         /// The owner.
-        owner: Member,
+        owner: NodeLabel,
     },
     /// `CLUSTER BUMPEPOCH` on the node, so that its claim beats those of others.
     BumpEpoch {
         /// The node.
-        node: Member,
+        node: NodeLabel,
     },
     /// `SETSLOT … NODE owner` on all masters that answer, except the owner.
     Announce {
         /// The owner.
-        owner: Member,
+        owner: NodeLabel,
     },
     /// `CLUSTER FAILOVER TAKEOVER` on a replica, which makes it the owner of all slots of its master.
     TakeOver {
         /// The replica.
-        replica: Member,
+        replica: NodeLabel,
     },
 }
 
@@ -153,17 +153,17 @@ pub enum Blocked {
     /// The owner does not answer, and slots of silent masters are not to be touched.
     OwnerSilent {
         /// The owner.
-        owner: Member,
+        owner: NodeLabel,
     },
     /// The target of the migration does not answer and may have keys.
     TargetSilent {
         /// The target.
-        target: Member,
+        target: NodeLabel,
     },
     /// A replica takes over first; then the repair can be planned.
     AwaitsTakeOver {
         /// The replica.
-        replica: Member,
+        replica: NodeLabel,
     },
     /// They are on their way, and neither end can move their keys.
     Unfit {
@@ -275,7 +275,7 @@ struct Ground<'a> {
     keys: &'a KeyCounts,
     options: FixOptions,
     /// The masters that answer.
-    masters: Vec<Member>,
+    masters: Vec<NodeLabel>,
 }
 
 /// What is to be done about one slot.
@@ -301,7 +301,7 @@ impl<'a> Ground<'a> {
         Ground { snapshot, survey, keys, options, masters }
     }
 
-    fn keys(&self, node: &Member, slot: Slot) -> u64 {
+    fn keys(&self, node: &NodeLabel, slot: Slot) -> u64 {
         self.keys.get(node.id, slot)
     }
 
@@ -312,7 +312,7 @@ impl<'a> Ground<'a> {
     }
 
     /// Of the replicas of this node that answer, the one that has most of its writes; the first of equals.
-    fn successor_of(&self, master: &Member) -> Option<Member> {
+    fn successor_of(&self, master: &NodeLabel) -> Option<NodeLabel> {
         let replicas = self.survey.nodes.iter().filter(|node| {
             node.is_replica() && node.master == Some(master.id) && self.survey.answers(node.id)
         });

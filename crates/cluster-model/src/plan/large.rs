@@ -54,25 +54,25 @@ pub fn timeout(bytes: Option<u64>, tries: u32, most: Duration) -> Duration {
 /// How fast large keys go over: a guess, until one has.
 ///
 /// ```
-/// use redistrib_cluster_model::plan::large::Pace;
+/// use redistrib_cluster_model::plan::large::LargeKeyPace;
 /// use std::time::Duration;
-/// let mut pace = Pace::default();
+/// let mut pace = LargeKeyPace::default();
 /// assert_eq!(pace.of(240_000_000), Duration::from_secs(3));
 /// pace.observe(100_000_000, Duration::from_secs(10));
 /// assert_eq!(pace.of(240_000_000), Duration::from_secs(24));
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct LargeKeyPace {
     bytes_a_second: f64,
 }
 
-impl Default for Pace {
+impl Default for LargeKeyPace {
     fn default() -> Self {
         Self { bytes_a_second: USUAL }
     }
 }
 
-impl Pace {
+impl LargeKeyPace {
     /// How long a key of so many bytes holds the source up, about.
     pub fn of(&self, bytes: u64) -> Duration {
         Duration::try_from_secs_f64(bytes as f64 / self.bytes_a_second).unwrap_or(Duration::MAX)

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::{Member, NodeId};
+use crate::{NodeId, NodeLabel};
 
 /// A node as it stands before it is restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RollNode {
     /// The node.
-    pub member: Member,
+    pub member: NodeLabel,
     /// Whom it follows; none for a master.
     pub master: Option<NodeId>,
     /// How many slots it owns.
@@ -42,7 +42,7 @@ pub struct RollRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RollTurn {
     /// The node.
-    pub node: Member,
+    pub node: NodeLabel,
     /// What its server is.
     pub version: Option<String>,
     /// What it is to its cluster.
@@ -57,7 +57,7 @@ pub enum TurnRole {
     /// A replica: its master serves.
     Replica {
         /// Its master.
-        master: Member,
+        master: NodeLabel,
     },
     /// A master without slots: nobody misses it.
     Idle,
@@ -66,7 +66,7 @@ pub enum TurnRole {
         /// How many slots it owns.
         slots: usize,
         /// The replica. Another one takes it if that is more fit by then.
-        deputy: Member,
+        deputy: NodeLabel,
         /// Whether it is the master again afterwards.
         returns: bool,
     },
@@ -83,7 +83,7 @@ pub struct RollPlan {
     /// Replicas and all that nobody misses first, then the masters.
     pub turns: Vec<RollTurn>,
     /// Who becomes master again when all turns are over, as an earlier run that has stopped left it.
-    pub back: Vec<Member>,
+    pub back: Vec<NodeLabel>,
 }
 
 /// Why nodes cannot be restarted one by one without harm.
@@ -93,29 +93,29 @@ pub enum RollPlanError {
     #[error("{master} owns {slots} slots and does not answer")]
     SilentMaster {
         /// The master.
-        master: Member,
+        master: NodeLabel,
         /// How many slots it owns.
         slots: usize,
     },
     /// Replicas that nobody repairs: the cluster would never be seen to be healthy.
     #[error("{} is not in step with its master, and has no turn", listed(.0))]
-    OutOfStep(Vec<Member>),
+    OutOfStep(Vec<NodeLabel>),
     /// Masters whose slots nobody could serve meanwhile.
     #[error(
         "no replica could take the place of {} meanwhile, and clients would find nobody for its slots",
         listed(.0)
     )]
-    NoDeputy(Vec<Member>),
+    NoDeputy(Vec<NodeLabel>),
     /// Masters that would take no writes while a replica is down.
     #[error(
         "while one of its replicas is down, {} would take no writes (min-replicas-to-write)",
         listed(.0)
     )]
-    HoldsWrites(Vec<Member>),
+    HoldsWrites(Vec<NodeLabel>),
 }
 
 /// Returns nodes in words, one after the other.
-pub fn listed(nodes: &[Member]) -> String {
+pub fn listed(nodes: &[NodeLabel]) -> String {
     nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -133,7 +133,7 @@ pub fn plan_roll(nodes: &[RollNode], request: &RollRequest) -> Result<RollPlan, 
     }
     let is_unfit = |node: &RollNode| !node.is_up || node.master.is_some() && !node.in_sync;
     let unfit = nodes.iter().filter(|node| node.is_up && is_unfit(node) && !has_turn(node));
-    let unfit: Vec<Member> = unfit.map(|node| node.member.clone()).collect();
+    let unfit: Vec<NodeLabel> = unfit.map(|node| node.member.clone()).collect();
     if !unfit.is_empty() {
         return Err(RollPlanError::OutOfStep(unfit));
     }
@@ -171,9 +171,9 @@ fn turn(
 }
 
 /// The node of this id; without an address where it is none of these.
-fn member(nodes: &[RollNode], id: NodeId) -> Member {
+fn member(nodes: &[RollNode], id: NodeId) -> NodeLabel {
     let known = nodes.iter().map(|node| &node.member).find(|member| member.id == id);
-    known.cloned().unwrap_or(Member { id, address: String::new() })
+    known.cloned().unwrap_or(NodeLabel { id, address: String::new() })
 }
 
 /// The replica that takes a master's place best, of those that count: one that is to be master anyway, then one that is in
@@ -191,7 +191,7 @@ pub fn deputy<'a>(
 
 fn refuse_downtime(nodes: &[RollNode], turns: &[RollTurn]) -> Result<(), RollPlanError> {
     let alone = turns.iter().filter(|turn| matches!(turn.role, TurnRole::Alone { .. }));
-    let alone: Vec<Member> = alone.map(|turn| turn.node.clone()).collect();
+    let alone: Vec<NodeLabel> = alone.map(|turn| turn.node.clone()).collect();
     if !alone.is_empty() {
         return Err(RollPlanError::NoDeputy(alone));
     }
@@ -206,7 +206,7 @@ fn refuse_downtime(nodes: &[RollNode], turns: &[RollTurn]) -> Result<(), RollPla
         shard().any(&has_turn) && master.min_replicas > others as u64
     };
     let owners = nodes.iter().filter(|node| node.slots > 0);
-    let holding: Vec<Member> =
+    let holding: Vec<NodeLabel> =
         owners.filter(holds_writes).map(|master| master.member.clone()).collect();
     if holding.is_empty() { Ok(()) } else { Err(RollPlanError::HoldsWrites(holding)) }
 }
@@ -221,7 +221,7 @@ mod tests {
 
     fn node(digit: char, master: Option<char>, slots: usize) -> RollNode {
         RollNode {
-            member: Member { id: id(digit), address: format!("h:{digit}") },
+            member: NodeLabel { id: id(digit), address: format!("h:{digit}") },
             master: master.map(id),
             slots,
             is_up: true,

@@ -33,14 +33,14 @@ use crate::{Move, NodeId, SlotSet};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Schedule {
-    pairs: Vec<PairWork>,
+    pairs: Vec<PairBacklog>,
     nodes: Vec<NodeLoad>,
     places: HashMap<NodeId, usize>,
 }
 
 /// What is left to do between two nodes, in one direction. Nodes are places in [`Schedule::nodes`].
 #[derive(Clone, Debug)]
-struct PairWork {
+struct PairBacklog {
     from: usize,
     to: usize,
     slots: SlotSet,
@@ -110,7 +110,7 @@ impl Schedule {
         let (from, to) = (self.place(step.from), self.place(step.to));
         let known = self.pairs.iter().position(|pair| (pair.from, pair.to) == (from, to));
         let at = known.unwrap_or_else(|| {
-            self.pairs.push(PairWork { from, to, slots: SlotSet::new() });
+            self.pairs.push(PairBacklog { from, to, slots: SlotSet::new() });
             self.pairs.len() - 1
         });
         let pair = &mut self.pairs[at];
@@ -134,7 +134,7 @@ impl Schedule {
     /// None if nothing is left, or every pair with slots left has a node that is busy with others.
     pub fn next(&mut self, limit: usize) -> Option<Move> {
         let load = |place: usize| self.nodes[place].left;
-        let urgency = |pair: &PairWork| {
+        let urgency = |pair: &PairBacklog| {
             let (one, other) = (load(pair.from), load(pair.to));
             (one.max(other), one.min(other))
         };
@@ -152,7 +152,7 @@ impl Schedule {
     }
 
     /// What the two nodes of a pair do when its next batch has begun, if it may begin.
-    fn works(&self, pair: &PairWork) -> Option<[NodeWork; 2]> {
+    fn works(&self, pair: &PairBacklog) -> Option<[NodeWork; 2]> {
         let (source, target) = (self.nodes[pair.from].work, self.nodes[pair.to].work);
         if pair.is_small() {
             return Some([
@@ -181,7 +181,7 @@ impl Schedule {
     /// How many pairs of nodes could be at work at the same time right now at most: what a caller needs
     /// at most of workers.
     pub fn width(&self) -> usize {
-        let count = |end: fn(&PairWork) -> usize| {
+        let count = |end: fn(&PairBacklog) -> usize| {
             let mut places: HashMap<usize, (bool, usize)> = HashMap::new();
             for pair in self.pairs.iter().filter(|pair| !pair.slots.is_empty()) {
                 let (has_large, small) = places.entry(end(pair)).or_default();
@@ -197,7 +197,7 @@ impl Schedule {
     }
 }
 
-impl PairWork {
+impl PairBacklog {
     fn is_small(&self) -> bool {
         self.slots.len() <= Schedule::FEW
     }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use redistrib_cluster_model::{Member, NodeId, SlotSet};
+use redistrib_cluster_model::{NodeId, NodeLabel, SlotSet};
 use serde::Serialize;
 
 use crate::Cancel;
@@ -234,7 +234,7 @@ pub enum Event {
     /// A node's turn has come, in a roll.
     NodeBegun {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Its place among the turns, from 1 on.
         place: usize,
         /// How many turns there are.
@@ -243,14 +243,14 @@ pub enum Event {
     /// The command that is run for a node has printed a line, or the part of one.
     NodeOutput {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// What it has printed. May carry anything.
         text: String,
     },
     /// A node is back, and healthy.
     NodeDone {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// Whether its process is another one than before.
         restarted: bool,
         /// What its server was before; none where it was down.

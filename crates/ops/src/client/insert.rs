@@ -31,18 +31,18 @@ pub struct Insertion {
 }
 
 /// What came of an insertion so far, and who is notified of each error text.
-pub struct Tally<'a> {
+pub struct InsertTally<'a> {
     pub(super) counts: Insertion,
     refused: &'a mut dyn FnMut(&[u8]),
 }
 
-impl std::fmt::Debug for Tally<'_> {
+impl std::fmt::Debug for InsertTally<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tally").field("counts", &self.counts).finish_non_exhaustive()
     }
 }
 
-impl<'a> Tally<'a> {
+impl<'a> InsertTally<'a> {
     /// Nothing came yet; `refused` will get each error text.
     pub fn new(refused: &'a mut dyn FnMut(&[u8])) -> Self {
         Self { counts: Insertion::default(), refused }
@@ -80,7 +80,7 @@ pub fn insert(
     database: u32,
     settings: &Settings,
     cancel: &Cancel,
-    tally: &mut Tally<'_>,
+    tally: &mut InsertTally<'_>,
 ) -> Result<()> {
     let mut source = CommandSource::open(requests, seed, settings)?;
     let router = Router::open(seed, database, settings)?;
@@ -126,7 +126,7 @@ struct Round {
 /// Brings batches of commands to the nodes.
 struct Inserting<'a, 'b> {
     router: Router,
-    tally: &'a mut Tally<'b>,
+    tally: &'a mut InsertTally<'b>,
     out: Pipeline,
     /// Slots whose node refused a command for the moment: no other may overtake it.
     refusing: HashSet<Slot>,

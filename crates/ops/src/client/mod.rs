@@ -23,7 +23,7 @@ use crate::conn::describe;
 use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Credentials, Endpoint, Settings, Stop};
 
-pub use insert::{Insertion, Tally, insert};
+pub use insert::{InsertTally, Insertion, insert};
 pub use keys::CommandKeys;
 pub use pass::pass_on;
 pub use redirect::Redirect;

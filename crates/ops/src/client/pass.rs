@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use redistrib_resp::{Command, Reply};
 
-use super::insert::Tally;
+use super::insert::InsertTally;
 use crate::error::{Error, Result};
 use crate::{Cancel, Connection, Stop};
 
@@ -25,7 +25,7 @@ pub fn pass_on(
     connection: &mut Connection,
     patience: Duration,
     cancel: &Cancel,
-    tally: &mut Tally<'_>,
+    tally: &mut InsertTally<'_>,
 ) -> Result<()> {
     let mut chunk = vec![0; CHUNK];
     loop {

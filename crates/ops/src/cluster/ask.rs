@@ -46,7 +46,7 @@ pub(super) struct Asking<'a> {
 type Question = (usize, Arc<[Command]>);
 
 /// A member that has been asked, with what it has answered so far.
-struct Waiting {
+struct AskedMember {
     at: usize,
     commands: Arc<[Command]>,
     replies: Vec<Reply>,
@@ -74,7 +74,7 @@ impl<'a> Asking<'a> {
         mut read: impl FnMut(&Connection, Vec<Reply>) -> Result<T>,
     ) -> Vec<Option<Result<T>>> {
         let mut answers: Vec<_> = self.members.iter().map(|_| None).collect();
-        let mut hear = |connection: &mut Connection, it: Waiting| {
+        let mut hear = |connection: &mut Connection, it: AskedMember| {
             connection.give_room_back();
             answers[it.at] = Some(read(connection, it.replies));
         };
@@ -117,7 +117,11 @@ impl<'a> Asking<'a> {
     }
 
     /// Connects to those of a window that rest, and sends to all of it. Who cannot be sent to has failed.
-    fn send(&mut self, questions: &[Question], failed: &mut Vec<(usize, Error)>) -> Vec<Waiting> {
+    fn send(
+        &mut self,
+        questions: &[Question],
+        failed: &mut Vec<(usize, Error)>,
+    ) -> Vec<AskedMember> {
         self.wake(questions, failed);
         let failed_to_wake: HashSet<usize> = failed.iter().map(|(at, _)| *at).collect();
         let mut asked = Vec::with_capacity(questions.len());
@@ -128,7 +132,7 @@ impl<'a> Asking<'a> {
             }
             let sent = self.members[at].connection().and_then(|it| it.send(&commands));
             match sent {
-                Ok(()) => asked.push(Waiting { at, commands, replies: Vec::new() }),
+                Ok(()) => asked.push(AskedMember { at, commands, replies: Vec::new() }),
                 Err(error) => failed.push((at, error)),
             }
         }
@@ -163,11 +167,11 @@ impl<'a> Asking<'a> {
     /// Hears all that have been asked, until no time is `left`. Returns who has not answered by then.
     fn collect(
         &mut self,
-        mut asked: Vec<Waiting>,
-        hear: &mut impl FnMut(&mut Connection, Waiting),
+        mut asked: Vec<AskedMember>,
+        hear: &mut impl FnMut(&mut Connection, AskedMember),
         failed: &mut Vec<(usize, Error)>,
         left: impl Fn(&Self) -> Duration,
-    ) -> Vec<Waiting> {
+    ) -> Vec<AskedMember> {
         while !asked.is_empty() {
             let left = left(self);
             let until = Instant::now() + left.min(SLICE);
@@ -193,7 +197,7 @@ impl<'a> Asking<'a> {
     }
 
     /// Takes in what has come from a member, and waits for more until then. Returns whether it has answered everything.
-    fn advance(&mut self, it: &mut Waiting, until: Instant) -> Result<bool> {
+    fn advance(&mut self, it: &mut AskedMember, until: Instant) -> Result<bool> {
         let connection = self.members[it.at].connection()?;
         while let Some(command) = it.commands.get(it.replies.len()) {
             let wait = until.saturating_duration_since(Instant::now());
@@ -216,7 +220,7 @@ impl<'a> Asking<'a> {
         (self.settings.timeout + self.busy).saturating_sub(self.started.elapsed())
     }
 
-    fn give_up(&mut self, it: &Waiting) -> Error {
+    fn give_up(&mut self, it: &AskedMember) -> Error {
         let waited = self.settings.timeout;
         match (self.members[it.at].connection(), it.commands.get(it.replies.len())) {
             (Ok(connection), Some(command)) => connection.give_up(command, waited),

@@ -27,7 +27,7 @@ struct FleetFile {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NodeEntry {
+struct FleetEntry {
     host: String,
     port: u16,
     user: Option<String>,
@@ -115,7 +115,7 @@ fn read_node(
             (endpoint, None)
         }
         other => {
-            let table: NodeEntry =
+            let table: FleetEntry =
                 other.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
             let own = credentials(table.user, table.password);
             (Endpoint::tcp(table.host, table.port), own)

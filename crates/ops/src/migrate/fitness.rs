@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redistrib_cluster_model::fitness::{
     Gravity, MoveEnd, Obstacle, SETTINGS, Unfit, judge, judge_refusal,
 };
-use redistrib_cluster_model::{Member, Move, NodeId, ServerInfo, Slot, SlotSet};
+use redistrib_cluster_model::{Move, NodeId, NodeLabel, ServerInfo, Slot, SlotSet};
 use redistrib_resp::{Command, Reply};
 
 use crate::candidate::Candidate;
@@ -77,7 +77,7 @@ pub(crate) fn newcomer_obstacles(
     from: NodeId,
     new: &mut Candidate,
 ) -> Result<Vec<Obstacle>> {
-    let node = Member { id: new.node.id, address: new.connection.endpoint().to_string() };
+    let node = NodeLabel { id: new.node.id, address: new.connection.endpoint().to_string() };
     let slots = cluster.member(from)?.node().slots.clone();
     let moves = [Move { from, to: node.id, slots }];
     let mut ends = ask(cluster, &moves);
@@ -117,12 +117,12 @@ fn ask(cluster: &mut Cluster, moves: &[Move]) -> Vec<MoveEnd> {
     members.map(end).collect()
 }
 
-fn member(cluster: &Cluster, id: NodeId) -> Option<Member> {
+fn member(cluster: &Cluster, id: NodeId) -> Option<NodeLabel> {
     cluster.member(id).ok().map(named)
 }
 
-pub(super) fn named(member: &crate::Member) -> Member {
-    Member { id: member.id(), address: member.endpoint().to_string() }
+pub(super) fn named(member: &crate::Member) -> NodeLabel {
+    NodeLabel { id: member.id(), address: member.endpoint().to_string() }
 }
 
 fn connection(cluster: &mut Cluster, id: NodeId) -> Option<&mut Connection> {
@@ -145,7 +145,7 @@ pub(crate) fn dump_some_key(source: &mut Connection) -> Option<Reply> {
 /// servers' dumps are compared.
 fn try_on_target(
     cluster: &mut Cluster,
-    source: &Member,
+    source: &NodeLabel,
     to: NodeId,
     payload: &[u8],
 ) -> Option<Unfit> {

@@ -57,7 +57,7 @@ pub(super) struct PairWork<'a> {
     /// Whether each key's size is asked before it is moved.
     pub(super) weighs: bool,
     /// How fast large keys go over.
-    pub(super) large_pace: large::Pace,
+    pub(super) large_pace: large::LargeKeyPace,
     /// How long a burst takes at present.
     burst_time: Duration,
     /// Open slots in which the target had keys before the first came from the source.
@@ -101,7 +101,7 @@ impl<'a> PairWork<'a> {
             steering: Steering::new(limits(shared.options)),
             round_trip: about.round_trip,
             weighs: about.may_have_large_keys,
-            large_pace: large::Pace::default(),
+            large_pace: large::LargeKeyPace::default(),
             burst_time: Duration::ZERO,
             foreign: BTreeSet::new(),
             passing_since: None,

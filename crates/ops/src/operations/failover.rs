@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Member as Named, NodeId, NodeName, Slot, SlotSet};
+use redistrib_cluster_model::{NodeId, NodeLabel, NodeName, Slot, SlotSet};
 use redistrib_resp::Command;
 use serde::Serialize;
 
@@ -47,9 +47,9 @@ pub enum FailoverMode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failover {
     /// The replica.
-    pub replica: Named,
+    pub replica: NodeLabel,
     /// Its master.
-    pub master: Named,
+    pub master: NodeLabel,
     /// The master's slots.
     pub slots: SlotSet,
     /// How.
@@ -121,7 +121,7 @@ impl Failover {
             return Err(MembershipError::SilentMaster { replica, why }.into());
         }
         let member_named =
-            |member: &Member| Named { id: member.id(), address: member.endpoint().to_string() };
+            |member: &Member| NodeLabel { id: member.id(), address: member.endpoint().to_string() };
         let slots = master.node().slots.clone();
         Ok(Self { replica: member_named(member), master: member_named(master), slots, mode })
     }

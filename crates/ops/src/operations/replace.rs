@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redistrib_cluster_model::fitness::{Obstacle, Unfit};
-use redistrib_cluster_model::{Member as Named, NodeId, NodeName, SlotSet};
+use redistrib_cluster_model::{NodeId, NodeLabel, NodeName, SlotSet};
 
 use super::operation::Operation;
 use crate::add_node::add_node;
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replacement {
     /// The node whose place is taken.
-    pub old: Named,
+    pub old: NodeLabel,
     /// The node that takes it: an empty one, or a replica of the old one's shard.
     pub new: Endpoint,
     /// The slots that it takes over; none where the old node is a replica.
@@ -106,7 +106,7 @@ impl Replacement {
         member.connection().map_err(|why| silent(&endpoint, why))?;
         let node = member.node();
         let (slots, master) = (node.slots.clone(), node.master);
-        let old = Named { id: old, address: endpoint.to_string() };
+        let old = NodeLabel { id: old, address: endpoint.to_string() };
         let mut candidate = Candidate::look(new, cluster.settings())?;
         if candidate.node.id == old.id {
             return Err(MembershipError::ReplacesItself(new.clone()).into());

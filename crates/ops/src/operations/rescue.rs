@@ -1,6 +1,6 @@
 //! A spare node takes over the slots of masters that are lost for good.
 
-use redistrib_cluster_model::findings::Member as Owner;
+use redistrib_cluster_model::NodeLabel;
 use redistrib_cluster_model::plan::fix::Action;
 use redistrib_cluster_model::{NodeId, SlotSet};
 
@@ -93,7 +93,7 @@ fn claim(
     slots: &SlotSet,
     context: Context<'_>,
 ) -> Result<()> {
-    let owner = Owner { id: owner, address: cluster.member(owner)?.endpoint().to_string() };
+    let owner = NodeLabel { id: owner, address: cluster.member(owner)?.endpoint().to_string() };
     context.step(Step::Other { text: format!("Giving slots {slots} to {owner}") });
     let actions = [
         Action::BumpEpoch { node: owner.clone() },

@@ -66,7 +66,7 @@ fn mend(
         migration: args.migration.options(),
         ..Fix::default()
     };
-    session.run(request, FixDialogue { report, scope, shown: None }, |fixed: Fixed| {
+    session.run(request, PeerFixDialogue { report, scope, shown: None }, |fixed: Fixed| {
         render::blocked(&fixed.left).iter().for_each(tell_error);
         // What opening up some slots has brought to light is for the round after it.
         let is_done =
@@ -75,14 +75,14 @@ fn mend(
     })
 }
 
-struct FixDialogue<'a> {
+struct PeerFixDialogue<'a> {
     report: &'a Report,
     scope: FixScope,
     /// The plan that has been shown last.
     shown: Option<FixPlan>,
 }
 
-impl Dialogue<Fix, Session> for FixDialogue<'_> {
+impl Dialogue<Fix, Session> for PeerFixDialogue<'_> {
     fn approves(
         &mut self,
         session: &Session,

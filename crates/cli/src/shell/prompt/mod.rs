@@ -25,7 +25,7 @@ use super::failure::is_goodbye;
 use super::lines::{self, Line};
 use super::options::{Options, Peer};
 use super::printer::WAITING;
-use super::session::{OutputReader, Session};
+use super::session::{OutputReader, ShellSession};
 use crate::escape::Escaped;
 use commands::Commands;
 use debugger::Debugger;
@@ -86,7 +86,7 @@ fn lines_of_stdin() -> io::Result<Receiver<io::Result<Vec<u8>>>> {
 
 struct ShellPrompt<'a> {
     options: &'a Options,
-    session: Session,
+    session: ShellSession,
     /// The server that the user has chosen; where redirections lead is its cluster.
     server: Endpoint,
     debugger: Debugger,
@@ -99,7 +99,7 @@ impl<'a> ShellPrompt<'a> {
         let debugger = Debugger::new(options);
         Self {
             options,
-            session: Session::new(options, OutputReader::Person),
+            session: ShellSession::new(options, OutputReader::Person),
             server,
             debugger,
             fine: true,

@@ -1,7 +1,7 @@
 //! What is to be done about one open slot.
 
 use super::{Action, Blocked, Decision, Ground, RepairReason};
-use crate::findings::{Member, OpenKind, OpenSlots, OpenState};
+use crate::findings::{NodeLabel, OpenKind, OpenSlots, OpenState};
 use crate::{SharedTopology, Slot};
 
 /// One slot and all that is known of it.
@@ -42,28 +42,28 @@ impl<'a> Case<'a> {
         Case { ground, slot, state, actions: Vec::new(), may_conflict: false }
     }
 
-    fn keys(&self, node: &Member) -> u64 {
+    fn keys(&self, node: &NodeLabel) -> u64 {
         self.ground.keys(node, self.slot)
     }
 
-    fn imports(&self, node: &Member) -> bool {
+    fn imports(&self, node: &NodeLabel) -> bool {
         self.state.is_some_and(|state| state.importing.iter().any(|way| way.node == *node))
     }
 
-    fn exports(&self, node: &Member) -> bool {
+    fn exports(&self, node: &NodeLabel) -> bool {
         self.state.is_some_and(|state| state.migrating.iter().any(|way| way.node == *node))
     }
 
-    fn sends(&self, node: &Member, peer: &Member) -> bool {
+    fn sends(&self, node: &NodeLabel, peer: &NodeLabel) -> bool {
         self.state.is_some_and(|state| state.migrating.iter().any(|way| way.joins(node, peer)))
     }
 
-    fn flagged(&self, node: &Member) -> bool {
+    fn flagged(&self, node: &NodeLabel) -> bool {
         self.imports(node) || self.exports(node)
     }
 
     /// Masters that answer and hold keys, other than this one.
-    fn other_holders(&self, owner: &Member) -> Vec<Member> {
+    fn other_holders(&self, owner: &NodeLabel) -> Vec<NodeLabel> {
         let others = self.ground.masters.iter().filter(|node| *node != owner);
         others.filter(|node| self.keys(node) > 0).cloned().collect()
     }
@@ -72,7 +72,7 @@ impl<'a> Case<'a> {
         Ok(Decision { reason, may_conflict: self.may_conflict, actions: self.actions })
     }
 
-    fn move_keys(&mut self, from: &Member, to: &Member) {
+    fn move_keys(&mut self, from: &NodeLabel, to: &NodeLabel) {
         self.may_conflict |= self.keys(to) > 0
             || self
                 .actions
@@ -83,7 +83,7 @@ impl<'a> Case<'a> {
 
     /// Brings the keys of all other nodes to the owner and takes their flags off, except for those
     /// that are dealt with otherwise.
-    fn gather(&mut self, owner: &Member, except: &[Member]) {
+    fn gather(&mut self, owner: &NodeLabel, except: &[NodeLabel]) {
         for node in &self.ground.masters {
             if node == owner || except.contains(node) {
                 continue;
@@ -102,13 +102,13 @@ impl<'a> Case<'a> {
     }
 
     /// Takes the node's flags off, if it has any.
-    fn close(&mut self, node: &Member) {
+    fn close(&mut self, node: &NodeLabel) {
         if self.flagged(node) {
             self.actions.push(Action::Close { node: node.clone() });
         }
     }
 
-    fn finish(mut self, owner: &Member, target: &Member) -> Result<Decision, Blocked> {
+    fn finish(mut self, owner: &NodeLabel, target: &NodeLabel) -> Result<Decision, Blocked> {
         self.gather(owner, std::slice::from_ref(target));
         let takes = |state: &OpenState| state.importing.iter().any(|way| way.joins(target, owner));
         let (imports, exports) = (self.state.is_some_and(takes), self.sends(owner, target));
@@ -129,7 +129,7 @@ impl<'a> Case<'a> {
     }
 
     /// The owner sends the slot, and its target does not take it.
-    fn finish_or_close(mut self, owner: &Member) -> Result<Decision, Blocked> {
+    fn finish_or_close(mut self, owner: &NodeLabel) -> Result<Decision, Blocked> {
         let silent = self.state.and_then(|state| state.silent.first());
         if let Some(target) = silent.filter(|_| !self.ground.options.take_from_silent_masters) {
             return Err(Blocked::TargetSilent { target: target.clone() });
@@ -146,7 +146,7 @@ impl<'a> Case<'a> {
 
     /// One owner: a migration that has both its ends is finished; otherwise everything comes back.
     /// `quiet` is the reason if there are no keys to bring back.
-    fn settle(mut self, owner: &Member, quiet: RepairReason) -> Result<Decision, Blocked> {
+    fn settle(mut self, owner: &NodeLabel, quiet: RepairReason) -> Result<Decision, Blocked> {
         let ways = self.state.map_or(&[][..], |state| &state.migrating);
         let target = ways.iter().find(|way| way.node == *owner).map(|way| &way.peer);
         if let Some(target) = target
@@ -174,13 +174,14 @@ impl<'a> Case<'a> {
     /// Nobody owns the slot. Where a node imports it and has keys, these were on their way back to another, the owner in
     /// the eyes of most: they go there before anybody serves the slot.
     fn wake(mut self) -> Result<Decision, Blocked> {
-        let rank = |node: &&Member| (self.believers(node), self.keys(node));
+        let rank = |node: &&NodeLabel| (self.believers(node), self.keys(node));
         let owner = self.ground.masters.iter().rev().max_by_key(rank).cloned();
         let Some(owner) = owner.filter(|owner| self.believers(owner) > 0) else {
             return self.elect();
         };
         let others = self.other_holders(&owner);
-        let targets: Vec<Member> = others.into_iter().filter(|node| self.imports(node)).collect();
+        let targets: Vec<NodeLabel> =
+            others.into_iter().filter(|node| self.imports(node)).collect();
         let Some(target) = targets.first() else { return self.elect() };
         if !self.imports(&owner) {
             let masters = &self.ground.masters;
@@ -200,7 +201,7 @@ impl<'a> Case<'a> {
     }
 
     /// How many nodes see this one as the owner of the slot.
-    fn believers(&self, node: &Member) -> usize {
+    fn believers(&self, node: &NodeLabel) -> usize {
         let sees = |view: &SharedTopology| view.owner(self.slot).is_some_and(|it| it.id == node.id);
         self.ground.survey.views.iter().filter(|(_, view)| sees(view)).count()
     }
@@ -208,7 +209,7 @@ impl<'a> Case<'a> {
     /// Nobody owns the slot: the master with most of its keys gets it, or if there are no keys, one
     /// that was to give or to take it.
     pub(super) fn elect(self) -> Result<Decision, Blocked> {
-        let rank = |node: &&Member| (self.keys(node), self.exports(node), self.imports(node));
+        let rank = |node: &&NodeLabel| (self.keys(node), self.exports(node), self.imports(node));
         // The first of equals: `max_by_key` takes the last.
         let owner = self.ground.masters.iter().rev().max_by_key(rank).cloned();
         let owner = owner.ok_or(Blocked::NoMaster)?;
@@ -220,7 +221,7 @@ impl<'a> Case<'a> {
     /// Makes a node the owner of a slot that nobody owns.
     pub(super) fn with_owner(
         mut self,
-        owner: &Member,
+        owner: &NodeLabel,
         reason: RepairReason,
     ) -> Result<Decision, Blocked> {
         self.close(owner);
@@ -248,19 +249,20 @@ impl<'a> Case<'a> {
 
     /// Several owners: one keeps the slot.
     pub(super) fn unite(mut self) -> Result<Decision, Blocked> {
-        let owners: Vec<Member> =
+        let owners: Vec<NodeLabel> =
             self.ground.survey.owners(self.slot).map(|id| self.ground.survey.member(id)).collect();
         let committed = self.committed(&owners);
-        let epoch = |node: &Member| self.ground.survey.node(node.id).map(|node| node.config_epoch);
+        let epoch =
+            |node: &NodeLabel| self.ground.survey.node(node.id).map(|node| node.config_epoch);
         let rank =
-            |node: &&Member| (committed.as_ref() == Some(*node), self.keys(node), epoch(node));
+            |node: &&NodeLabel| (committed.as_ref() == Some(*node), self.keys(node), epoch(node));
         let keeper = owners.iter().rev().max_by_key(rank).cloned().ok_or(Blocked::NoMaster)?;
         let reason = if committed.is_some() {
             RepairReason::HalfCommitted
         } else {
             RepairReason::SeveralOwners
         };
-        let others: Vec<Member> = owners.into_iter().filter(|node| *node != keeper).collect();
+        let others: Vec<NodeLabel> = owners.into_iter().filter(|node| *node != keeper).collect();
         for node in &others {
             // As long as it calls the slot its own, it can send the keys. While it does, it must not
             // take in new ones.
@@ -282,7 +284,7 @@ impl<'a> Case<'a> {
     }
 
     /// The target of a migration that has been committed there and not at its source.
-    fn committed(&self, owners: &[Member]) -> Option<Member> {
+    fn committed(&self, owners: &[NodeLabel]) -> Option<NodeLabel> {
         let ways = &self.state?.migrating;
         let way =
             ways.iter().find(|way| owners.contains(&way.node) && owners.contains(&way.peer))?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::decide::Case;
 use super::{Action, Blocked, Decision, Decisions, Ground, RepairReason};
-use crate::findings::{Member, SnapshotIndex};
+use crate::findings::{NodeLabel, SnapshotIndex};
 use crate::plan::spread::spread;
 use crate::{Node, NodeId, SharedTopology, SlotSet};
 
@@ -133,7 +133,7 @@ pub(super) fn misled(ground: &Ground<'_>, settled: &SlotSet, outcome: &mut Decis
 }
 
 /// The replicas of masters that answer, each with its master.
-fn replicas<'a>(ground: &'a Ground<'_>) -> impl Iterator<Item = (&'a Node, &'a Member)> {
+fn replicas<'a>(ground: &'a Ground<'_>) -> impl Iterator<Item = (&'a Node, &'a NodeLabel)> {
     let nodes = ground.survey.nodes.iter().copied();
     nodes.filter(|node| node.is_replica()).filter_map(|replica| {
         let master = ground.masters.iter().find(|it| Some(it.id) == replica.master)?;

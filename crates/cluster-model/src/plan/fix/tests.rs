@@ -12,11 +12,11 @@ use crate::{Node, OpenKind};
 /// Four masters and one slot, as far as it concerns them.
 #[derive(Clone, Debug)]
 struct World {
-    nodes: Vec<Server>,
+    nodes: Vec<FakeServer>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Server {
+struct FakeServer {
     /// Who owns the slot as this node sees it.
     owner: Option<usize>,
     migrating: Option<usize>,
@@ -61,7 +61,7 @@ impl World {
 
     /// Does what a server would, or fails where it would refuse.
     fn apply(&mut self, action: &Action) {
-        let place = |member: &Member| usize::from(member.id.as_bytes()[0]) - 1;
+        let place = |member: &NodeLabel| usize::from(member.id.as_bytes()[0]) - 1;
         match action {
             Action::Close { node } => {
                 let server = &mut self.nodes[place(node)];
@@ -129,7 +129,7 @@ impl World {
     }
 
     fn move_keys(&mut self, from: usize, to: usize) {
-        let open = |server: &Server, at| server.owner == Some(at) || server.importing.is_some();
+        let open = |server: &FakeServer, at| server.owner == Some(at) || server.importing.is_some();
         assert!(open(&self.nodes[from], from), "MIGRATE is redirected");
         assert!(open(&self.nodes[to], to), "RESTORE is redirected");
         let keys = std::mem::take(&mut self.nodes[from].keys);
@@ -162,10 +162,10 @@ impl World {
 
 /// A cluster in which all nodes see node 0 as the owner. Each entry of `keys` are the keys of a node.
 fn world(keys: [&[u8]; 4]) -> World {
-    let server = |keys: &[u8]| Server {
+    let server = |keys: &[u8]| FakeServer {
         owner: Some(0),
         keys: keys.iter().copied().collect(),
-        ..Server::default()
+        ..FakeServer::default()
     };
     World { nodes: keys.map(server).to_vec() }
 }
@@ -231,7 +231,7 @@ fn keys_at_a_target_whose_source_forgot_go_back() {
 }
 
 fn unfit(n: u8, what: Unfit) -> Vec<Obstacle> {
-    vec![Obstacle { node: Member { id: id(n), address: format!("h:{n}") }, what }]
+    vec![Obstacle { node: NodeLabel { id: id(n), address: format!("h:{n}") }, what }]
 }
 
 #[test]
@@ -441,10 +441,10 @@ fn a_plan_survives_json_and_is_one_line() {
     assert!(slots_to_count(&half.snapshot()).contains(slot(SLOT)));
 }
 
-fn server() -> impl Strategy<Value = Server> {
+fn server() -> impl Strategy<Value = FakeServer> {
     let peer = || prop::option::weighted(0.3, 0usize..4);
     let keys = prop::collection::btree_set(0u8..9, 0..4);
-    (peer(), peer(), peer(), keys).prop_map(|(owner, migrating, importing, keys)| Server {
+    (peer(), peer(), peer(), keys).prop_map(|(owner, migrating, importing, keys)| FakeServer {
         owner,
         migrating,
         importing,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redistrib_cluster_model::plan::roll::{RollPlanError, listed};
-use redistrib_cluster_model::{Member, NodeId};
+use redistrib_cluster_model::{NodeId, NodeLabel};
 
 use super::Error;
 use crate::Endpoint;
@@ -27,7 +27,7 @@ pub enum RollError {
     #[error("{node}: the command {how}")]
     Command {
         /// For whom it was run.
-        node: Member,
+        node: NodeLabel,
         /// How it ended.
         how: String,
     },
@@ -38,7 +38,7 @@ pub enum RollError {
     )]
     NotRestarted {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// How long was waited.
         after: Duration,
     },
@@ -48,7 +48,7 @@ pub enum RollError {
     )]
     AnotherNode {
         /// The node as it was.
-        node: Member,
+        node: NodeLabel,
         /// The id that answers there.
         id: NodeId,
     },
@@ -59,7 +59,7 @@ pub enum RollError {
     )]
     Downgraded {
         /// The node.
-        node: Member,
+        node: NodeLabel,
         /// What it was before.
         before: String,
         /// What it is now.
@@ -71,24 +71,24 @@ pub enum RollError {
     #[error(
         "{0} has another role than when the plan was made: others have changed the cluster, or a master has failed; plan anew"
     )]
-    RoleChanged(Member),
+    RoleChanged(NodeLabel),
     /// A roll that has stopped before its end.
-    #[error("{source}; {}", told(done, left))]
+    #[error("{source}; {}", how_far(done, left))]
     Stopped {
         /// Why.
         source: Box<Error>,
         /// The nodes that are done.
-        done: Vec<Member>,
+        done: Vec<NodeLabel>,
         /// Those that are not, the one first at which it stopped.
-        left: Vec<Member>,
+        left: Vec<NodeLabel>,
         /// Those that are to be masters again.
-        back: Vec<Member>,
+        back: Vec<NodeLabel>,
         /// A node by which to find the cluster.
         seed: Endpoint,
     },
 }
 
-fn told(done: &[Member], left: &[Member]) -> String {
+fn how_far(done: &[NodeLabel], left: &[NodeLabel]) -> String {
     let done =
         if done.is_empty() { "no node is done".into() } else { format!("done: {}", listed(done)) };
     if left.is_empty() { done } else { format!("{done}; left: {}", listed(left)) }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Member as Named, NodeId, ServerInfo};
+use redistrib_cluster_model::{NodeId, NodeLabel, ServerInfo};
 
 use crate::cluster::{dialled, read_topology};
 use crate::error::{Error, Result};
@@ -76,7 +76,7 @@ impl Standstill {
 
 /// A node that is waited for after the user's command.
 pub(super) struct Awaited<'a> {
-    pub(super) node: &'a Named,
+    pub(super) node: &'a NodeLabel,
     pub(super) before: Before,
     /// Whether it is to be another process than before.
     pub(super) must_restart: bool,

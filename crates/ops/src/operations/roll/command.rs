@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use redistrib_cluster_model::Member;
+use redistrib_cluster_model::NodeLabel;
 
 use crate::base::child::withhold_passwords;
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ const WAITING: usize = 64;
 /// [`RollError::Command`] where it fails or does not end in time; [`Error::Cancelled`]; [`Error::File`] where there is no shell.
 pub(super) fn run(
     command: &str,
-    (node, endpoint, role): (&Member, &Endpoint, &str),
+    (node, endpoint, role): (&NodeLabel, &Endpoint, &str),
     deadline: Duration,
     context: Context<'_>,
 ) -> Result<()> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use redistrib_cluster_model::plan::roll::{
     RollNode, RollPlan, RollPlanError, RollRequest, RollTurn, TurnRole, deputy, plan_roll,
 };
-use redistrib_cluster_model::{Member as Named, NodeId, NodeName, ServerInfo, Waits};
+use redistrib_cluster_model::{NodeId, NodeLabel, NodeName, ServerInfo, Waits};
 
 use crate::error::{Error, Result};
 use crate::lock::Lock;
@@ -54,7 +54,7 @@ impl Default for RollOptions {
 #[derive(Clone, Debug, Default)]
 pub struct Rolled {
     /// The nodes.
-    pub done: Vec<Named>,
+    pub done: Vec<NodeLabel>,
     /// The longest time for which a failover held the writes of a probe up.
     pub held_up: Option<Duration>,
 }
@@ -156,7 +156,7 @@ struct Run<'a> {
     lock: Option<&'a Lock>,
     context: Context<'a>,
     /// Who is to be master again, sooner or later.
-    back: Vec<Named>,
+    back: Vec<NodeLabel>,
     rolled: Rolled,
 }
 
@@ -227,7 +227,7 @@ impl Run<'_> {
     }
 
     /// Lets the best replica take a master's place.
-    fn hand_over(&mut self, master: &Named, returns: bool) -> Result<()> {
+    fn hand_over(&mut self, master: &NodeLabel, returns: bool) -> Result<()> {
         let back: Vec<NodeId> = self.back.iter().map(|node| node.id).collect();
         let mut chosen = None;
         let patience = self.patience;
@@ -247,7 +247,7 @@ impl Run<'_> {
     }
 
     /// Makes a node the master again, where it is not.
-    fn lead_again(&mut self, node: &Named) -> Result<()> {
+    fn lead_again(&mut self, node: &NodeLabel) -> Result<()> {
         if !self.cluster.member(node.id)?.is_master() {
             await_rest(self.cluster, self.patience, self.context)?;
             self.promote(node.id)?;
@@ -276,7 +276,7 @@ impl Run<'_> {
     fn stopped(&self, plan: &RollPlan, error: Error) -> Error {
         let done = self.rolled.done.clone();
         let left = plan.turns.iter().map(|turn| turn.node.clone());
-        let left: Vec<Named> = left.filter(|node| !done.contains(node)).collect();
+        let left: Vec<NodeLabel> = left.filter(|node| !done.contains(node)).collect();
         let is_up = |member: &&Member| {
             member.is_up() && left.first().is_none_or(|node| node.id != member.id())
         };
@@ -316,7 +316,7 @@ fn stands(member: &Member, info: Option<&ServerInfo>) -> RollNode {
     let node = member.node();
     let number = |name| info.and_then(|info| info.number(name)).unwrap_or_default();
     RollNode {
-        member: Named { id: member.id(), address: member.endpoint().to_string() },
+        member: NodeLabel { id: member.id(), address: member.endpoint().to_string() },
         master: node.master,
         slots: node.slots.len(),
         is_up: member.is_up(),
