@@ -232,6 +232,12 @@ fn for_members(error: &MembershipError) -> Option<String> {
         MembershipError::NotForgotten { failures, .. } => {
             return failures.iter().find_map(remedy);
         }
+        MembershipError::KnownElsewhere { .. } => {
+            "if nodes have other addresses than before, run `redis-trib meet` with those of all of them"
+        }
+        MembershipError::NotElected { .. } => {
+            "give --takeover where no majority of masters is left to vote"
+        }
         MembershipError::IsReplica { .. } => "`redis-trib del-node` does",
         MembershipError::NothingToReplace { new, .. } => {
             return Some(format!("`redis-trib list {new}` shows its cluster"));

@@ -42,7 +42,10 @@ fn set_all(cli: &std::path::Path, node: &str) -> bool {
 /// What the nodes tell of themselves.
 fn told(lab: &TempLab) -> Vec<ServerInfo> {
     let mut cluster = Cluster::discover(&lab.endpoints()[0], lab.settings()).unwrap();
-    server_info::ask(&mut cluster, &[DELAY]).into_iter().map(Option::unwrap).collect()
+    server_info::ask(&mut cluster, &[DELAY])
+        .into_iter()
+        .map(|told| told.unwrap().unwrap())
+        .collect()
 }
 
 on_each_test_server! {

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// No version is longer, in characters; what goes beyond is no version, and is cut off.
+const LONGEST_VERSION: usize = 100;
+
 /// A server's own account of its state and its configuration.
 ///
 /// A server may leave out any of it: older ones lack fields, and an ACL can forbid `CONFIG GET`. What was not reported
@@ -83,8 +86,11 @@ impl ServerInfo {
     /// The server's family and version, as in `Redis 7.0.15`: Valkey gives its own version beside the one of Redis
     /// that it is compatible with.
     pub fn version(&self) -> Option<String> {
-        let valkey = self.field("valkey_version").map(|version| format!("Valkey {version}"));
-        valkey.or_else(|| self.field("redis_version").map(|version| format!("Redis {version}")))
+        let named = |family: &str, field| {
+            let version = self.field(field)?.chars().take(LONGEST_VERSION).collect::<String>();
+            Some(format!("{family} {version}"))
+        };
+        named("Valkey", "valkey_version").or_else(|| named("Redis", "redis_version"))
     }
 
     /// The databases that hold keys, with how many (`db0:keys=12,expires=0,…`).
@@ -128,6 +134,8 @@ mod tests {
         let version = |text| ServerInfo::parse(text).version().unwrap_or_default();
         assert_eq!(version("redis_version:7.2.4\r\nvalkey_version:9.1.2\r\n"), "Valkey 9.1.2");
         assert_eq!(version("redis_version:7.0.15\r\n"), "Redis 7.0.15");
+        let endless = format!("redis_version:{}\r\n", "7".repeat(1000));
+        assert_eq!(version(&endless).len(), "Redis ".len() + LONGEST_VERSION);
     }
 
     #[test]

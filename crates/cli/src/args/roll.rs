@@ -6,7 +6,7 @@ use clap::Args;
 use redistrib_ops::model::NodeName;
 
 use super::common::{ChangeArgs, SeedArgs};
-use super::values::{millis, node_name};
+use super::values::{command, millis, node_name};
 
 /// Arguments of `roll`.
 #[derive(Clone, Debug, Args)]
@@ -17,7 +17,7 @@ pub struct RollArgs {
     /// Run this by `sh -c` for each node, with REDIS_TRIB_HOST, REDIS_TRIB_PORT, REDIS_TRIB_ID and REDIS_TRIB_ROLE (master or
     /// replica) in its environment
     #[arg(long, value_name = "COMMAND", value_hint = clap::ValueHint::CommandString)]
-    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(value_parser = command)]
     pub exec: String,
     /// These nodes alone, with commas: those that a run which has stopped has left, as it prints them
     #[arg(long, visible_alias = "continue", value_name = "NODE", value_delimiter = ',', value_parser = node_name)]

@@ -18,6 +18,14 @@ pub(super) fn node_name(text: &str) -> Result<NodeName, String> {
     text.parse().map_err(|error: NotANodeName| error.to_string())
 }
 
+/// A command for a shell, which would run blanks without a complaint.
+pub(super) fn command(text: &str) -> Result<String, String> {
+    match text.trim().is_empty() {
+        true => Err("there is no command in it".into()),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// One of a few words.
 pub(super) fn one_of<T: Copy + Send + Sync + 'static>(
     words: &'static [(&'static str, T)],

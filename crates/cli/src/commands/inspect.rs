@@ -63,7 +63,7 @@ pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
             Some(NodeState::Syncing | NodeState::Loading | NodeState::Unasked) => {
                 session.output.tinted(line, Tone::Odd)
             }
-            Some(NodeState::Unlinked | NodeState::Fail | NodeState::Down) => {
+            Some(NodeState::Unlinked | NodeState::Fail | NodeState::Unknown | NodeState::Down) => {
                 session.output.tinted(line, Tone::Bad)
             }
         }

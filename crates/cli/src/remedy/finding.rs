@@ -20,6 +20,14 @@ fn for_nodes(finding: &Finding) -> Option<String> {
                  addresses now, run `redis-trib meet` with all of those"
             )
         }
+        Finding::InfoFailed { node, .. } => {
+            format!(
+                "see whether {node} hangs, and whether the user may ask it INFO and CLUSTER INFO (its ACL)"
+            )
+        }
+        Finding::Withheld { .. } => {
+            "let the user ask that (their ACL), if it is to be looked at".to_owned()
+        }
         Finding::Loading { address, .. } => format!("wait until {address} has loaded its data"),
         Finding::SameId { .. } => {
             "stop the copies, and start each with a nodes.conf of its own".to_owned()

@@ -1,6 +1,11 @@
 //! Servers that are not set up as they should be, or cannot do what they should.
 
+use std::time::Duration;
+
 use redistrib_ops::lab::{TempLab, TestServer};
+use redistrib_ops::model::Finding;
+use redistrib_ops::{Cluster, Settings, inspect};
+use serde_json::Value;
 
 use crate::health::field::{Field, advises};
 use crate::support::trib;
@@ -29,6 +34,7 @@ fn servers_that_are_not_well_are_named() {
     field.is_rid_of("settings-differ");
     full(&field);
     unsaved(&field);
+    reticent(&field);
     field.tell(0, "CONFIG SET min-replicas-to-write 2");
     let refuses = field.finds("too-few-replicas");
     advises(&refuses, "error", "add-node --replica");
@@ -67,6 +73,52 @@ fn unsaved(field: &Field) {
     field.tell(0, &format!("CONFIG SET dir {folder}"));
     field.tell(0, "BGSAVE");
     field.is_rid_of("rdb-failing");
+}
+
+/// Nodes that answer and do not say how they are: nobody knows that they are well.
+fn reticent(field: &Field) {
+    let (seed, silent) = (field.nodes[0].as_str(), field.nodes[1].as_str());
+    let status = |options: &[&str]| trib(&[&["status", seed], options].concat());
+    let document = || -> Value { serde_json::from_str(&status(&["--json"]).stdout).unwrap() };
+    field.tell(1, "ACL SETUSER default -info");
+    let failed = field.finds("info-failed");
+    advises(&failed, "error", "ACL");
+    assert_eq!(failed["node"]["address"], silent, "{failed}");
+    assert!(failed["reason"].as_str().unwrap().contains("NOPERM"), "{failed}");
+    field.check().expect(1).shows(&["[ERR] node ", "does not say how it is"]);
+    let shown = status(&[]).expect(1).shows(&["at least 0 keys, at least "]);
+    let row = shown.stdout.lines().find(|line| line.ends_with(silent)).unwrap();
+    assert!(row.starts_with("unknown  master") && row.contains('?'), "{row}");
+    field.tell_all("ACL SETUSER default -info");
+    status(&[]).expect(1).shows(&["? keys, ?, ? ops/s"]);
+    assert_eq!(document()["keys"], Value::Null);
+    let up = status(&["--prometheus"]).expect(0).stdout;
+    assert!(!up.lines().any(|line| line.contains("node_up{") && line.ends_with(" 1")), "{up}");
+
+    field.tell_all("ACL SETUSER default +@all -cluster|info");
+    let failed = field.finds("info-failed");
+    assert!(failed["reason"].as_str().unwrap().contains("no cluster_state"), "{failed}");
+    field.tell_all("ACL SETUSER default +@all -config|get");
+    let withheld = field.finds("withheld");
+    advises(&withheld, "notice", "ACL");
+    assert_eq!(withheld["command"], "CONFIG GET");
+    assert_eq!(withheld["nodes"].as_array().unwrap().len(), field.nodes.len());
+    field.check().expect(0).shows(&["refuse CONFIG GET"]);
+    field.tell_all("ACL SETUSER default +@all");
+
+    // It hangs after it has said how it sees the cluster.
+    let timeout = Duration::from_millis(300);
+    let settings = Settings { timeout, ..field.lab.settings().clone() };
+    let mut cluster = Cluster::discover(&field.lab.endpoints()[0], &settings).unwrap();
+    field.lab.pause(1).unwrap();
+    let findings = inspect(&mut cluster).findings;
+    field.lab.resume(1).unwrap();
+    let hangs =
+        |it: &Finding| matches!(it, Finding::InfoFailed { node, .. } if node.address == silent);
+    assert!(findings.iter().any(hangs), "{findings:?}");
+    field.is_rid_of("info-failed");
+    field.is_rid_of("cluster-down");
+    field.check().expect(0);
 }
 
 /// A replica goes to another master, which takes its time to send its data.

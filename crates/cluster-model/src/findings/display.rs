@@ -27,6 +27,13 @@ fn text(finding: &Finding) -> String {
         Finding::Loading { id, address } => {
             format!("node {address}{} is loading its data", in_brackets(*id))
         }
+        Finding::InfoFailed { node, reason } => {
+            format!("node {node} does not say how it is: {reason}")
+        }
+        Finding::Withheld { command, nodes } => {
+            let verb = if nodes.len() == 1 { "refuses" } else { "refuse" };
+            format!("{} {verb} {command}: what it would show is not known", Few(nodes))
+        }
         Finding::SameId { id, addresses } => {
             format!("nodes {} share the id {id}", addresses.join(", "))
         }

@@ -164,6 +164,20 @@ pub enum Finding {
         /// The masters.
         masters: Vec<NodeLabel>,
     },
+    /// A node that answers does not say how it is, so that what is wrong with its server is not seen.
+    InfoFailed {
+        /// The node.
+        node: NodeLabel,
+        /// Why.
+        reason: String,
+    },
+    /// Nodes refuse a question whose answer could show something more.
+    Withheld {
+        /// The command.
+        command: String,
+        /// The nodes.
+        nodes: Vec<NodeLabel>,
+    },
     /// Nodes say `cluster_state:fail`: they refuse commands on keys.
     ClusterDown {
         /// The nodes.
@@ -353,6 +367,7 @@ impl Finding {
     pub fn severity(&self) -> Severity {
         match self {
             Finding::MasterWithoutReplica { .. }
+            | Finding::Withheld { .. }
             | Finding::NoReplicas
             | Finding::FewMasters { .. }
             | Finding::ReplicasOnMastersHost { .. } => Severity::Notice,
@@ -375,6 +390,7 @@ impl Finding {
             | Finding::BusBacklog { .. }
             | Finding::BusLinkDown { .. } => Severity::Warning,
             Finding::Unreachable { .. }
+            | Finding::InfoFailed { .. }
             | Finding::SameId { .. }
             | Finding::SameAddress { .. }
             | Finding::Disagreement { .. }

@@ -72,6 +72,10 @@ pub struct Reported<'a> {
     /// In the order of the views, `None` for one that did not say: the fields of `INFO` and `CLUSTER INFO`, and
     /// [`SETTINGS`] as far as it reports them.
     pub servers: &'a [Option<ServerInfo>],
+    /// Who did not answer a question though it had answered before, and why.
+    pub failures: &'a [(NodeId, String)],
+    /// Who may not be asked what, beside `INFO` and `CLUSTER INFO`.
+    pub withheld: &'a [(NodeId, &'static str)],
     /// What waits to be sent on the cluster bus.
     pub backlogs: &'a [Backlog],
     /// The atomic migrations that they are at.
@@ -124,7 +128,9 @@ impl Snapshot {
         let mut findings = self.findings();
         let survey = SnapshotIndex::new(self);
         membership::same_id(self, reported.same_id, &mut findings);
-        servers::Servers::new(self, &survey, reported.servers).findings(&mut findings);
+        let servers = servers::Servers::new(self, &survey, reported.servers);
+        servers.unknown(reported, &mut findings);
+        servers.findings(&mut findings);
         membership::backlogs(&survey, reported.backlogs, &mut findings);
         membership::jobs(&survey, reported.jobs, &mut findings);
         membership::redundancy(&survey, &mut findings);

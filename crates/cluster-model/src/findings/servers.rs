@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{DownReason, Finding, NodeLabel, SnapshotIndex};
+use super::{DownReason, Finding, NodeLabel, Reported, SnapshotIndex};
 use crate::{Node, NodeId, ServerInfo, Slot, Snapshot};
 
 /// A replica whose last acknowledgement is older than this lags: replicas acknowledge every second.
@@ -48,6 +48,30 @@ impl<'a> Servers<'a> {
         let ids = snapshot.views.iter().map(|view| view.id);
         let reported = ids.zip(servers).filter_map(|(id, info)| Some((id?, info.as_ref()?)));
         Self { survey, reported: reported.collect() }
+    }
+
+    /// What could not be learnt of nodes that answer.
+    pub(super) fn unknown(&self, reported: Reported<'_>, findings: &mut Vec<Finding>) {
+        let mut reasons: BTreeMap<NodeId, &str> = BTreeMap::new();
+        for (id, reason) in reported.failures {
+            reasons.entry(*id).or_insert(reason);
+        }
+        for (node, info) in self.nodes() {
+            if info.field("cluster_state").is_none() {
+                reasons.entry(node.id).or_insert("CLUSTER INFO gives no cluster_state");
+            }
+        }
+        findings.extend(reasons.into_iter().map(|(id, reason)| Finding::InfoFailed {
+            node: self.survey.member(id),
+            reason: reason.to_owned(),
+        }));
+        let mut refused: BTreeMap<&str, Vec<NodeLabel>> = BTreeMap::new();
+        for (id, command) in reported.withheld {
+            refused.entry(command).or_default().push(self.survey.member(*id));
+        }
+        let withheld =
+            |(command, nodes): (&str, _)| Finding::Withheld { command: command.to_owned(), nodes };
+        findings.extend(refused.into_iter().map(withheld));
     }
 
     /// All that can be said of them, beginning with what keeps clients from being served.

@@ -79,6 +79,8 @@ pub enum NodeState {
     Unlinked,
     /// It says that the cluster is down.
     Fail,
+    /// It answers, but does not say how it is.
+    Unknown,
     /// It does not answer.
     Down,
     /// Nothing is known yet: it has not been asked.
@@ -107,6 +109,7 @@ impl NodeState {
             Self::Loading => "loading",
             Self::Unlinked => "unlinked",
             Self::Fail => "fail",
+            Self::Unknown => "unknown",
             Self::Down => "down",
             Self::Unasked => "unasked",
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use redistrib_cluster_model::{Backlog, Node, NodeId, ServerInfo};
 use redistrib_resp::{Command, View};
 
+use super::unanswered::Unanswered;
 use crate::commands::replies::count_of;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
@@ -45,7 +46,11 @@ fn missing_link(member: &Member, which: impl Fn(NodeId) -> bool) -> Option<Strin
 
 /// What nodes have to send to others (`CLUSTER LINKS`, since 7.0). Only those are asked whose links take much more
 /// memory (by `reported`, in the order of the members) than links do where nothing waits: the answer is long in a large cluster.
-pub(crate) fn backlogs(cluster: &mut Cluster, reported: &[Option<ServerInfo>]) -> Vec<Backlog> {
+pub(crate) fn backlogs(
+    cluster: &mut Cluster,
+    reported: &[Option<ServerInfo>],
+    unanswered: &mut Unanswered,
+) -> Vec<Backlog> {
     let links = 2 * cluster.members().len() as u64;
     let is_full = |info: &ServerInfo| {
         info.number("mem_cluster_links").is_some_and(|bytes| bytes > links * IDLE_LINK)
@@ -59,7 +64,11 @@ pub(crate) fn backlogs(cluster: &mut Cluster, reported: &[Option<ServerInfo>]) -
     let command = Command::new("CLUSTER").arg("LINKS");
     let answers = cluster.broadcast(|member| asked.contains(&member.id()), &[command]);
     let told = cluster.members().iter().map(Member::id).zip(answers);
-    let replies = told.filter_map(|(id, answer)| Some((id, answer?.ok()?)));
+    let told = told.filter_map(|(id, answer)| Some((id, answer?)));
+    let replies = told.filter_map(|(id, answer)| {
+        unanswered.note(id, "CLUSTER LINKS", &answer);
+        Some((id, answer.ok()?))
+    });
     replies
         .flat_map(|(from, replies)| {
             let links = replies.iter().flat_map(|reply| reply.elements());

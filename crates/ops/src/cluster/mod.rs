@@ -12,6 +12,7 @@ pub(crate) mod same_id;
 pub(crate) mod served;
 pub mod server_info;
 mod sync_delay;
+pub(crate) mod unanswered;
 mod view;
 
 use std::sync::Arc;

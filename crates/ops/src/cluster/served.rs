@@ -81,7 +81,7 @@ pub(crate) fn await_copies(
 
 fn waits(cluster: &mut Cluster) -> Waits {
     let told = server_info::ask(cluster, &Waits::SETTINGS);
-    Waits::of(told.iter().flatten())
+    Waits::of(told.iter().flatten().flatten())
 }
 
 /// Waits until these nodes, where they are replicas, have their masters' data, and until they have their links.
@@ -91,7 +91,7 @@ fn await_data_and_links(
     waits: &Waits,
     context: Context<'_>,
 ) -> Result<()> {
-    copying(waits, context, || Ok(without_copy(cluster, &which)))?;
+    copying(waits, context, || without_copy(cluster, &which))?;
     await_links(cluster, which, context)
 }
 
@@ -208,17 +208,31 @@ pub(crate) fn unready(
 /// Those of [`unready`].
 pub(crate) fn unsettled(cluster: &mut Cluster) -> Result<Option<String>> {
     let unready = unready(cluster, Member::is_up)?;
-    Ok(unready.or_else(|| without_copy(cluster, |_| true).into_iter().next()))
+    match unready {
+        Some(unready) => Ok(Some(unready)),
+        None => Ok(without_copy(cluster, |_| true)?.into_iter().next()),
+    }
 }
 
-/// The replicas of these that have not their masters' data yet, in words.
-fn without_copy(cluster: &mut Cluster, which: impl Fn(NodeId) -> bool) -> Vec<String> {
+/// The replicas of these that have not their masters' data yet, or do not say, in words.
+///
+/// # Errors
+/// The refusal of a node that does not say, unless it may a moment later.
+fn without_copy(cluster: &mut Cluster, which: impl Fn(NodeId) -> bool) -> Result<Vec<String>> {
     let infos = server_info::ask_of(cluster, |member| member.is_up() && which(member.id()), &[]);
     let told = cluster.members().iter().zip(infos);
-    let missing = |(member, info): (&Member, Option<ServerInfo>)| {
-        Some(out_of_step(member.endpoint(), &missing_copy(&info?)?))
-    };
-    told.filter_map(missing).collect()
+    let mut missing = Vec::new();
+    for (member, info) in told.filter_map(|(member, info)| Some((member, info?))) {
+        match info {
+            Ok(info) => {
+                let state = missing_copy(&info);
+                missing.extend(state.map(|state| out_of_step(member.endpoint(), &state)));
+            }
+            Err(error) if error.refused().is_some_and(|it| !it.is_passing()) => return Err(error),
+            Err(error) => missing.push(error.to_string()),
+        }
+    }
+    Ok(missing)
 }
 
 fn out_of_step(replica: &Endpoint, state: &str) -> String {

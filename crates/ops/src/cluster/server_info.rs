@@ -4,31 +4,32 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-use redistrib_cluster_model::{NodeId, ServerInfo};
+use redistrib_cluster_model::ServerInfo;
 use redistrib_resp::{Command, Reply};
 
 use crate::commands;
 use crate::commands::replies::text_of;
 use crate::error::Result;
-use crate::{Cluster, Connection, Member, Refusal};
+use crate::{Cluster, Connection, Endpoint, Member, Refusal};
 
 /// Settings that hold a password.
 const SECRETS: [&str; 2] = ["requirepass", "masterauth"];
 
 /// Asks all reachable nodes for `INFO`, `CLUSTER INFO` and these settings, in one round trip (two for servers before 7.0, which
 /// report one setting at a time). The result stands in the members'
-/// order; `None` for a node that did not answer, or may not say. A setting that a server does not have, or does not report, is
+/// order; `None` for those that were not asked, and an error for a node that did not answer, or may not say. A setting that a server does not have, or does not report, is
 /// left out. Of a password no more is kept than what shows whether two nodes have the same.
 ///
 /// ```no_run
 /// use redistrib_ops::{Cluster, Settings, server_info};
 /// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
 /// for info in server_info::ask(&mut cluster, &["cluster-node-timeout"]).into_iter().flatten() {
+///     let info = info?;
 ///     println!("{:?} {:?}", info.version(), info.setting_number("cluster-node-timeout"));
 /// }
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
-pub fn ask(cluster: &mut Cluster, settings: &[&str]) -> Vec<Option<ServerInfo>> {
+pub fn ask(cluster: &mut Cluster, settings: &[&str]) -> Vec<Option<Result<ServerInfo>>> {
     ask_of(cluster, Member::is_up, settings)
 }
 
@@ -37,40 +38,46 @@ pub(crate) fn ask_of(
     cluster: &mut Cluster,
     which: impl Fn(&Member) -> bool,
     settings: &[&str],
-) -> Vec<Option<ServerInfo>> {
+) -> Vec<Option<Result<ServerInfo>>> {
     let disguise = RandomState::new();
-    let answers = cluster.hear(which, &questions(settings), |_, replies| {
-        Ok((read(&replies, &disguise), takes_one_name(&replies, settings)))
+    let mut old: HashSet<Endpoint> = HashSet::new();
+    let mut told = cluster.hear(which, &questions(settings), |node, replies| {
+        if takes_one_name(&replies, settings) {
+            old.insert(node.endpoint().clone());
+        }
+        read(node, &replies, &disguise)
     });
-    let (mut told, takes_one): (Vec<Option<ServerInfo>>, Vec<bool>) =
-        answers.into_iter().map(|answer| answer.and_then(Result::ok).unwrap_or_default()).unzip();
-    let members = cluster.members().iter().zip(takes_one);
-    let old = members.filter(|(_, takes_one)| *takes_one).map(|(member, _)| member.id());
-    let old: HashSet<NodeId> = old.collect();
     if !old.is_empty() {
-        let asked = |member: &Member| old.contains(&member.id());
+        let asked = |member: &Member| old.contains(member.endpoint());
         let answers = cluster.broadcast(asked, &one_by_one(settings));
         for (told, answer) in told.iter_mut().zip(answers) {
-            if let (Some(told), Some(Ok(replies))) = (told, answer) {
-                enter(told, &replies, &disguise);
+            match (&mut *told, answer) {
+                (Some(Ok(told)), Some(Ok(replies))) => enter(told, &replies, &disguise),
+                (_, Some(Err(error))) => *told = Some(Err(error)),
+                _ => {}
             }
         }
     }
     told
 }
 
-/// The same of one server; empty where it says nothing.
+/// The same of one server.
 ///
 /// # Errors
-/// Those of [`Connection::pipeline`].
+/// Those of [`Connection::pipeline`]; [`Error::Refused`](crate::Error::Refused) where it may not say.
 pub(crate) fn ask_one(node: &mut Connection, settings: &[&str]) -> Result<ServerInfo> {
     let disguise = RandomState::new();
     let replies = node.pipeline(&questions(settings))?;
-    let mut told = read(&replies, &disguise).unwrap_or_default();
+    let mut told = read(node, &replies, &disguise)?;
     if takes_one_name(&replies, settings) {
         enter(&mut told, &node.pipeline(&one_by_one(settings))?, &disguise);
     }
     Ok(told)
+}
+
+/// What is known; nothing of those that did not say.
+pub(crate) fn known(told: Vec<Option<Result<ServerInfo>>>) -> Vec<Option<ServerInfo>> {
+    told.into_iter().map(|told| told?.ok()).collect()
 }
 
 /// What [`ask`] asks a server.
@@ -101,16 +108,29 @@ pub(crate) fn databases_with_keys(connection: &mut Connection) -> Result<Vec<u32
     Ok(ServerInfo::parse(text).databases().into_keys().collect())
 }
 
-/// What the answers to [`questions`] say. Of passwords no more is kept than what shows whether two that were read with one
+/// What a node's answers to [`questions`] say. Of passwords no more is kept than what shows whether two that were read with one
 /// disguise are the same.
-pub(crate) fn read(replies: &[Reply], disguise: &RandomState) -> Option<ServerInfo> {
-    let (info, rest) = replies.split_first()?;
-    let (of_cluster, settings) = rest.split_first()?;
-    let mut told = ServerInfo::parse(text_of(info)?);
+///
+/// # Errors
+/// [`Error::Refused`](crate::Error::Refused) where it may not say; [`Error::Unexpected`](crate::Error::Unexpected).
+pub(crate) fn read(
+    node: &Connection,
+    replies: &[Reply],
+    disguise: &RandomState,
+) -> Result<ServerInfo> {
+    let question = commands::info();
+    let Some(([info, of_cluster], settings)) = replies.split_first_chunk() else {
+        return Err(node.unexpected(&question, "no reply"));
+    };
+    if let Some(error) = node.refusal(&question, info.view()) {
+        return Err(error);
+    }
+    let text = text_of(info).ok_or_else(|| node.unexpected(&question, "no text"))?;
+    let mut told = ServerInfo::parse(text);
     // A server that is in no cluster, or may not say, answers with an error, which has no fields.
     told.read(text_of(of_cluster).unwrap_or_default());
     enter(&mut told, settings, disguise);
-    Some(told)
+    Ok(told)
 }
 
 fn enter(told: &mut ServerInfo, settings: &[Reply], disguise: &RandomState) {

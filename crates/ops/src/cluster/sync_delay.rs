@@ -33,8 +33,9 @@ impl SyncDelays {
         let told = server_info::ask(cluster, &[SYNC, DELAY]);
         let masters = cluster.members().iter().zip(told);
         let masters = masters.filter(|(member, _)| followed.contains(&member.id()));
-        let mut lifted: HashMap<NodeId, u64> =
-            masters.filter_map(|(member, info)| Some((member.id(), delay(&info?)?))).collect();
+        let mut lifted: HashMap<NodeId, u64> = masters
+            .filter_map(|(member, info)| Some((member.id(), delay(&info?.ok()?)?)))
+            .collect();
         if lifted.is_empty() {
             return Self::default();
         }

@@ -108,6 +108,7 @@ fn ask(cluster: &mut Cluster, moves: &[Move]) -> Vec<MoveEnd> {
     let ends: BTreeSet<NodeId> = moves.iter().flat_map(|step| [step.from, step.to]).collect();
     let is_end = |member: &crate::Member| ends.contains(&member.id());
     let infos = server_info::ask_of(cluster, |member| member.is_up() && is_end(member), &SETTINGS);
+    let infos = server_info::known(infos);
     let members = cluster.members().iter().zip(infos).filter(|(member, _)| is_end(member));
     let end = |(member, info): (&crate::Member, _)| MoveEnd {
         node: named(member),

@@ -48,8 +48,8 @@ use redistrib_cluster_model::{Move, NodeId};
 use serde::Serialize;
 
 pub(crate) use atomic::JobQuestions;
-pub(crate) use atomic::any_running;
 pub(crate) use atomic::finish_running_at;
+pub(crate) use atomic::{any_running, known_jobs};
 pub use atomic::{finish_running, jobs};
 pub use fitness::obstacles;
 pub use options::{Atomic, MigrateOptions, Rate};

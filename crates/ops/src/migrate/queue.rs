@@ -123,7 +123,7 @@ fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
 fn refuse_unfit_now(shared: &Shared<'_>, step: &Move) -> Result<bool> {
     let (source, target, _) = shared.connect(Pair { from: step.from, to: step.to })?;
     let end = |id, mut connection: Connection| {
-        let info = server_info::ask_one(&mut connection, &SETTINGS).ok();
+        let info = Some(server_info::ask_one(&mut connection, &SETTINGS)?);
         shared.idle.keep(id, connection);
         let cluster = shared.cluster();
         let member = cluster.member(id)?;

@@ -120,7 +120,8 @@ pub(crate) fn add_owner(
     Ok(id)
 }
 
-/// Two servers with one id come of a copied nodes.conf, and no cluster can have both.
+/// Two servers with one id come of a copied nodes.conf, and no cluster can have both. A member that is not where the cluster knows
+/// it would stay out of reach.
 fn refuse_same_id(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
     let (id, endpoint) = (new.node.id, new.connection.endpoint().clone());
     if cluster.myself().id() == id {
@@ -128,7 +129,13 @@ fn refuse_same_id(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
     }
     let Ok(member) = cluster.member_mut(id) else { return Ok(()) };
     if !member.is_up() {
-        return Ok(());
+        let why = member.failure().map(ToString::to_string).unwrap_or_default();
+        let at = member.endpoint().clone();
+        let is_elsewhere = at != endpoint && !why.is_empty();
+        return match is_elsewhere {
+            true => Err(MembershipError::KnownElsewhere { node: endpoint, at, why }.into()),
+            false => Ok(()),
+        };
     }
     let info = info_in(&member.connection()?.call(&commands::info_of("server"))?);
     if info.field("run_id") == new.info.field("run_id") {

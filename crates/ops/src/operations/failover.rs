@@ -173,7 +173,7 @@ impl Failover {
         });
         self.ask(cluster, &command, context)?;
         let mut asked = Instant::now();
-        until_settled(DEADLINE, context.cancel, || {
+        let promoted = until_settled(DEADLINE, context.cancel, || {
             cluster.refresh();
             if !cluster.member(self.replica.id)?.is_master() && asked.elapsed() > PATIENCE {
                 context.warn(format!("{} has given up, and is asked again", self.replica));
@@ -181,7 +181,17 @@ impl Failover {
                 asked = Instant::now();
             }
             Ok(self.missing(cluster))
-        })?;
+        });
+        match promoted {
+            Err(Error::NotSettled { what, after })
+                if self.mode == FailoverMode::Force
+                    && !cluster.member(self.replica.id)?.is_master() =>
+            {
+                let replica = self.replica.to_string();
+                return Err(MembershipError::NotElected { replica, what, after }.into());
+            }
+            promoted => promoted?,
+        }
         self.let_writes_go(cluster);
         Ok(())
     }

@@ -53,7 +53,6 @@ pub(crate) fn libraries(node: &mut Connection) -> Result<Libraries> {
 pub(crate) fn libraries_if_known(node: &mut Connection) -> Result<Option<Libraries>> {
     let told = match node.call(&commands::list_functions()) {
         Err(error) if error.refused() == Some(Refusal::UnknownCommand) => return Ok(None),
-        Err(error) if error.refusal().is_some() => return Ok(Some(Libraries::new())),
         told => told?,
     };
     let libraries = told.view().elements().filter_map(|library| {

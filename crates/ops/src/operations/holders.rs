@@ -27,7 +27,8 @@ pub(crate) fn count_keys(cluster: &mut Cluster, slots: &SlotSet) -> Result<KeyCo
         }
         let owned = member.node().slots.clone();
         let connection = member.connection()?;
-        let info = info.unwrap_or_default();
+        // Keys in databases that it does not name would be overlooked.
+        let info = info.transpose()?.unwrap_or_default();
         for (slot, count) in count_in(connection, slots, &info)? {
             counts.insert(id, slot, count);
         }

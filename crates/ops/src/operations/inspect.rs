@@ -7,8 +7,8 @@ use redistrib_cluster_model::{Finding, Node, NodeId, Reported, ServerInfo, SlotJ
 use serde::Serialize;
 
 use crate::cluster::{black_list, bus, same_id};
-use crate::migrate::jobs;
-use crate::{Cluster, Endpoint, server_info};
+use crate::migrate::known_jobs;
+use crate::{Cluster, Endpoint, Member, server_info};
 
 /// A cluster at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -72,8 +72,16 @@ impl Report {
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn inspect(cluster: &mut Cluster) -> Report {
-    let servers = server_info::ask(cluster, &SETTINGS);
-    let (backlogs, jobs) = (bus::backlogs(cluster, &servers), jobs(cluster));
+    let told = server_info::ask(cluster, &SETTINGS);
+    let silent = cluster.members().iter().zip(&told).filter_map(|(member, told)| {
+        Some((member.id(), told.as_ref()?.as_ref().err()?.to_string()))
+    });
+    let silent: Vec<_> = silent.collect();
+    let servers = server_info::known(told);
+    let (jobs, mut unanswered) = known_jobs(cluster);
+    let backlogs = bus::backlogs(cluster, &servers, &mut unanswered);
+    unanswered.failures.splice(..0, silent);
+    unanswered.withheld.extend(without_settings(cluster, &servers));
     let snapshot = cluster.snapshot();
     let same_id = same_id::servers(cluster, &snapshot, &servers);
     let findings = snapshot.diagnosis(Reported {
@@ -81,10 +89,24 @@ pub fn inspect(cluster: &mut Cluster) -> Report {
         backlogs: &backlogs,
         jobs: &jobs,
         same_id: &same_id,
+        failures: &unanswered.failures,
+        withheld: &unanswered.withheld,
     });
     let listed = black_list::black_lists(cluster, &findings);
     let findings = separate_black_listed(findings, &listed);
     Report { jobs, ..report(cluster, servers, findings) }
+}
+
+/// Who reports none of the settings, of which every server has some: it may not be asked.
+fn without_settings<'a>(
+    cluster: &'a Cluster,
+    servers: &'a [Option<ServerInfo>],
+) -> impl Iterator<Item = (NodeId, &'static str)> + 'a {
+    let has_none = |info: &ServerInfo| SETTINGS.iter().all(|name| info.setting(name).is_none());
+    let silent = move |(member, info): (&Member, &Option<ServerInfo>)| {
+        info.as_ref().is_some_and(has_none).then(|| (member.id(), "CONFIG GET"))
+    };
+    cluster.members().iter().zip(servers).filter_map(silent)
 }
 
 /// What can be said without asking anybody again: what is wrong between the nodes' views of the cluster. What they hold is

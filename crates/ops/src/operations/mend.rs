@@ -70,7 +70,7 @@ pub(crate) fn plan_at_once(
 fn plan_once(cluster: &mut Cluster, options: FixOptions) -> Result<FixPlan> {
     let mut snapshot = cluster.snapshot();
     if options.take_from_silent_masters {
-        note_offsets(cluster, &mut snapshot);
+        note_offsets(cluster, &mut snapshot)?;
     }
     let keys = holders::count_keys(cluster, &slots_to_count(&snapshot))?;
     let plan = plan_fix(&snapshot, &keys, options);
@@ -82,18 +82,25 @@ fn plan_once(cluster: &mut Cluster, options: FixOptions) -> Result<FixPlan> {
 }
 
 /// Enters how far the replicas of masters that do not answer have come: the one that has most is to take over.
-fn note_offsets(cluster: &mut Cluster, snapshot: &mut Snapshot) {
+///
+/// # Errors
+/// That of a replica which does not say: it may be the one.
+fn note_offsets(cluster: &mut Cluster, snapshot: &mut Snapshot) -> Result<()> {
     let silent = cluster.masters().filter(|master| !master.is_up()).map(Member::id);
     let silent: BTreeSet<NodeId> = silent.collect();
     let is_heir = |member: &Member| {
         member.is_up() && member.node().master.is_some_and(|master| silent.contains(&master))
     };
-    let answers = cluster.broadcast(is_heir, &[commands::info_of("replication")]);
+    let question = commands::info_of("replication");
+    let answers = cluster.hear(is_heir, std::slice::from_ref(&question), |node, replies| {
+        let mut accepted = replies.into_iter().map(|reply| node.accept(&question, reply));
+        Ok(accepted.next().transpose()?.as_ref().map(info_in))
+    });
     for (view, answer) in snapshot.views.iter_mut().zip(answers) {
-        let replies = answer.and_then(Result::ok).unwrap_or_default();
-        let info = replies.first().map(info_in);
+        let info = answer.transpose()?.flatten();
         view.replication_offset = info.and_then(|info| info.number("slave_repl_offset"));
     }
+    Ok(())
 }
 
 /// Carries the plan out, looks again, and continues until nothing is left that can be repaired. Returns what

@@ -63,7 +63,8 @@ pub(super) struct TurnAnswer {
     pub(super) begun: Instant,
     pub(super) at: Instant,
     pub(super) view: Result<SharedTopology, String>,
-    pub(super) info: Option<ServerInfo>,
+    /// What it said of itself, or why it did not.
+    pub(super) info: Result<ServerInfo, String>,
     pub(super) jobs: Vec<SlotJob>,
     pub(super) detail: Detail,
     pub(super) holders: Vec<Listed>,
@@ -179,7 +180,7 @@ impl WatchedNodes {
     fn names_holder(&self) -> Option<NodeId> {
         let master =
             self.seats.iter().filter(|seat| seat.is_master()).min_by_key(|seat| seat.id)?;
-        let clients = master.answer.as_ref()?.info.as_ref()?.number("connected_clients");
+        let clients = master.answer.as_ref()?.info.as_ref().ok()?.number("connected_clients");
         Some(master.id).filter(|_| clients.is_some_and(|clients| clients <= MOST_CLIENTS_LISTED))
     }
 
@@ -204,23 +205,14 @@ impl WatchedNodes {
                 let view = read_view(seat, &report.view, &mut self.known);
                 let TurnReport { info, jobs, detail, ping, asking, .. } = report;
                 let holders = report.holders.unwrap_or(before);
-                TurnAnswer {
-                    begun,
-                    at,
-                    view,
-                    info: Some(info),
-                    jobs,
-                    detail,
-                    holders,
-                    ping,
-                    asking,
-                }
+                let info = info.map_err(|error| error.to_string());
+                TurnAnswer { begun, at, view, info, jobs, detail, holders, ping, asking }
             }
             Err(error) => TurnAnswer {
                 begun,
                 at,
                 view: Err(error.to_string()),
-                info: None,
+                info: Err(error.to_string()),
                 jobs: Vec::new(),
                 detail: Detail::default(),
                 holders: Vec::new(),

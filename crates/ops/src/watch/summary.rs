@@ -31,9 +31,10 @@ pub(super) fn sample(
 ) -> Sample {
     let snapshot = Snapshot { views: seen.iter().map(view).collect() };
     let infos: Vec<Option<ServerInfo>> =
-        seen.iter().map(|seat| seat.answer.as_ref()?.info.clone()).collect();
-    let jobs = jobs(&seen);
-    let reported = Reported { servers: &infos, jobs: &jobs, ..Reported::default() };
+        seen.iter().map(|seat| seat.answer.as_ref()?.info.clone().ok()).collect();
+    let (jobs, failures) = (jobs(&seen), failures(&seen));
+    let reported =
+        Reported { servers: &infos, jobs: &jobs, failures: &failures, ..Reported::default() };
     let asked = seen.iter().filter_map(|seat| seat.answer.as_ref()).filter(|it| it.view.is_ok());
     let (oldest, newest) = asked.fold((None, None), |(old, new): (Option<Instant>, _), it| {
         let old = old.map_or(it.begun, |old| old.min(it.begun));
@@ -73,6 +74,13 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Who answers and does not say how it is, and why.
+fn failures(seen: &[LastAnswer]) -> Vec<(NodeId, String)> {
+    let asked = seen.iter().filter_map(|seat| Some((seat.id, seat.answer.as_ref()?)));
+    let silent = asked.filter(|(_, answer)| answer.view.is_ok());
+    silent.filter_map(|(id, answer)| Some((id, answer.info.clone().err()?))).collect()
+}
+
 /// A node that has not been asked yet has said nothing; what the model makes of that is taken out of its findings.
 fn view(seat: &LastAnswer) -> NodeView {
     let asked = seat.endpoint.address();
@@ -103,7 +111,7 @@ fn node_sample(
 ) -> NodeSample {
     let seat = seats.get(&node.id);
     let answer = seat.and_then(|seat| seat.answer.as_ref());
-    let info = answer.and_then(|answer| answer.info.as_ref());
+    let info = answer.and_then(|answer| answer.info.as_ref().ok());
     let failure = match answer.map(|answer| &answer.view) {
         Some(Ok(_)) => None,
         Some(Err(reason)) => Some(reason.clone()),
@@ -113,7 +121,7 @@ fn node_sample(
     let mut figures = info.map(Figures::of).unwrap_or_default();
     if let (Some(answer), Some(info)) = (answer, info) {
         add_times(&mut figures, answer);
-        let master = node.master.and_then(|id| seats.get(&id)?.answer.as_ref()?.info.as_ref());
+        let master = node.master.and_then(|id| seats.get(&id)?.answer.as_ref()?.info.as_ref().ok());
         let lag = master.map(|master| replication_lag(node, info, master)).unwrap_or_default();
         (figures.lag_bytes, figures.lag_seconds) = (lag.bytes, lag.seconds);
     }
@@ -151,6 +159,8 @@ fn state(
         NodeState::Loading
     } else if is_silent {
         NodeState::Down
+    } else if info.is_none_or(|info| info.field("cluster_state").is_none()) {
+        NodeState::Unknown
     } else if says("cluster_state", "fail") {
         NodeState::Fail
     } else if says("master_sync_in_progress", "1") {

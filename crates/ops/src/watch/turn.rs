@@ -43,11 +43,12 @@ pub(super) struct Questions {
 }
 
 /// What a node reported in one turn.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct TurnReport {
     /// The reply to CLUSTER NODES.
     pub(super) view: Reply,
-    pub(super) info: ServerInfo,
+    /// What it says of itself, or why it does not.
+    pub(super) info: Result<ServerInfo>,
     pub(super) jobs: Vec<SlotJob>,
     pub(super) detail: Detail,
     /// Who has named itself as the holder of the operation lock; none where that was not asked.
@@ -99,14 +100,16 @@ impl WatchLink {
         let asking = asked.elapsed().saturating_sub(ping);
 
         let part = |which: Range<usize>| replies.get(which).unwrap_or_default();
-        let mut info = server_info::read(part(of_server), disguise).unwrap_or_default();
-        if names.is_empty() {
-            info.take_settings_of(&self.settings);
-        } else {
-            self.settings = info.clone();
+        let mut info = server_info::read(&self.connection, part(of_server), disguise);
+        if let Ok(info) = &mut info {
+            if names.is_empty() {
+                info.take_settings_of(&self.settings);
+            } else {
+                self.settings = info.clone();
+            }
+            // Where it may not say, it says nothing.
+            part(of_calls).iter().filter_map(text_of).for_each(|text| info.read(text));
         }
-        // Where it may not say, it says nothing.
-        part(of_calls).iter().filter_map(text_of).for_each(|text| info.read(text));
         let (slow, latency) = detail::read(part(of_log));
         let (slots, open) = about.slots.read(part(of_slots));
         let view = part(of_view).first().cloned();

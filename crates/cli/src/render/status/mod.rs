@@ -27,14 +27,38 @@ pub struct Status {
     pub warnings: usize,
     /// The share of slots that have an owner that answers, in percent.
     pub slots_percent: f64,
-    /// All keys of the masters that answered.
-    pub keys: u64,
-    /// The bytes of memory that the servers use together.
-    pub memory: u64,
-    /// The commands that the servers execute a second, together.
-    pub ops_per_second: u64,
+    /// All keys of the masters, as far as they say.
+    pub keys: Sum,
+    /// The bytes of memory that the servers use together, as far as they say.
+    pub memory: Sum,
+    /// The commands that the servers execute a second, together, as far as they say.
+    pub ops_per_second: Sum,
     /// The nodes, shard by shard, the master first.
     pub nodes: Vec<NodeStatus>,
+}
+
+/// What nodes report, together; null where none of them does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Sum {
+    /// Of those that report it.
+    pub known: Option<u64>,
+    /// Whether some do not.
+    #[serde(skip)]
+    pub is_partial: bool,
+}
+
+impl Sum {
+    fn of(numbers: impl Iterator<Item = Option<u64>>) -> Self {
+        let (mut known, mut is_partial) = (None, false);
+        for number in numbers {
+            match number {
+                Some(number) => known = Some(number.saturating_add(known.unwrap_or(0))),
+                None => is_partial = true,
+            }
+        }
+        Self { known, is_partial }
+    }
 }
 
 /// One node. What it does not report is null.
@@ -80,7 +104,7 @@ impl Status {
             report.nodes.iter().map(|node| NodeStatus::new(report, node, &shards)).collect();
         // Nodes without a shard come last.
         nodes.sort_by_key(|node| (node.shard.is_none(), node.shard, node.role != "master"));
-        let sum = |of: fn(&NodeStatus) -> Option<u64>| nodes.iter().filter_map(of).sum();
+        let sum = |of: fn(&NodeStatus) -> Option<u64>| Sum::of(nodes.iter().map(of));
         let count =
             |severity| report.findings.iter().filter(|it| it.severity() == severity).count();
         Self {
@@ -89,7 +113,7 @@ impl Status {
             errors: count(Severity::Error),
             warnings: count(Severity::Warning),
             slots_percent: percent(usize::from(Slot::COUNT) - unserved(report)),
-            keys: report.keys(),
+            keys: Sum::of(report.masters().map(|master| master.keys)),
             memory: sum(|node| node.memory),
             ops_per_second: sum(|node| node.ops_per_second),
             nodes,
@@ -138,6 +162,9 @@ fn state(report: &Report, node: &NodeReport) -> NodeState {
     match node.failure {
         Some(_) if report.findings.iter().any(is_loading) => NodeState::Loading,
         Some(_) => NodeState::Down,
+        None if node.info.as_ref().is_none_or(|info| info.field("cluster_state").is_none()) => {
+            NodeState::Unknown
+        }
         None if says("cluster_state", "fail") => NodeState::Fail,
         None if says("master_sync_in_progress", "1") => NodeState::Syncing,
         None if says("master_link_status", "down") => NodeState::Unlinked,

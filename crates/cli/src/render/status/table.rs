@@ -2,7 +2,7 @@
 
 use redistrib_ops::model::sample::NodeState;
 
-use super::{NodeStatus, Status};
+use super::{NodeStatus, Status, Sum};
 use crate::render::{bytes, column_width};
 
 const HEAD: [&str; 11] = [
@@ -102,10 +102,19 @@ fn whole(status: &Status) -> String {
     format!(
         "{mark} {masters} masters, {replicas} replicas, {:.1}% of slots served, {} keys, {}, {} ops/s",
         status.slots_percent,
-        status.keys,
-        bytes(status.memory),
-        status.ops_per_second
+        sum(status.keys, |keys| keys.to_string()),
+        sum(status.memory, bytes),
+        sum(status.ops_per_second, |ops| ops.to_string())
     )
+}
+
+/// A sum that some nodes say nothing of is at least so much.
+fn sum(sum: Sum, text: impl Fn(u64) -> String) -> String {
+    match sum.known {
+        None => "?".into(),
+        Some(known) if sum.is_partial => format!("at least {}", text(known)),
+        Some(known) => text(known),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Nodes that cannot come, leave or change their role.
 
+use std::time::Duration;
+
 use redistrib_cluster_model::{Address, NodeId};
 
 use super::{Error, listed};
@@ -100,6 +102,26 @@ pub enum MembershipError {
         node: NodeId,
         /// How many slots it owns.
         slots: usize,
+    },
+    /// A new node that the cluster knows as a member at an address where it does not answer.
+    #[error("node {node} is a member of the cluster already, which knows it elsewhere: {why}")]
+    KnownElsewhere {
+        /// Where it answers.
+        node: Endpoint,
+        /// Where the cluster knows it.
+        at: Endpoint,
+        /// Why it does not answer there.
+        why: String,
+    },
+    /// A replica that was to take over without its master's consent, and was not voted for.
+    #[error("{replica} has not been elected, for which a majority of masters has to vote: after {} s, {what}", after.as_secs())]
+    NotElected {
+        /// The replica.
+        replica: String,
+        /// What was still wrong.
+        what: String,
+        /// How long was waited.
+        after: Duration,
     },
     /// A new node that is a replica of the cluster, of another master than the one asked for.
     #[error(

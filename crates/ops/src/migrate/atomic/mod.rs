@@ -17,8 +17,8 @@ use redistrib_resp::{Command, Reply, View};
 
 use count::JobTally;
 pub(crate) use questions::JobQuestions;
-pub(crate) use running::any_running;
 pub(crate) use running::finish_running_at;
+pub(crate) use running::{any_running, known_jobs};
 pub use running::{finish_running, jobs};
 
 use super::link::Link;
@@ -153,8 +153,11 @@ fn ask_when_ready(
 /// to the first database while such a source exports slots is applied to the last database at the target, so that
 /// acknowledged writes are lost.
 fn numbered_database(shared: &Shared<'_>, source: &mut Connection) -> Result<Option<u32>> {
-    let replies = ask_when_ready(shared, source, crate::commands::info_of("keyspace"))?;
-    let keyspace = replies.first().map(info_in).unwrap_or_default();
+    let question = crate::commands::info_of("keyspace");
+    let reply = ask_when_ready(shared, source, question.clone())?.into_iter().next();
+    let reply = reply.ok_or_else(|| source.unexpected(&question, "no reply"))?;
+    // What a source may not say is not that it has none.
+    let keyspace = info_in(&source.accept(&question, reply)?);
     Ok(keyspace.databases().into_keys().find(|database| *database > 0))
 }
 

@@ -8,6 +8,7 @@ use redistrib_cluster_model::{JobWatch, NodeId, Phase, SlotJob};
 use redistrib_resp::{Command, Reply};
 
 use super::{JobQuestions, read_job};
+use crate::cluster::unanswered::Unanswered;
 use crate::commands;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
@@ -37,6 +38,7 @@ struct Jobs {
     cancels: Vec<(NodeId, Vec<Command>)>,
     /// Whether every one of them has said so, and none that it was not ready.
     is_certain: bool,
+    unanswered: Unanswered,
 }
 
 /// The atomic migrations that servers are at, each once. A server that does not answer, or knows no such
@@ -51,14 +53,20 @@ struct Jobs {
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn jobs(cluster: &mut Cluster) -> Vec<SlotJob> {
-    ask(cluster, |_| true).open.into_values().map(|said| said.job).collect()
+    known_jobs(cluster).0
+}
+
+/// [`jobs`], with who did not say.
+pub(crate) fn known_jobs(cluster: &mut Cluster) -> (Vec<SlotJob>, Unanswered) {
+    let Jobs { open, unanswered, .. } = ask(cluster, |_| true);
+    (open.into_values().map(|said| said.job).collect(), unanswered)
 }
 
 /// Whether servers are at atomic migrations, as far as they can be by what the first node knows: one or two commands for each
 /// master less than [`jobs`] asks.
 ///
 /// # Errors
-/// Those of [`Connection::call`] for the first node.
+/// Those of [`Connection::pipeline`].
 pub(crate) fn any_running(cluster: &mut Cluster) -> Result<bool> {
     let known = JobQuestions::that_are_understood(cluster.myself_mut().connection()?)?;
     let questions: Vec<Command> = known.questions().collect();
@@ -66,8 +74,8 @@ pub(crate) fn any_running(cluster: &mut Cluster) -> Result<bool> {
         return Ok(false);
     }
     let answers = cluster.broadcast(|it| it.is_up() && it.is_master(), &questions);
-    let mut told = answers.into_iter().flatten().flatten();
-    Ok(told.any(|replies| known.read(&replies).iter().any(SlotJob::is_open)))
+    let told = answers.into_iter().flatten().collect::<Result<Vec<_>>>()?;
+    Ok(told.iter().any(|replies| known.read(replies).iter().any(SlotJob::is_open)))
 }
 
 /// Waits until the servers have ended the atomic migrations that they are at: a tool that dies leaves them to the
@@ -96,7 +104,7 @@ pub(crate) fn finish_running_at(
     let failed = loop {
         // Once there is one, its leader is to be asked, whoever that is.
         let jobs = ask(cluster, |member| waiting.has_seen_any() || which(member));
-        let Jobs { open, cancels, is_certain } = jobs;
+        let Jobs { open, cancels, is_certain, .. } = jobs;
         if is_certain {
             certain = Instant::now();
         }
@@ -214,7 +222,10 @@ fn ask(cluster: &mut Cluster, which: impl Fn(&Member) -> bool) -> Jobs {
     let answers = cluster.broadcast(is_asked, &[commands::imports(), commands::exports()]);
     let mut jobs = Jobs { is_certain: true, ..Jobs::default() };
     for (member, answer) in cluster.members().iter().zip(answers) {
-        let Some(Ok(replies)) = answer else { continue };
+        let Some(answer) = answer else { continue };
+        jobs.unanswered.note(member.id(), "the list of its atomic migrations", &answer);
+        jobs.is_certain &= answer.is_ok();
+        let Ok(replies) = answer else { continue };
         jobs.is_certain &= not_ready(&replies).is_none();
         for (said, leads) in read(member, &replies) {
             if leads || !jobs.open.contains_key(&said.job.id) {

@@ -30,7 +30,8 @@ fn longest(
     unit: impl Fn(u64) -> Duration,
 ) -> Option<Duration> {
     let told = server_info::ask(cluster, &[setting]);
-    let values = told.iter().flatten().map(|info| info.setting_number(setting).map(&unit));
+    let values =
+        told.iter().flatten().map(|info| info.as_ref().ok()?.setting_number(setting).map(&unit));
     values.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 

@@ -64,11 +64,11 @@ impl Apply {
         let count = plan.steps.len();
         let mut is_joining = false;
         for (done, step) in plan.steps.iter().enumerate() {
+            let rest = format!(
+                "{done} of {count} steps are done; run the same command again for the rest"
+            );
             if context.cancel.requested() != Stop::No {
-                let what = format!(
-                    "{done} of {count} steps are done; run the same command again for the rest"
-                );
-                return Err(Error::Cancelled(what));
+                return Err(Error::Cancelled(rest));
             }
             let text = format!("Step {} of {count}: {}", done + 1, step.change);
             context.step(Step::Other { text });
@@ -78,7 +78,11 @@ impl Apply {
                 await_all_served(site.living()?, context)?;
             }
             is_joining = joins;
-            perform::perform(&step.change, site, &self.migration, context)?;
+            let performed = perform::perform(&step.change, site, &self.migration, context);
+            performed.map_err(|error| match error {
+                Error::Cancelled(what) => Error::Cancelled(format!("{what}; {rest}")),
+                error => error,
+            })?;
             until_settled(NEWS_DEADLINE, context.cancel, || {
                 site.look_again()?;
                 let is_done = step.change.is_done(site.observed());

@@ -152,7 +152,7 @@ impl Subject for Site {
 /// A living cluster, nodes by the addresses at which they are reached, with what they have for these settings. Changes nothing.
 ///
 /// # Errors
-/// None where all nodes are of one cluster, as those are that were discovered.
+/// Those of [`server_info::ask`]: a node that does not say what it has seems to have nothing.
 pub fn observe(cluster: &mut Cluster, settings: &[String]) -> Result<Observed> {
     let names: Vec<&str> = settings.iter().map(String::as_str).collect();
     let told = server_info::ask(cluster, &names);
@@ -161,6 +161,7 @@ pub fn observe(cluster: &mut Cluster, settings: &[String]) -> Result<Observed> {
     for (member, told) in cluster.members().iter().zip(told) {
         let seen = observed.nodes.iter_mut().find(|seen| seen.id == member.id());
         let (Some(seen), Some(told)) = (seen, told) else { continue };
+        let told = told?;
         let pair = |name: &&str| Some(((*name).to_owned(), told.setting(name)?.to_owned()));
         seen.settings = names.iter().filter_map(pair).collect();
     }

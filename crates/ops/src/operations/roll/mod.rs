@@ -105,7 +105,7 @@ impl Operation for Roll {
             allow_downtime: self.allow_downtime,
         };
         require_healthy(cluster)?;
-        Ok(plan_roll(&survey(cluster), &request).map_err(RollError::from)?)
+        Ok(plan_roll(&survey(cluster)?, &request).map_err(RollError::from)?)
     }
 
     /// Who has a turn, and as what, is what was agreed to: which replica takes a master's place is chosen when it is its turn.
@@ -134,7 +134,8 @@ impl Operation for Roll {
     ) -> Result<Rolled> {
         let told = server_info::ask(cluster, &Waits::SETTINGS);
         let options = &self.options;
-        let patience = options.patience.unwrap_or(Waits::of(told.iter().flatten()).returning());
+        let patience =
+            options.patience.unwrap_or(Waits::of(told.iter().flatten().flatten()).returning());
         let (back, rolled) = (plan.back.clone(), Rolled::default());
         let mut run = Run { cluster, options, patience, lock, context, back, rolled };
         match run.all(&plan) {
@@ -232,7 +233,10 @@ impl Run<'_> {
         let mut chosen = None;
         let patience = self.patience;
         let waited = until_settled(patience, self.context.cancel, || {
-            let nodes = survey(self.cluster);
+            let nodes = match survey(self.cluster) {
+                Ok(nodes) => nodes,
+                Err(error) => return Ok(Some(error.to_string())),
+            };
             chosen = deputy(&nodes, master.id, &back, |it| it.in_sync).map(|it| it.member.id);
             Ok(chosen.is_none().then(|| format!("no replica of {master} is in step with it")))
         });
@@ -304,12 +308,17 @@ fn require_healthy(cluster: &mut Cluster) -> Result<()> {
 }
 
 /// All nodes as they stand, in the order of their addresses.
-fn survey(cluster: &mut Cluster) -> Vec<RollNode> {
+///
+/// # Errors
+/// Those of [`server_info::ask`]: what a node does not say is not taken for well.
+fn survey(cluster: &mut Cluster) -> Result<Vec<RollNode>> {
     cluster.refresh();
     let told = server_info::ask(cluster, &["min-replicas-to-write"]);
     let mut nodes: Vec<_> = cluster.members().iter().zip(told).collect();
     nodes.sort_by_key(|(member, _)| member.endpoint());
-    nodes.into_iter().map(|(member, info)| stands(member, info.as_ref())).collect()
+    let stand =
+        |(member, info): (_, Option<Result<_>>)| Ok(stands(member, info.transpose()?.as_ref()));
+    nodes.into_iter().map(stand).collect()
 }
 
 fn stands(member: &Member, info: Option<&ServerInfo>) -> RollNode {
