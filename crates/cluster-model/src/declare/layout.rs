@@ -216,7 +216,13 @@ impl Followers<'_> {
         shard.filter(|it| mine.is_some() && domain(*it) == mine).count()
     }
 
-    /// Replicas stay where they are, as many as are asked for; first those that stand apart from their masters.
+    /// Whether a master is to own slots; without them it needs no replica.
+    fn is_guarded(&self, head: usize) -> bool {
+        self.declared.nodes[head].weight > 0.0
+    }
+
+    /// Replicas stay where they are, as many as are asked for, unless others may lack them; first those that stand apart from
+    /// their masters.
     fn keep(&mut self, free: &[usize], follows: &[Option<usize>]) {
         for near in [false, true] {
             for place in free {
@@ -224,7 +230,8 @@ impl Followers<'_> {
                     continue;
                 };
                 let is_near = self.crowd(*place, head) > 0;
-                if (near || !is_near) && self.count(head) < self.declared.replicas {
+                let is_needed = self.is_guarded(head) && self.count(head) < self.declared.replicas;
+                if (near || !is_near) && is_needed {
                     self.masters[*place] = Some(head);
                 }
             }
@@ -236,8 +243,7 @@ impl Followers<'_> {
     fn fill(&mut self, free: &[usize], follows: &[Option<usize>]) -> Result<(), DeclareError> {
         let wanted = self.declared.replicas;
         loop {
-            let guarded =
-                self.heads.iter().copied().filter(|it| self.declared.nodes[*it].weight > 0.0);
+            let guarded = self.heads.iter().copied().filter(|it| self.is_guarded(*it));
             let poorest = guarded.min_by_key(|head| self.count(*head));
             let Some(head) = poorest.filter(|head| self.count(*head) < wanted) else {
                 return Ok(());

@@ -290,6 +290,18 @@ fn the_nodes_of_a_drained_host_leave_and_the_rest_stays_apart() {
 }
 
 #[test]
+fn a_master_without_slots_keeps_no_replica_that_another_lacks() {
+    let declared: Declared = "replicas = 1\n[nodes]\n\"h0:7000\" = {}\n\"h2:7002\" = {}\n\
+                              \"h1:7001\" = { shard = \"a\", role = \"master\", weight = 0 }\n"
+        .parse()
+        .unwrap();
+    let nodes = vec![seen(0, None, "0-16383"), seen(1, None, ""), seen(2, Some(1), "")];
+    let observed = Observed { nodes };
+    let steps = plan(&declared, &observed, &[]).unwrap();
+    assert_reached(&declared, &carried_out(&declared, &observed, &steps));
+}
+
+#[test]
 fn settings_are_the_same_in_other_words() {
     let declared: Declared =
         "[nodes]\n\"h0:7000\" = {}\n[settings]\nmaxmemory = \"1gb\"\nappendonly = true\n"

@@ -39,7 +39,7 @@ impl Play {
         let reply = match &*line {
             "CLUSTER NODES" => bulk(&self.nodes(me)),
             "CLUSTER INFO" => bulk("cluster_state:ok\r\n"),
-            "INFO keyspace" => bulk("# Keyspace\r\n"),
+            "INFO" | "INFO keyspace" => bulk("# Keyspace\r\n"),
             "COMMAND INFO cluster|migration" => "*1\r\n*1\r\n$17\r\ncluster|migration\r\n".into(),
             "COMMAND INFO cluster|migrateslots cluster|migration" => {
                 "*2\r\n*-1\r\n*1\r\n$17\r\ncluster|migration\r\n".into()
