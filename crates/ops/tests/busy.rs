@@ -7,7 +7,7 @@ use std::time::Duration;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions};
 use redistrib_ops::resp::Command;
-use redistrib_ops::{Cancel, Connection, Error, Event, FixOptions, Observer};
+use redistrib_ops::{Cancel, Cluster, Connection, Context, Error, Event, FixOptions, Observer};
 
 use crate::support::*;
 
@@ -140,11 +140,30 @@ fn a_script_that_does_not_end_is_not_waited_for_for_ever() {
     let mut killer = connect(&lab, &cluster, b);
     call(&mut killer, "SCRIPT KILL");
     hog.end();
-    let mut cluster = discover(&lab);
-    with_context(|context| {
-        let plan = plan_fix(&mut cluster, FixOptions::default(), context).unwrap();
-        fix(&mut cluster, plan, FixOptions::default(), &options, context).unwrap();
-    });
+    a_repair_waits_for_a_script(&lab, &mut discover(&lab), &options);
     assert!(dumps(&lab) == before);
     assert_settled(&lab);
+}
+
+/// What is open is mended though a node closes all connections and is busy when it is to be told.
+fn a_repair_waits_for_a_script(lab: &TempLab, cluster: &mut Cluster, options: &MigrateOptions) {
+    let all = FixOptions::default();
+    with_context(|context| {
+        let plan = plan_fix(cluster, all, context).unwrap();
+        fix(cluster, plan, all, options, context).unwrap();
+    });
+    let [a, _, c] = masters(cluster)[..] else { panic!() };
+    let slot = cluster.member(a).unwrap().node().slots.iter().next_back().unwrap();
+    let mut node = connect(lab, cluster, c);
+    call(&mut node, &format!("CLUSTER SETSLOT {slot} IMPORTING {a}"));
+    cluster.refresh();
+    let plan = with_context(|context| plan_fix(cluster, all, context)).unwrap();
+    call(&mut node, "CLIENT KILL TYPE normal");
+    let is_first = |event: &Event| matches!(event, Event::Step { .. });
+    let hog = Hog::new([node.another().unwrap(), node], is_first, 300);
+    let patient = MigrateOptions { settle: Duration::from_secs(30), ..options.clone() };
+    let context = Context::observed(&hog);
+    let left = fix(cluster, plan, all, &patient, context).unwrap();
+    assert!(left.repairs.is_empty() && left.blocked.is_empty(), "{left:?}");
+    hog.end();
 }

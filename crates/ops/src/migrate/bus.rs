@@ -126,12 +126,15 @@ fn unless_forbidden(outcome: Result<()>) -> Result<()> {
     }
 }
 
-/// Nobody will hear from a master that is gone. A connection that has merely broken is made again.
+/// Nobody will hear from a master that is gone. A connection that has merely broken is made again, and one that is not ready is
+/// waited for.
 fn require_alive(cluster: &mut Cluster, masters: &BTreeSet<NodeId>) -> Result<()> {
     if cluster.masters().any(|master| masters.contains(&master.id()) && !master.is_up()) {
         cluster.reconnect();
     }
-    let mut awaited = cluster.masters().filter(|master| masters.contains(&master.id()));
+    let is_gone = |master: &&Member| master.failure().is_some_and(|error| !error.is_passing());
+    let mut awaited =
+        cluster.masters().filter(|master| masters.contains(&master.id())).filter(is_gone);
     awaited.find_map(preflight::missing_master).map_or(Ok(()), Err)
 }
 

@@ -45,7 +45,7 @@ impl PairWork<'_> {
         let taken = self.taking.take(&mut self.target, slots, self.pair.to)?;
         // From here on the target owns them: whatever becomes of the source, the others are told.
         let assign = self.assignments(&taken.slots);
-        let told = self.tell_source_and_others(&mut cluster, &assign);
+        let told = self.tell_source_and_others(&mut cluster, &taken.slots, &assign);
         self.confirm(&mut cluster, &taken.slots, told)?;
         self.open = self.open.difference(&taken.slots);
         shared.add_slots(taken.slots.len());
@@ -56,21 +56,22 @@ impl PairWork<'_> {
     fn tell_source_and_others(
         &mut self,
         cluster: &mut Cluster,
+        slots: &SlotSet,
         assign: &[Command],
     ) -> Result<Vec<Reply>> {
         if self.taking == Taking::Replicated {
             let replies = self.source.set_each(assign);
-            self.tell_others(cluster, assign);
+            self.tell_others(cluster, slots, assign);
             return replies;
         }
         let sent = self.source.send(assign);
-        self.tell_others(cluster, assign);
+        self.tell_others(cluster, slots, assign);
         sent?;
         assign.iter().map(|command| self.source.receive(command)).collect()
     }
 
     /// They would learn it from the target anyway: one that does not answer is no failure.
-    pub(super) fn tell_others(&self, cluster: &mut Cluster, assign: &[Command]) {
+    pub(super) fn tell_others(&self, cluster: &mut Cluster, slots: &SlotSet, assign: &[Command]) {
         let answers = match self.taking {
             Taking::Replicated => self.shared.others().tell(cluster, self.pair, assign),
             Taking::Together | Taking::OneByOne => others::tell(cluster, self.pair, assign),
@@ -83,8 +84,7 @@ impl PairWork<'_> {
                     Some(text) => String::from_utf8_lossy(text).into_owned(),
                 },
             };
-            let what = format!("{node} could not be told the new owner of slots: {trouble}");
-            self.shared.context.warn(what);
+            self.shared.note_untold(node, slots, trouble);
         }
     }
 

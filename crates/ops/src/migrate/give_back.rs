@@ -106,7 +106,7 @@ impl PairWork<'_> {
             let mut answered = commands.iter().zip(replies);
             answered.try_for_each(|(command, reply)| node.accept(command, reply).map(drop))?;
         }
-        self.tell_others(cluster, &slots.iter().map(owned).collect::<Vec<_>>());
+        self.tell_others(cluster, slots, &slots.iter().map(owned).collect::<Vec<_>>());
         self.outbid_target(cluster)
     }
 

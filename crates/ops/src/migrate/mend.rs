@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use redistrib_cluster_model::SlotSet;
+use redistrib_cluster_model::{NodeId, SlotSet};
+use redistrib_resp::Command;
 
 use super::bus;
 use super::link::Link;
@@ -11,8 +12,8 @@ use super::options::MigrateOptions;
 use super::pair::PairWork;
 use super::shared::Shared;
 use super::taking::Taking;
-use crate::error::Result;
-use crate::{Cancel, Cluster, Connection, Context, Pair};
+use crate::error::{Error, Result};
+use crate::{Cancel, Cluster, Connection, Context, Pair, Refusal};
 
 /// Finishes a migration whose slots are open at both ends. Returns how many keys went over.
 pub(crate) fn finish(
@@ -24,8 +25,9 @@ pub(crate) fn finish(
 ) -> Result<u64> {
     bus::drain(cluster, &BTreeSet::from([pair.to]), options, context)?;
     let shared = Shared::new(cluster, options, context);
-    PairWork::begin(&shared, pair)?.run(slots.clone())?;
-    Ok(shared.moved().1)
+    let outcome = PairWork::begin(&shared, pair)?.run(slots.clone());
+    shared.tell_untold();
+    outcome.map(|()| shared.moved().1)
 }
 
 /// Undoes a migration whose slots are open at both ends: what the target has of their keys goes back.
@@ -52,6 +54,33 @@ pub(crate) fn move_keys(
     let shared = Shared::new(cluster, options, context);
     PairWork::begin(&shared, pair)?.copy_alone(slots)?;
     Ok(shared.moved().1)
+}
+
+/// Tells a node something of slots that it may be told twice, with the patience of the engine: until it is ready, and once more
+/// where the connection has ended.
+///
+/// # Errors
+/// Those of [`Connection::call`].
+pub(crate) fn tell(
+    cluster: &mut Cluster,
+    node: NodeId,
+    commands: &[Command],
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
+    let told = cluster.member_mut(node)?.connection().and_then(|it| it.call_all(commands));
+    match told {
+        Err(error) if error.is_unreachable() || error.is_passing() || is_late(&error) => {
+            let fresh = cluster.connect(node)?;
+            Link::new(fresh, context.cancel).with_settle(options.settle).set_all(commands)
+        }
+        outcome => outcome.map(drop),
+    }
+}
+
+/// Whether no replica has acknowledged the change of a slot in time, without which Valkey does not make it.
+fn is_late(error: &Error) -> bool {
+    error.refused() == Some(Refusal::TooFewReplicas)
 }
 
 /// Whether a server takes SETSLOT in a transaction.

@@ -120,6 +120,7 @@ pub fn migrate(
     let shared = Shared::new(cluster, options, context);
     ahead::ask_sources(&shared, moves);
     let outcome = queue.run(&shared);
+    shared.tell_untold();
     let (slots, keys, bytes) = shared.moved();
     outcome?;
     if slots < wanted && context.cancel.requested() != Stop::No {

@@ -1,6 +1,6 @@
 //! What the workers of a migration share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +25,8 @@ pub(super) struct Shared<'a> {
     /// Whoever holds it commits, or asks the cluster something: one at a time.
     cluster: Mutex<&'a mut Cluster>,
     others: Mutex<Others<'a>>,
+    /// Which masters could not be told new owners of which slots, and what stood in the way first.
+    untold: Mutex<BTreeMap<Endpoint, (SlotSet, String)>>,
     /// The pairs that have begun in this migration.
     begun: Mutex<Vec<Pair>>,
     pub(super) seed: Endpoint,
@@ -62,6 +64,7 @@ impl<'a> Shared<'a> {
             seed: cluster.seed().clone(),
             cluster: Mutex::new(cluster),
             others: Mutex::new(Others::new(context.cancel)),
+            untold: Mutex::default(),
             begun: Mutex::default(),
             options,
             context,
@@ -176,6 +179,24 @@ impl<'a> Shared<'a> {
             (cluster.member(id)?.endpoint().clone(), cluster.settings().clone())
         };
         Connection::open(&endpoint, &settings)
+    }
+
+    /// Notes that a master could not be told the new owner of slots.
+    pub(super) fn note_untold(&self, node: Endpoint, slots: &SlotSet, trouble: String) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let (all, _) = untold.entry(node).or_insert_with(|| (SlotSet::new(), trouble));
+        *all = all.union(slots);
+    }
+
+    /// Warns of those masters, of each once.
+    pub(super) fn tell_untold(&self) {
+        let untold =
+            std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
+        for (node, (slots, trouble)) in untold {
+            let what =
+                format!("{node} could not be told the new owner of slots {slots}: {trouble}");
+            self.context.warn(what);
+        }
     }
 
     /// Whether no new batch is to begin.

@@ -5,13 +5,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::plan::fix::{FixOptions, FixPlan, plan_fix, slots_to_count};
-use redistrib_cluster_model::{NodeId, Slot, Snapshot};
+use redistrib_cluster_model::{NodeId, Slot, SlotSet, Snapshot};
 use redistrib_resp::Command;
 
 use crate::agreement::agree;
 use crate::commands;
 use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
+use crate::migrate::mend::tell;
 use crate::migrate::{MigrateOptions, obstacles};
 use crate::{Cluster, Context, Member, Step, Stop, holders, lost, repair};
 
@@ -23,6 +24,8 @@ const WATCH: Duration = Duration::from_secs(10);
 pub(crate) const AGREE_DEADLINE: Duration = Duration::from_secs(30);
 /// A repair can bring to light what it hid: how often is looked again.
 const MOST_ROUNDS: usize = 4;
+/// Of how many slots with keys of two values a warning names keys.
+const MOST_NAMED: usize = 10;
 
 /// Plans what repairs the cluster's slots, once it has stopped changing by itself. Changes nothing.
 ///
@@ -44,6 +47,8 @@ pub(crate) fn plan_steady(
         }
         thread::sleep(STEADY / 10);
         cluster.refresh();
+        // A connection that has ended says nothing of its node.
+        cluster.reconnect();
         let again = plan_once(cluster, options)?;
         if again != plan {
             (plan, since) = (again, Instant::now());
@@ -140,6 +145,8 @@ pub(crate) fn mend_once(
     context: Context<'_>,
 ) -> Result<()> {
     repair_all(cluster, plan, migration, context)?;
+    // A connection that has ended says nothing of its node.
+    cluster.reconnect();
     agree(cluster, AGREE_DEADLINE, context)
 }
 
@@ -149,8 +156,8 @@ fn repair_all(
     migration: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<()> {
-    name_heirs(cluster, plan)?;
-    let mut conflict = None;
+    name_heirs(cluster, plan, migration, context)?;
+    let mut conflicts = Vec::new();
     for repair in &plan.repairs {
         if context.cancel.requested() != Stop::No {
             return Err(Error::Cancelled("run the same command again to mend the rest".into()));
@@ -162,24 +169,42 @@ fn repair_all(
             while !slots.is_empty()
                 && let Err(error) = repair::perform(cluster, &slots, action, migration, context)
             {
-                let waits = conflicting_slot(&error).is_some_and(|slot| slots.remove(slot));
-                if let Some(earlier) = conflict.replace(error) {
-                    context.warn(earlier.to_string());
-                }
+                let waits = conflict(&error).is_some_and(|(slot, ..)| slots.remove(slot));
                 if !waits {
-                    return conflict.map_or(Ok(()), Err);
+                    warn_of_conflicts(&conflicts, context);
+                    return Err(error);
                 }
+                conflicts.push(error);
             }
         }
     }
-    conflict.map_or(Ok(()), Err)
+    let last = conflicts.pop();
+    warn_of_conflicts(&conflicts, context);
+    last.map_or(Ok(()), Err)
 }
 
-/// The slot in which a key has two values, where that is what stopped a repair.
-fn conflicting_slot(error: &Error) -> Option<Slot> {
+/// One warning of all of them.
+fn warn_of_conflicts(conflicts: &[Error], context: Context<'_>) {
+    if let [one] = conflicts {
+        context.warn(one.to_string());
+    } else if !conflicts.is_empty() {
+        let found = || conflicts.iter().filter_map(conflict);
+        let slots: SlotSet = found().map(|(slot, ..)| slot).collect();
+        let count: usize = found().map(|(_, count, _)| count).sum();
+        let names: Vec<&str> = found().map(|(.., keys)| keys).take(MOST_NAMED).collect();
+        let more = if conflicts.len() > MOST_NAMED { ", …" } else { "" };
+        context.warn(format!(
+            "{count} keys of slots {slots} have one value at the source and another at the target: {}{more}",
+            names.join(", ")
+        ));
+    }
+}
+
+/// The slot in which keys have two values, how many, and their names, where that is what stopped a repair.
+fn conflict(error: &Error) -> Option<(Slot, usize, &str)> {
     match error {
-        Error::KeysInBothPlaces { slot, .. } => Some(*slot),
-        Error::LeftOpen { source, .. } => conflicting_slot(source),
+        Error::KeysInBothPlaces { slot, keys, count } => Some((*slot, *count, keys)),
+        Error::LeftOpen { source, .. } => conflict(source),
         _ => None,
     }
 }
@@ -189,7 +214,12 @@ fn conflicting_slot(error: &Error) -> Option<Slot> {
 ///
 /// A node that imports slots does not learn of a replica that has taken them over. It keeps seeing them with
 /// the old master, takes the cluster to be down, and would refuse to hand its keys over.
-fn name_heirs(cluster: &mut Cluster, plan: &FixPlan) -> Result<()> {
+fn name_heirs(
+    cluster: &mut Cluster,
+    plan: &FixPlan,
+    migration: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
     let slots = plan.repairs.iter().flat_map(|repair| repair.slots.iter());
     let mut orders: BTreeMap<NodeId, Vec<Command>> = BTreeMap::new();
     for slot in slots {
@@ -204,8 +234,6 @@ fn name_heirs(cluster: &mut Cluster, plan: &FixPlan) -> Result<()> {
             }
         }
     }
-    for (id, commands) in orders {
-        cluster.member_mut(id)?.connection()?.call_all(&commands)?;
-    }
-    Ok(())
+    let mut orders = orders.into_iter();
+    orders.try_for_each(|(id, commands)| tell(cluster, id, &commands, migration, context))
 }

@@ -26,20 +26,19 @@ pub(crate) fn perform(
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<()> {
+    let mut tell = |node: &redistrib_cluster_model::NodeLabel,
+                    command: &dyn Fn(Slot) -> Command| {
+        let commands: Vec<Command> = slots.iter().map(command).collect();
+        mend::tell(cluster, node.id, &commands, options, context)
+    };
     match action {
-        Action::Close { node } => each_slot(cluster, node.id, slots, commands::stable),
-        Action::Import { node, peer } => {
-            each_slot(cluster, node.id, slots, |slot| commands::importing(slot, peer.id))
-        }
-        Action::Export { node, peer } => {
-            each_slot(cluster, node.id, slots, |slot| commands::migrating(slot, peer.id))
-        }
-        Action::Assign { node, owner } => {
-            each_slot(cluster, node.id, slots, |slot| commands::assign(slot, owner.id))
-        }
-        Action::Announce { owner } => announce(cluster, owner.id, slots),
+        Action::Close { node } => tell(node, &commands::stable),
+        Action::Import { node, peer } => tell(node, &|slot| commands::importing(slot, peer.id)),
+        Action::Export { node, peer } => tell(node, &|slot| commands::migrating(slot, peer.id)),
+        Action::Assign { node, owner } => tell(node, &|slot| commands::assign(slot, owner.id)),
+        Action::Announce { owner } => announce(cluster, owner.id, slots, options, context),
         Action::BumpEpoch { node } => {
-            cluster.member_mut(node.id)?.connection()?.call(&commands::bump_epoch()).map(drop)
+            mend::tell(cluster, node.id, &[commands::bump_epoch()], options, context)
         }
         Action::MoveKeys { from, to } => {
             let pair = Pair { from: from.id, to: to.id };
@@ -67,21 +66,21 @@ pub(crate) fn perform(
     }
 }
 
-fn each_slot(
-    cluster: &mut Cluster,
-    node: NodeId,
-    slots: &SlotSet,
-    command: impl Fn(Slot) -> Command,
-) -> Result<()> {
-    let commands: Vec<Command> = slots.iter().map(command).collect();
-    cluster.member_mut(node)?.connection()?.call_all(&commands).map(drop)
-}
-
 /// Sends all other masters the owner of the slots.
-fn announce(cluster: &mut Cluster, owner: NodeId, slots: &SlotSet) -> Result<()> {
+fn announce(
+    cluster: &mut Cluster,
+    owner: NodeId,
+    slots: &SlotSet,
+    options: &MigrateOptions,
+    context: Context<'_>,
+) -> Result<()> {
     let commands: Vec<Command> = slots.iter().map(|slot| commands::assign(slot, owner)).collect();
     let others = |member: &Member| member.is_up() && member.is_master() && member.id() != owner;
-    cluster.instruct(others, &commands).into_iter().flatten().collect()
+    let told = cluster.instruct(others, &commands);
+    let members = cluster.members().iter().map(Member::id).zip(told);
+    let not_yet: Vec<NodeId> =
+        members.filter(|(_, told)| matches!(told, Some(Err(_)))).map(|(id, _)| id).collect();
+    not_yet.into_iter().try_for_each(|id| mend::tell(cluster, id, &commands, options, context))
 }
 
 /// Makes a replica the master in place of its own, which does not answer, unless the cluster has elected
