@@ -171,6 +171,17 @@ impl Field {
         fix(&mut cluster, plan, FixOptions::default(), &options(), context).unwrap()
     }
 
+    /// Moves back what the target owns of the slots.
+    fn bring_back(&self) {
+        let mut cluster = discover(&self.lab);
+        let slots = &cluster.member(self.to).unwrap().node().slots & &self.slots;
+        if slots.is_empty() {
+            return;
+        }
+        let back = [Move { from: self.to, to: self.from, slots }];
+        move_slots(&mut cluster, &back, &options()).unwrap();
+    }
+
     fn open_slots(&self) -> usize {
         discover(&self.lab).snapshot().open_slots().iter().map(|open| open.slots.len()).sum()
     }
@@ -201,12 +212,12 @@ fn is_taken_back(field: &Field, lots: usize) -> bool {
         Err(error) => {
             println!("{}: {error}", field.server);
             assert_eq!(field.fix(), FixPlan::default());
+            field.bring_back();
             false
         }
         // All was over before the target refused anything.
         Ok(_) => {
-            let back = [Move { from: field.to, to: field.from, slots: field.slots.clone() }];
-            move_slots(&mut discover(&field.lab), &back, &options()).unwrap();
+            field.bring_back();
             false
         }
     }
