@@ -8,7 +8,7 @@ use redistrib_cluster_model::{Move, NodeId};
 use super::atomic;
 use super::link::Link;
 use super::shared::Shared;
-use super::source::Source;
+use super::source::SourceFacts;
 use crate::cluster::in_parallel;
 use crate::error::Result;
 use crate::limits;
@@ -28,7 +28,7 @@ fn ask(shared: &Shared<'_>, source: NodeId) -> Result<()> {
     let link = Link::new(connection, shared.context.cancel);
     let mut link = link.with_settle(shared.options.settle);
     if by_migrate {
-        shared.sources.of(source, || Source::ask(&mut link))?;
+        shared.sources.of(source, || SourceFacts::ask(&mut link))?;
     }
     shared.idle.keep(source, link.into_connection());
     Ok(())

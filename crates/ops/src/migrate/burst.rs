@@ -24,7 +24,7 @@ pub(super) enum Item {
 
 /// Commands that go to the source in one write and, with luck, are served in one go.
 #[derive(Debug, Default)]
-pub(super) struct Burst {
+pub(super) struct CommandBurst {
     pub(super) items: Vec<Item>,
     commands: Vec<Command>,
     /// How many keys its MIGRATEs name.
@@ -34,11 +34,11 @@ pub(super) struct Burst {
 /// A burst that waits for its replies.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) burst: Burst,
+    pub(super) burst: CommandBurst,
     pub(super) at: Instant,
 }
 
-impl Burst {
+impl CommandBurst {
     pub(super) fn push(&mut self, item: Item, command: Command) {
         if let Item::Move { keys, .. } = &item {
             self.keys += keys.len();

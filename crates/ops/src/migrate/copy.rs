@@ -13,7 +13,7 @@ use redistrib_cluster_model::Slot;
 use redistrib_cluster_model::plan::large::LARGE;
 use redistrib_resp::Reply;
 
-use super::burst::{Burst, Item, Sent};
+use super::burst::{CommandBurst, Item, Sent};
 use super::commands;
 use super::keys::{Alone, Failed, Large};
 use super::pair::PairWork;
@@ -36,7 +36,7 @@ const MOST_IDLE_LISTS: u32 = 100;
 
 /// The keys of a slot that are known and not yet sent for.
 #[derive(Debug)]
-struct Listed {
+struct ListedKeys {
     slot: Slot,
     keys: VecDeque<Bytes>,
 }
@@ -47,9 +47,9 @@ struct Copying<'w, 'a> {
     work: &'w mut PairWork<'a>,
     unlisted: VecDeque<(Slot, usize)>,
     /// Those that may go.
-    listed: VecDeque<Listed>,
+    listed: VecDeque<ListedKeys>,
     /// Those whose size is to be asked first.
-    unweighed: VecDeque<Listed>,
+    unweighed: VecDeque<ListedKeys>,
     /// Those that go alone, when nothing else is under way.
     large: VecDeque<Large>,
     flight: VecDeque<Sent>,
@@ -121,8 +121,8 @@ impl<'w, 'a> Copying<'w, 'a> {
         Ok(())
     }
 
-    fn next_burst(&mut self) -> Burst {
-        let mut burst = Burst::default();
+    fn next_burst(&mut self) -> CommandBurst {
+        let mut burst = CommandBurst::default();
         let size = self.work.burst_size();
         let mut moves = 0;
         while burst.keys < size && moves < self.work.most_moves() {
@@ -141,7 +141,7 @@ impl<'w, 'a> Copying<'w, 'a> {
     }
 
     /// One MIGRATE of as many of a slot's keys as may go.
-    fn move_some(&mut self, burst: &mut Burst, listed: &mut Listed, size: usize) {
+    fn move_some(&mut self, burst: &mut CommandBurst, listed: &mut ListedKeys, size: usize) {
         let most = self.work.options().keys_per_migrate;
         let most = if most == 0 { usize::MAX } else { most };
         let count = listed.keys.len().min(size - burst.keys).min(most);
@@ -155,10 +155,10 @@ impl<'w, 'a> Copying<'w, 'a> {
     }
 
     /// Asks for the size of keys that the next bursts are to move.
-    fn weigh_ahead(&mut self, burst: &mut Burst) {
+    fn weigh_ahead(&mut self, burst: &mut CommandBurst) {
         let mut weighed = 0;
         while weighed < WEIGHED_A_BURST {
-            let Some(Listed { slot, keys }) = self.unweighed.pop_front() else { break };
+            let Some(ListedKeys { slot, keys }) = self.unweighed.pop_front() else { break };
             weighed += keys.len();
             for key in keys {
                 let command = commands::memory_usage(&key);
@@ -168,7 +168,7 @@ impl<'w, 'a> Copying<'w, 'a> {
     }
 
     /// Lists slots, so that the next bursts have keys to move.
-    fn list_ahead(&mut self, burst: &mut Burst, size: usize) {
+    fn list_ahead(&mut self, burst: &mut CommandBurst, size: usize) {
         let wanted = (4 * size).max(AHEAD_LEAST).min(AHEAD_BYTES / self.key_bytes + 1);
         for _ in 0..LISTS_A_BURST {
             if self.known + self.awaited >= wanted {
@@ -179,7 +179,7 @@ impl<'w, 'a> Copying<'w, 'a> {
         }
     }
 
-    fn list(&mut self, burst: &mut Burst, slot: Slot, count: usize) {
+    fn list(&mut self, burst: &mut CommandBurst, slot: Slot, count: usize) {
         let expected = count.min(LIST_MOST);
         self.awaited += expected;
         burst.push(Item::List { slot, expected }, commands::list_keys(slot, LIST_MOST));
@@ -259,9 +259,9 @@ impl<'w, 'a> Copying<'w, 'a> {
         self.key_bytes = (total / keys.len().max(1)).max(16);
         self.known += keys.len();
         if self.work.weighs {
-            self.unweighed.push_back(Listed { slot, keys });
+            self.unweighed.push_back(ListedKeys { slot, keys });
         } else {
-            self.listed.push_front(Listed { slot, keys });
+            self.listed.push_front(ListedKeys { slot, keys });
         }
         Ok(())
     }
@@ -281,7 +281,7 @@ impl<'w, 'a> Copying<'w, 'a> {
         }
         match self.listed.back_mut() {
             Some(last) if last.slot == slot => last.keys.push_back(key.clone()),
-            _ => self.listed.push_back(Listed { slot, keys: VecDeque::from([key.clone()]) }),
+            _ => self.listed.push_back(ListedKeys { slot, keys: VecDeque::from([key.clone()]) }),
         }
     }
 

@@ -4,7 +4,7 @@ use redistrib_cluster_model::{Slot, SlotSet, most_removed};
 
 use super::counts;
 use super::pair::PairWork;
-use super::tally::Tally;
+use super::tally::SlotTally;
 use super::turns::Turn;
 use crate::error::Result;
 
@@ -20,13 +20,13 @@ impl<'a> PairWork<'a> {
         &mut self,
         batch: &SlotSet,
         filled: Vec<(Slot, usize)>,
-    ) -> Result<Option<Tally>> {
+    ) -> Result<Option<SlotTally>> {
         if filled.is_empty() && self.databases.len() == 1 {
             return Ok(None);
         }
         let is_for_long = self.turn.is_some();
         self.take_turn();
-        let mut tally = Tally::begin(self.pair, &mut self.target)?;
+        let mut tally = SlotTally::begin(self.pair, &mut self.target)?;
         counts::add(&mut tally.before, &filled);
         self.copy_keys(filled)?;
         self.copy_other_databases(batch, &mut tally.before)?;
@@ -45,7 +45,7 @@ impl<'a> PairWork<'a> {
     }
 
     /// Makes sure that what the slots held is on the target. What the source lost meanwhile, MIGRATE has not brought.
-    pub(super) fn audit(&mut self, tally: &Tally) -> Result<()> {
+    pub(super) fn audit(&mut self, tally: &SlotTally) -> Result<()> {
         let held: u64 = tally.before.values().sum();
         let gone = held.saturating_sub(tally.brought) + 2 * self.doubtful;
         let removed = |earlier: &_, now: &_| most_removed(earlier, now).saturating_add(gone);

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::options::Rate;
-use super::pace::Pace;
+use super::pace::SharedRate;
 use crate::{Cancel, Stop};
 
 /// Shared by all pairs of a migration. How large keys are is known only once some have gone: the next are taken to be
@@ -11,7 +11,7 @@ use crate::{Cancel, Stop};
 #[derive(Debug)]
 pub(super) struct Limiter {
     rate: Option<Rate>,
-    pace: Pace,
+    pace: SharedRate,
     gone: Mutex<Gone>,
 }
 
@@ -23,7 +23,7 @@ struct Gone {
 
 impl Limiter {
     pub(super) fn new(rate: Option<Rate>) -> Self {
-        Self { rate, pace: Pace::new(rate), gone: Mutex::default() }
+        Self { rate, pace: SharedRate::new(rate), gone: Mutex::default() }
     }
 
     /// Takes in how large keys are, for rates in bytes.

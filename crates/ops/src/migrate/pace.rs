@@ -12,13 +12,13 @@ const NAP: Duration = Duration::from_millis(50);
 /// A rate shared by several threads. What goes through now is paid for with the time after it, so a batch
 /// of any size passes, and the next one waits.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct SharedRate {
     rate: Option<Rate>,
     /// When all that went through is paid for.
     paid: Mutex<Instant>,
 }
 
-impl Pace {
+impl SharedRate {
     pub(crate) fn new(rate: Option<Rate>) -> Self {
         Self { rate, paid: Mutex::new(Instant::now()) }
     }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_went_through_is_waited_for() {
-        let pace = Pace::new(Some(Rate::Keys(1000)));
+        let pace = SharedRate::new(Some(Rate::Keys(1000)));
         assert_eq!(pace.most_keys(), 100);
         let start = Instant::now();
         for _ in 0..3 {
@@ -84,14 +84,14 @@ mod tests {
 
     #[test]
     fn a_stop_ends_the_wait() {
-        let pace = Pace::new(Some(Rate::Bytes(1)));
+        let pace = SharedRate::new(Some(Rate::Bytes(1)));
         pace.pass(1, 3600, || false);
         pace.pass(1, 1, || true);
     }
 
     #[test]
     fn no_rate_is_no_bound() {
-        let pace = Pace::new(None);
+        let pace = SharedRate::new(None);
         assert_eq!(pace.most_keys(), usize::MAX);
         pace.pass(u64::MAX, u64::MAX, || false);
     }

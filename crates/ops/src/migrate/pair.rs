@@ -10,13 +10,13 @@ use redistrib_cluster_model::{Slot, SlotSet};
 use redistrib_resp::{Command, Reply};
 
 use super::atomic;
-use super::burst::{Burst, Item};
+use super::burst::{CommandBurst, Item};
 use super::commands::{self, MigrateTo, key_name};
 use super::counts;
 use super::link::Link;
 use super::options::MigrateOptions;
 use super::shared::Shared;
-use super::source::Source;
+use super::source::SourceFacts;
 use super::taking::Taking;
 use super::turns::Turn;
 use crate::error::{Error, Result};
@@ -88,7 +88,7 @@ impl<'a> PairWork<'a> {
         let settle = shared.options.settle;
         let source = Link::new(source, cancel).with_patience(patience);
         let mut source = source.with_settle(settle);
-        let about = shared.sources.of(pair.from, || Source::ask(&mut source))?;
+        let about = shared.sources.of(pair.from, || SourceFacts::ask(&mut source))?;
         let mut target = Link::new(target, cancel).with_settle(settle);
         let taking = shared.taking.of(pair.to, || Taking::ask(&mut target))?;
         Ok(Self {
@@ -285,7 +285,7 @@ impl<'a> PairWork<'a> {
     /// Looks for a large key among those of bursts that took too long.
     pub(super) fn look_for_large_key<'b>(
         &mut self,
-        bursts: impl Iterator<Item = &'b Burst>,
+        bursts: impl Iterator<Item = &'b CommandBurst>,
         hold_up: Duration,
     ) -> Result<()> {
         let keys = bursts.flat_map(|burst| &burst.items).filter_map(|item| match item {

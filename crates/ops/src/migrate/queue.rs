@@ -7,7 +7,7 @@ use redistrib_cluster_model::Move;
 use redistrib_cluster_model::fitness::{Gravity, MoveEnd, SETTINGS, is_little, judge};
 use redistrib_cluster_model::plan::schedule::Schedule;
 
-use super::atomic::{self, Outcome};
+use super::atomic::{self, JobOutcome};
 use super::fitness;
 use super::pair::PairWork;
 use super::shared::Shared;
@@ -152,8 +152,8 @@ fn move_atomically<'a>(
 ) -> Result<()> {
     let pair = Pair { from: step.from, to: step.to };
     let error = match atomic::run(shared, pair, &step.slots, method)? {
-        Outcome::Moved | Outcome::Stopped => return Ok(()),
-        Outcome::Impossible(error) => error,
+        JobOutcome::Moved | JobOutcome::Stopped => return Ok(()),
+        JobOutcome::Impossible(error) => error,
     };
     let left = shared.look_again(pair, &step.slots)?;
     if left.is_empty() {

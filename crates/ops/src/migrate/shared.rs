@@ -12,7 +12,7 @@ use super::known::{Idle, Known};
 use super::limiter::Limiter;
 use super::options::MigrateOptions;
 use super::others::Others;
-use super::source::Source;
+use super::source::SourceFacts;
 use super::taking::Taking;
 use super::turns::Turns;
 use crate::cluster::endpoint_of;
@@ -38,7 +38,7 @@ pub(super) struct Shared<'a> {
     /// How a target takes slots.
     pub(super) taking: Known<Taking>,
     /// What a source has said of itself.
-    pub(super) sources: Known<Source>,
+    pub(super) sources: Known<SourceFacts>,
     pub(super) idle: Idle,
     pub(super) turns: Turns,
     failed: AtomicBool,

@@ -11,14 +11,14 @@ use crate::error::Result;
 
 /// What a source has said of itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Source {
+pub(super) struct SourceFacts {
     /// The round trip between the tool and it, without any work.
     pub(super) round_trip: Duration,
     /// Whether it holds enough for one key to be large.
     pub(super) may_have_large_keys: bool,
 }
 
-impl Source {
+impl SourceFacts {
     pub(super) fn ask(link: &mut Link<'_>) -> Result<Self> {
         let questions = vec![super::commands::info_of("memory")];
         let replies = trials::ask(link, questions, trials::of_source())?;

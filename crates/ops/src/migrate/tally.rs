@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is written down before slots move.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(super) struct SlotTally {
     pair: Pair,
     /// What the target reported about itself before the first key came.
     earlier: ServerInfo,
@@ -27,7 +27,7 @@ pub(super) struct Tally {
     pub(super) brought: u64,
 }
 
-impl Tally {
+impl SlotTally {
     /// Begins, before the first key of the slots goes over.
     pub(super) fn begin(pair: Pair, target: &mut Link<'_>) -> Result<Self> {
         let earlier = counts::info(target, "all")?;
@@ -120,7 +120,7 @@ mod tests {
         let cancel = Cancel::new();
         let mut target = Link::new(target(brought), &cancel);
         let [from, to] = [1, 2].map(|id| NodeId::from_bytes([id; 20]));
-        let mut tally = Tally::begin(Pair { from, to }, &mut target)?;
+        let mut tally = SlotTally::begin(Pair { from, to }, &mut target)?;
         let slot = |number| Slot::new(number).unwrap();
         tally.before = SlotCounts::from([(slot(1), held[0]), (slot(2), held[1])]);
         let gone = |arrived| held.iter().sum::<u64>().saturating_sub(arrived);

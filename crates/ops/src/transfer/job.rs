@@ -11,7 +11,7 @@ use super::ends::Ends;
 use super::places::Places;
 use super::{TransferOptions, TransferReport};
 use crate::error::Error;
-use crate::migrate::pace::Pace;
+use crate::migrate::pace::SharedRate;
 use crate::{Context, Event, Stop};
 
 /// Keys on their way from the thread that scans a source to those that copy.
@@ -26,7 +26,7 @@ pub(super) struct TransferJob<'a> {
     pub(super) places: Places<'a>,
     pub(super) options: &'a TransferOptions,
     pub(super) context: Context<'a>,
-    pub(super) pace: Pace,
+    pub(super) pace: SharedRate,
     failed: AtomicBool,
     report: Mutex<TransferReport>,
 }
@@ -43,7 +43,7 @@ impl<'a> TransferJob<'a> {
             places,
             options,
             context,
-            pace: Pace::new(options.rate),
+            pace: SharedRate::new(options.rate),
             failed: AtomicBool::new(false),
             report: Mutex::default(),
         }

@@ -6,14 +6,14 @@ use redistrib_cluster_model::{ServerInfo, SlotSet, most_removed_beside};
 
 use super::super::counts;
 use super::super::link::Link;
-use super::super::tally::Tally;
+use super::super::tally::SlotTally;
 use crate::Pair;
 use crate::error::Result;
 
 /// What the source holds before a job.
 #[derive(Debug)]
 pub(super) struct JobTally {
-    tally: Tally,
+    tally: SlotTally,
     databases: BTreeSet<u32>,
     /// What the source reported about itself then.
     source: ServerInfo,
@@ -27,7 +27,7 @@ impl JobTally {
         source: &mut Link<'_>,
         target: &mut Link<'_>,
     ) -> Result<Self> {
-        let mut tally = Tally::begin(pair, target)?;
+        let mut tally = SlotTally::begin(pair, target)?;
         let earlier = counts::info(source, "all")?;
         let databases = earlier.databases().into_keys().chain([0]).collect();
         tally.before = counts::count(source, slots, &databases)?;

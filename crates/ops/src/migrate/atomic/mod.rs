@@ -167,7 +167,7 @@ fn numbered_database_refused(source: &Connection, database: u32) -> Error {
 
 /// What came of an atomic migration.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum JobOutcome {
     /// The slots have moved.
     Moved,
     /// The caller asked to stop; the slots are where they were.
@@ -185,7 +185,7 @@ pub(super) fn run<'a>(
     pair: Pair,
     slots: &SlotSet,
     method: Method,
-) -> Result<Outcome> {
+) -> Result<JobOutcome> {
     let (source, target, _) = shared.connect(pair)?;
     // Whoever is to stop still has to take the job back: the connections are deaf to that request.
     let uncancelled = Cancel::new();
@@ -199,11 +199,11 @@ pub(super) fn run<'a>(
         };
         match start(shared, slots, job.as_mut()) {
             Ok(()) => watch(shared, pair, job.as_mut())?,
-            Err(error @ Error::Refused { .. }) => Outcome::Impossible(error),
+            Err(error @ Error::Refused { .. }) => JobOutcome::Impossible(error),
             Err(error) => return Err(error),
         }
     };
-    if let Outcome::Moved = outcome {
+    if let JobOutcome::Moved = outcome {
         shared.add_slots(slots.len());
         shared.context.tell(Event::SlotsMoved { pair, slots: slots.clone() });
         let keys = tally.close(&mut source, &mut target)?;
@@ -236,7 +236,7 @@ pub(super) fn is_passing(refusal: &Error) -> bool {
 }
 
 /// Looks at the job until it has ended.
-fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<Outcome> {
+fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<JobOutcome> {
     let started = Instant::now();
     let mut watch = JobWatch::new(shared.options.timeout);
     let mut sent = Meter::new(job);
@@ -245,10 +245,10 @@ fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<Outcome> 
         let seen = match job.look() {
             Err(error) if error.is_passing() => {
                 if shared.context.cancel.requested() != Stop::No {
-                    return take_back(shared, pair, job, Outcome::Stopped);
+                    return take_back(shared, pair, job, JobOutcome::Stopped);
                 }
                 if asked.elapsed() >= shared.options.timeout {
-                    return take_back(shared, pair, job, Outcome::Impossible(error));
+                    return take_back(shared, pair, job, JobOutcome::Impossible(error));
                 }
                 thread::sleep(LAST_LOOK);
                 continue;
@@ -257,7 +257,7 @@ fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<Outcome> 
         };
         asked = Instant::now();
         let Some(seen) = seen else {
-            return Ok(Outcome::Impossible(failure(pair, "the server has forgotten the job")));
+            return Ok(JobOutcome::Impossible(failure(pair, "the server has forgotten the job")));
         };
         if !seen.is_open() {
             return Ok(ended(pair, &seen));
@@ -271,22 +271,22 @@ fn watch(shared: &Shared<'_>, pair: Pair, job: &mut dyn Job) -> Result<Outcome> 
             shared.context.warn(text);
         }
         if shared.context.cancel.requested() != Stop::No {
-            return take_back(shared, pair, job, Outcome::Stopped);
+            return take_back(shared, pair, job, JobOutcome::Stopped);
         }
         if news.is_hopeless {
             let error = stalled(pair, &seen, shared.options.timeout);
-            return take_back(shared, pair, job, Outcome::Impossible(error));
+            return take_back(shared, pair, job, JobOutcome::Impossible(error));
         }
         sent.tell(shared, pair, job);
         thread::sleep((started.elapsed() / PART_OF_WAIT).clamp(FIRST_LOOK, LAST_LOOK));
     }
 }
 
-fn ended(pair: Pair, job: &SlotJob) -> Outcome {
+fn ended(pair: Pair, job: &SlotJob) -> JobOutcome {
     match job.phase {
-        Phase::Done => Outcome::Moved,
-        _ if job.error.is_empty() => Outcome::Impossible(failure(pair, &job.state)),
-        _ => Outcome::Impossible(failure(pair, &job.error)),
+        Phase::Done => JobOutcome::Moved,
+        _ if job.error.is_empty() => JobOutcome::Impossible(failure(pair, &job.state)),
+        _ => JobOutcome::Impossible(failure(pair, &job.error)),
     }
 }
 
@@ -295,8 +295,8 @@ fn take_back(
     shared: &Shared<'_>,
     pair: Pair,
     job: &mut dyn Job,
-    outcome: Outcome,
-) -> Result<Outcome> {
+    outcome: JobOutcome,
+) -> Result<JobOutcome> {
     let mut last = None;
     until_settled(shared.options.settle, &Cancel::new(), || {
         last = match job.cancel().and_then(|()| job.look()) {

@@ -99,7 +99,7 @@ pub(crate) fn finish_running_at(
     options: &MigrateOptions,
     context: Context<'_>,
 ) -> Result<bool> {
-    let mut waiting = Waiting::begin(options, context);
+    let mut waiting = AwaitedJobs::begin(options, context);
     let mut certain = Instant::now();
     let failed = loop {
         // Once there is one, its leader is to be asked, whoever that is.
@@ -129,7 +129,7 @@ pub(crate) fn finish_running_at(
 }
 
 /// The jobs that are waited for, by their names.
-struct Waiting<'a> {
+struct AwaitedJobs<'a> {
     options: &'a MigrateOptions,
     context: Context<'a>,
     began: Instant,
@@ -138,7 +138,7 @@ struct Waiting<'a> {
     cancelled: BTreeMap<String, Instant>,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> AwaitedJobs<'a> {
     fn begin(options: &'a MigrateOptions, context: Context<'a>) -> Self {
         let (watches, cancelled) = Default::default();
         Self { options, context, began: Instant::now(), watches, cancelled }
