@@ -52,9 +52,7 @@ impl Queue {
             (1..workers).take_while(spawn).for_each(drop);
             self.work(shared);
         });
-        let mut state = self.state();
-        // Those that only stopped because another failed say nothing new.
-        if state.errors.is_empty() { Ok(()) } else { Err(state.errors.swap_remove(0)) }
+        gravest(std::mem::take(&mut self.state().errors))
     }
 
     fn work<'a>(&self, shared: &'a Shared<'a>) {
@@ -83,6 +81,13 @@ impl Queue {
             state = self.freed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
+
+/// Returns that keys are lost, where one of the errors says so, and the first of them otherwise: pairs that only stopped because
+/// another failed say nothing new.
+fn gravest(mut errors: Vec<Error>) -> Result<()> {
+    let lost = errors.iter().position(|error| matches!(error, Error::KeysLost { .. }));
+    if errors.is_empty() { Ok(()) } else { Err(errors.swap_remove(lost.unwrap_or(0))) }
 }
 
 fn move_pair<'a>(shared: &'a Shared<'a>, step: &Move) -> Result<()> {
@@ -167,4 +172,21 @@ fn move_atomically<'a>(
     // A job of somebody else's may have taken some of them meanwhile.
     let left = shared.look_again(pair, &left)?;
     PairWork::begin(shared, pair)?.with_turn(turn).run(left)
+}
+
+#[cfg(test)]
+mod tests {
+    use redistrib_cluster_model::{NodeId, SlotSet};
+
+    use super::*;
+
+    #[test]
+    fn that_keys_are_lost_is_said_before_all_else() {
+        let closed = || Error::Closed { node: "h:1".parse().expect("an address"), command: None };
+        let [from, to] = [1, 2].map(|byte| NodeId::from_bytes([byte; 20]));
+        let lost = Error::KeysLost { slots: SlotSet::new(), keys: 3, from, to };
+        assert!(matches!(gravest(vec![closed(), lost, closed()]), Err(Error::KeysLost { .. })));
+        assert!(matches!(gravest(vec![closed()]), Err(Error::Closed { .. })));
+        assert!(gravest(Vec::new()).is_ok());
+    }
 }
