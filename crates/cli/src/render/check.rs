@@ -3,7 +3,7 @@
 use redistrib_ops::model::{Finding, NodeId, Severity, SlotSet};
 use redistrib_ops::{Endpoint, NodeReport, Report};
 
-use super::{finding, nodes};
+use super::{finding, nodes, to_do};
 use crate::remedy::next_step;
 
 /// The lines of `check`, without those of `info` that come before. The marks and sentences that redis-cli prints are
@@ -19,20 +19,10 @@ pub fn check(report: &Report, seed: &Endpoint, search_multiple_owners: bool) -> 
     lines
 }
 
-/// What to do about warnings and errors, each thing once.
+/// What to do about warnings and errors.
 pub fn next_steps(report: &Report) -> Vec<String> {
-    let told = report.findings.iter().filter(|finding| finding.severity() > Severity::Notice);
-    let mut lines: Vec<String> = Vec::new();
-    for step in told.filter_map(next_step) {
-        let line = format!("    {step}");
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
-    if !lines.is_empty() {
-        lines.insert(0, ">>> What to do next:".into());
-    }
-    lines
+    let grave = report.findings.iter().filter(|finding| finding.severity() > Severity::Notice);
+    to_do(grave.filter_map(next_step))
 }
 
 /// Whether redis-cli has a sentence for it, so that it stands in a section of its own.

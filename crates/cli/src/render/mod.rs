@@ -45,6 +45,21 @@ fn column_width<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> usize {
     texts.map(|text| text.as_ref().chars().count()).max().unwrap_or_default().min(WIDEST)
 }
 
+/// What the user should do next, each thing once.
+fn to_do(steps: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for step in steps {
+        let line = format!("    {step}");
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    if !lines.is_empty() {
+        lines.insert(0, ">>> What to do next:".into());
+    }
+    lines
+}
+
 /// What a migration did, in a line.
 pub fn migrated(done: &Migrated) -> String {
     let size = if done.bytes > 0 { format!(", {}", bytes(done.bytes)) } else { String::new() };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redistrib_ops::transfer::{Left, Survey, TransferReport};
 
-use super::bytes;
+use super::{bytes, to_do};
 use crate::remedy::for_left;
 
 /// So many keys that were left are named on a terminal; `--json` names more.
@@ -73,19 +73,9 @@ pub fn surveyed(survey: &Survey, replace: bool) -> Vec<String> {
     lines
 }
 
-/// What to do about them, each thing once.
+/// What to do about them.
 fn next_steps(left: &Left) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for step in left.named.iter().filter_map(|key| for_left(&key.reason)) {
-        let line = format!("    {step}");
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
-    if !lines.is_empty() {
-        lines.insert(0, ">>> What to do next:".into());
-    }
-    lines
+    to_do(left.named.iter().filter_map(|key| for_left(&key.reason)))
 }
 
 /// What names in a fleet do not show.
