@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use redistrib_cluster_model::Flags;
+
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Cluster, Context, Member, MembershipError, Step};
@@ -48,7 +50,9 @@ fn seen_well(cluster: &Cluster) -> Option<String> {
     absent(cluster).find_map(|(master, failure)| {
         let sees = |other: &&Member| {
             let seen = other.topology().and_then(|topology| topology.node(master.id()));
-            seen.is_some_and(|node| !node.flags.is_failed() && !node.flags.is_suspected())
+            // One that found a stranger where the master was has given its address up, and never says that it failed.
+            let misses = |flags: &Flags| flags.is_failed_or_suspected() || flags.is_without_address();
+            seen.is_some_and(|node| !misses(&node.flags))
         };
         let witness = cluster.members().iter().find(sees)?.endpoint();
         Some(format!(

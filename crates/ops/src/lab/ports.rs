@@ -4,6 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
 
 use super::failure::{BUS_OFFSET, Failure, HIGHEST_PORT, TakenPort};
 
@@ -41,12 +42,20 @@ pub(super) fn is_free(port: u16) -> bool {
 /// before a server does; so whoever starts servers on them tries again with others, as
 /// [`TempLab`](super::TempLab) does.
 ///
+/// One process gets other ports each time, until it has had them all: where a server has just ended, nodes that knew it would
+/// find a stranger.
+///
 /// # Errors
 /// [`Failure::NoFreePorts`].
 pub fn free_ports(nodes: usize) -> Result<u16, Failure> {
+    static NEXT: Mutex<Option<u16>> = Mutex::new(None);
     for _ in 0..ATTEMPTS {
-        let span = u64::from(CHOICE.end() - CHOICE.start()).saturating_sub(nodes as u64) + 1;
-        let first = CHOICE.start() + u16::try_from(random() % span).unwrap_or(0);
+        let first = {
+            let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+            let first = in_choice(next.unwrap_or_else(random), nodes);
+            *next = Some(first.saturating_add(u16::try_from(nodes).unwrap_or(u16::MAX)));
+            first
+        };
         if require_free(&block(first, nodes)?, true).is_ok() {
             return Ok(first);
         }
@@ -54,9 +63,17 @@ pub fn free_ports(nodes: usize) -> Result<u16, Failure> {
     Err(Failure::NoFreePorts { nodes, attempts: ATTEMPTS })
 }
 
-/// Different in each process and at each call: std seeds its hashers so.
-fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// The port itself where so many fit into the choice from it on, or else the first of the choice.
+fn in_choice(port: u16, nodes: usize) -> u16 {
+    let fits = usize::from(port) + nodes <= usize::from(*CHOICE.end()) + 1;
+    if CHOICE.contains(&port) && fits { port } else { *CHOICE.start() }
+}
+
+/// A port of the choice, different in each process: std seeds its hashers so.
+fn random() -> u16 {
+    let count = u64::from(CHOICE.end() - CHOICE.start()) + 1;
+    let number = RandomState::new().build_hasher().finish() % count;
+    CHOICE.start() + u16::try_from(number).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -69,6 +86,15 @@ mod tests {
         assert!(matches!(block(55_534, 3), Err(Failure::PortRange { first: 55_534, nodes: 3 })));
         assert!(block(0, 1).is_err());
         assert!(block(u16::MAX, 1).is_err());
+    }
+
+    #[test]
+    fn ports_are_not_given_twice() {
+        let mut given = std::collections::BTreeSet::new();
+        for _ in 0..300 {
+            let first = free_ports(6).unwrap();
+            assert!((first..first + 6).all(|port| given.insert(port)), "{first}");
+        }
     }
 
     #[test]
