@@ -428,6 +428,29 @@ redistrib_ops::on_each_test_server! {
     }
 }
 
+/// A server that came up at a lost master's address, and went again, was a stranger to those who looked for the master there:
+/// they have given its address up, and never say that it failed.
+#[test]
+fn a_master_whose_address_was_given_up_is_missed() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 1).unwrap();
+    let (cancel, taking) = (Cancel::new(), FixOptions { take_from_silent_masters: true });
+    let context = Context::new(&Silent, &cancel);
+    let (lost, seed) = lose_a_master(&lab);
+    let mut cluster = Cluster::discover(&seed, lab.settings()).unwrap();
+    let place = lab.endpoints().iter().position(|it| *it == lost).unwrap();
+    std::fs::remove_file(lab.dir().join(lost.port().unwrap().to_string()).join("nodes.conf"))
+        .unwrap();
+    lab.restart(place).unwrap();
+    support::poll("somebody has given the address up", || {
+        let mut seed = Connection::open(&seed, lab.settings()).unwrap();
+        call(&mut seed, &["CLUSTER", "NODES"]).view().as_str().unwrap().contains("noaddr")
+    });
+    assert!(lab.kill(place));
+    let plan = support::plan_fix(&mut cluster, taking, context).unwrap();
+    support::fix(&mut cluster, plan, taking, &MigrateOptions::default(), context).unwrap();
+    assert!(is_replaced(&seed, &lost, lab.settings()));
+}
+
 redistrib_ops::on_each_test_server! {
     fn a_replica_that_is_elected_meanwhile_is_as_good(server) {
         let lab = TempLab::cluster(server, 3, 1).unwrap();
