@@ -18,7 +18,7 @@ pub use owners::Owners;
 pub use passage::{Decline, Passage};
 pub use slots::{SlotLoad, SlotLoads, SlotMeasure, SlotStats};
 
-use crate::{Finding, Node, NodeId, Slot, SlotJob, SlotSet};
+use crate::{Finding, Node, NodeId, ServerInfo, Slot, SlotJob, SlotSet};
 
 /// What was seen of a cluster, and when.
 ///
@@ -101,6 +101,42 @@ pub struct LockHolder {
 }
 
 impl NodeState {
+    /// How a node is that has been asked, by what it reports and what has been found.
+    ///
+    /// ```
+    /// use redistrib_cluster_model::sample::NodeState;
+    /// use redistrib_cluster_model::{NodeId, ServerInfo};
+    ///
+    /// let info = ServerInfo::parse("cluster_state:ok\r\nmaster_link_status:down\r\n");
+    /// let state = |is_silent, info| NodeState::of(NodeId::from_bytes([1; 20]), is_silent, info, &[]);
+    /// assert_eq!(state(false, Some(&info)), NodeState::Unlinked);
+    /// assert_eq!((state(false, None), state(true, None)), (NodeState::Unknown, NodeState::Down));
+    /// ```
+    pub fn of(
+        id: NodeId,
+        is_silent: bool,
+        info: Option<&ServerInfo>,
+        findings: &[Finding],
+    ) -> Self {
+        let is_loading = |finding: &Finding| matches!(finding, Finding::Loading { id: it, .. } if *it == Some(id));
+        let field = |name| info.and_then(|info| info.field(name));
+        if is_silent && findings.iter().any(is_loading) {
+            Self::Loading
+        } else if is_silent {
+            Self::Down
+        } else if field("cluster_state").is_none() {
+            Self::Unknown
+        } else if field("cluster_state") == Some("fail") {
+            Self::Fail
+        } else if field("master_sync_in_progress") == Some("1") {
+            Self::Syncing
+        } else if field("master_link_status") == Some("down") {
+            Self::Unlinked
+        } else {
+            Self::Up
+        }
+    }
+
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {

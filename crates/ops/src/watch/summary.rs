@@ -131,7 +131,7 @@ fn node_sample(
         state: if answer.is_none() && failure.is_none() {
             NodeState::Unasked
         } else {
-            state(node.id, failure.is_some(), info, findings)
+            NodeState::of(node.id, failure.is_some(), info, findings)
         },
         failure,
         detail: answer.map(|answer| answer.detail.clone()).unwrap_or_default(),
@@ -144,32 +144,6 @@ fn add_times(figures: &mut Figures, answer: &TurnAnswer) {
     let micros = |time: Duration| u64::try_from(time.as_micros()).ok();
     figures.ping_us = micros(answer.ping);
     figures.asking_us = micros(answer.asking);
-}
-
-fn state(
-    id: NodeId,
-    is_silent: bool,
-    info: Option<&ServerInfo>,
-    findings: &[Finding],
-) -> NodeState {
-    let is_loading =
-        |finding: &Finding| matches!(finding, Finding::Loading { id: it, .. } if *it == Some(id));
-    let says = |field, word| info.and_then(|info| info.field(field)).is_some_and(|it| it == word);
-    if is_silent && findings.iter().any(is_loading) {
-        NodeState::Loading
-    } else if is_silent {
-        NodeState::Down
-    } else if info.is_none_or(|info| info.field("cluster_state").is_none()) {
-        NodeState::Unknown
-    } else if says("cluster_state", "fail") {
-        NodeState::Fail
-    } else if says("master_sync_in_progress", "1") {
-        NodeState::Syncing
-    } else if says("master_link_status", "down") {
-        NodeState::Unlinked
-    } else {
-        NodeState::Up
-    }
 }
 
 /// Each once, though both its nodes report it.

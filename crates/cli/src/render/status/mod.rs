@@ -127,7 +127,12 @@ impl NodeStatus {
         let lag = lag(report, node);
         let of = node.node.master.unwrap_or(node.node.id);
         Self {
-            state: state(report, node),
+            state: NodeState::of(
+                node.node.id,
+                node.failure.is_some(),
+                node.info.as_ref(),
+                &report.findings,
+            ),
             role: if node.node.is_master() { "master" } else { "replica" },
             shard: shards.iter().position(|id| *id == of).map(|place| place + 1),
             id: node.node.id,
@@ -152,24 +157,6 @@ fn shards(report: &Report) -> Vec<NodeId> {
     let mut masters: Vec<_> = masters.collect();
     masters.sort();
     masters.into_iter().map(|(_, id)| id).collect()
-}
-
-fn state(report: &Report, node: &NodeReport) -> NodeState {
-    let is_loading = |finding: &Finding| matches!(finding, Finding::Loading { id, .. } if *id == Some(node.node.id));
-    let says = |field, word| {
-        node.info.as_ref().and_then(|info| info.field(field)).is_some_and(|value| value == word)
-    };
-    match node.failure {
-        Some(_) if report.findings.iter().any(is_loading) => NodeState::Loading,
-        Some(_) => NodeState::Down,
-        None if node.info.as_ref().is_none_or(|info| info.field("cluster_state").is_none()) => {
-            NodeState::Unknown
-        }
-        None if says("cluster_state", "fail") => NodeState::Fail,
-        None if says("master_sync_in_progress", "1") => NodeState::Syncing,
-        None if says("master_link_status", "down") => NodeState::Unlinked,
-        None => NodeState::Up,
-    }
 }
 
 fn lag(report: &Report, node: &NodeReport) -> Lag {
