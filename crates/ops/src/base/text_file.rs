@@ -28,17 +28,22 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
-/// The same of a file that stands in a folder of ours or of another's; `None` where there is none. A pipe, which nobody may ever write
-/// to, is not opened.
+/// What the system says of a regular file. Neither a pipe, to which nobody may ever write, nor a device is one.
 ///
 /// # Errors
-/// [`Error::File`] for those of [`read_text`], but for a missing file.
+/// Those of the system; one for what is no regular file.
+pub(crate) fn metadata_of_regular(path: &Path) -> io::Result<fs::Metadata> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_file() { Ok(metadata) } else { Err(io::Error::other("is no regular file")) }
+}
+
+/// [`read_text`] for a file that stands in a folder of ours or of another's; `None` where there is none. What is no regular
+/// file is not opened.
+///
+/// # Errors
+/// [`Error::File`] for those of [`metadata_of_regular`] and [`read_text`], but for a missing file.
 pub(crate) fn read_text_if_there(path: &Path, most: u64) -> Result<Option<String>> {
-    let regular = || match fs::metadata(path)?.is_file() {
-        true => read_text(path, most),
-        false => Err(io::Error::other("is no regular file")),
-    };
-    match regular() {
+    match metadata_of_regular(path).and_then(|_| read_text(path, most)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         text => text.map(Some).map_err(|source| Error::file(path, source)),
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use redistrib_cluster_model::NodeId;
 use serde::Deserialize;
 
-use crate::base::text_file::read_text_if_there;
+use crate::base::text_file::{metadata_of_regular, read_text_if_there};
 use crate::error::{Error, Result};
 use crate::operations::backup::NODES;
 use crate::operations::manifest::{LARGEST_MANIFEST, Manifest, digest_of};
@@ -103,14 +103,11 @@ impl Archive {
 
 impl ArchivedFile {
     fn find(path: PathBuf, sha256: Option<&str>, server: String) -> Result<Self> {
-        match fs::metadata(&path) {
+        match metadata_of_regular(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(BackupError::Missing(path).into())
             }
             Err(source) => Err(Error::file(&path, source)),
-            Ok(meta) if !meta.is_file() => {
-                Err(Error::file(&path, io::Error::other("is no regular file")))
-            }
             Ok(meta) => {
                 Ok(Self { path, bytes: meta.len(), sha256: sha256.map(str::to_owned), server })
             }
