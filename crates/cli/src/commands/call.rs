@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use redistrib_ops::resp::{Command, Reply};
-use redistrib_ops::{Endpoint, Error, Result, call as ask, without_secrets};
+use redistrib_ops::{Endpoint, Result, call as ask, without_secrets};
 
-use super::inspect::tell_silent;
+use super::inspect::{is_left_out, tell_silent};
 use super::{Outcome, Session};
 use crate::args::CallArgs;
 use crate::escape::Escaped;
@@ -21,7 +21,7 @@ pub(super) fn call(args: &CallArgs) -> anyhow::Result<Outcome> {
     let mut out = io::stdout().lock();
     let mut fine = true;
     for (node, answer) in ask(&mut cluster, args.which(), &command) {
-        if voice::peer().is_some() && answer.as_ref().is_err_and(Error::is_unreachable) {
+        if is_left_out(&answer) {
             continue;
         }
         fine &= answer.as_ref().is_ok_and(|reply| reply.view().as_error().is_none());

@@ -3,7 +3,7 @@
 mod watch;
 
 use redistrib_ops::model::sample::NodeState;
-use redistrib_ops::{Cluster, Endpoint, Member, Report};
+use redistrib_ops::{Cluster, Endpoint, Error, Member, Report};
 
 use super::{Outcome, Session};
 use crate::args::{CheckArgs, InfoArgs, ListArgs, ReportArgs, StatusArgs};
@@ -88,6 +88,11 @@ pub(super) fn tell_silent(cluster: &Cluster) {
         let silent = cluster.members().iter().filter_map(Member::failure);
         silent.for_each(|failure| tell_error(explain(failure, peer)));
     }
+}
+
+/// Whether a peer prints nothing of this answer, where we speak as one: it has reported before that the node does not answer.
+pub(super) fn is_left_out<T>(answer: &redistrib_ops::Result<T>) -> bool {
+    voice::peer().is_some() && answer.as_ref().is_err_and(Error::is_unreachable)
 }
 
 /// Whether a check shows the nodes' blocks.

@@ -13,7 +13,7 @@ use redistrib_ops::{
 use serde::Serialize;
 
 use super::host::go_on;
-use super::inspect::{Blocks, check_before, tell_silent};
+use super::inspect::{Blocks, check_before, is_left_out, tell_silent};
 use super::{Outcome, Session, moves};
 use crate::args::{AddNodeArgs, DelNodeArgs, QuitArgs, SetTimeoutArgs, ShutdownArgs};
 use crate::output::Output;
@@ -308,7 +308,7 @@ pub(super) fn set_timeout(args: &SetTimeoutArgs) -> anyhow::Result<Outcome> {
 fn tell_timeouts(output: &Output, answers: Vec<(Endpoint, Result<(), Error>)>) -> Outcome {
     let (mut set, mut failed) = (0, 0);
     for (node, answer) in answers {
-        if voice::peer().is_some() && answer.as_ref().is_err_and(Error::is_unreachable) {
+        if is_left_out(&answer) {
             continue;
         }
         match &answer {

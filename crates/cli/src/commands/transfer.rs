@@ -5,7 +5,7 @@ use std::time::Instant;
 use redistrib_ops::fleet::Fleet;
 use redistrib_ops::resp::Command;
 use redistrib_ops::transfer::{Server, Source, Tags, Target, Transfer, TransferOptions};
-use redistrib_ops::{Credentials, Endpoint, Error, Settings};
+use redistrib_ops::{Connection, Credentials, Endpoint, Error, Settings};
 use serde::Serialize;
 
 use super::inspect::{Blocks, check_before};
@@ -31,10 +31,11 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
     }
     if let Source::Servers(servers) = &from.source {
         for server in servers {
+            let mut connection = server.connect()?;
             if voice::peer().is_some() {
-                refuse_cluster_node(server)?;
+                refuse_cluster_node(&mut connection)?;
             }
-            let size = server.connect()?.call(&Command::new("DBSIZE"))?;
+            let size = connection.call(&Command::new("DBSIZE"))?;
             let size = size.view().as_int().unwrap_or_default();
             session.output.line(format_args!("*** Importing {size} keys from DB {}", server.db));
         }
@@ -49,8 +50,8 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
 }
 
 /// The peers take nothing from a cluster.
-fn refuse_cluster_node(server: &Server) -> anyhow::Result<()> {
-    let info = server.connect()?.call(&Command::new("INFO").arg("cluster"))?;
+fn refuse_cluster_node(server: &mut Connection) -> anyhow::Result<()> {
+    let info = server.call(&Command::new("INFO").arg("cluster"))?;
     let is_node = info.view().as_str().is_some_and(|text| text.contains("cluster_enabled:1"));
     anyhow::ensure!(!is_node, "The source node should not be a cluster node.");
     Ok(())

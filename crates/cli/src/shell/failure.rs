@@ -41,6 +41,7 @@ pub(crate) fn explain(error: &Error, peer: Peer) -> String {
         None => text,
     }
 }
+
 /// Whether this is what is expected of a server that was told to shut down: it replies by closing.
 pub(super) fn is_goodbye(words: &[Vec<u8>], error: &anyhow::Error) -> bool {
     let shuts_down = words.first().is_some_and(|name| name.eq_ignore_ascii_case(b"shutdown"));
