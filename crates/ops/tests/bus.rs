@@ -10,8 +10,10 @@ use std::time::Duration;
 use redistrib_ops::lab::{LabOptions, TempLab, TestServer};
 use redistrib_ops::migrate::{Atomic, MigrateOptions};
 use redistrib_ops::model::Finding;
+use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    Cancel, Cluster, Context, Error, Silent, await_all_served, inspect, on_each_test_server,
+    Cancel, Cluster, Connection, Context, Error, Event, Observer, Silent, await_all_served,
+    inspect, on_each_test_server,
 };
 
 use crate::support::*;
@@ -176,6 +178,68 @@ fn the_end_is_looked_at_when_old_news_has_been_heard() {
         assert_eq!(moving.join().unwrap().unwrap().slots, 100);
     });
     assert_settled(&lab);
+}
+
+/// Redis 6.2 leaves a replica behind that hears of its master's new role before it hears who owns the slots.
+#[test]
+fn replicas_of_an_emptied_source_follow_the_new_owner() {
+    let lab = TempLab::cluster(&TestServer::named("redis-6.2").unwrap(), 3, 1).unwrap();
+    let mut cluster = discover(&lab);
+    let [a, b, _] = masters(&cluster)[..] else { panic!() };
+    let replica = cluster.replicas_of(a).next().unwrap().id();
+    // While these are closed, the replica hears nothing from the new owner, and its master's role from its master.
+    let relays = [b, replica].map(|id| {
+        let node = cluster.member(id).unwrap().node();
+        let relay = Relay::before(node.address.bus_port().unwrap());
+        let line = format!("CONFIG SET cluster-announce-bus-port {}", relay.port);
+        call(&mut connect(&lab, &cluster, id), &line);
+        relay
+    });
+    for relay in &relays {
+        poll("all others come by the relay", || relay.links.load(Ordering::SeqCst) >= 5);
+    }
+    let demoter = Demoter {
+        relays: &relays,
+        follow: Command::from_args(["CLUSTER", "REPLICATE", &b.to_string()]),
+        emptied: Mutex::new(connect(&lab, &cluster, a)),
+        left_behind: Mutex::new(connect(&lab, &cluster, replica)),
+    };
+    let moves = [step(&cluster, a, b, "0-16383")];
+    let options = MigrateOptions { atomic: Atomic::Never, ..MigrateOptions::default() };
+    move_slots_with(&mut cluster, &moves, &options, &demoter, &Cancel::new()).unwrap();
+    assert_eq!(discover(&lab).member(replica).unwrap().node().master, Some(b));
+}
+
+/// Makes a source that has given its last slot away a replica, and its replica hears that first.
+struct Demoter<'a> {
+    relays: &'a [Relay],
+    follow: Command,
+    emptied: Mutex<Connection>,
+    left_behind: Mutex<Connection>,
+}
+
+impl Observer for Demoter<'_> {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::MigrationStarted { .. } => {
+                self.relays.iter().for_each(|relay| relay.open(false))
+            }
+            Event::SlotsMoved { pair, .. } => {
+                if self.emptied.lock().unwrap().call(&self.follow).is_err() {
+                    return; // It owns slots still.
+                }
+                poll("the replica knows that its master is a replica", || {
+                    let nodes = call(&mut self.left_behind.lock().unwrap(), "CLUSTER NODES");
+                    let nodes = nodes.view().as_str().unwrap().to_owned();
+                    let master =
+                        nodes.lines().find(|line| line.starts_with(&pair.from.to_string()));
+                    master.unwrap().contains("slave")
+                });
+                self.relays.iter().for_each(|relay| relay.open(true));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Nothing comes any more from a master that is gone, however long it is waited for.

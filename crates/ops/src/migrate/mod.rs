@@ -16,6 +16,7 @@ mod counts;
 mod databases;
 mod evictions;
 pub(crate) mod fitness;
+mod followers;
 mod give_back;
 mod keys;
 mod known;
@@ -156,7 +157,8 @@ fn look_at_end(
             }
         }
         cluster.reconnect();
-        Ok(unreplaced_master(cluster).or_else(|| disagreement(cluster, |_| true)))
+        let unsettled = unreplaced_master(cluster).or_else(|| disagreement(cluster, |_| true));
+        Ok(unsettled.or_else(|| followers::follow_owner(cluster, moves)))
     })
 }
 
