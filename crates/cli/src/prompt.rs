@@ -233,10 +233,10 @@ mod tests {
         let answers = format!("done\n{c}\n{a}\n{a}\nx\n{b}\ndone\n");
         let (sources, asked) = dialogue(&answers, |p| p.sources(c, id_of));
         assert_eq!(sources.unwrap(), [a, b]);
-        for told in
+        for expected in
             ["No source nodes given", "target node as source", "already", "(x) is not known"]
         {
-            assert!(asked.contains(told), "{told}");
+            assert!(asked.contains(expected), "{expected}");
         }
         let (all, _) = dialogue(&format!("{a}\nall\n"), |p| p.sources(c, id_of));
         assert_eq!(all.unwrap(), []);

@@ -186,8 +186,8 @@ ac00000000000000000000000000000000000003 ::1:7000 master - 0 0 0 connected
         for (name, others) in
             [("a", ["ab0", "ac0"]), ("10.0.0.1", ["700", "ab0"]), ("7000", ["700", "ac0"])]
         {
-            let told = find(name).unwrap_err().to_string();
-            assert!(others.iter().all(|id| told.contains(id)), "{told}");
+            let error = find(name).unwrap_err().to_string();
+            assert!(others.iter().all(|id| error.contains(id)), "{error}");
         }
         assert_eq!("".parse::<NodeName>(), Err(NotANodeName));
         assert_eq!("a b".parse::<NodeName>(), Err(NotANodeName));

@@ -101,13 +101,13 @@ mod tests {
 
     #[test]
     fn the_slowest_server_counts() {
-        let told = |settings: &[(&str, &str)]| {
+        let server = |settings: &[(&str, &str)]| {
             let mut info = ServerInfo::default();
             settings.iter().for_each(|(name, value)| info.enter_setting(*name, *value));
             info
         };
-        let fast = told(&[("cluster-node-timeout", "100"), ("repl-diskless-sync-delay", "0")]);
-        let slow = told(&[("cluster-node-timeout", "60000"), ("repl-timeout", "5")]);
+        let fast = server(&[("cluster-node-timeout", "100"), ("repl-diskless-sync-delay", "0")]);
+        let slow = server(&[("cluster-node-timeout", "60000"), ("repl-timeout", "5")]);
         let waits = Waits::of([&fast]);
         assert_eq!(waits.after_majority(), Duration::from_millis(500));
         assert_eq!(waits.serving(), Duration::from_millis(10_600));

@@ -142,8 +142,8 @@ fn each(
         }
         Ok::<(), Failure>(())
     })?;
-    let told: Vec<ServerStatus> = places.iter().map(|&place| lab.status_of(place)).collect();
-    session.output.document(&told);
+    let statuses: Vec<ServerStatus> = places.iter().map(|&place| lab.status_of(place)).collect();
+    session.output.document(&statuses);
     Ok(Outcome::Done)
 }
 

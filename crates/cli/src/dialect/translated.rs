@@ -36,30 +36,30 @@ impl Translated {
 
     /// A complaint about this line in the user's words: options as they were written, or would be in that dialect.
     pub fn as_spelt(&self, complaint: &str) -> String {
-        let mut told = String::with_capacity(complaint.len());
+        let mut translated = String::with_capacity(complaint.len());
         let mut rest = complaint;
         while let Some((before, after)) = rest.split_once("--") {
             let is_end = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
             let (name, tail) = after.split_at(after.find(is_end).unwrap_or(after.len()));
-            told += before;
+            translated += before;
             match self.spelt.iter().find(|(ours, _)| ours == name) {
-                Some((_, theirs)) => told += theirs,
+                Some((_, theirs)) => translated += theirs,
                 None if self.prefixed && !name.is_empty() && !is_shared(name) => {
-                    told += "--cluster-";
-                    told += name;
+                    translated += "--cluster-";
+                    translated += name;
                 }
                 None => {
-                    told += "--";
-                    told += name;
+                    translated += "--";
+                    translated += name;
                 }
             }
             rest = tail;
         }
-        told += rest;
+        translated += rest;
         if self.prefixed {
-            told.replace("Usage: redis-trib ", "Usage: redis-trib --cluster ")
+            translated.replace("Usage: redis-trib ", "Usage: redis-trib --cluster ")
         } else {
-            told
+            translated
         }
     }
 

@@ -87,11 +87,11 @@ fn coverage(report: &Report, lines: &mut Vec<String>) {
 
 /// What redis-cli says of whether each slot has an owner.
 pub(super) fn coverage_lines(are_covered: bool) -> Vec<String> {
-    let told: &[&str] = match are_covered {
+    let verdict: &[&str] = match are_covered {
         true => &["[OK] All 16384 slots covered."],
         false => &["[ERR] Not all 16384 slots are covered by nodes.", ""],
     };
-    [">>> Check slots coverage..."].iter().chain(told).map(ToString::to_string).collect()
+    [">>> Check slots coverage..."].iter().chain(verdict).map(ToString::to_string).collect()
 }
 
 /// Whether each slot has an owner that answers and that the others do not hold for failed, as redis-cli sees it.

@@ -46,12 +46,12 @@ struct Key {
 
 /// A sum with its largest part.
 #[derive(Debug, Default)]
-struct Sum {
+struct SumAndLargest {
     total: u64,
     largest: Option<(u64, Vec<u8>)>,
 }
 
-impl Sum {
+impl SumAndLargest {
     fn add(&mut self, size: u64, name: &[u8]) {
         self.total += size;
         if size > self.largest.as_ref().map_or(0, |(largest, _)| *largest) {
@@ -65,8 +65,8 @@ impl Sum {
 struct TypeStatistics {
     name: String,
     keys: u64,
-    memory: Sum,
-    elements: Sum,
+    memory: SumAndLargest,
+    elements: SumAndLargest,
 }
 
 impl TypeStatistics {

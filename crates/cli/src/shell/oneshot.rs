@@ -24,7 +24,7 @@ pub(super) fn run(
     while left != Some(0) {
         fine &= match session.execute(words) {
             Err(error) if is_goodbye(words, &error) => true,
-            told => told?,
+            outcome => outcome?,
         };
         if !fine && until_error {
             break;

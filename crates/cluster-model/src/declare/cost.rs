@@ -242,9 +242,9 @@ mod tests {
         let target = ServerInfo::parse(
             "cmdstat_restore-asking:calls=12,usec=9,failed_calls=2\r\ncmdstat_migrate:calls=1,usec=1\r\n",
         );
-        let told = [(&source, false), (&target, true), (&target, false)];
+        let infos = [(&source, false), (&target, true), (&target, false)];
         let pace = KeySpeed { keys: 10, time: Duration::from_micros(5_000_002) };
-        assert_eq!(KeySpeed::of(told.into_iter()), pace);
+        assert_eq!(KeySpeed::of(infos.into_iter()), pace);
         assert_eq!(
             KeySpeed::of([(&source, true)].into_iter()).millis(10),
             None,

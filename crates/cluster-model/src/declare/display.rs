@@ -77,8 +77,8 @@ impl Change {
                     && replicas.iter().all(|it| follows(&it.node, Some(&it.master)))
             }
             Change::Configure { nodes, settings, .. } => {
-                let told = |at: &String| now.node(at).is_some_and(|it| it.has_settings(settings));
-                nodes.iter().all(told)
+                let is_set = |at: &String| now.node(at).is_some_and(|it| it.has_settings(settings));
+                nodes.iter().all(is_set)
             }
             Change::Join { node, master } => follows(node, master.as_deref()),
             Change::Follow { node, master } => follows(node, Some(master)),

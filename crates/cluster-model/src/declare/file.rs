@@ -229,7 +229,9 @@ impl FromStr for Declared {
         })?;
         let threshold = match &file.threshold {
             None => THRESHOLD,
-            Some(told) => not_negative(told, "threshold").map_err(|(at, what)| wrong(at, what))?,
+            Some(number) => {
+                not_negative(number, "threshold").map_err(|(at, what)| wrong(at, what))?
+            }
         };
         let settings = settings(file.settings).map_err(|(at, what)| wrong(at, what))?;
         let credentials =
@@ -260,18 +262,18 @@ fn not_negative(number: &Spanned<f64>, name: &str) -> Result<f64, Wrong> {
     Err((number.span().start, format!("{name} is a number that is not negative")))
 }
 
-fn weight(told: &Spanned<f64>) -> Result<f64, Wrong> {
-    match not_negative(told, "weight")? {
+fn weight(number: &Spanned<f64>) -> Result<f64, Wrong> {
+    match not_negative(number, "weight")? {
         weight if weight <= MOST_WEIGHT => Ok(weight),
-        _ => Err((told.span().start, format!("weight is a number of {MOST_WEIGHT} at most"))),
+        _ => Err((number.span().start, format!("weight is a number of {MOST_WEIGHT} at most"))),
     }
 }
 
 fn settings(
-    told: BTreeMap<Spanned<String>, Spanned<Setting>>,
+    table: BTreeMap<Spanned<String>, Spanned<Setting>>,
 ) -> Result<BTreeMap<String, String>, Wrong> {
     let mut settings = BTreeMap::new();
-    for (name, value) in told {
+    for (name, value) in table {
         let at = name.span().start;
         let name = name.into_inner().to_ascii_lowercase();
         if SECRET_SETTINGS.contains(&name.as_str()) {
@@ -286,9 +288,9 @@ fn settings(
     Ok(settings)
 }
 
-fn credentials(told: Spanned<CredentialTable>) -> Result<CredentialSource, Wrong> {
-    let at = told.span().start;
-    let CredentialTable { user, password_env, password_file, .. } = told.into_inner();
+fn credentials(table: Spanned<CredentialTable>) -> Result<CredentialSource, Wrong> {
+    let at = table.span().start;
+    let CredentialTable { user, password_env, password_file, .. } = table.into_inner();
     if password_env.is_some() == password_file.is_some() {
         let what = "credentials name one place of the password: password-env or password-file";
         return Err((at, what.into()));
@@ -303,13 +305,13 @@ fn credentials(told: Spanned<CredentialTable>) -> Result<CredentialSource, Wrong
     Ok(CredentialSource { user, password_env, password_file })
 }
 
-fn nodes(told: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<DeclaredNode>, Wrong> {
-    let mut told: Vec<_> = told.into_iter().collect();
-    told.sort_by_key(|(address, _)| address.span().start);
-    let mut nodes: Vec<DeclaredNode> = Vec::with_capacity(told.len());
+fn nodes(tables: BTreeMap<Spanned<String>, NodeTable>) -> Result<Vec<DeclaredNode>, Wrong> {
+    let mut tables: Vec<_> = tables.into_iter().collect();
+    tables.sort_by_key(|(address, _)| address.span().start);
+    let mut nodes: Vec<DeclaredNode> = Vec::with_capacity(tables.len());
     let mut taken: HashSet<String> = HashSet::new();
     let mut masters: HashMap<String, String> = HashMap::new();
-    for (address, table) in told {
+    for (address, table) in tables {
         let at = address.span().start;
         if address.get_ref().contains('@') {
             // What stands before it is a user and a password, and is not repeated.

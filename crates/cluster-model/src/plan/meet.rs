@@ -52,8 +52,8 @@ pub enum MeetError {
 }
 
 fn list(strangers: &[(Address, String)]) -> String {
-    let told: Vec<String> = strangers.iter().map(|(node, why)| format!("{node} {why}")).collect();
-    told.join("; ")
+    let lines: Vec<String> = strangers.iter().map(|(node, why)| format!("{node} {why}")).collect();
+    lines.join("; ")
 }
 
 /// Finds the largest group of nodes in which each is known to others that it knows, by id. A node that has been forgotten,
@@ -71,8 +71,8 @@ pub fn plan_meet(snapshot: &Snapshot) -> Result<MeetPlan, MeetError> {
     let group = largest_group(&asked);
     let (inside, outside): (Vec<_>, Vec<_>) = asked.iter().partition(|it| group.contains(&it.id));
     if !outside.is_empty() {
-        let told = outside.iter().map(|it| (it.address.clone(), why_outside(it, &inside)));
-        return Err(MeetError::Strangers(told.collect()));
+        let strangers = outside.iter().map(|it| (it.address.clone(), why_outside(it, &inside)));
+        return Err(MeetError::Strangers(strangers.collect()));
     }
     Ok(MeetPlan {
         members: inside.iter().map(|it| (it.id, it.address.clone())).collect(),

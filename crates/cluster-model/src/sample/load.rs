@@ -75,8 +75,8 @@ impl Sample {
         let mut heavy: Vec<Heavy> = Load::ALL
             .into_iter()
             .flat_map(|load| {
-                let told = owners.iter().filter_map(|(id, it)| Some((*id, load.of(it)? as f64)));
-                heavy_of(load, &told.collect::<Vec<_>>())
+                let amounts = owners.iter().filter_map(|(id, it)| Some((*id, load.of(it)? as f64)));
+                heavy_of(load, &amounts.collect::<Vec<_>>())
             })
             .collect();
         heavy.sort_by(|a, b| b.times.total_cmp(&a.times));
@@ -84,11 +84,11 @@ impl Sample {
     }
 }
 
-fn heavy_of(load: Load, told: &[(NodeId, f64)]) -> Vec<Heavy> {
-    let sum: f64 = told.iter().map(|(_, amount)| amount).sum();
-    let others = told.len().saturating_sub(1) as f64;
+fn heavy_of(load: Load, amounts: &[(NodeId, f64)]) -> Vec<Heavy> {
+    let sum: f64 = amounts.iter().map(|(_, amount)| amount).sum();
+    let others = amounts.len().saturating_sub(1) as f64;
     let times = |amount: f64| amount / ((sum - amount) / others).max(1.0);
-    let heavy = told.iter().filter(|(_, amount)| others > 0.0 && *amount >= load.floor());
+    let heavy = amounts.iter().filter(|(_, amount)| others > 0.0 && *amount >= load.floor());
     let heavy =
         heavy.map(|(master, amount)| Heavy { master: *master, load, times: times(*amount) });
     heavy.filter(|it| it.times >= TIMES).collect()
@@ -102,8 +102,8 @@ mod tests {
     fn only_what_stands_out_is_heavy() {
         let id = |n| NodeId::from_bytes([n; 20]);
         let of = |amounts: &[f64]| {
-            let told: Vec<_> = amounts.iter().zip(1..).map(|(it, n)| (id(n), *it)).collect();
-            heavy_of(Load::Ops, &told)
+            let owners: Vec<_> = amounts.iter().zip(1..).map(|(it, n)| (id(n), *it)).collect();
+            heavy_of(Load::Ops, &owners)
                 .into_iter()
                 .map(|it| (it.master, it.times))
                 .collect::<Vec<_>>()

@@ -71,47 +71,47 @@ impl News {
 
 /// What has happened between two samples of one cluster to its nodes; [`super::Owners`] has those of slots.
 pub fn news(before: &Sample, now: &Sample) -> Vec<News> {
-    let mut told = of_nodes(before, now);
+    let mut news = of_nodes(before, now);
     let process = |holder: &LockHolder| (holder.pid, holder.host.clone(), holder.verb.clone());
     if before.holder.as_ref().map(process) != now.holder.as_ref().map(process) {
-        told.extend(before.holder.clone().map(News::Unlocked));
-        told.extend(now.holder.clone().map(News::Locked));
+        news.extend(before.holder.clone().map(News::Unlocked));
+        news.extend(now.holder.clone().map(News::Locked));
     }
-    told
+    news
 }
 
 fn of_nodes(before: &Sample, now: &Sample) -> Vec<News> {
-    let mut told = Vec::new();
+    let mut news = Vec::new();
     for node in &now.nodes {
         match before.node(node.node.id) {
-            None => told.push(News::Joined { node: node.address.clone() }),
-            Some(old) => told.extend(of_node(old, node, before, now)),
+            None => news.push(News::Joined { node: node.address.clone() }),
+            Some(old) => news.extend(of_node(old, node, before, now)),
         }
     }
     let gone = before.nodes.iter().filter(|old| now.node(old.node.id).is_none());
-    told.extend(gone.map(|old| News::Left { node: old.address.clone() }));
-    told
+    news.extend(gone.map(|old| News::Left { node: old.address.clone() }));
+    news
 }
 
 fn of_node(old: &NodeSample, new: &NodeSample, before: &Sample, now: &Sample) -> Vec<News> {
     let node = || new.address.clone();
-    let mut told = Vec::new();
+    let mut news = Vec::new();
     // That a node is healthy is no news where nothing was known of it.
     let is_first = old.state == NodeState::Unasked && new.state == NodeState::Up;
     if old.state != new.state && !is_first {
-        told.push(News::State { node: node(), was: old.state, is: new.state });
+        news.push(News::State { node: node(), was: old.state, is: new.state });
     }
     let took_over = old.node.is_replica() && new.node.is_master();
     if took_over {
         let master = old.node.master.and_then(|id| before.node(id));
         let master = master.filter(|it| !it.node.slots.intersection(&new.node.slots).is_empty());
-        told.push(News::Promoted { node: node(), instead: master.map(|it| it.address.clone()) });
+        news.push(News::Promoted { node: node(), instead: master.map(|it| it.address.clone()) });
     }
     if let Some(master) = new.node.master.filter(|id| old.node.master != Some(*id)) {
         let address = now.node(master).map_or_else(|| master.to_string(), |it| it.address.clone());
-        told.push(News::Follows { node: node(), master: address });
+        news.push(News::Follows { node: node(), master: address });
     }
-    told
+    news
 }
 
 impl fmt::Display for News {

@@ -74,23 +74,23 @@ mod tests {
         };
         let b = |slots: &str| format!("{} h:2@3 master - 0 0 2 connected{slots}", "b".repeat(40));
         let mut owners = Owners::default();
-        let mut told = |one: &str, other: &str| {
+        let mut news = |one: &str, other: &str| {
             let news = owners.follow(&sample(&[&a(one), &b(other)]));
             news.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
-        assert_eq!(told(" 0-99", ""), [] as [&str; 0]);
+        assert_eq!(news(" 0-99", ""), [] as [&str; 0]);
         assert_eq!(
-            told(" 50-99", ""),
+            news(" 50-99", ""),
             [] as [&str; 0],
             "the one has given them, the other not told yet"
         );
-        assert_eq!(told(" 50-99", " 0-49"), ["50 slots went from h:1 to h:2"]);
+        assert_eq!(news(" 50-99", " 0-49"), ["50 slots went from h:1 to h:2"]);
         assert_eq!(
-            told(" 50-99", " 0-59"),
+            news(" 50-99", " 0-59"),
             ["10 slots went from h:1 to h:2"],
             "the newer claim counts"
         );
-        assert_eq!(told(" 60-99", " 0-59"), [] as [&str; 0]);
-        assert_eq!(told(" 60-100", " 0-59"), ["1 slots that nobody had are h:1's"]);
+        assert_eq!(news(" 60-99", " 0-59"), [] as [&str; 0]);
+        assert_eq!(news(" 60-100", " 0-59"), ["1 slots that nobody had are h:1's"]);
     }
 }

@@ -43,8 +43,8 @@ impl Sample {
     }
 
     fn keys_left(&self, from: NodeId, slots: &BTreeSet<Slot>) -> Option<u64> {
-        let told: HashMap<Slot, u64> = self.node(from)?.detail.open.iter().copied().collect();
-        let known: Vec<u64> = slots.iter().filter_map(|slot| told.get(slot).copied()).collect();
+        let counts: HashMap<Slot, u64> = self.node(from)?.detail.open.iter().copied().collect();
+        let known: Vec<u64> = slots.iter().filter_map(|slot| counts.get(slot).copied()).collect();
         let sum = known.iter().copied().fold(0, u64::saturating_add);
         (!known.is_empty()).then(|| sum.saturating_mul(slots.len() as u64) / known.len() as u64)
     }

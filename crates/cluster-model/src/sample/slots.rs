@@ -81,7 +81,7 @@ pub struct SlotLoads(Vec<Option<LastCount>>);
 #[derive(Clone, Copy, Debug)]
 struct LastCount {
     at: u64,
-    told: SlotStats,
+    stats: SlotStats,
     load: SlotLoad,
 }
 
@@ -90,13 +90,13 @@ const LONGEST: u64 = 5 * 60 * 1000;
 
 impl SlotLoads {
     /// Takes in what a node has reported at a time in milliseconds. What it had reported before changes nothing.
-    pub fn push(&mut self, by: NodeId, at: u64, told: &[SlotStats]) {
+    pub fn push(&mut self, by: NodeId, at: u64, reported: &[SlotStats]) {
         self.0.resize(usize::from(Slot::COUNT), None);
-        for told in told {
-            let place = &mut self.0[usize::from(told.slot.get())];
+        for stats in reported {
+            let place = &mut self.0[usize::from(stats.slot.get())];
             let before = place.filter(|seen| seen.load.by == by);
             if before.is_none_or(|seen| at > seen.at) {
-                *place = Some(LastCount { at, told: *told, load: load(by, at, told, before) });
+                *place = Some(LastCount { at, stats: *stats, load: load(by, at, stats, before) });
             }
         }
     }
@@ -108,18 +108,18 @@ impl SlotLoads {
     }
 }
 
-fn load(by: NodeId, at: u64, told: &SlotStats, before: Option<LastCount>) -> SlotLoad {
+fn load(by: NodeId, at: u64, stats: &SlotStats, before: Option<LastCount>) -> SlotLoad {
     let rate = |of: fn(&SlotStats) -> Option<u64>| {
         let before = before?;
         let elapsed = at.checked_sub(before.at).filter(|it| (1..=LONGEST).contains(it))?;
         // A counter that has become less has been reset.
-        let grown = of(told)?.checked_sub(of(&before.told)?)?;
+        let grown = of(stats)?.checked_sub(of(&before.stats)?)?;
         Some(grown.saturating_mul(1000) / elapsed)
     };
     SlotLoad {
         by,
         looks: before.map_or(0, |seen| seen.load.looks).saturating_add(1),
-        keys: told.keys,
+        keys: stats.keys,
         cpu_us: rate(|it| it.cpu_us),
         net_in: rate(|it| it.net_in),
         net_out: rate(|it| it.net_out),
@@ -130,7 +130,7 @@ fn load(by: NodeId, at: u64, told: &SlotStats, before: Option<LastCount>) -> Slo
 mod tests {
     use super::*;
 
-    fn told(keys: u64, cpu_us: Option<u64>) -> SlotStats {
+    fn stats(keys: u64, cpu_us: Option<u64>) -> SlotStats {
         SlotStats { slot: Slot::of_key(b"k"), keys, cpu_us, net_in: cpu_us, net_out: Some(0) }
     }
 
@@ -143,21 +143,21 @@ mod tests {
             let load = loads.of(stats.slot, by);
             load.map(|it| (it.keys, it.of(SlotMeasure::Cpu), it.of(SlotMeasure::Network)))
         };
-        assert_eq!(look(a, 1000, told(5, Some(100))), Some((5, None, None)), "the first look");
-        assert_eq!(look(a, 3000, told(6, Some(700))), Some((6, Some(300), Some(300))));
-        assert_eq!(look(a, 3000, told(9, Some(900))), Some((6, Some(300), Some(300))), "old news");
-        assert_eq!(look(a, 4000, told(6, Some(10))), Some((6, None, None)), "reset");
-        assert_eq!(look(a, 5000, told(6, None)), Some((6, None, None)));
-        assert_eq!(look(b, 6000, told(7, Some(9))), Some((7, None, None)), "another counts anew");
-        assert_eq!(look(b, 6000 + 2 * LONGEST, told(7, Some(99))), Some((7, None, None)));
-        assert_eq!(loads.of(told(0, None).slot, a), None, "it is not its slot any more");
+        assert_eq!(look(a, 1000, stats(5, Some(100))), Some((5, None, None)), "the first look");
+        assert_eq!(look(a, 3000, stats(6, Some(700))), Some((6, Some(300), Some(300))));
+        assert_eq!(look(a, 3000, stats(9, Some(900))), Some((6, Some(300), Some(300))), "old news");
+        assert_eq!(look(a, 4000, stats(6, Some(10))), Some((6, None, None)), "reset");
+        assert_eq!(look(a, 5000, stats(6, None)), Some((6, None, None)));
+        assert_eq!(look(b, 6000, stats(7, Some(9))), Some((7, None, None)), "another counts anew");
+        assert_eq!(look(b, 6000 + 2 * LONGEST, stats(7, Some(99))), Some((7, None, None)));
+        assert_eq!(loads.of(stats(0, None).slot, a), None, "it is not its slot any more");
     }
 
     #[test]
     fn stats_are_short_rows() {
-        let row = serde_json::to_string(&told(5, None)).unwrap();
+        let row = serde_json::to_string(&stats(5, None)).unwrap();
         assert_eq!(row, "[7629,5,null,null,0]");
-        assert_eq!(serde_json::from_str::<SlotStats>(&row).unwrap(), told(5, None));
+        assert_eq!(serde_json::from_str::<SlotStats>(&row).unwrap(), stats(5, None));
         assert!(serde_json::from_str::<SlotStats>("[16384,5,null,null,0]").is_err());
     }
 }

@@ -220,7 +220,9 @@ impl SharedTopology {
 impl PartialEq for SharedTopology {
     fn eq(&self, other: &SharedTopology) -> bool {
         self.len() == other.len()
-            && self.iter().all(|node| other.node(node.id).is_some_and(|told| is_same(told, node)))
+            && self
+                .iter()
+                .all(|node| other.node(node.id).is_some_and(|theirs| is_same(theirs, node)))
             && self.awaited == other.awaited
     }
 }

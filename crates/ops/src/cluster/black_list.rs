@@ -35,8 +35,8 @@ pub(crate) fn black_lists(
     let questions: Vec<Command> = ids.iter().map(ask).collect();
     let answers = cluster.broadcast(|member| asked.contains(&member.id()), &questions);
     let nodes = cluster.members().iter().map(|member| member.id());
-    let told = nodes.zip(answers).filter_map(|(node, answer)| Some((node, answer?.ok()?)));
-    let listed = told.flat_map(|(node, replies)| {
+    let answers = nodes.zip(answers).filter_map(|(node, answer)| Some((node, answer?.ok()?)));
+    let listed = answers.flat_map(|(node, replies)| {
         let each = ids.iter().zip(replies);
         let listed = each.filter(|(_, reply)| reply.view().as_int() == Some(1));
         listed.map(|(id, _)| (node, *id)).collect::<Vec<_>>()

@@ -63,9 +63,9 @@ pub(crate) fn backlogs(
     }
     let command = Command::new("CLUSTER").arg("LINKS");
     let answers = cluster.broadcast(|member| asked.contains(&member.id()), &[command]);
-    let told = cluster.members().iter().map(Member::id).zip(answers);
-    let told = told.filter_map(|(id, answer)| Some((id, answer?)));
-    let replies = told.filter_map(|(id, answer)| {
+    let answers = cluster.members().iter().map(Member::id).zip(answers);
+    let answers = answers.filter_map(|(id, answer)| Some((id, answer?)));
+    let replies = answers.filter_map(|(id, answer)| {
         unanswered.note(id, "CLUSTER LINKS", &answer);
         Some((id, answer.ok()?))
     });

@@ -80,8 +80,8 @@ pub(crate) fn await_copies(
 }
 
 fn waits(cluster: &mut Cluster) -> Waits {
-    let told = server_info::ask(cluster, &Waits::SETTINGS);
-    Waits::of(told.iter().flatten().flatten())
+    let infos = server_info::ask(cluster, &Waits::SETTINGS);
+    Waits::of(infos.iter().flatten().flatten())
 }
 
 /// Waits until these nodes, where they are replicas, have their masters' data, and until they have their links.
@@ -220,9 +220,9 @@ pub(crate) fn unsettled(cluster: &mut Cluster) -> Result<Option<String>> {
 /// The refusal of a node that does not say, unless it may a moment later.
 fn without_copy(cluster: &mut Cluster, which: impl Fn(NodeId) -> bool) -> Result<Vec<String>> {
     let infos = server_info::ask_of(cluster, |member| member.is_up() && which(member.id()), &[]);
-    let told = cluster.members().iter().zip(infos);
+    let infos = cluster.members().iter().zip(infos);
     let mut missing = Vec::new();
-    for (member, info) in told.filter_map(|(member, info)| Some((member, info?))) {
+    for (member, info) in infos.filter_map(|(member, info)| Some((member, info?))) {
         match info {
             Ok(info) => {
                 let state = missing_copy(&info);
@@ -254,9 +254,9 @@ pub(crate) struct Unserved {
 
 /// What keeps one server from serving; nothing where it does.
 pub(crate) fn amiss_at(node: &Endpoint, settings: &Settings) -> Option<Unserved> {
-    let told = Connection::open(node, settings)
+    let info = Connection::open(node, settings)
         .and_then(|mut connection| server_info::ask_one(&mut connection, &[]));
-    let (what, is_alone) = match told {
+    let (what, is_alone) = match info {
         Ok(info) if info.field("cluster_state") != Some("ok") => {
             let alone = [("cluster_known_nodes", 1), ("cluster_slots_assigned", 0)];
             let is_alone = alone.iter().all(|(name, count)| info.number(name) == Some(*count));

@@ -41,7 +41,7 @@ pub(crate) fn ask_of(
 ) -> Vec<Option<Result<ServerInfo>>> {
     let disguise = RandomState::new();
     let mut old: HashSet<Endpoint> = HashSet::new();
-    let mut told = cluster.hear(which, &questions(settings), |node, replies| {
+    let mut infos = cluster.hear(which, &questions(settings), |node, replies| {
         if takes_one_name(&replies, settings) {
             old.insert(node.endpoint().clone());
         }
@@ -50,15 +50,15 @@ pub(crate) fn ask_of(
     if !old.is_empty() {
         let asked = |member: &Member| old.contains(member.endpoint());
         let answers = cluster.broadcast(asked, &one_by_one(settings));
-        for (told, answer) in told.iter_mut().zip(answers) {
-            match (&mut *told, answer) {
-                (Some(Ok(told)), Some(Ok(replies))) => enter(told, &replies, &disguise),
-                (_, Some(Err(error))) => *told = Some(Err(error)),
+        for (info, answer) in infos.iter_mut().zip(answers) {
+            match (&mut *info, answer) {
+                (Some(Ok(info)), Some(Ok(replies))) => enter(info, &replies, &disguise),
+                (_, Some(Err(error))) => *info = Some(Err(error)),
                 _ => {}
             }
         }
     }
-    told
+    infos
 }
 
 /// The same of one server.
@@ -68,16 +68,16 @@ pub(crate) fn ask_of(
 pub(crate) fn ask_one(node: &mut Connection, settings: &[&str]) -> Result<ServerInfo> {
     let disguise = RandomState::new();
     let replies = node.pipeline(&questions(settings))?;
-    let mut told = read(node, &replies, &disguise)?;
+    let mut info = read(node, &replies, &disguise)?;
     if takes_one_name(&replies, settings) {
-        enter(&mut told, &node.pipeline(&one_by_one(settings))?, &disguise);
+        enter(&mut info, &node.pipeline(&one_by_one(settings))?, &disguise);
     }
-    Ok(told)
+    Ok(info)
 }
 
 /// What is known; nothing of those that did not say.
-pub(crate) fn known(told: Vec<Option<Result<ServerInfo>>>) -> Vec<Option<ServerInfo>> {
-    told.into_iter().map(|told| told?.ok()).collect()
+pub(crate) fn known(infos: Vec<Option<Result<ServerInfo>>>) -> Vec<Option<ServerInfo>> {
+    infos.into_iter().map(|info| info?.ok()).collect()
 }
 
 /// What [`ask`] asks a server.
@@ -126,21 +126,21 @@ pub(crate) fn read(
         return Err(error);
     }
     let text = text_of(info).ok_or_else(|| node.unexpected(&question, "no text"))?;
-    let mut told = ServerInfo::parse(text);
+    let mut info = ServerInfo::parse(text);
     // A server that is in no cluster, or may not say, answers with an error, which has no fields.
-    told.read(text_of(of_cluster).unwrap_or_default());
-    enter(&mut told, settings, disguise);
-    Ok(told)
+    info.read(text_of(of_cluster).unwrap_or_default());
+    enter(&mut info, settings, disguise);
+    Ok(info)
 }
 
-fn enter(told: &mut ServerInfo, settings: &[Reply], disguise: &RandomState) {
+fn enter(info: &mut ServerInfo, settings: &[Reply], disguise: &RandomState) {
     for reply in settings.iter().map(Reply::view).filter(|view| view.as_error().is_none()) {
         let mut words = reply.elements().filter_map(|word| word.as_str());
         while let (Some(name), Some(value)) = (words.next(), words.next()) {
             if SECRETS.contains(&name) && !value.is_empty() {
-                told.enter_setting(name, format!("{:x}", disguise.hash_one(value)));
+                info.enter_setting(name, format!("{:x}", disguise.hash_one(value)));
             } else {
-                told.enter_setting(name, value);
+                info.enter_setting(name, value);
             }
         }
     }

@@ -30,8 +30,8 @@ impl SyncDelays {
         if followed.is_empty() {
             return Self::default();
         }
-        let told = server_info::ask(cluster, &[SYNC, DELAY]);
-        let masters = cluster.members().iter().zip(told);
+        let infos = server_info::ask(cluster, &[SYNC, DELAY]);
+        let masters = cluster.members().iter().zip(infos);
         let masters = masters.filter(|(member, _)| followed.contains(&member.id()));
         let mut lifted: HashMap<NodeId, u64> = masters
             .filter_map(|(member, info)| Some((member.id(), delay(&info?.ok()?)?)))

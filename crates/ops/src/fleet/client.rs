@@ -154,12 +154,12 @@ impl FleetClient {
     /// which of its words are keys.
     fn at_its_keys(&mut self, words: &[&[u8]]) -> Result<Reply> {
         let question = crate::commands::keys_in(words.iter().copied());
-        let told = self.links.master(&self.fleet, 0)?.request(&question)?;
-        let keys: Vec<&[u8]> = told.view().elements().filter_map(|key| key.as_bytes()).collect();
+        let reply = self.links.master(&self.fleet, 0)?.request(&question)?;
+        let keys: Vec<&[u8]> = reply.view().elements().filter_map(|key| key.as_bytes()).collect();
         if keys.is_empty() {
             let malformed =
-                told.view().as_error().filter(|text| !text.ends_with(b"no key arguments"));
-            return Ok(malformed.map_or_else(|| refusal(words[0], KEYLESS), |_| told.clone()));
+                reply.view().as_error().filter(|text| !text.ends_with(b"no key arguments"));
+            return Ok(malformed.map_or_else(|| refusal(words[0], KEYLESS), |_| reply.clone()));
         }
         let Some(positions) = find_keys(words, &keys) else {
             let why = "it cannot be told which of its words are keys: write them without hash tags";
@@ -180,8 +180,8 @@ impl FleetClient {
             return Ok(access);
         }
         let question = crate::commands::about_command(&name);
-        let told = self.links.master(&self.fleet, 0)?.request(&question)?;
-        let flags = told.view().elements().next().and_then(|info| info.elements().nth(2));
+        let reply = self.links.master(&self.fleet, 0)?.request(&question)?;
+        let flags = reply.view().elements().next().and_then(|info| info.elements().nth(2));
         let reads = flags
             .is_some_and(|flags| flags.elements().any(|flag| flag.as_bytes() == Some(b"readonly")));
         let access = if reads { Access::Read } else { Access::Write };
@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn refusals_need_no_server() {
         let mut client = client(FleetOptions::default());
-        for (words, told) in [
+        for (words, expected) in [
             (&["multi"][..], "MULTI is not for a fleet"),
             (&["SUBSCRIBE", "c"], "never ends"),
             (&["SCAN", "0"], "use KEYS"),
@@ -375,7 +375,7 @@ mod tests {
         ] {
             let Answer::One(reply) = client.execute(words).unwrap() else { panic!("{words:?}") };
             let text = String::from_utf8_lossy(reply.view().as_error().unwrap()).into_owned();
-            assert!(text.contains(told), "{words:?}: {text}");
+            assert!(text.contains(expected), "{words:?}: {text}");
         }
     }
 }

@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_in_a_file_is_told_with_its_place_and_without_its_text() {
-        for (text, told) in [
+        for (text, expected) in [
             ("password = 'hush\n", "fleet.toml, line 1"),
             ("[nodes]\nnode_1 = 'h:1'\n\npasword = 'hush'\n", "nodes.pasword: is not an address"),
             ("password = 4711\n[nodes]\nnode_1 = 'h:1'\n", "line 1: a password is a text"),
@@ -178,7 +178,7 @@ mod tests {
             ("[nodes]\nnode_1 = 'h:1'\nnode_3 = 'h:2'\n", "there is no node_2"),
         ] {
             let error = Fleet::from_toml(text, "fleet.toml").unwrap_err().to_string();
-            assert!(error.contains(told), "{text:?}: {error}");
+            assert!(error.contains(expected), "{text:?}: {error}");
             assert!(!error.contains("hush") && !error.contains("4711"), "{error}");
         }
     }

@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_no_fleet_is_refused_with_the_reason() {
-        for (nodes, master_of, told) in [
+        for (nodes, master_of, expected) in [
             (&[][..], &[][..], "at least one node"),
             (&["node_1"], &[], "does not name a node"),
             (&["node_1=h"], &[], "is not an address"),
@@ -270,7 +270,7 @@ mod tests {
             (&["node_1=h:1", "b=h:3", "c=h:4"], &["node_1=b", "node_1=c"], "node_1 is there twice"),
         ] {
             let error = refusal(nodes, master_of);
-            assert!(error.contains(told), "{nodes:?} {master_of:?}: {error}");
+            assert!(error.contains(expected), "{nodes:?} {master_of:?}: {error}");
         }
     }
 }

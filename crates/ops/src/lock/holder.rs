@@ -104,8 +104,8 @@ fn plain(text: &str) -> String {
 }
 
 fn host_name() -> String {
-    let told = fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    told.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default().trim().to_owned()
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default().trim().to_owned()
 }
 
 #[cfg(test)]

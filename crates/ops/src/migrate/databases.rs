@@ -115,14 +115,12 @@ impl PairWork<'_> {
 
 /// A transaction that asks for a node's role, its databases, and how many keys each of these has in the slots.
 fn questions(slots: &SlotSet, databases: &[u32]) -> Vec<Command> {
-    let keyspace = commands::info_of("keyspace");
-    let mut questions = vec![Command::new("MULTI"), Command::new("ROLE"), keyspace];
+    let mut questions = vec![Command::new("ROLE"), commands::info_of("keyspace")];
     for database in databases {
         questions.push(commands::select(*database));
         questions.extend(slots.iter().map(commands::count_keys));
     }
-    questions.push(Command::new("EXEC"));
-    questions
+    commands::transaction(questions)
 }
 
 /// What a transaction gave. A server whose ACL allows no MULTI has answered each command at once.

@@ -40,14 +40,14 @@ pub fn obstacles(cluster: &mut Cluster, moves: &[Move]) -> Vec<Obstacle> {
     let ends = ask(cluster, moves);
     let mut found = judge(&ends, moves);
     let refused: BTreeSet<NodeId> = found.iter().map(|obstacle| obstacle.node.id).collect();
-    let told: BTreeMap<NodeId, &ServerInfo> =
+    let infos: BTreeMap<NodeId, &ServerInfo> =
         ends.iter().filter_map(|end| Some((end.node.id, end.info.as_ref()?))).collect();
     let mut payloads: BTreeMap<NodeId, Option<Reply>> = BTreeMap::new();
     // Servers of one version write alike: one of them is enough for each target.
     let mut tried = BTreeSet::new();
     let pairs: BTreeSet<(NodeId, NodeId)> = moves.iter().map(|step| (step.from, step.to)).collect();
     for (from, to) in pairs.into_iter().filter(|(_, to)| !refused.contains(to)) {
-        let source = told.get(&from);
+        let source = infos.get(&from);
         let version = source.and_then(|info| info.version());
         let is_empty = source.is_some_and(|info| info.keys() == 0);
         if is_empty || version.clone().is_some_and(|version| tried.contains(&(version, to))) {

@@ -88,8 +88,7 @@ impl PairWork<'_> {
         let back = |slot| [commands::disown(slot), owned(slot), commands::importing(slot, from)];
         let mut at_target: Vec<Command> = slots.iter().flat_map(back).collect();
         if self.taking == Taking::Together {
-            at_target.insert(0, Command::new("MULTI"));
-            at_target.push(Command::new("EXEC"));
+            at_target = commands::transaction(at_target);
         }
         let mut at_source = vec![commands::bump_epoch()];
         at_source.extend(slots.iter().map(|slot| commands::migrating(slot, to)));

@@ -102,10 +102,10 @@ fn unheard_epoch(cluster: &Cluster, moves: &[Move]) -> Option<String> {
 }
 
 fn refuse_unfit(cluster: &mut Cluster, moves: &[Move], context: Context<'_>) -> Result<()> {
-    let (refused, told): (Vec<_>, Vec<_>) = fitness::obstacles(cluster, moves)
+    let (refused, warned): (Vec<_>, Vec<_>) = fitness::obstacles(cluster, moves)
         .into_iter()
         .partition(|obstacle| obstacle.weight() == Gravity::Refusal);
-    told.iter().for_each(|obstacle| context.warn(obstacle.to_string()));
+    warned.iter().for_each(|obstacle| context.warn(obstacle.to_string()));
     if refused.is_empty() { Ok(()) } else { Err(Error::Unfit(refused)) }
 }
 

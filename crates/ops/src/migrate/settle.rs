@@ -18,6 +18,7 @@ use super::keys::{Alone, Failed};
 use super::link::Link;
 use super::pair::PairWork;
 use super::trouble::Trouble;
+use crate::Refusal;
 use crate::error::{Error, Result};
 use crate::served::is_ok;
 
@@ -76,7 +77,7 @@ impl PairWork<'_> {
         let replies = self.source.pipeline_when_ready(&asking(&commands))?;
         let replies = replies.into_iter().skip(1).step_by(2);
         let found = commands.iter().zip(replies).map(|(command, reply)| {
-            if reply.view().as_error().is_some_and(|text| text.starts_with(b"ASK ")) {
+            if reply.view().as_error().map(Refusal::of) == Some(Refusal::Ask) {
                 return Ok(false);
             }
             Ok(self.source.accept(command, reply)?.view().as_int() == Some(1))

@@ -29,9 +29,9 @@ impl PairWork<'_> {
     /// Removes the target's copy if nobody has changed it since it is watched.
     pub(super) fn remove_copy(&mut self, key: &Bytes) -> Result<()> {
         // ASKING holds for the whole transaction. That EXEC does nothing means that a client was faster.
-        let (multi, exec) = (Command::new("MULTI"), Command::new("EXEC"));
-        let transaction = [commands::asking(), multi, commands::delete(key), exec];
-        self.target.call_all(&transaction).map(drop)
+        let mut steps = vec![commands::asking()];
+        steps.extend(commands::transaction([commands::delete(key)]));
+        self.target.call_all(&steps).map(drop)
     }
 }
 

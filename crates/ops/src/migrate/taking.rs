@@ -44,8 +44,8 @@ impl Taking {
     /// subcommands. Whoever says nothing of that kind is sent nothing but plain SETSLOTs.
     pub(super) fn ask(target: &mut Link<'_>) -> Result<Self> {
         let about = |what: &str| Command::new("COMMAND").arg(what).arg("cluster|setslot");
-        let questions =
-            vec![about("INFO"), about("DOCS"), Command::new("MULTI"), Command::new("EXEC")];
+        let mut questions = vec![about("INFO"), about("DOCS")];
+        questions.extend(commands::transaction([]));
         let replies = trials::ask(target, questions, trials::of_target())?;
         let Some([info, docs, _, exec]) = replies.first_chunk() else { return Ok(Self::OneByOne) };
         let is_old = info.view().elements().next().is_some_and(|about| about.is_null());
@@ -78,10 +78,7 @@ impl Taking {
 
 fn together(target: &mut Link<'_>, slots: &SlotSet, owner: NodeId) -> Result<Taken> {
     let steps = steps(slots, owner);
-    let (multi, exec) = (Command::new("MULTI"), Command::new("EXEC"));
-    let inner = steps.iter().map(|(_, command)| command.clone());
-    let transaction: Vec<Command> =
-        [multi].into_iter().chain(inner).chain([exec.clone()]).collect();
+    let transaction = commands::transaction(steps.iter().map(|(_, command)| command.clone()));
     let replies = target.pipeline_when_ready(&transaction)?;
     // What was refused before EXEC says more than EXEC's own refusal.
     let mut answered = transaction.iter().zip(&replies);
@@ -92,7 +89,7 @@ fn together(target: &mut Link<'_>, slots: &SlotSet, owner: NodeId) -> Result<Tak
     let outcome: Vec<View<'_>> =
         replies.last().into_iter().flat_map(|reply| reply.view().elements()).collect();
     if outcome.len() != steps.len() {
-        return Err(target.unexpected(&exec, "not one reply for each command"));
+        return Err(target.unexpected(&Command::new("EXEC"), "not one reply for each command"));
     }
     Ok(Taken::of(target, slots, steps.iter().zip(outcome)))
 }
@@ -143,7 +140,7 @@ mod tests {
     #[test]
     fn only_the_last_slot_is_given_while_it_is_open() {
         let owner = NodeId::from_bytes([1; 20]);
-        let told = |slots: &str| {
+        let sent = |slots: &str| {
             let steps = steps(&slots.parse().unwrap_or_default(), owner);
             let words = steps.iter().map(|(slot, command)| {
                 let what = command.args().nth(3).map(|word| word.escape_ascii().to_string());
@@ -151,7 +148,7 @@ mod tests {
             });
             words.collect::<Vec<_>>().join(", ")
         };
-        assert_eq!(told("7"), "7 NODE");
-        assert_eq!(told("1 5-6"), "1 STABLE, 1 NODE, 5 STABLE, 5 NODE, 6 NODE");
+        assert_eq!(sent("7"), "7 NODE");
+        assert_eq!(sent("1 5-6"), "1 STABLE, 1 NODE, 5 STABLE, 5 NODE, 6 NODE");
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn of_source() -> Vec<Command> {
     trials.push(Command::from_args(["CLUSTER", "GETKEYSINSLOT"]).arg(NO_SLOT).arg(1));
     // No key, and no number for its timeout.
     trials.push(Command::from_args(["MIGRATE", "none", "0", "", "0", "none", "KEYS"]));
-    trials.extend([Command::new("MULTI"), Command::new("ROLE"), Command::new("EXEC")]);
+    trials.extend(commands::transaction([Command::new("ROLE")]));
     trials
 }
 

@@ -140,8 +140,8 @@ impl Candidates {
             return Ok(vec![BTreeMap::new(); self.nodes.len()]);
         }
         self.each(|_, candidate| {
-            let told = ask_one(&mut candidate.connection, &names)?;
-            let pair = |name: &&str| match told.setting(name) {
+            let info = ask_one(&mut candidate.connection, &names)?;
+            let pair = |name: &&str| match info.setting(name) {
                 Some(value) => Ok(((*name).to_owned(), value.to_owned())),
                 None => {
                     let node = candidate.connection.endpoint().clone();

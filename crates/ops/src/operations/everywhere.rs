@@ -50,7 +50,7 @@ pub fn call(
     command: &Command,
 ) -> Vec<(Endpoint, Result<Reply>)> {
     let answers = cluster.broadcast(|member| which.accepts(member), std::slice::from_ref(command));
-    let mut told = Vec::new();
+    let mut replies = Vec::new();
     for (member, answer) in cluster.members().iter().zip(answers) {
         let Some(answer) = answer else { continue };
         let reply = answer.and_then(|mut replies| {
@@ -59,9 +59,9 @@ pub fn call(
                 command: Some(crate::conn::describe(command)),
             })
         });
-        told.push((member.endpoint().clone(), reply));
+        replies.push((member.endpoint().clone(), reply));
     }
-    told
+    replies
 }
 
 /// The shortest node timeout that is accepted, in milliseconds: below it nodes take each other for dead.
@@ -125,7 +125,9 @@ impl Operation for SetTimeout {
     ) -> Result<Self::Report> {
         let set = commands::set_setting("cluster-node-timeout", plan.timeout_ms);
         let answers = cluster.instruct(|_| true, &[set, commands::rewrite_settings()]);
-        let told = cluster.members().iter().zip(answers);
-        Ok(told.filter_map(|(member, answer)| Some((member.endpoint().clone(), answer?))).collect())
+        let answered = cluster.members().iter().zip(answers);
+        Ok(answered
+            .filter_map(|(member, answer)| Some((member.endpoint().clone(), answer?)))
+            .collect())
     }
 }

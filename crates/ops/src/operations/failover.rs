@@ -201,8 +201,8 @@ impl Failover {
     fn let_writes_go(&self, cluster: &mut Cluster) {
         let Ok(old) = cluster.member_mut(self.master.id) else { return };
         let Ok(old) = old.connection() else { return };
-        let told = server_info::ask_one(old, &[]).unwrap_or_default();
-        let patch = told.field("redis_version").and_then(|it| it.strip_prefix("6.2."));
+        let info = server_info::ask_one(old, &[]).unwrap_or_default();
+        let patch = info.field("redis_version").and_then(|it| it.strip_prefix("6.2."));
         if patch.and_then(|patch| patch.parse().ok()).is_some_and(|patch: u32| patch < 7) {
             // A failure has no other meaning than that they wait.
             drop(old.call(&commands::unpause()));

@@ -51,11 +51,11 @@ pub(crate) fn libraries(node: &mut Connection) -> Result<Libraries> {
 
 /// The libraries of a node; `None` where it is too old to know any.
 pub(crate) fn libraries_if_known(node: &mut Connection) -> Result<Option<Libraries>> {
-    let told = match node.call(&commands::list_functions()) {
+    let list = match node.call(&commands::list_functions()) {
         Err(error) if error.refused() == Some(Refusal::UnknownCommand) => return Ok(None),
-        told => told?,
+        list => list?,
     };
-    let libraries = told.view().elements().filter_map(|library| {
+    let libraries = list.view().elements().filter_map(|library| {
         let text = |name: &str| Some(library.get(name)?.as_bytes()?.to_vec());
         Some((text("library_name")?, text("library_code")?))
     });

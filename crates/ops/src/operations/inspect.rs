@@ -72,12 +72,12 @@ impl Report {
 /// # Ok::<(), redistrib_ops::Error>(())
 /// ```
 pub fn inspect(cluster: &mut Cluster) -> Report {
-    let told = server_info::ask(cluster, &SETTINGS);
-    let silent = cluster.members().iter().zip(&told).filter_map(|(member, told)| {
-        Some((member.id(), told.as_ref()?.as_ref().err()?.to_string()))
+    let infos = server_info::ask(cluster, &SETTINGS);
+    let silent = cluster.members().iter().zip(&infos).filter_map(|(member, info)| {
+        Some((member.id(), info.as_ref()?.as_ref().err()?.to_string()))
     });
     let silent: Vec<_> = silent.collect();
-    let servers = server_info::known(told);
+    let servers = server_info::known(infos);
     let (jobs, mut unanswered) = known_jobs(cluster);
     let backlogs = bus::backlogs(cluster, &servers, &mut unanswered);
     unanswered.failures.splice(..0, silent);
@@ -112,16 +112,16 @@ fn without_settings<'a>(
 /// What can be said without asking anybody again: what is wrong between the nodes' views of the cluster. What they hold is
 /// not known, and jobs are not looked for.
 pub fn glance(cluster: &Cluster) -> Report {
-    let told = cluster.members().iter().map(|_| None).collect();
-    report(cluster, told, cluster.snapshot().findings())
+    let infos = cluster.members().iter().map(|_| None).collect();
+    report(cluster, infos, cluster.snapshot().findings())
 }
 
-fn report(cluster: &Cluster, told: Vec<Option<ServerInfo>>, findings: Vec<Finding>) -> Report {
+fn report(cluster: &Cluster, infos: Vec<Option<ServerInfo>>, findings: Vec<Finding>) -> Report {
     let mut followers: HashMap<NodeId, usize> = HashMap::new();
     for master in cluster.members().iter().filter_map(|member| member.node().master) {
         *followers.entry(master).or_default() += 1;
     }
-    let nodes = cluster.members().iter().zip(told).map(|(member, info)| NodeReport {
+    let nodes = cluster.members().iter().zip(infos).map(|(member, info)| NodeReport {
         node: member.node().clone(),
         endpoint: member.endpoint().clone(),
         failure: member.failure().map(ToString::to_string),

@@ -76,10 +76,10 @@ fn announce(
 ) -> Result<()> {
     let commands: Vec<Command> = slots.iter().map(|slot| commands::assign(slot, owner)).collect();
     let others = |member: &Member| member.is_up() && member.is_master() && member.id() != owner;
-    let told = cluster.instruct(others, &commands);
-    let members = cluster.members().iter().map(Member::id).zip(told);
+    let answers = cluster.instruct(others, &commands);
+    let members = cluster.members().iter().map(Member::id).zip(answers);
     let not_yet: Vec<NodeId> =
-        members.filter(|(_, told)| matches!(told, Some(Err(_)))).map(|(id, _)| id).collect();
+        members.filter(|(_, answer)| matches!(answer, Some(Err(_)))).map(|(id, _)| id).collect();
     not_yet.into_iter().try_for_each(|id| mend::tell(cluster, id, &commands, options, context))
 }
 

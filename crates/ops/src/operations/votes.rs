@@ -51,11 +51,11 @@ pub(crate) fn await_expiry(
 
 /// For how long a replica may still have votes of an earlier election; nothing where it has none.
 fn left_of_votes(replica: &mut Connection) -> Result<Option<Duration>> {
-    let told = server_info::ask_one(replica, &Waits::SETTINGS)?;
-    if told.number(VOTES).is_none() || told.field("valkey_version").is_some() {
+    let info = server_info::ask_one(replica, &Waits::SETTINGS)?;
+    if info.number(VOTES).is_none() || info.field("valkey_version").is_some() {
         return Ok(None);
     }
-    let lasting = Waits::of([&told]).votes();
+    let lasting = Waits::of([&info]).votes();
     // It has been following for at least as long as it has this connection to its master.
     let list = replica.request(&commands::links_to_master())?;
     let following = text_of(&list).and_then(age_in).map_or(Duration::ZERO, Duration::from_secs);

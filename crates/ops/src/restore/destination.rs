@@ -90,12 +90,12 @@ impl Destination {
             let restore = commands::try_restore(&key_in(slot), sample);
             let reply = server.connect()?.request(&restore)?;
             let Some(refusal) = reply.view().as_error() else { continue };
-            let told = String::from_utf8_lossy(refusal);
+            let text = String::from_utf8_lossy(refusal);
             match Refusal::of(refusal) {
                 Refusal::BadPayload => {
                     let why = format!(
                         "is older than the server that reads the backup, or of another family, and does not take its \
-                         values: {told}"
+                         values: {text}"
                     );
                     return Err(unfit(server, why));
                 }
@@ -104,7 +104,7 @@ impl Destination {
                 | Refusal::NotPermitted
                 | Refusal::CannotSave
                 | Refusal::TooFewReplicas => {
-                    return Err(unfit(server, format!("takes no keys: {told}")));
+                    return Err(unfit(server, format!("takes no keys: {text}")));
                 }
                 _ => {}
             }

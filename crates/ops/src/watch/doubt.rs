@@ -93,13 +93,13 @@ mod tests {
         let late = begin + Duration::from_secs(3600);
         let spread = Duration::from_secs(1);
         let mut doubts = Doubts::default();
-        let mut told =
+        let mut is_taken =
             |slots: &str, oldest| !doubts.settle(uncovered(slots), oldest, spread).is_empty();
-        assert!(told("0-9", begin), "the first look is taken as it is");
-        assert!(!told("0-9", begin), "nobody was asked anew");
-        assert!(told("0-9", late));
-        assert!(!told("20-29", begin), "other slots: it moves on");
-        assert!(told("20-29,40", late));
-        assert!(!told("41", begin));
+        assert!(is_taken("0-9", begin), "the first look is taken as it is");
+        assert!(!is_taken("0-9", begin), "nobody was asked anew");
+        assert!(is_taken("0-9", late));
+        assert!(!is_taken("20-29", begin), "other slots: it moves on");
+        assert!(is_taken("20-29,40", late));
+        assert!(!is_taken("41", begin));
     }
 }

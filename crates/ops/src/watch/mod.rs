@@ -144,8 +144,8 @@ impl WatchState {
     /// Asks one node after the other, whichever is due, until the watch is over.
     fn work(&self) {
         while let Some(mut task) = self.next_task() {
-            let told = self.ask(&mut task);
-            self.field().take_back(task, told, self.interval);
+            let answer = self.ask(&mut task);
+            self.field().take_back(task, answer, self.interval);
             self.changed.notify_all();
         }
     }
@@ -175,8 +175,8 @@ impl WatchState {
             Some(link) => link,
             None => WatchLink::open(&task.endpoint, &self.settings)?,
         };
-        let told = link.ask(&task.questions, &self.disguise)?;
+        let answer = link.ask(&task.questions, &self.disguise)?;
         task.link = Some(link);
-        Ok(told)
+        Ok(answer)
     }
 }

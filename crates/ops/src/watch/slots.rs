@@ -86,8 +86,8 @@ impl SlotQuestions {
         let (about, open) = replies.split_at(about_open);
         let is_asked = |it: &SlotStats| self.one == Some(it.slot) || self.some.contains(it.slot);
         let stats = if self.has_stats {
-            let told = about.iter().flat_map(|it| it.view().elements().take(MOST_TOLD));
-            told.filter_map(stats).filter(is_asked).collect()
+            let rows = about.iter().flat_map(|it| it.view().elements().take(MOST_TOLD));
+            rows.filter_map(stats).filter(is_asked).collect()
         } else {
             let bare =
                 |(slot, keys)| SlotStats { slot, keys, cpu_us: None, net_in: None, net_out: None };

@@ -148,15 +148,15 @@ fn add_times(figures: &mut Figures, answer: &TurnAnswer) {
 
 /// Each once, though both its nodes report it.
 fn jobs(seen: &[LastAnswer]) -> Vec<SlotJob> {
-    let told = seen.iter().filter_map(|seat| seat.answer.as_ref());
-    let open = told.flat_map(|answer| &answer.jobs).filter(|job| job.is_open());
+    let answers = seen.iter().filter_map(|seat| seat.answer.as_ref());
+    let open = answers.flat_map(|answer| &answer.jobs).filter(|job| job.is_open());
     let once: BTreeMap<&str, &SlotJob> = open.map(|job| (job.id.as_str(), job)).collect();
     once.into_values().cloned().collect()
 }
 
 fn holder(seen: &[LastAnswer]) -> Option<LockHolder> {
-    let told = seen.iter().filter_map(|seat| seat.answer.as_ref());
-    let listed = told.flat_map(|answer| &answer.holders).next()?;
+    let answers = seen.iter().filter_map(|seat| seat.answer.as_ref());
+    let listed = answers.flat_map(|answer| &answer.holders).next()?;
     let holder = &listed.holder;
     Some(LockHolder {
         verb: holder.verb.clone(),

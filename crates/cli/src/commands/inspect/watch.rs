@@ -24,7 +24,7 @@ pub(super) fn watch(args: &CheckArgs, every: Duration) -> anyhow::Result<Outcome
     session.output.lines(render::info(&report));
     session.output.lines(render::check(&report, seed, args.search_multiple_owners));
     session.output.document(&ClusterDocument::new(&report, seed));
-    let mut told = facts(&report);
+    let mut before = facts(&report);
     loop {
         let due = Instant::now() + every;
         while Instant::now() < due {
@@ -45,13 +45,13 @@ pub(super) fn watch(args: &CheckArgs, every: Duration) -> anyhow::Result<Outcome
                 vec![(String::new(), text)]
             }
         };
-        let changes = changes(&told, &now);
+        let changes = changes(&before, &now);
         if !changes.is_empty() {
             session.output.line(format_args!(">>> After {} s:", started.elapsed().as_secs()));
             session.output.lines(changes);
             session.output.document(&ClusterDocument::new(&report, seed));
         }
-        told = now;
+        before = now;
     }
 }
 

@@ -390,7 +390,6 @@ pub(super) fn await_clearance(shared: &Shared<'_>, pair: Pair, slots: &SlotSet) 
     })
 }
 
-/// Ranges as both commands take them: first and last slot of each.
 /// A job out of a list of them.
 fn read_job(about: View<'_>) -> Option<SlotJob> {
     SlotJob::read(|name| {

@@ -74,8 +74,8 @@ pub(crate) fn any_running(cluster: &mut Cluster) -> Result<bool> {
         return Ok(false);
     }
     let answers = cluster.broadcast(|it| it.is_up() && it.is_master(), &questions);
-    let told = answers.into_iter().flatten().collect::<Result<Vec<_>>>()?;
-    Ok(told.iter().any(|replies| known.read(replies).iter().any(SlotJob::is_open)))
+    let answers = answers.into_iter().flatten().collect::<Result<Vec<_>>>()?;
+    Ok(answers.iter().any(|replies| known.read(replies).iter().any(SlotJob::is_open)))
 }
 
 /// Waits until the servers have ended the atomic migrations that they are at: a tool that dies leaves them to the

@@ -29,9 +29,9 @@ fn longest(
     setting: &str,
     unit: impl Fn(u64) -> Duration,
 ) -> Option<Duration> {
-    let told = server_info::ask(cluster, &[setting]);
+    let infos = server_info::ask(cluster, &[setting]);
     let values =
-        told.iter().flatten().map(|info| info.as_ref().ok()?.setting_number(setting).map(&unit));
+        infos.iter().flatten().map(|info| info.as_ref().ok()?.setting_number(setting).map(&unit));
     values.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
@@ -58,9 +58,9 @@ pub(super) fn memory_of(cluster: &mut Cluster, new: &mut Candidate) -> Result<Me
     let mut answers = answers.collect::<Result<Vec<_>>>()?;
     let command = commands::forget(new.node.id);
     let id = new.node.id;
-    let told = cluster
+    let others = cluster
         .broadcast(|member| member.is_up() && member.id() != id, std::slice::from_ref(&command));
-    answers.extend(told.into_iter().flatten().flatten().flatten());
+    answers.extend(others.into_iter().flatten().flatten().flatten());
     let unknown =
         |reply: &Reply| reply.view().as_error().map(Refusal::of) == Some(Refusal::UnknownNode);
     if answers.iter().any(|reply| reply.view().as_error().is_none()) {

@@ -59,13 +59,13 @@ impl Candidates {
     /// How long the nodes may get no closer. What an interrupted run has begun may take a node timeout to end.
     fn join_patience(&mut self) -> Result<Duration> {
         let ask = commands::setting("cluster-node-timeout");
-        let told = self.each(|_, candidate| {
+        let timeouts = self.each(|_, candidate| {
             // A server that does not know it answers with an error, which has no elements.
             let replies = candidate.connection.pipeline(std::slice::from_ref(&ask))?;
             let value = replies.first().and_then(|it| it.elements().nth(1)?.as_str());
             Ok(value.and_then(|millis| millis.parse().ok()))
         })?;
-        let longest = told.into_iter().flatten().map(Duration::from_millis).max();
+        let longest = timeouts.into_iter().flatten().map(Duration::from_millis).max();
         let settling = 2 * longest.unwrap_or(Waits::default().node_timeout);
         let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         Ok(LEAST_JOIN_TIME.max(settling) + JOIN_TIME_PER_NODE.saturating_mul(nodes))

@@ -25,12 +25,13 @@ pub(super) fn ask(cluster: &mut Cluster, observed: &Observed, plan: &Plan) -> Re
     let moving: BTreeMap<NodeId, SlotSet> =
         plan.moving(observed).filter_map(|(at, slots)| Some((named(at)?, slots))).collect();
     let executed = (!moving.is_empty()).then(|| commands::info_of("commandstats"));
-    let told = infos(cluster, |id| sources.contains_key(&id), executed);
-    let held =
-        sources.iter().filter_map(|(id, at)| Some(((*at).to_owned(), Holdings::of(told.get(id)?))));
-    let counts = count(cluster, &moving, &told)?;
+    let infos = infos(cluster, |id| sources.contains_key(&id), executed);
+    let held = sources
+        .iter()
+        .filter_map(|(id, at)| Some(((*at).to_owned(), Holdings::of(infos.get(id)?))));
+    let counts = count(cluster, &moving, &infos)?;
     let masters =
-        told.iter().map(|(id, info)| (info, cluster.member(*id).is_ok_and(Member::is_master)));
+        infos.iter().map(|(id, info)| (info, cluster.member(*id).is_ok_and(Member::is_master)));
     Ok(CostFigures { held: held.collect(), pace: KeySpeed::of(masters), counts })
 }
 
@@ -59,10 +60,10 @@ fn infos(
 fn count(
     cluster: &mut Cluster,
     moving: &BTreeMap<NodeId, SlotSet>,
-    told: &BTreeMap<NodeId, ServerInfo>,
+    infos: &BTreeMap<NodeId, ServerInfo>,
 ) -> Result<SlotCounts> {
     let questions = |(id, slots): (&NodeId, &SlotSet)| {
-        let databases = told.get(id)?.databases();
+        let databases = infos.get(id)?.databases();
         let each = |database: &u32| {
             let count = slots.iter().map(commands::count_keys);
             std::iter::once(commands::select(*database)).chain(count).collect::<Vec<_>>()

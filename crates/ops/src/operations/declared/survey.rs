@@ -49,12 +49,12 @@ impl Site {
         let endpoints = declared.nodes.iter().map(|node| node.at.parse::<Endpoint>());
         let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         let mut candidates = Candidates::survey(&endpoints, settings)?;
-        let told = candidates.settings(declared.settings.keys())?;
+        let values = candidates.settings(declared.settings.keys())?;
         if declared.rewrite && !declared.settings.is_empty() {
             require_files(&candidates)?;
         }
         let ids = candidates.ids();
-        let strangers = declared.nodes.iter().zip(&ids).zip(told);
+        let strangers = declared.nodes.iter().zip(&ids).zip(values);
         let strangers = strangers.map(|((node, id), settings)| ObservedNode {
             settings,
             ..ObservedNode::stranger(&node.at, *id)
@@ -155,14 +155,14 @@ impl Subject for Site {
 /// Those of [`server_info::ask`]: a node that does not say what it has seems to have nothing.
 pub fn observe(cluster: &mut Cluster, settings: &[String]) -> Result<Observed> {
     let names: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let told = server_info::ask(cluster, &names);
+    let infos = server_info::ask(cluster, &names);
     let mut observed = Observed::default();
     see_members(&mut observed, cluster, &[])?;
-    for (member, told) in cluster.members().iter().zip(told) {
+    for (member, info) in cluster.members().iter().zip(infos) {
         let seen = observed.nodes.iter_mut().find(|seen| seen.id == member.id());
-        let (Some(seen), Some(told)) = (seen, told) else { continue };
-        let told = told?;
-        let pair = |name: &&str| Some(((*name).to_owned(), told.setting(name)?.to_owned()));
+        let (Some(seen), Some(info)) = (seen, info) else { continue };
+        let info = info?;
+        let pair = |name: &&str| Some(((*name).to_owned(), info.setting(name)?.to_owned()));
         seen.settings = names.iter().filter_map(pair).collect();
     }
     Ok(observed)

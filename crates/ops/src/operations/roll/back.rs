@@ -210,8 +210,8 @@ fn ask(
     if !missing.what.is_empty() {
         let master = seen.master.and_then(|id| too_new(cluster, id, before, &mut connection));
         missing.downgraded = master.map(|master| {
-            let told = [before.version.clone(), info.version()];
-            let [before, after] = told.map(Option::unwrap_or_default);
+            let versions = [before.version.clone(), info.version()];
+            let [before, after] = versions.map(Option::unwrap_or_default);
             RollError::Downgraded { node: node.clone(), before, after, master }
         });
         return Ok(None);

@@ -132,10 +132,10 @@ impl Operation for Roll {
         lock: Option<&Lock>,
         context: Context<'_>,
     ) -> Result<Rolled> {
-        let told = server_info::ask(cluster, &Waits::SETTINGS);
+        let infos = server_info::ask(cluster, &Waits::SETTINGS);
         let options = &self.options;
         let patience =
-            options.patience.unwrap_or(Waits::of(told.iter().flatten().flatten()).returning());
+            options.patience.unwrap_or(Waits::of(infos.iter().flatten().flatten()).returning());
         let (back, rolled) = (plan.back.clone(), Rolled::default());
         let mut run = Run { cluster, options, patience, lock, context, back, rolled };
         match run.all(&plan) {
@@ -313,8 +313,8 @@ fn require_healthy(cluster: &mut Cluster) -> Result<()> {
 /// Those of [`server_info::ask`]: what a node does not say is not taken for well.
 fn survey(cluster: &mut Cluster) -> Result<Vec<RollNode>> {
     cluster.refresh();
-    let told = server_info::ask(cluster, &["min-replicas-to-write"]);
-    let mut nodes: Vec<_> = cluster.members().iter().zip(told).collect();
+    let infos = server_info::ask(cluster, &["min-replicas-to-write"]);
+    let mut nodes: Vec<_> = cluster.members().iter().zip(infos).collect();
     nodes.sort_by_key(|(member, _)| member.endpoint());
     let stand =
         |(member, info): (_, Option<Result<_>>)| Ok(stands(member, info.transpose()?.as_ref()));
