@@ -215,7 +215,9 @@ fn for_moves(error: &MoveError) -> Option<String> {
         MoveError::NoRate => {
             "leave --rate out, or --atomic at auto, which moves them by MIGRATE then"
         }
-        MoveError::NotAtomic { .. } => "leave --atomic at auto",
+        MoveError::NotAtomic { .. } => {
+            "leave --atomic at auto, and --cluster-use-atomic-slot-migration out"
+        }
         MoveError::NumberedDatabase { .. } => {
             "leave --atomic at auto, which moves them by MIGRATE then"
         }

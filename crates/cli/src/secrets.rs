@@ -116,7 +116,9 @@ fn login(
         let failed = || format!("cannot ask for the password, give it in {} instead", variables[0]);
         Some(Secret::new(typed(question).with_context(failed)?))
     } else {
-        let inherited = |name: &&str| std::env::var(name).ok().filter(|it| !it.is_empty());
+        // The peers send an empty one, too.
+        let counts = |password: &String| !password.is_empty() || voice::peer().is_some();
+        let inherited = |name: &&str| std::env::var(name).ok().filter(counts);
         password.clone().or_else(|| variables.iter().find_map(inherited).map(Secret::new))
     };
     Ok(match (user.clone(), password) {

@@ -34,6 +34,11 @@ impl Style {
         Self { colours: able && are_wanted(), is_peers: true }
     }
 
+    /// Colours wherever the output goes, unless `NO_COLOR` is set.
+    pub(crate) fn wherever_wanted() -> Self {
+        Self { colours: are_wanted(), is_peers: false }
+    }
+
     fn of(is_terminal: bool) -> Self {
         let able = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
         Self { colours: is_terminal && able && are_wanted(), is_peers: false }

@@ -76,12 +76,14 @@ fn quotes_that_do_not_close_are_told_and_the_session_goes_on() {
 #[test]
 fn help_needs_no_server() {
     for (line, expected) in [
-        ("-p 1 help get", "\n  GET key\n  summary: "),
-        ("-p 1 help cluster setslot", "\n  CLUSTER SETSLOT slot "),
-        ("-p 1 help @hash", "\n  HGET key field\n  summary: "),
-        ("-p 1 ? cluster migrateslots", "\n  CLUSTER MIGRATESLOTS "),
+        ("-p 1 help get", "\r\n  GET key\r\n  summary: "),
+        ("-p 1 help cluster setslot", "\r\n  CLUSTER SETSLOT slot "),
+        ("-p 1 help @hash", "\r\n  HGET key field\r\n  summary: "),
+        ("-p 1 ? cluster migrateslots", "\r\n  CLUSTER MIGRATESLOTS "),
     ] {
-        let output = run(redis_cli(&options(line)), b"");
+        let mut command = redis_cli(&options(line));
+        command.env("NO_COLOR", "1");
+        let output = run(command, b"");
         let out = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && out.contains(expected), "{line}: {out}");
     }

@@ -199,6 +199,7 @@ fn resharding(field: &Field) {
         ),
         &["Ready to move 50 slots.", "Moving slot "],
     );
+    atomic_where_servers_cannot(a, &from, &to);
     // 25 of 5562 slots and 25 of 5461, by their proportion.
     assert_eq!(slots([a, b, c]), [5411, 5536, 5437]);
     wrong(format!("reshard {a} --from {from} --to {from} --slots 1 --yes"), &["target"]);
@@ -209,6 +210,23 @@ fn resharding(field: &Field) {
     wrong(format!("--cluster reshard {a} --cluster-to {to}"), &["nobody answers"]);
     right(format!("exec -c {a} GET foo"), &["bar"]);
     is_well(a);
+}
+
+/// Where the servers have no atomic migration, valkey-cli's flag for it is an error that moves nothing. valkey-cli moves
+/// nothing either, and exits with 0.
+fn atomic_where_servers_cannot(seed: &str, from: &str, to: &str) {
+    let help = right(format!("exec {seed} CLUSTER HELP"), &[]).stdout;
+    if help.contains("MIGRATESLOTS") || help.contains("MIGRATION") {
+        return;
+    }
+    let line = format!(
+        "valkey-cli --cluster reshard {seed} --cluster-from {from} --cluster-to {to} --cluster-slots 1 --cluster-yes \
+         --cluster-use-atomic-slot-migration"
+    );
+    run(&line).expect(1).shows(&[
+        "do not both know atomic slot migration",
+        "--cluster-use-atomic-slot-migration out",
+    ]);
 }
 
 fn rebalancing(field: &Field) {

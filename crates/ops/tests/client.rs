@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use redistrib_ops::client::{
-    Client, InsertTally, Patience, Redirect, Requests, Watcher, insert, pass_on,
+    Client, InsertTally, Patience, Redirect, Requests, Watcher, await_last_reply, insert, pass_on,
 };
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::Slot;
@@ -218,7 +218,9 @@ fn a_stream_for_one_server_passes_as_it_is() {
     let mut refused = |text: &[u8]| texts.push(text.to_vec());
     let patience = Duration::from_secs(60);
     let mut tally = InsertTally::new(&mut refused);
-    pass_on(&mut &input[..], &mut link, patience, &Cancel::new(), &mut tally).unwrap();
+    let cancel = Cancel::new();
+    pass_on(&mut &input[..], &mut link, &cancel, &mut tally).unwrap();
+    await_last_reply(&mut link, patience, &cancel, &mut tally).unwrap();
     let tally = tally.counts();
     assert_eq!((tally.replies, tally.errors), (50_002, 1));
     // Nodes answer in no order.

@@ -3,14 +3,16 @@
 use std::io::{self, BufReader, Write};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use redistrib_ops::Error;
-use redistrib_ops::client::{InsertTally, Requests, insert, pass_on};
+use redistrib_ops::client::{InsertTally, Requests, await_last_reply, insert, pass_on};
 use serde_json::json;
 
 use super::format::{LineEnds, ReplyForm, write_harmless};
 use super::options::Options;
+use super::printer::Printer;
 use super::session::{OutputReader, ShellSession};
+use crate::voice;
 
 /// Waiting for ever, in a word.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
@@ -35,7 +37,6 @@ pub(super) fn run(options: &Options, patience: Option<Duration>) -> Result<bool>
         return Ok(errors == 0);
     }
     if end.is_ok() {
-        session.printer.line("All data transferred. Waiting for the last reply...")?;
         session.printer.line("Last reply received from server.")?;
     }
     session.printer.line(&format!("errors: {errors}, replies: {}", counts.replies))?;
@@ -48,15 +49,32 @@ fn send(
     options: &Options,
     patience: Option<Duration>,
     tally: &mut InsertTally<'_>,
-) -> Result<(), Error> {
+) -> Result<()> {
     let cancel = session.cancel.clone();
     if options.cluster {
         let requests = Requests::new(BufReader::with_capacity(64 << 10, io::stdin().lock()));
         let settings = session.client.settings().clone();
         let database = session.state.database;
-        return insert(requests, &options.endpoint, database, &settings, &cancel, tally);
+        insert(requests, &options.endpoint, database, &settings, &cancel, tally)?;
+        return say_all_sent(&session.printer);
     }
     let link = session.client.connection()?;
+    pass_on(&mut io::stdin().lock(), link, &cancel, tally)?;
+    say_all_sent(&session.printer)?;
     let patience = patience.unwrap_or(FOR_EVER);
-    pass_on(&mut io::stdin().lock(), link, patience, &cancel, tally)
+    await_last_reply(link, patience, &cancel, tally).map_err(|error| {
+        match (&error, voice::peer()) {
+            (Error::Timeout { .. }, Some(_)) => {
+                anyhow!("No replies for {} seconds: exiting.", patience.as_secs())
+            }
+            _ => error.into(),
+        }
+    })
+}
+
+fn say_all_sent(printer: &Printer) -> Result<()> {
+    if printer.form() != ReplyForm::Lossless {
+        printer.line("All data transferred. Waiting for the last reply...")?;
+    }
+    Ok(())
 }

@@ -25,7 +25,7 @@ use crate::{Cancel, Connection, Credentials, Endpoint, Settings, Stop};
 
 pub use insert::{InsertTally, Insertion, insert};
 pub use keys::CommandKeys;
-pub use pass::pass_on;
+pub use pass::{await_last_reply, pass_on};
 pub use redirect::Redirect;
 use redirect::{Continuation, verdict};
 pub use requests::{RequestError, Requests};

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use redistrib_resp::{Command, Reply};
+use redistrib_resp::Command;
 
 use super::insert::InsertTally;
 use crate::error::{Error, Result};
@@ -13,17 +13,13 @@ use crate::{Cancel, Connection, Stop};
 /// How much is read from the stream before replies are looked at.
 const CHUNK: usize = 64 << 10;
 
-/// Sends the bytes of `input` as they are and counts the replies. How many there must be nobody knows, so
-/// an ECHO with a text of our own ends the stream, and the wait with it.
-///
-/// Without a reply for `patience` after all is sent, the wait ends with an error.
+/// Sends the bytes of `input` as they are and counts the replies that arrive meanwhile.
 ///
 /// # Errors
 /// [`Error::File`] where the input fails, [`Error::Cancelled`], those of [`Connection::request`].
 pub fn pass_on(
     input: &mut dyn Read,
     connection: &mut Connection,
-    patience: Duration,
     cancel: &Cancel,
     tally: &mut InsertTally<'_>,
 ) -> Result<()> {
@@ -39,27 +35,31 @@ pub fn pass_on(
         }
         stop_if_asked(cancel)?;
     }
+    Ok(())
+}
+
+/// Counts the replies to what was passed on. How many there must be nobody knows, so an ECHO with a text of our own
+/// ends the stream, and the wait with it.
+///
+/// # Errors
+/// [`Error::Timeout`] where no reply comes for `patience`, [`Error::Cancelled`], those of [`Connection::request`].
+pub fn await_last_reply(
+    connection: &mut Connection,
+    patience: Duration,
+    cancel: &Cancel,
+    tally: &mut InsertTally<'_>,
+) -> Result<()> {
     let last = last_words();
     // The blank line ends an inline command that the stream left open; servers pass over it otherwise.
     connection.send_raw(b"\r\n")?;
     let echo = Command::new("ECHO").arg(&last);
     connection.send(std::slice::from_ref(&echo))?;
-    await_echo(&last, connection, patience, cancel, |reply| tally.count(reply))
-}
-
-fn await_echo(
-    last: &str,
-    connection: &mut Connection,
-    patience: Duration,
-    cancel: &Cancel,
-    mut count: impl FnMut(&Reply),
-) -> Result<()> {
     let mut since = Instant::now();
     loop {
         match connection.poll(Duration::from_millis(100))? {
-            Some(reply) if reply.view().as_str() == Some(last) => return Ok(()),
+            Some(reply) if reply.view().as_str() == Some(last.as_str()) => return Ok(()),
             Some(reply) => {
-                count(&reply);
+                tally.count(&reply);
                 since = Instant::now();
             }
             None if since.elapsed() >= patience => {
