@@ -51,7 +51,7 @@ pub use net::connection::{
     Connection, Credentials, Payload, Secret, Settings, Synchronisation, TlsSettings,
     without_secrets,
 };
-pub use operations::add_node::{NewRole, WholeMembers, add_node};
+pub use operations::add_node::{NewRole, WholeMembers};
 pub use operations::backup::backup;
 pub use operations::create::{Candidates, Create};
 pub use operations::declared::{Apply, Site, observe};

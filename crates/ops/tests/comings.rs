@@ -6,8 +6,8 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::plan::create::Dealing;
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
-    AddNode, AskedRole, Candidates, Cluster, Connection, Context, Endpoint, Error, NewRole,
-    WholeMembers, add_node, carry_out, inspect, join_cluster, quit_cluster,
+    AddNode, AskedRole, Candidates, Cluster, Connection, Context, Endpoint, Error, WholeMembers,
+    carry_out, inspect, join_cluster, quit_cluster,
 };
 
 use crate::support::*;
@@ -62,7 +62,7 @@ redistrib_ops::on_each_test_server! {
         let lab = TempLab::cluster(server, 3, 0).unwrap();
         let fresh = TempLab::nodes(server, 1).unwrap();
         let (seed, node) = (&lab.endpoints()[0], &fresh.endpoints()[0]);
-        let role = NewRole::Master;
+        let role = AskedRole::Master;
         let id = with_context(|context| add_node(&mut discover(&lab), node, role, context));
         let id = id.unwrap().to_string();
         for member in lab.endpoints() {
@@ -107,7 +107,7 @@ fn an_owner_that_all_have_forgotten_is_brought_back(server: &'static str, memory
         }
     }
     let keys = forgotten_owner(&lab, &fresh);
-    let role = NewRole::Master;
+    let role = AskedRole::Master;
     with_context(|context| add_node(&mut discover(&lab), node, role, context)).unwrap();
     gossip(&lab, &all);
     assert_whole(&lab, &all);
@@ -133,7 +133,7 @@ fn half_a_member_without_anything_begins_anew() {
     let fresh = TempLab::nodes(&server, 1).unwrap();
     let node = &fresh.endpoints()[0];
     let add = |role| with_context(|context| add_node(&mut discover(&lab), node, role, context));
-    let first = add(NewRole::Master).unwrap();
+    let first = add(AskedRole::Master).unwrap();
     // Where whole members are refused, half of one is none.
     let (seed, new, role) = (lab.endpoints()[0].clone(), node.clone(), AskedRole::Replica);
     let strict = |role: &AskedRole| {
@@ -155,7 +155,7 @@ fn half_a_member_without_anything_begins_anew() {
     gossip(&lab, &all);
     assert_whole(&lab, &all);
     assert!(discover(&lab).member(second).unwrap().node().is_replica());
-    assert_eq!(add(NewRole::Replica).unwrap(), second, "it is what was asked for");
+    assert_eq!(add(AskedRole::Replica).unwrap(), second, "it is what was asked for");
 }
 
 /// One that waits in vain for others would be told to be reset, were it not for what it has.
@@ -165,7 +165,7 @@ fn a_member_of_another_cluster_is_never_told_to_be_reset() {
     let lab = TempLab::cluster(&server, 3, 0).unwrap();
     let other = TempLab::cluster(&server, 3, 0).unwrap();
     let node = &other.endpoints()[0];
-    let role = NewRole::Master;
+    let role = AskedRole::Master;
     let refused = with_context(|context| add_node(&mut discover(&lab), node, role, context));
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("member of a cluster") && !refused.contains("RESET"), "{refused}");

@@ -4,8 +4,8 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::model::{NodeId, plan::create::CreateError, plan::create::Dealing};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
-    Cancel, Candidates, Cluster, Connection, Context, Error, Failover, FailoverMode, FixOptions,
-    NewRole, Settings, add_node, inspect, rescue_cluster, shutdown_cluster, start_cluster,
+    AskedRole, Cancel, Candidates, Cluster, Connection, Context, Error, Failover, FailoverMode,
+    FixOptions, Settings, inspect, rescue_cluster, shutdown_cluster, start_cluster,
 };
 
 use crate::support::*;
@@ -83,8 +83,8 @@ redistrib_ops::on_each_test_server! {
         let lab = TempLab::cluster(server, 3, 0).unwrap();
         let fresh = TempLab::nodes(server, 2).unwrap();
         let mut cluster = discover(&lab);
-        let [master, replica] = [NewRole::Master, NewRole::Replica].map(|role| {
-            let node = &fresh.endpoints()[usize::from(role == NewRole::Replica)];
+        let [master, replica] = [AskedRole::Master, AskedRole::Replica].map(|role| {
+            let node = &fresh.endpoints()[usize::from(role == AskedRole::Replica)];
             with_context(|context| add_node(&mut cluster, node, role, context)).unwrap()
         });
 
@@ -100,11 +100,11 @@ redistrib_ops::on_each_test_server! {
         );
 
         let again = with_context(|context| {
-            add_node(&mut cluster, &fresh.endpoints()[0], NewRole::Master, context)
+            add_node(&mut cluster, &fresh.endpoints()[0], AskedRole::Master, context)
         });
         assert_eq!(again.unwrap(), master, "{}: it is a member already", server.name);
         let as_replica = with_context(|context| {
-            let role = NewRole::ReplicaOf(id_of(&lab, 1));
+            let role = AskedRole::ReplicaOf(Some(id_of(&lab, 1).into()));
             add_node(&mut discover(&lab), &lab.endpoints()[2], role, context)
         });
         let refused = as_replica.unwrap_err().to_string();
@@ -119,9 +119,9 @@ redistrib_ops::on_each_test_server! {
         let mut cluster = discover(&lab);
         let [leaving, follower] = with_context(|context| {
             let leaving =
-                add_node(&mut cluster, &fresh.endpoints()[0], NewRole::Master, context).unwrap();
+                add_node(&mut cluster, &fresh.endpoints()[0], AskedRole::Master, context).unwrap();
             cluster = discover(&lab);
-            let role = NewRole::ReplicaOf(leaving);
+            let role = AskedRole::ReplicaOf(Some(leaving.into()));
             [leaving, add_node(&mut cluster, &fresh.endpoints()[1], role, context).unwrap()]
         });
         let mut cluster = discover(&lab);
@@ -248,7 +248,7 @@ redistrib_ops::on_each_test_server! {
         let fresh = TempLab::nodes(server, 1).unwrap();
         let mut cluster = discover(&lab);
         let node = &fresh.endpoints()[0];
-        let id = with_context(|context| add_node(&mut cluster, node, NewRole::Master, context));
+        let id = with_context(|context| add_node(&mut cluster, node, AskedRole::Master, context));
         let (id, owner) = (id.unwrap(), id_of(&lab, 0).to_string());
         let mut stray = Connection::open(node, lab.settings()).unwrap();
         let info = Command::new("CLUSTER").arg("INFO");
@@ -305,10 +305,11 @@ fn a_master_without_slots_gets_a_replica_where_all_others_have_one() {
     let server = TestServer::named("redis-7.0").unwrap();
     let lab = TempLab::cluster(&server, 3, 1).unwrap();
     let fresh = TempLab::nodes(&server, 2).unwrap();
-    let [empty, replica] = [(0, NewRole::Master), (1, NewRole::Replica)].map(|(index, role)| {
-        let node = &fresh.endpoints()[index];
-        with_context(|context| add_node(&mut discover(&lab), node, role, context)).unwrap()
-    });
+    let [empty, replica] =
+        [(0, AskedRole::Master), (1, AskedRole::Replica)].map(|(index, role)| {
+            let node = &fresh.endpoints()[index];
+            with_context(|context| add_node(&mut discover(&lab), node, role, context)).unwrap()
+        });
     assert_eq!(discover(&lab).member(replica).unwrap().node().master, Some(empty));
 }
 
@@ -323,10 +324,10 @@ fn a_node_with_functions_becomes_no_master() {
     let load = Command::from_args(["FUNCTION", "LOAD", code]);
     Connection::open(node, lab.settings()).unwrap().call(&load).unwrap();
     let add = |role| with_context(|context| add_node(&mut discover(&lab), node, role, context));
-    let refused = add(NewRole::Master).unwrap_err().to_string();
+    let refused = add(AskedRole::Master).unwrap_err().to_string();
     assert!(refused.contains("New node already contains functions"), "{refused}");
     assert_eq!(discover(&lab).members().len(), 3, "it has not been met");
-    let id = add(NewRole::Replica).unwrap();
+    let id = add(AskedRole::Replica).unwrap();
     assert!(discover(&lab).member(id).unwrap().node().master.is_some());
 }
 
@@ -346,7 +347,7 @@ fn an_older_server_joins_unless_there_are_functions() {
     let code = "#!lua name=lib\nredis.register_function('one', function() return 1 end)";
     say(&["FUNCTION", "LOAD", code]);
     let add =
-        || with_context(|context| add_node(&mut discover(&lab), node, NewRole::Master, context));
+        || with_context(|context| add_node(&mut discover(&lab), node, AskedRole::Master, context));
     let refused = add().unwrap_err().to_string();
     assert!(refused.contains("too old") && refused.contains(&node.to_string()), "{refused}");
     assert_eq!(discover(&lab).members().len(), 3);

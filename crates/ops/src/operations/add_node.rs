@@ -26,27 +26,9 @@ const JOIN_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a handshake may take from one side's end of it to the other's.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(2);
 
-/// Adds the empty node at `endpoint` to the cluster and returns its id when all reachable nodes know it
-/// in its role. Functions that the cluster has are carried to a master; a replica gets them from its own. A node that is
-/// a member already, after an attempt that was interrupted, gets what it lacks.
-///
-/// A node that has left the cluster is kept on the servers' lists of forgotten ids for a minute, and since Redis 7.2 they
-/// pass such ids on to each other: it comes back with another id.
-///
-/// ```no_run
-/// use redistrib_ops::{Cancel, Cluster, Context, NewRole, Settings, Silent, add_node};
-/// let mut cluster = Cluster::discover(&"127.0.0.1:7000".parse()?, &Settings::default())?;
-/// let cancel = Cancel::new();
-/// let context = Context::new(&Silent, &cancel);
-/// let id = add_node(&mut cluster, &"127.0.0.1:7006".parse()?, NewRole::Replica, context)?;
-/// # Ok::<(), redistrib_ops::Error>(())
-/// ```
-///
-/// # Errors
-/// What a new cluster refuses; [`Error::Membership`] for a master with functions that the cluster has not, and for a
-/// member in another role; those of [`NewRole::master`]; [`Error::NotSettled`], after which a node that was none before has
-/// been taken out again.
-pub fn add_node(
+/// Adds the empty node at `endpoint` to the cluster and returns its id when all reachable nodes know it in its role. A member
+/// that lacks nothing is what was asked for.
+pub(crate) fn add_node(
     cluster: &mut Cluster,
     endpoint: &Endpoint,
     role: NewRole,

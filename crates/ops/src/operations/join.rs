@@ -25,7 +25,10 @@ pub enum AskedRole {
 }
 
 /// The request to bring an empty node into a cluster. One that is a member already, after an attempt that was interrupted, gets
-/// what it lacks.
+/// what it lacks. Functions that the cluster has are carried to a master; a replica gets them from its own.
+///
+/// A node that has left the cluster is kept on the servers' lists of forgotten ids for a minute, and since Redis 7.2 they
+/// pass such ids on to each other: it comes back with another id.
 ///
 /// ```no_run
 /// use redistrib_ops::{AddNode, AskedRole, Context, Settings, carry_out};
@@ -90,7 +93,9 @@ impl Operation for AddNode {
     }
 
     /// # Errors
-    /// Those of [`add_node`](crate::add_node) and [`await_all_served`](crate::await_all_served).
+    /// What a new cluster refuses; [`Error::Membership`](crate::Error::Membership) for a master with functions that the cluster
+    /// has not, and for a member in another role; [`Error::NotSettled`](crate::Error::NotSettled), after which a node that was
+    /// no member before has been taken out again; those of [`NewRole::master`] and [`await_all_served`](crate::await_all_served).
     fn apply(&self, plan: Addition, cluster: &mut Cluster, context: Context<'_>) -> Result<Added> {
         let id = add_node_where(cluster, &self.new, plan.role, self.members, context)?;
         if !self.no_wait {
@@ -135,7 +140,7 @@ impl<B: Fn(&[&Node]) -> Result<Vec<SlotTransfer>>> Operation for Join<B> {
     }
 
     /// # Errors
-    /// Those of [`add_node`](crate::add_node) and [`migrate`](crate::migrate::migrate); those of the balance plan, and
+    /// Those of [`AddNode`] and [`migrate`](crate::migrate::migrate); those of the balance plan, and
     /// [`Error::Balance`](crate::Error::Balance) for one that cannot be carried out: the new node is a member without slots then.
     fn apply(&self, _plan: (), cluster: &mut Cluster, context: Context<'_>) -> Result<Migrated> {
         add_owner(cluster, &self.new, context)?;

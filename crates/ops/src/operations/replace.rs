@@ -130,7 +130,7 @@ impl Replacement {
     /// unless it is kept. Returns how long the writes of a probe were held up meanwhile, where there was a failover.
     ///
     /// # Errors
-    /// Those of [`add_node`], [`Failover::apply`] and [`DelNode`](crate::DelNode); [`Error::NotSettled`] for a new node that does
+    /// Those of [`AddNode`](crate::AddNode), [`Failover::apply`] and [`DelNode`](crate::DelNode); [`Error::NotSettled`] for a new node that does
     /// not get its data.
     fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
         let held_up = self.take_place(cluster, context)?;

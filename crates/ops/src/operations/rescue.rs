@@ -64,7 +64,7 @@ impl Operation for Rescue {
     }
 
     /// # Errors
-    /// Those of [`crate::add_node`]; [`Error::Membership`](crate::Error::Membership) for a master that answers, though with a
+    /// Those of [`crate::AddNode`]; [`Error::Membership`](crate::Error::Membership) for a master that answers, though with a
     /// refusal; [`Error::NotSettled`](crate::Error::NotSettled) for one that other nodes reach.
     fn apply(&self, lost: SlotSet, cluster: &mut Cluster, context: Context<'_>) -> Result<SlotSet> {
         if lost.is_empty() {

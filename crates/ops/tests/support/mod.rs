@@ -9,8 +9,8 @@ use redistrib_ops::migrate::{MigrateOptions, Migrated, migrate};
 use redistrib_ops::model::{Move, NodeId, Slot, SlotSet};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
-    Cancel, Cluster, Connection, Context, DelNode, Error, Event, Fix, FixOptions, FixPlan,
-    Observer, Operation, Silent,
+    AddNode, AskedRole, Cancel, Cluster, Connection, Context, DelNode, Endpoint, Error, Event, Fix,
+    FixOptions, FixPlan, Observer, Operation, Silent,
 };
 
 /// Keeps what it is warned of.
@@ -137,6 +137,18 @@ pub(crate) fn fix(
 ) -> Result<FixPlan, Error> {
     let request = Fix { options, migration: migration.clone(), no_wait: true, ..Fix::default() };
     Ok(request.apply(plan, cluster, context)?.left)
+}
+
+/// Adds an empty node, and does not wait until it serves clients.
+pub(crate) fn add_node(
+    cluster: &mut Cluster,
+    new: &Endpoint,
+    role: AskedRole,
+    context: Context<'_>,
+) -> Result<NodeId, Error> {
+    let request = AddNode { new: new.clone(), role, no_wait: true, ..AddNode::default() };
+    let plan = request.plan(cluster, context)?;
+    request.apply(plan, cluster, context).map(|added| added.id)
 }
 
 /// Lets a node leave.
