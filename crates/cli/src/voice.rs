@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+use redistrib_ops::model::counted;
+
 use crate::shell::Peer;
 
 /// A process speaks one way.
@@ -28,6 +30,11 @@ pub fn speak_as(peer: Peer) {
 /// The peer in whose words we speak; `None` for our own.
 pub fn peer() -> Option<Peer> {
     PEER.get().copied()
+}
+
+/// A number of slots in words: the peers know no singular.
+pub(crate) fn slots(count: usize) -> String {
+    if peer().is_some() { format!("{count} slots") } else { counted(count, "slot") }
 }
 
 /// A line in the words of whom we speak as.

@@ -188,13 +188,13 @@ fn copy_names_what_it_leaves() {
     call(&at[1], &["SET", "key:3", "mine"]);
     let (from, to) = (at[0].to_string(), at[1].to_string());
     trib(&["copy", &from, &to]).expect(1).shows(&[
-        "[ERR] 1 keys were not copied",
+        "[ERR] 1 key was not copied",
         "key:3",
         "BUSYKEY",
     ]);
     trib(&["copy", &from, &to, "--replace", "--match", "key:3"])
         .expect(0)
-        .shows(&["[OK] Copied 1 keys"]);
+        .shows(&["[OK] Copied 1 key ("]);
     let (host, port) = from.split_once(':').unwrap();
     trib(&["copy", host, port, &to, "--to-db", "1"]).expect(0).shows(&["Copied 10 keys"]);
     trib(&["copy", &from, &from]).expect(1).complains(&["source and target in one"]);

@@ -193,7 +193,7 @@ fn a_node_that_does_not_come_back_stops_it_and_it_can_go_on() {
 
     stage.mark("broken", false);
     // The node that is down is the one that the command brings up.
-    by_shell(&next).expect(0).shows(&["it does not answer", "At the end", "[OK] 1 nodes are done"]);
+    by_shell(&next).expect(0).shows(&["it does not answer", "At the end", "[OK] 1 node is done"]);
     let after = stage.processes();
     let moved: Vec<bool> =
         before.iter().zip(&after).map(|(before, after)| before != after).collect();
@@ -345,7 +345,7 @@ fn what_would_do_harm_is_refused() {
         &format!("{seed} | {seed} {id} master\n"),
         &format!("{seed} | 0\n"),
         "has not restarted, and is well",
-        "[OK] 1 nodes are done.",
+        "[OK] 1 node is done.",
     ]);
     assert_eq!(stage.processes(), before);
     assert!(Path::new(stage.lab.dir()).exists());

@@ -470,7 +470,7 @@ fn redis_trib_pys_console_works_from_start_to_end() {
     // What an interrupted run has moved already is no reason to refuse the rest.
     trib(&["migrate_slots", &nodes[0], &nodes[2], "8192-8193"])
         .expect(0)
-        .shows(&["[OK] Moved 1 slots"]);
+        .shows(&["[OK] Moved 1 slot ("]);
     trib(&["migrate_slots", &nodes[0], &nodes[2], "8192-8193"])
         .expect(0)
         .shows(&["owns these slots already"]);
@@ -563,8 +563,8 @@ fn keys_are_imported_into_a_cluster_and_copied_between_servers() {
         .expect(0)
         .shows(&["50 were there already", "50 were removed from the source"]);
     source.call(&Command::new("SET").arg("key:1").arg("other")).unwrap();
-    trib(&import).expect(1).shows(&["[ERR] 1 keys were not copied:", "key:1", "BUSYKEY"]);
-    trib(&[&import[..], &["--cluster-replace"]].concat()).expect(0).shows(&["[OK] Copied 1 keys"]);
+    trib(&import).expect(1).shows(&["[ERR] 1 key was not copied:", "key:1", "BUSYKEY"]);
+    trib(&[&import[..], &["--cluster-replace"]].concat()).expect(0).shows(&["[OK] Copied 1 key ("]);
 }
 
 #[test]

@@ -45,6 +45,7 @@ mod testing;
 mod text;
 mod topology;
 mod waits;
+mod words;
 
 pub use address::{Address, AddressError};
 pub use beginning::{Beginning, Intended, Named};
@@ -67,3 +68,4 @@ pub use standing::Standing;
 pub use tally::{Loss, SlotCounts, most_removed, most_removed_beside, restored, unexplained_loss};
 pub use topology::{Field, ParseError, Problem, SharedNodes, SharedTopology, Topology};
 pub use waits::Waits;
+pub use words::{counted, is_or_are};

@@ -75,7 +75,7 @@ redistrib_ops::on_each_test_server! {
         let settings = lab.settings();
         start_cluster_on_multi(&nodes[..2], settings, context).unwrap();
         let others = shutdown_cluster(&nodes[0], settings, false).unwrap_err().to_string();
-        assert!(others.contains("1 other nodes"), "{others}");
+        assert!(others.contains("1 other node:"), "{others}");
 
         let some = "0 2 4-7".parse().unwrap();
         migrate_slots(&nodes[0], &nodes[1], &some, settings, context).unwrap();

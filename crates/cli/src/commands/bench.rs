@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redistrib_ops::bench::{Bench, BenchReport, HoldUp, HoldUps, Leg, fill};
 use redistrib_ops::lab::{LabOptions, TempLab};
-use redistrib_ops::model::Move;
+use redistrib_ops::model::{Move, counted};
 use redistrib_ops::{Cluster, Endpoint, Member};
 
 use super::host::go_on;
@@ -59,7 +59,10 @@ fn on_cluster(args: &BenchArgs, session: &Session, seed: Endpoint) -> anyhow::Re
         let endpoint = |id| cluster.member(id).map(Member::endpoint);
         let (from, to) = (endpoint(step.from)?, endpoint(step.to)?);
         let count = step.slots.len();
-        output.line(format_args!(">>> Moving {count} slots from {from} to {to} and back"));
+        output.line(format_args!(
+            ">>> Moving {} from {from} to {to} and back",
+            counted(count, "slot")
+        ));
         if session.dry_run {
             let outcome = moves::show(session, cluster, std::slice::from_ref(step));
             return Ok(ControlFlow::Break(outcome));
@@ -91,9 +94,9 @@ fn table(report: &BenchReport) -> Vec<String> {
 
 fn leg(name: &str, leg: &Leg) -> String {
     let mut text = format!(
-        "{name} {} slots, {} keys in {:.2} s: {:.0} slots/s, {:.0} keys/s",
-        leg.slots,
-        leg.keys,
+        "{name} {}, {} in {:.2} s: {:.0} slots/s, {:.0} keys/s",
+        counted(leg.slots, "slot"),
+        counted(leg.keys, "key"),
         leg.took.as_secs_f64(),
         leg.slots_per_second,
         leg.keys_per_second

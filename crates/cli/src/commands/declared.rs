@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
+use redistrib_ops::model::counted;
 use redistrib_ops::model::declare::{
     Change, Cost, Declared, Plan, PlanForm, SavedPlan, common_settings, export as write,
 };
@@ -180,7 +181,7 @@ pub(super) fn apply(args: &ApplyArgs) -> anyhow::Result<Outcome> {
         if session.dry_run || plan.steps.is_empty() {
             return Ok(ControlFlow::Break(Outcome::Done));
         }
-        let question = format!("Carry these {} steps out?", plan.steps.len());
+        let question = format!("Carry {} out?", counted(plan.steps.len(), "step"));
         let agrees = session.may(|prompt| prompt.accepts(&question))?;
         agreed = Some(steps);
         Ok(go_on(agrees))

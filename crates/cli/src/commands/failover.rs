@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use redistrib_ops::model::counted;
 use redistrib_ops::{Cluster, Failover, FailoverMode, Promote};
 use serde::Serialize;
 
@@ -29,7 +30,7 @@ pub(super) fn failover(args: &FailoverArgs) -> anyhow::Result<Outcome> {
     let request = Promote { seed: args.node.clone(), which: args.which.clone(), mode };
     let approves = |plan: &Failover, _: &mut Cluster| {
         let (replica, master, slots) = (&plan.replica, &plan.master, plan.slots.len());
-        let what = format!("{slots} slots from {master}{}", loss(mode));
+        let what = format!("{} from {master}{}", counted(slots, "slot"), loss(mode));
         if session.dry_run {
             session.output.line(format_args!("{replica} would take over {what}"));
             session.output.document(&FailoverDocument { event: "plan", plan, held_up_us: None });
@@ -45,7 +46,8 @@ pub(super) fn failover(args: &FailoverArgs) -> anyhow::Result<Outcome> {
         let (plan, held_up) = (&done.failover, done.held_up);
         let (replica, master, slots) = (&plan.replica, &plan.master, plan.slots.len());
         session.output.line(format_args!(
-            "[OK] {replica} is the master of {slots} slots in place of {master}{}.",
+            "[OK] {replica} is the master of {} in place of {master}{}.",
+            counted(slots, "slot"),
             pause(held_up)
         ));
         let held_up_us = held_up.and_then(|time| u64::try_from(time.as_micros()).ok());

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use redistrib_ops::model::plan::balance::EvenBalancer;
-use redistrib_ops::model::{NodeId, SlotSet};
+use redistrib_ops::model::{NodeId, SlotSet, counted};
 use redistrib_ops::{
     AddNode, Addition, Answer, AskedRole, Cluster, Dialogue, Endpoint, Join, Operation, Rescue,
     balanced_by,
@@ -106,7 +106,7 @@ pub(super) fn rescue(args: &JoinArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_change(&args.change)?;
     let (seed, spare) = (args.node.clone(), args.new.clone());
     let approves = |lost: &SlotSet, _: &mut Cluster| {
-        let plan = format!("{} would take over {} slots: {lost}", args.new, lost.len());
+        let plan = format!("{} would take over {}: {lost}", args.new, counted(lost.len(), "slot"));
         if session.dry_run {
             session.output.line(plan);
             session.output.document(lost);
@@ -122,7 +122,7 @@ pub(super) fn rescue(args: &JoinArgs) -> anyhow::Result<Outcome> {
     session.carry_out(request, approves, |lost| {
         session.output.line(match lost.len() {
             0 => "[OK] No slots are lost: nothing to do.".to_owned(),
-            count => format!("[OK] {} has taken over {count} slots: {lost}", args.new),
+            count => format!("[OK] {} has taken over {}: {lost}", args.new, counted(count, "slot")),
         });
         session.output.document(&lost);
         Ok(Outcome::Done)

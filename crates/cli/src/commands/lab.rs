@@ -2,8 +2,8 @@
 
 use anyhow::ensure;
 use redistrib_ops::lab::{Failure, Lab, LabOptions, Layout, ServerState, ServerStatus};
-use redistrib_ops::model::Address;
 use redistrib_ops::model::declare::Declared;
+use redistrib_ops::model::{Address, counted};
 use redistrib_ops::{Apply, Context, carry_out};
 
 use super::{Outcome, Session, declared};
@@ -153,7 +153,11 @@ fn down(args: &LabDirArgs) -> anyhow::Result<Outcome> {
     session.output.line(match ports.len() {
         0 => "[OK] No server of the lab was running".into(),
         count => {
-            format!("[OK] {count} servers stopped; their data stays in {}", args.dir.display())
+            format!(
+                "[OK] {} stopped; their data stays in {}",
+                counted(count, "server"),
+                args.dir.display()
+            )
         }
     });
     session.output.document(&ports);

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use redistrib_ops::model::counted;
 use redistrib_ops::model::plan::meet::MeetPlan;
 use redistrib_ops::{Meet, Reunion};
 use serde::Serialize;
@@ -44,14 +45,13 @@ pub(super) fn meet(args: &MeetArgs) -> anyhow::Result<Outcome> {
 /// Who is missing, and what would be given up.
 fn warnings(plan: &MeetPlan) -> impl Iterator<Item = String> {
     let missing = plan.missing.iter().map(|absent| {
-        let (id, address, slots) = (absent.id, &absent.address, absent.slots.len());
-        format!("[WARNING] {id} with {slots} slots, once at {address}, is not among these nodes")
+        let (id, address, slots) =
+            (absent.id, &absent.address, counted(absent.slots.len(), "slot"));
+        format!("[WARNING] {id} with {slots}, once at {address}, is not among these nodes")
     });
     let yielding = plan.yielding.iter().map(|it| {
-        let (node, to, slots) = (it.node, it.to, it.slots.len());
-        format!(
-            "[WARNING] {node} gives up {slots} slots and its keys in them: {to} has a newer claim"
-        )
+        let (node, to, slots) = (it.node, it.to, counted(it.slots.len(), "slot"));
+        format!("[WARNING] {node} gives up {slots} and its keys in them: {to} has a newer claim")
     });
     missing.chain(yielding)
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::ops::ControlFlow;
 
 use anyhow::bail;
-use redistrib_ops::model::{Move, NodeId, NodeName};
+use redistrib_ops::model::{Move, NodeId, NodeName, counted};
 use redistrib_ops::{
     AddNode, Added, Addition, Answer, AskedRole, Cluster, DelNode, Dialogue, Endpoint, Error,
     Member, NewRole, Removal, SetTimeout, Shutdown, TimeoutPlan, WholeMembers,
@@ -239,7 +239,8 @@ impl Dialogue<DelNode, Session> for DelNodeDialogue {
         let place = cluster.known(id).map(|node| node.address.to_string()).unwrap_or_default();
         let slots: usize = moves.iter().map(|step| step.slots.len()).sum();
         let question = format!(
-            "Take node {id} ({place}) out of the cluster, {slots} slots moved away first, and reset it?"
+            "Take node {id} ({place}) out of the cluster, {} moved away first, and reset it?",
+            counted(slots, "slot")
         );
         Ok(go_on(session.may_at_terminal(&lines, &question)?))
     }

@@ -43,7 +43,8 @@ pub(super) fn lines(cluster: &Cluster, moves: &[Move]) -> Vec<String> {
         |id| cluster.member(id).map_or_else(|_| id.to_string(), |it| it.endpoint().to_string());
     let line = |step: &Move| {
         let count = step.slots.len();
-        let summary = format!("Moving {count} slots from {} to {}", name(step.from), name(step.to));
+        let slots = voice::slots(count);
+        let summary = format!("Moving {slots} from {} to {}", name(step.from), name(step.to));
         // What redis-cli shows of a slot that it moves, it shows of one that it would.
         let hashes = voice::peer().map(|_| "#".repeat(count));
         [Some(summary), hashes].into_iter().flatten()

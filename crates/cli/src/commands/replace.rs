@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use redistrib_ops::model::{NodeLabel, SlotSet};
+use redistrib_ops::model::{NodeLabel, SlotSet, counted};
 use redistrib_ops::{Cluster, Replace, Replacement};
 use serde::Serialize;
 
@@ -68,7 +68,7 @@ pub(super) fn replace(args: &ReplaceArgs) -> anyhow::Result<Outcome> {
 fn described(plan: &Replacement) -> String {
     let slots = match plan.slots.len() {
         0 => String::new(),
-        slots => format!(", with its {slots} slots"),
+        slots => format!(", with its {}", counted(slots, "slot")),
     };
     let fate = if plan.keep { "stays, as a replica" } else { "leaves the cluster and is reset" };
     format!("{}{slots}; that {fate}", plan.old.address)

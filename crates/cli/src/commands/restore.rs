@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use redistrib_ops::model::counted;
 use redistrib_ops::restore::{Archive, Restore};
 use redistrib_ops::transfer::{Server, Survey};
 use serde::Serialize;
@@ -55,7 +56,7 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     }
     let replacing = if args.replace { ", and overwrite what is there" } else { "" };
-    let question = format!("Bring {} keys to {}{replacing}?", restore.keys(), args.node);
+    let question = format!("Bring {} to {}{replacing}?", counted(restore.keys(), "key"), args.node);
     let plan: Vec<String> = functions(&restore).into_iter().collect();
     if !session.may_at_terminal(&plan, &question)? {
         return Ok(Outcome::Failed);

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use redistrib_ops::model::NodeLabel;
 use redistrib_ops::model::plan::roll::{RollPlan, RollTurn, TurnRole};
+use redistrib_ops::model::{NodeLabel, counted, is_or_are};
 use redistrib_ops::{Cluster, Endpoint, Error, Roll, RollError, RollOptions};
 use serde::Serialize;
 
@@ -60,14 +60,17 @@ pub(super) fn roll(args: &RollArgs) -> anyhow::Result<Outcome> {
         if session.dry_run {
             return Ok(ControlFlow::Break(Outcome::Done));
         }
-        let question = format!("Run the command for these {} nodes, one by one?", plan.turns.len());
+        let question =
+            format!("Run the command for {}, one by one?", counted(plan.turns.len(), "node"));
         Ok(go_on(session.may(|prompt| prompt.accepts(&question))?))
     };
     let rolled = session.carry_out(request, approves, |rolled| {
         let pause = rolled.held_up.map_or_else(String::new, |time| {
             format!("; writes were held up for {:.1} ms at most", time.as_secs_f64() * 1e3)
         });
-        output.line(format_args!("[OK] {} nodes are done{pause}.", rolled.done.len()));
+        let count = rolled.done.len();
+        let (nodes, are) = (counted(count, "node"), is_or_are(count));
+        output.line(format_args!("[OK] {nodes} {are} done{pause}."));
         let held_up_us = rolled.held_up.and_then(|time| u64::try_from(time.as_micros()).ok());
         output.document(&RolledDocument { event: "rolled", done: &rolled.done, held_up_us });
         Ok(Outcome::Done)
@@ -82,12 +85,14 @@ fn described(plan: &RollPlan) -> Vec<String> {
             TurnRole::Replica { master } => format!("replica of {master}"),
             TurnRole::Idle => "no slots".into(),
             TurnRole::Master { slots, deputy, returns } => format!(
-                "master of {slots} slots; {deputy} takes its place{}",
+                "master of {}; {deputy} takes its place{}",
+                counted(*slots, "slot"),
                 if *returns { " meanwhile" } else { "" }
             ),
             TurnRole::Alone { slots } => {
                 format!(
-                    "master of {slots} slots; nobody can take its place: they are not served meanwhile"
+                    "master of {}; nobody can take its place: they are not served meanwhile",
+                    counted(*slots, "slot")
                 )
             }
         };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use ratatui::crossterm::terminal;
 use redistrib_ops::Watch;
-use redistrib_ops::model::declare::counted;
+use redistrib_ops::model::counted;
 use redistrib_ops::model::sample::SlotMeasure;
 
 use super::Outcome;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use redistrib_ops::fleet::Fleet;
+use redistrib_ops::model::counted;
 use redistrib_ops::resp::Command;
 use redistrib_ops::transfer::{Server, Source, Tags, Target, Transfer, TransferOptions};
 use redistrib_ops::{Connection, Credentials, Endpoint, Error, Settings};
@@ -96,7 +97,8 @@ pub(super) fn reshard_fleet(args: &ReshardFleetArgs) -> anyhow::Result<Outcome> 
     let fleet = args.fleet.fleet()?;
     let from = Origin::new(&session, &args.from, args.fleet.db, &args.transfer.source)?;
     let masters = fleet.masters().len();
-    let text = format!(">>> Resharding from {} to a fleet of {masters} masters", from.name);
+    let text =
+        format!(">>> Resharding from {} to a fleet of {}", from.name, counted(masters, "master"));
     session.output.line(text);
     let target = Target::Fleet(fleet.servers(&session.settings));
     let mut transfer = Transfer::new(from.source, target);
@@ -145,7 +147,7 @@ impl Origin {
     }
 
     fn of_fleet(fleet: &Fleet, settings: &Settings) -> Self {
-        let name = format!("a fleet of {} masters", fleet.masters().len());
+        let name = format!("a fleet of {}", counted(fleet.masters().len(), "master"));
         Self { source: Source::Fleet(fleet.servers(settings)), name }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redistrib_ops::model::counted;
 use redistrib_ops::model::declare::{Change, Cost, Lowered, Plan, PlanStep};
 
 use super::bytes;
@@ -26,7 +27,7 @@ pub fn plan(plan: &Plan) -> Vec<String> {
 }
 
 fn lowered(step: &PlanStep) -> Option<String> {
-    let each = |it: &Lowered| format!("{} has {} replicas", it.master, it.replicas);
+    let each = |it: &Lowered| format!("{} has {}", it.master, counted(it.replicas, "replica"));
     let lowered: Vec<String> = step.lowers.iter().map(each).collect();
     (!lowered.is_empty())
         .then(|| format!("       fewer than declared from then on: {}", lowered.join(", ")))
@@ -41,8 +42,9 @@ fn of_step(change: &Change, cost: &Cost) -> String {
 
 fn totals(plan: &Plan) -> Option<String> {
     let (moved, copied) = (plan.moved(), plan.copied());
-    let moves = (moved.slots > 0)
-        .then(|| format!("{} slots with {} move, {}", moved.slots, amount(&moved), time(&moved)));
+    let moves = (moved.slots > 0).then(|| {
+        format!("{} with {} move, {}", counted(moved.slots, "slot"), amount(&moved), time(&moved))
+    });
     let copies = (copied.keys > 0).then(|| format!("replicas copy {}", amount(&copied)));
     let all: Vec<String> = moves.into_iter().chain(copies).collect();
     (plan.steps.len() > 1 && !all.is_empty()).then(|| format!("In all: {}.", all.join("; ")))
@@ -54,7 +56,7 @@ fn amount(cost: &Cost) -> String {
         Some(size) => format!(" of about {}", bytes(size)),
         None => " of an unknown size".into(),
     };
-    format!("{} keys{size}", cost.keys)
+    format!("{}{size}", counted(cost.keys, "key"))
 }
 
 fn time(cost: &Cost) -> String {

@@ -33,7 +33,7 @@ pub use transfer::{surveyed, transferred};
 use redistrib_ops::Report;
 use redistrib_ops::migrate::Migrated;
 use redistrib_ops::model::fitness::{Gravity, Obstacle};
-use redistrib_ops::model::{Finding, Severity};
+use redistrib_ops::model::{Finding, Severity, counted};
 
 use crate::remedy;
 
@@ -64,7 +64,8 @@ fn to_do(steps: impl Iterator<Item = String>) -> Vec<String> {
 pub fn migrated(done: &Migrated) -> String {
     let size = if done.bytes > 0 { format!(", {}", bytes(done.bytes)) } else { String::new() };
     let seconds = done.took.as_secs_f64();
-    format!("[OK] Moved {} slots ({} keys{size}) in {seconds:.2} s.", done.slots, done.keys)
+    let (slots, keys) = (counted(done.slots, "slot"), counted(done.keys, "key"));
+    format!("[OK] Moved {slots} ({keys}{size}) in {seconds:.2} s.")
 }
 
 /// A finding as a line with its mark.

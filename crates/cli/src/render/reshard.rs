@@ -24,7 +24,7 @@ pub enum PlanDetail {
 pub fn reshard(report: &Report, moves: &[Move], target: NodeId, detail: PlanDetail) -> Vec<String> {
     let count: usize = moves.iter().map(|it| it.slots.len()).sum();
     let sources: HashSet<NodeId> = moves.iter().map(|it| it.from).collect();
-    let mut lines = vec![String::new(), format!("Ready to move {count} slots.")];
+    let mut lines = vec![String::new(), format!("Ready to move {}.", voice::slots(count))];
     let mut blocks = |title: &str, which: &dyn Fn(NodeId) -> bool| {
         lines.push(format!("  {title}"));
         let chosen = report.nodes.iter().filter(|it| which(it.node.id));
@@ -39,7 +39,7 @@ pub fn reshard(report: &Report, moves: &[Move], target: NodeId, detail: PlanDeta
     for step in moves {
         if detail == PlanDetail::Sources {
             let (count, slots) = (step.slots.len(), &step.slots);
-            lines.push(format!("    Moving {count} slots from {}: {slots}", step.from));
+            lines.push(format!("    Moving {} from {}: {slots}", voice::slots(count), step.from));
             continue;
         }
         if voice::peer() == Some(Peer::ValkeyCli) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redistrib_ops::model::counted;
 use redistrib_ops::transfer::{Left, Survey, TransferReport};
 
 use super::{bytes, to_do};
@@ -13,7 +14,8 @@ const NAMED: usize = 20;
 /// What became of the keys, in lines.
 pub fn transferred(report: &TransferReport, took: Duration) -> Vec<String> {
     let mut lines = Vec::new();
-    left(&report.left, "[ERR]", "were not copied", &mut lines);
+    let were = if report.left.count == 1 { "was not copied" } else { "were not copied" };
+    left(&report.left, "[ERR]", were, &mut lines);
     lines.extend(next_steps(&report.left));
     strays(&report.strays, report.braced, &mut lines);
     if let Some(failure) = &report.failure {
@@ -23,12 +25,14 @@ pub fn transferred(report: &TransferReport, took: Duration) -> Vec<String> {
         lines.push("[WARNING] Interrupted: run the same command again to copy the rest".into());
     } else if report.failure.is_some() {
         lines.push(format!(
-            "[WARNING] Ended early, after {} of about {} keys had been found: run the same command again to copy the rest",
-            report.seen, report.expected
+            "[WARNING] Ended early, after {} of about {} had been found: run the same command again to copy the rest",
+            report.seen,
+            counted(report.expected, "key")
         ));
     }
     let mark = if report.is_complete() { "[OK]" } else { "[WARNING]" };
-    let mut summary = format!("{mark} Copied {} keys ({})", report.copied, bytes(report.bytes));
+    let mut summary =
+        format!("{mark} Copied {} ({})", counted(report.copied, "key"), bytes(report.bytes));
     for (count, what) in [
         (report.same, "were there already"),
         (report.stayed, "are where they belong"),
@@ -50,14 +54,15 @@ pub fn surveyed(survey: &Survey, replace: bool) -> Vec<String> {
     strays(&survey.strays, survey.braced, &mut lines);
     if survey.homeless > 0 {
         let count = survey.homeless;
-        lines.push(format!("[ERR] {count} keys belong to slots that nobody serves"));
+        let (keys, belong) = (counted(count, "key"), if count == 1 { "belongs" } else { "belong" });
+        lines.push(format!("[ERR] {keys} {belong} to slots that nobody serves"));
     }
     for place in survey.places.iter().filter(|place| place.keys > 0) {
         let there = match place.there {
             0 => String::new(),
             there => format!(", of which {there} have a key of that name there"),
         };
-        lines.push(format!("{} keys would go to {}{there}", place.keys, place.target));
+        lines.push(format!("{} would go to {}{there}", counted(place.keys, "key"), place.target));
     }
     let kept = if replace { 0 } else { survey.there() };
     let there = match kept {
@@ -65,8 +70,8 @@ pub fn surveyed(survey: &Survey, replace: bool) -> Vec<String> {
         kept => format!(" {kept} have a key of that name there and are compared,"),
     };
     lines.push(format!(
-        "[OK] {} keys looked at: {} would be copied,{there} {} are where they belong.",
-        survey.seen,
+        "[OK] {} looked at: {} would be copied,{there} {} are where they belong.",
+        counted(survey.seen, "key"),
         survey.keys().saturating_sub(kept),
         survey.stayed
     ));
@@ -80,8 +85,12 @@ fn next_steps(left: &Left) -> Vec<String> {
 
 /// What names in a fleet do not show.
 fn strays(strays: &Left, braced: u64, lines: &mut Vec<String>) {
-    let what =
-        "are not where their names lead: written with a hash tag? --tags says where they belong";
+    let what = match strays.count {
+        1 => "is not where its name leads: written with a hash tag? --tags says where it belongs",
+        _ => {
+            "are not where their names lead: written with a hash tag? --tags says where they belong"
+        }
+    };
     left(strays, "[WARNING]", what, lines);
     if braced > 0 {
         lines.push(format!(
@@ -94,7 +103,7 @@ fn left(left: &Left, mark: &str, what: &str, lines: &mut Vec<String>) {
     if left.count == 0 {
         return;
     }
-    lines.push(format!("{mark} {} keys {what}:", left.count));
+    lines.push(format!("{mark} {} {what}:", counted(left.count, "key")));
     lines.extend(left.named.iter().take(NAMED).map(|key| format!("  {key}")));
     let more = left.count.saturating_sub(left.named.len().min(NAMED) as u64);
     if more > 0 {

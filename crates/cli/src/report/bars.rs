@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use ratatui::crossterm::terminal;
-use redistrib_ops::model::{NodeId, Slot, SlotSet};
+use redistrib_ops::model::{NodeId, Slot, SlotSet, counted};
 use redistrib_ops::{Event, Pair};
 
 use super::changing::Changing;
@@ -151,7 +151,7 @@ impl BarsState {
 
     fn tell_whole(&self) {
         if let Some((_, bar)) = &self.whole {
-            bar.set_message(format!("{} keys {}", self.keys, bytes(self.bytes)));
+            bar.set_message(format!("{} {}", counted(self.keys, "key"), bytes(self.bytes)));
         }
     }
 
@@ -170,7 +170,7 @@ impl PairBar {
         let seconds = self.since.elapsed().as_secs_f64().max(1e-3);
         let rate = bytes((self.bytes as f64 / seconds) as u64);
         let pause = hold_up.as_secs_f64() * 1e3;
-        format!("{rate}/s, held up {pause:.1} ms, {}, {} keys", self.route, self.keys)
+        format!("{rate}/s, held up {pause:.1} ms, {}, {}", self.route, counted(self.keys, "key"))
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use redistrib_ops::model::NodeId;
+use redistrib_ops::model::{NodeId, counted};
 use redistrib_ops::{Event, Pair};
 
 use super::large_key;
 use crate::output::Output;
 use crate::render::bytes;
 use crate::shell::Peer;
+use crate::voice;
 
 /// No pair reports its progress more often than this.
 const BETWEEN_LINES: Duration = Duration::from_secs(1);
@@ -94,7 +95,7 @@ impl LinesState {
                 let printed = Instant::now();
                 let tally = PairProgress { slots: *slots, moved: 0, keys: 0, bytes: 0, printed };
                 self.pairs.insert(*pair, tally);
-                Some(format!("Moving {slots} slots {}", self.route(pair)))
+                Some(format!("Moving {} {}", voice::slots(*slots), self.route(pair)))
             }
             Event::KeysMoved { pair, keys, bytes, .. } => {
                 let tally = self.pairs.get_mut(pair)?;
@@ -171,14 +172,19 @@ impl CopyProgress {
         }
         self.printed = Instant::now();
         let Self { expected, seen, copied, .. } = self;
-        Some(format!("Copied {copied} keys, {seen} of about {expected} looked at"))
+        Some(format!("Copied {}, {seen} of about {expected} looked at", counted(*copied, "key")))
     }
 }
 
 impl PairProgress {
     fn summary(&self) -> String {
         let size = if self.bytes > 0 { format!(", {}", bytes(self.bytes)) } else { String::new() };
-        format!("{}/{} slots ({} keys{size})", self.moved, self.slots, self.keys)
+        format!(
+            "{}/{} ({}{size})",
+            self.moved,
+            counted(self.slots, "slot"),
+            counted(self.keys, "key")
+        )
     }
 }
 

@@ -5,7 +5,7 @@ use redistrib_cli::top::{
     History, Page, Panel, Scene, Shade, Theme, TopView, Wish, frame, picture, steps,
 };
 use redistrib_ops::model::Slot;
-use redistrib_ops::model::sample::{NodeState, Sample, SlotStats};
+use redistrib_ops::model::sample::{Figures, NodeState, Sample, SlotStats};
 
 const SAMPLE: &str = include_str!("sample.json");
 /// What the terminal is not to obey, what is wider than it seems, and what is longer than any screen.
@@ -78,6 +78,17 @@ fn nodes_that_are_still_to_be_asked_are_told_apart() {
     let second = look(sample);
     assert!(!second.contains("10.0.0.2:7000 answers again"), "{second}");
     assert!(!second.contains("10.0.0.2:7000 is up"), "{second}");
+}
+
+/// What no node reports is not nothing.
+#[test]
+fn totals_that_nobody_reports_are_unknown() {
+    let mut sample: Sample = serde_json::from_str(SAMPLE).unwrap();
+    sample.nodes.iter_mut().for_each(|it| it.figures = Figures::default());
+    let mut history = History::default();
+    history.push(sample);
+    let shown = frame(&scene(&history, &TopView::default()), 120, 36).join("\n");
+    assert!(shown.contains("? keys, ? memory, ? ops/s, in ?/s, out ?/s"), "{shown}");
 }
 
 #[test]

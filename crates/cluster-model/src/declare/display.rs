@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Change, DeclaredMove, DeclaredReplica, Observed, Owner};
-use crate::SlotSet;
+use crate::{SlotSet, counted};
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,11 +36,6 @@ impl fmt::Display for Change {
             Change::Leave { node, .. } => write!(f, "take {node} out of the cluster and reset it"),
         }
     }
-}
-
-/// Returns a number of things in words: `1 slot`, `2 slots`.
-pub fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 impl Change {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::file::WantedRole;
 use super::{Apart, DeclareError, Declared, DeclaredNode, Observed, ObservedNode};
+use crate::counted;
 use crate::plan::affinity;
 use crate::plan::create::NewReplica;
 
@@ -253,9 +254,9 @@ impl Followers<'_> {
                 .min_by_key(|place| (self.crowd(*place, head), follows[*place].is_some(), *place));
             let Some(best) = best else {
                 return Err(DeclareError::Layout(format!(
-                    "{} would have {} replicas, and {wanted} are declared: declare more nodes, or fewer replicas",
+                    "{} would have {}, and {wanted} are declared: declare more nodes, or fewer replicas",
                     self.declared.nodes[head].at,
-                    self.count(head)
+                    counted(self.count(head), "replica")
                 )));
             };
             self.masters[best] = Some(head);

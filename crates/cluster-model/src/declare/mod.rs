@@ -19,7 +19,6 @@ mod steps;
 mod tests;
 
 pub use cost::{Cost, CostFigures, Holdings, KeySpeed};
-pub use display::counted;
 pub use error::DeclareError;
 pub use export::{common_settings, export};
 pub use file::{Apart, Balance, CredentialSource, Declared, DeclaredNode, WantedRole};

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{DownReason, Finding, NodeLabel, OpenFlag, OpenKind, OpenSlots, Opinion};
-use crate::{NodeId, SlotSet};
+use crate::{NodeId, SlotSet, counted, is_or_are};
 
 impl Display for NodeLabel {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -64,7 +64,7 @@ fn text(finding: &Finding) -> String {
         Finding::AtomicMigration { slots, from, to, state, retries, error } => {
             let again = match retries {
                 0 => String::new(),
-                _ => format!(", tried {retries} times again"),
+                _ => format!(", tried {} again", counted(retries, "time")),
             };
             let colon = if error.is_empty() { "" } else { ": " };
             format!(
@@ -97,7 +97,11 @@ fn text(finding: &Finding) -> String {
             format!("{} {has} no bus link to node {node}", Few(by))
         }
         Finding::BusBacklog { node, by, bytes } => {
-            format!("node {node} has not taken {bytes} bytes of the cluster bus from {}", Few(by))
+            format!(
+                "node {node} has not taken {} of the cluster bus from {}",
+                counted(bytes, "byte"),
+                Few(by)
+            )
         }
         // Replicas and their masters.
         Finding::ReplicaWithoutMaster { replica: r } => {
@@ -151,7 +155,9 @@ fn text(finding: &Finding) -> String {
             format!("master {node} uses {used} of {limit} bytes of memory")
         }
         Finding::TooFewReplicas { master, good, needed } => format!(
-            "master {master} refuses writes: {good} replicas are in good state, and min-replicas-to-write is {needed}"
+            "master {master} refuses writes: {} {} in good state, and min-replicas-to-write is {needed}",
+            counted(good, "replica"),
+            is_or_are(good)
         ),
         Finding::MasterauthMismatch { node, masters } => format!(
             "node {node} could not follow {}: its masterauth is not their requirepass",

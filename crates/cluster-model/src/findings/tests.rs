@@ -346,7 +346,7 @@ fn what_a_server_cannot_do_is_told() {
         (
             0,
             "min-replicas-to-write=2\nmin_slaves_good_slaves:1",
-            "master h:7001 refuses writes: 1 replicas are in good state, and min-replicas-to-write is 2",
+            "master h:7001 refuses writes: 1 replica is in good state, and min-replicas-to-write is 2",
         ),
     ] {
         assert_eq!(six(place, lines), [expected]);

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::{Serialize, Serializer};
 
-use crate::{Node, NodeId, NodeView, SharedTopology, Snapshot};
+use crate::{Node, NodeId, NodeView, SharedTopology, Snapshot, counted};
 
 /// What becomes of the dead nodes of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ pub enum Tie {
 impl Display for Tie {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Tie::Slots(slots) => write!(f, "it owns {slots} slots"),
+            Tie::Slots(slots) => write!(f, "it owns {}", counted(slots, "slot")),
             Tie::Replica(replica) => write!(f, "replica {replica} follows it"),
             Tie::Trust(by) => write!(f, "node {by} does not take it for failed"),
         }

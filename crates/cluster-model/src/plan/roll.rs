@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{NodeId, NodeLabel};
+use crate::{NodeId, NodeLabel, counted};
 
 /// A node as it stands before it is restarted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub struct RollPlan {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RollPlanError {
     /// A master that is down cannot hand over.
-    #[error("{master} owns {slots} slots and does not answer")]
+    #[error("{master} owns {} and does not answer", counted(slots, "slot"))]
     SilentMaster {
         /// The master.
         master: NodeLabel,

@@ -189,13 +189,13 @@ impl Sample {
         served as f64 * 100.0 / f64::from(Slot::COUNT)
     }
 
-    /// A figure of all masters that reported it, summed up.
-    pub fn sum_of_masters(&self, of: impl Fn(&Figures) -> Option<u64>) -> u64 {
-        self.masters().filter_map(|it| of(&it.figures)).fold(0, u64::saturating_add)
+    /// A figure of all masters that reported it, summed up; `None` where none of them did.
+    pub fn sum_of_masters(&self, of: impl Fn(&Figures) -> Option<u64>) -> Option<u64> {
+        self.masters().filter_map(|it| of(&it.figures)).reduce(u64::saturating_add)
     }
 
     /// The same of all nodes.
-    pub fn sum(&self, of: impl Fn(&Figures) -> Option<u64>) -> u64 {
-        self.nodes.iter().filter_map(|it| of(&it.figures)).fold(0, u64::saturating_add)
+    pub fn sum(&self, of: impl Fn(&Figures) -> Option<u64>) -> Option<u64> {
+        self.nodes.iter().filter_map(|it| of(&it.figures)).reduce(u64::saturating_add)
     }
 }

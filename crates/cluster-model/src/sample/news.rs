@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{LockHolder, NodeSample, NodeState, Sample};
-use crate::SlotSet;
+use crate::{SlotSet, counted, is_or_are};
 
 /// Something that has happened.
 ///
@@ -135,10 +135,11 @@ impl fmt::Display for News {
             Self::Promoted { node, instead: None } => write!(f, "{node} is a master now"),
             Self::Follows { node, master } => write!(f, "{node} follows {master}"),
             Self::Moved { slots, from: Some(from), to } => {
-                write!(f, "{} slots went from {from} to {to}", slots.len())
+                write!(f, "{} went from {from} to {to}", counted(slots.len(), "slot"))
             }
             Self::Moved { slots, from: None, to } => {
-                write!(f, "{} slots that nobody had are {to}'s", slots.len())
+                let (count, are) = (counted(slots.len(), "slot"), is_or_are(slots.len()));
+                write!(f, "{count} that nobody had {are} {to}'s")
             }
             Self::Locked(LockHolder { verb, host, pid, .. }) => {
                 write!(f, "{verb} is changing the cluster (process {pid} on {host})")

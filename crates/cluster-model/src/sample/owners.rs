@@ -91,6 +91,6 @@ mod tests {
             "the newer claim counts"
         );
         assert_eq!(news(" 60-99", " 0-59"), [] as [&str; 0]);
-        assert_eq!(news(" 60-100", " 0-59"), ["1 slots that nobody had are h:1's"]);
+        assert_eq!(news(" 60-100", " 0-59"), ["1 slot that nobody had is h:1's"]);
     }
 }

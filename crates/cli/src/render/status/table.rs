@@ -1,5 +1,6 @@
 //! The table for people.
 
+use redistrib_ops::model::counted;
 use redistrib_ops::model::sample::NodeState;
 
 use super::{NodeStatus, Status, Sum};
@@ -96,13 +97,17 @@ fn whole(status: &Status) -> String {
     let replicas = status.nodes.len() - masters;
     let mark = match (status.errors, status.warnings) {
         (0, 0) => "[OK]".to_owned(),
-        (0, warnings) => format!("[WARNING] {warnings} warnings;"),
-        (errors, warnings) => format!("[ERR] {errors} errors, {warnings} warnings;"),
+        (0, warnings) => format!("[WARNING] {};", counted(warnings, "warning")),
+        (errors, warnings) => {
+            format!("[ERR] {}, {};", counted(errors, "error"), counted(warnings, "warning"))
+        }
     };
     format!(
-        "{mark} {masters} masters, {replicas} replicas, {:.1}% of slots served, {} keys, {}, {} ops/s",
+        "{mark} {}, {}, {:.1}% of slots served, {}, {}, {} ops/s",
+        counted(masters, "master"),
+        counted(replicas, "replica"),
         status.slots_percent,
-        sum(status.keys, |keys| keys.to_string()),
+        counted(sum(status.keys, |keys| keys.to_string()), "key"),
         sum(status.memory, bytes),
         sum(status.ops_per_second, |ops| ops.to_string())
     )

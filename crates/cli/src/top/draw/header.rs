@@ -1,6 +1,6 @@
 //! How the whole is: what is wrong with it, in words.
 
-use redistrib_ops::model::declare::counted;
+use redistrib_ops::model::counted;
 use redistrib_ops::model::sample::{Heavy, NodeState, Sample};
 use redistrib_ops::model::{Finding, NodeId, Severity};
 
@@ -92,15 +92,17 @@ fn verdict(sample: &Sample) -> (String, Tone) {
 /// As much as there is room for.
 fn totals(sample: &Sample, width: u16) -> String {
     let masters = sample.masters().count();
+    let known = |sum: Option<u64>, text: fn(u64) -> String| sum.map_or_else(|| "?".into(), text);
+    let (network_in, network_out) = (sample.sum(|it| it.net_in), sample.sum(|it| it.net_out));
     let parts = [
-        format!("{masters} masters"),
-        format!("{} replicas", sample.nodes.len() - masters),
+        counted(masters, "master"),
+        counted(sample.nodes.len() - masters, "replica"),
         format!("{:.1}% of slots served", sample.served_percent()),
-        format!("{} keys", short(sample.sum_of_masters(|it| it.keys))),
-        format!("{} memory", size(sample.sum(|it| it.memory))),
-        format!("{} ops/s", short(sample.sum(|it| it.ops))),
-        format!("in {}/s", size(sample.sum(|it| it.net_in))),
-        format!("out {}/s", size(sample.sum(|it| it.net_out))),
+        counted(known(sample.sum_of_masters(|it| it.keys), short), "key"),
+        format!("{} memory", known(sample.sum(|it| it.memory), size)),
+        format!("{} ops/s", known(sample.sum(|it| it.ops), short)),
+        format!("in {}/s", known(network_in, size)),
+        format!("out {}/s", known(network_out, size)),
     ];
     let fitting = (1..=parts.len()).map(|count| parts[..count].join(", "));
     let fitting = fitting.take_while(|line| line.chars().count() <= usize::from(width));

@@ -2,8 +2,8 @@
 //!
 //! The square of a level goes with the load: what carries a ninth of the hottest is still seen, as 3.
 
-use redistrib_ops::model::Slot;
 use redistrib_ops::model::sample::{SlotLoad, SlotMeasure};
+use redistrib_ops::model::{Slot, counted};
 
 use crate::top::amount::{short, size};
 use crate::top::history::History;
@@ -96,5 +96,10 @@ pub(super) fn all(load: &SlotLoad) -> String {
     let cpu = load.cpu_us.map(|us| format!(", cpu {}", micros(us)));
     let bytes = load.net_in.zip(load.net_out);
     let network = bytes.map(|(a, b)| format!(", in {}/s, out {}/s", size(a), size(b)));
-    format!("{} keys{}{}", load.keys, cpu.unwrap_or_default(), network.unwrap_or_default())
+    format!(
+        "{}{}{}",
+        counted(load.keys, "key"),
+        cpu.unwrap_or_default(),
+        network.unwrap_or_default()
+    )
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use ratatui::style::Style;
+use redistrib_ops::model::counted;
 use redistrib_ops::model::sample::NodeSample;
 
 use super::Scene;
@@ -100,7 +101,7 @@ fn node_page(scene: &Scene<'_>) -> Vec<String> {
     let master = node.node.master.and_then(|id| sample?.node(id));
     lines.extend(master.map(|master| format!("follows {}", master.address)));
     if !node.node.slots.is_empty() {
-        lines.push(format!("{} slots: {}", node.node.slots.len(), node.node.slots));
+        lines.push(format!("{}: {}", counted(node.node.slots.len(), "slot"), node.node.slots));
     }
     lines.push(String::new());
     lines.extend(figures(node, scene));

@@ -1,8 +1,8 @@
 //! What could be done about the cluster: plans, and the command lines that carry them out. Nothing is done from here.
 
-use redistrib_ops::model::NodeId;
 use redistrib_ops::model::plan::rebalance::{RebalanceCriteria, Weighed, plan_rebalance};
 use redistrib_ops::model::sample::{NodeSample, NodeState, Sample};
+use redistrib_ops::model::{NodeId, counted};
 
 use super::Scene;
 
@@ -120,7 +120,7 @@ fn rebalance(sample: &Sample) -> Vec<String> {
         }),
     );
     let more = plan.moves.len().saturating_sub(MOST_MOVES);
-    lines.extend((more > 0).then(|| format!("    and {more} pairs more")));
+    lines.extend((more > 0).then(|| format!("    and {} more", counted(more, "pair"))));
     let empty = if use_empty_masters { " --use-empty-masters" } else { "" };
     lines.push(format!("  redis-trib rebalance {}{empty}", seed(sample)));
     lines

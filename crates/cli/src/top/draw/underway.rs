@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ratatui::style::Style;
 use redistrib_ops::model::sample::{Decline, LockHolder, NodeSample, NodeState, Sample};
-use redistrib_ops::model::{NodeId, SlotJob};
+use redistrib_ops::model::{NodeId, SlotJob, counted};
 
 use super::Scene;
 use super::paint::Canvas;
@@ -77,7 +77,7 @@ fn pairs(sample: &Sample, history: &History) -> Vec<String> {
         let parts = pairs.entry(route).or_default();
         parts.push(format!("{} open", passage.slots));
         let keys = passage.keys.filter(|keys| *keys > 0);
-        parts.extend(keys.map(|keys| format!("{} keys", short(keys))));
+        parts.extend(keys.map(|keys| counted(short(keys), "key")));
         let decline = history.decline(Course::Slots(passage.from, passage.to));
         parts.extend(decline.into_iter().flat_map(|it| pace(it, short)));
     }
@@ -120,8 +120,8 @@ fn span(time: Duration) -> String {
 fn of_job(job: &SlotJob, sample: &Sample, history: &History) -> String {
     let (from, to) = (name(sample, job.from), name(sample, job.to));
     let mut line = format!(
-        "the servers move {} slots at once: {from} -> {to}, {}",
-        job.slots.len(),
+        "the servers move {} at once: {from} -> {to}, {}",
+        counted(job.slots.len(), "slot"),
         job.state
     );
     let speed = |id| history.series(id)?.job_bytes.filter(|bytes| *bytes > 0);
@@ -132,7 +132,7 @@ fn of_job(job: &SlotJob, sample: &Sample, history: &History) -> String {
         line.push_str(&format!(", {} of writes to come", size(left)));
     }
     if job.retries > 0 {
-        line.push_str(&format!(", tried {} times again", job.retries));
+        line.push_str(&format!(", tried {} again", counted(job.retries, "time")));
     }
     line
 }

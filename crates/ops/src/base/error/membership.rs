@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redistrib_cluster_model::{Address, NodeId};
+use redistrib_cluster_model::{Address, NodeId, counted};
 
 use super::{Error, listed};
 use crate::Endpoint;
@@ -28,12 +28,16 @@ impl Belongings {
     /// Returns it in words, with the number of keys.
     pub(super) fn describe(self, keys: u64) -> String {
         match self {
-            Self::Keys => format!("it holds {keys} keys: FLUSHALL if they are not needed"),
+            Self::Keys => {
+                format!("it holds {}: FLUSHALL if not needed", counted(keys, "key"))
+            }
             Self::Slots { slots } => format!(
-                "it owns {slots} slots already and holds {keys} keys: it is a cluster by itself"
+                "it owns {} already and holds {}: it is a cluster by itself",
+                counted(slots, "slot"),
+                counted(keys, "key")
             ),
             Self::Peers { others } => {
-                format!("it knows {others} other nodes: it is a member of a cluster")
+                format!("it knows {}: it is a member of a cluster", counted(others, "other node"))
             }
         }
     }
@@ -95,7 +99,8 @@ pub enum MembershipError {
     NoMasterToFollow,
     /// A new replica that is a master of the cluster and owns slots.
     #[error(
-        "node {node} is a member of the cluster already, as a master with {slots} slots: move them away first"
+        "node {node} is a member of the cluster already, as a master with {}: move its slots away first",
+        counted(slots, "slot")
     )]
     IsMaster {
         /// The node.
@@ -172,7 +177,7 @@ pub enum MembershipError {
     #[error("{0} is the last master: there is nobody to take its slots")]
     LastMaster(Address),
     /// A cluster that is to end and has more than one node.
-    #[error("the cluster of {seed} has {others} other nodes: make them quit first")]
+    #[error("the cluster of {seed} has {}: make them quit first", counted(others, "other node"))]
     OtherNodes {
         /// The node that was asked.
         seed: Endpoint,
@@ -182,7 +187,7 @@ pub enum MembershipError {
         failed: usize,
     },
     /// A cluster that is to end and has keys.
-    #[error("{node} holds {keys} keys: remove them first if they are not needed (FLUSHALL)")]
+    #[error("{node} holds {}: FLUSHALL first if not needed", counted(keys, "key"))]
     HoldsKeys {
         /// The node.
         node: Endpoint,
