@@ -25,7 +25,7 @@ const PATIENCE_FOR_SLOTS: Duration = Duration::from_secs(60);
 const USUAL: (u16, u16) = (120, 40);
 
 pub(super) fn top(args: &TopArgs) -> anyhow::Result<Outcome> {
-    top::ignore_resizes()?;
+    top::prepare_signals()?;
     let cancel = interrupt::quietly()?;
     let mut source = open(args)?;
     if args.once || args.svg.is_some() {
@@ -74,7 +74,7 @@ fn once(args: &TopArgs, source: &mut SampleSource) -> anyhow::Result<Outcome> {
     } else {
         let lines = top::frame(&scene, width, height);
         let text: String = lines.iter().map(|line| format!("{}\n", Escaped(line))).collect();
-        print_bytes(text.as_bytes())?;
+        print_bytes(text.as_bytes()).context("cannot write to standard output")?;
     }
     Ok(Outcome::Done)
 }

@@ -1,8 +1,10 @@
 //! The loop that owns the terminal.
 
 use std::io::{self, IsTerminal, Stdout};
+use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -25,7 +27,8 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// The terminal while it is ours. It is given back when this is dropped, and on a panic.
 struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Not dropped: it would print that it cannot show the cursor of a terminal that is gone, and printing there panics.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
 }
 
 impl Screen {
@@ -33,7 +36,7 @@ impl Screen {
         enter()?;
         let terminal =
             Terminal::new(CrosstermBackend::new(io::stdout())).inspect_err(|_| leave())?;
-        Ok(Self { terminal })
+        Ok(Self { terminal: ManuallyDrop::new(terminal) })
     }
 
     /// Makes way for the shell until it lets us continue.
@@ -41,7 +44,20 @@ impl Screen {
         leave();
         raise(Signal::SIGTSTP)?;
         enter()?;
-        self.terminal.clear()
+        self.clear()
+    }
+
+    /// Takes back a terminal that others had meanwhile: the process was stopped from outside, and goes on.
+    fn resume(&mut self) -> io::Result<()> {
+        leave();
+        enter()?;
+        self.clear()
+    }
+
+    /// Has all drawn anew. `Terminal::clear` would ask the terminal where its cursor is, and fail where that takes long to answer.
+    fn clear(&mut self) -> io::Result<()> {
+        let size = self.terminal.size()?;
+        self.terminal.resize(size.into())
     }
 }
 
@@ -53,6 +69,8 @@ impl Drop for Screen {
 
 /// Whether the terminal is ours: what was given back must not be cleared.
 static IS_OURS: AtomicBool = AtomicBool::new(false);
+/// Whether the process was stopped and goes on.
+static GOES_ON: AtomicBool = AtomicBool::new(false);
 
 fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
@@ -113,6 +131,10 @@ pub fn run(
                 drawn = None;
             }
         }
+        if GOES_ON.swap(false, Ordering::Relaxed) {
+            screen.resume()?;
+            drawn = None;
+        }
         let size = screen.terminal.size()?;
         if drawn != Some(size) {
             show.draw(&mut screen)?;
@@ -124,7 +146,7 @@ pub fn run(
             match show.press(key) {
                 Some(Wish::Quit) => return Ok(()),
                 Some(Wish::Suspend) => screen.suspend()?,
-                Some(Wish::Redraw) => screen.terminal.clear()?,
+                Some(Wish::Redraw) => screen.clear()?,
                 Some(Wish::Seek(by)) => show.seek(by)?,
                 None => {}
             }
@@ -134,14 +156,24 @@ pub fn run(
 }
 
 /// Keeps the news of a resize from crossterm: a key that is pressed at the same time would not be read before the next key. The
-/// size is looked at in each round anyway. To be called before the process has a second thread.
+/// size is looked at in each round anyway. From then on it is noticed when the process goes on after it was stopped. To be called
+/// before the process has a second thread.
 ///
 /// # Errors
-/// Those of the system call.
-pub fn ignore_resizes() -> io::Result<()> {
-    let mut resizes = SigSet::empty();
-    resizes.add(Signal::SIGWINCH);
-    Ok(resizes.thread_block()?)
+/// Those of the system calls.
+pub fn prepare_signals() -> io::Result<()> {
+    let mut continued = SigSet::empty();
+    continued.add(Signal::SIGCONT);
+    let mut blocked = continued;
+    blocked.add(Signal::SIGWINCH);
+    blocked.thread_block()?;
+    let wait = move || {
+        while continued.wait().is_ok() {
+            GOES_ON.store(true, Ordering::Relaxed);
+        }
+    };
+    thread::Builder::new().spawn(wait)?;
+    Ok(())
 }
 
 /// The keys that are pressed within this time. Of a terminal that is gone crossterm would read nothing for ever, so it is
