@@ -30,6 +30,8 @@ pub use size::bytes;
 pub use status::{Status, prometheus, table};
 pub use transfer::{surveyed, transferred};
 
+use std::collections::HashSet;
+
 use redistrib_ops::Report;
 use redistrib_ops::migrate::Migrated;
 use redistrib_ops::model::fitness::{Gravity, Obstacle};
@@ -47,13 +49,9 @@ fn column_width<T: AsRef<str>>(texts: impl Iterator<Item = T>) -> usize {
 
 /// What the user should do next, each thing once.
 fn to_do(steps: impl Iterator<Item = String>) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for step in steps {
-        let line = format!("    {step}");
-        if !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
+    let mut known: HashSet<String> = HashSet::new();
+    let steps = steps.filter(|step| known.insert(step.clone()));
+    let mut lines: Vec<String> = steps.map(|step| format!("    {step}")).collect();
     if !lines.is_empty() {
         lines.insert(0, ">>> What to do next:".into());
     }
