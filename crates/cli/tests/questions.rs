@@ -180,17 +180,17 @@ fn asks_as(name: &str, theirs: &Path, nodes: &[String]) {
         "CLUSTER SETSLOT 8296 IMPORTING {id}\nASKING\nSET four v\nCLUSTER SETSLOT 8296 STABLE\n"
     );
     trib_with(&foreign, &["exec", third]).expect(0);
+    let ours = || {
+        let mut command = program();
+        command.arg0(name);
+        command
+    };
     for (slot, have) in [
         ("5600", "no keys across the cluster"),
         ("9084", "keys in just one node"),
         ("8296", "keys in multiple nodes"),
     ] {
-        loses(nodes, slot);
-        let ours = || {
-            let mut command = program();
-            command.arg0(name);
-            command
-        };
+        loses(nodes, &[slot]);
         let (told, done) = fix_told(Command::new(theirs), seed, "no\n");
         assert!(told.contains(have) && !done, "{name}: {told}");
         assert_eq!(fix_told(ours(), seed, "no\n"), (told, done), "{name}");
@@ -199,17 +199,29 @@ fn asks_as(name: &str, theirs: &Path, nodes: &[String]) {
         assert!(done, "{name}: {told}");
         becomes_well(seed);
     }
+    // A no to slots of one kind is none to those of another.
+    loses(nodes, &["5600", "9084"]);
+    let told = fix_told(Command::new(theirs), seed, "no\nno\n");
+    assert_eq!(fix_told(ours(), seed, "no\nno\n"), told, "{name}");
+    let (told, done) = fix_told(ours(), seed, "no\nyes\n");
+    assert!(told.contains(">>> Covering slot 9084 with ") && !done, "{name}: {told}");
+    trib(&["check", seed]).expect(1).shows(&["1 slot has no owner: 5600"]);
+    fix_told(ours(), seed, "yes\n");
+    becomes_well(seed);
 }
 
-/// Takes a slot's owner away. A message of before may bring it back to the others.
-fn loses(nodes: &[String], slot: &str) {
+/// Takes these slots' owners away. A message of before may bring them back to the others.
+fn loses(nodes: &[String], slots: &[&str]) {
     let since = Instant::now();
     loop {
         for node in nodes {
-            trib(&["exec", node, "CLUSTER", "DELSLOTS", slot]);
+            for slot in slots {
+                trib(&["exec", node, "CLUSTER", "DELSLOTS", slot]);
+            }
         }
         let told = trib(&["check", &nodes[0]]).expect(1).stdout;
-        if told.contains(&format!("1 slot has no owner: {slot}")) && !told.contains("disagree") {
+        let have_none = format!(" no owner: {}", slots.join(" "));
+        if told.contains(&have_none) && !told.contains("disagree") {
             return;
         }
         assert!(since.elapsed() < Duration::from_secs(60), "{told}");

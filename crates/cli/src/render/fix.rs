@@ -33,8 +33,10 @@ pub fn is_asked(repair: &Repair) -> bool {
 /// Slots without an owner, of one kind.
 #[derive(Debug)]
 pub struct Uncovered {
+    /// Which.
+    pub slots: SlotSet,
     /// What the peers show of them.
-    pub slots: [String; 2],
+    pub shown: [String; 2],
     /// What they ask: whether a node is to get them.
     pub question: String,
     /// What they report then.
@@ -56,7 +58,8 @@ pub fn uncovered(plan: &FixPlan) -> Vec<Uncovered> {
         let slots: SlotSet = repairs.iter().flat_map(|it| &it.slots).collect();
         let shown = format!("The following uncovered slots have {have}:");
         Uncovered {
-            slots: [shown, bracketed(&slots)],
+            shown: [shown, bracketed(&slots)],
+            slots,
             question: format!("Fix these slots by {how}?"),
             covering: repairs.into_iter().flat_map(covering).collect(),
         }

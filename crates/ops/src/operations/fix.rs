@@ -35,11 +35,13 @@ pub struct Fix {
 }
 
 /// Which slots a [`Fix`] repairs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum FixScope {
     /// All that need it.
     #[default]
     All,
+    /// All that need it but these.
+    AllBut(SlotSet),
     /// Those that are open.
     Open,
     /// Those that are open at the seed.
@@ -64,8 +66,9 @@ impl Fixed {
 
 impl Fix {
     fn only_wanted(&self, mut plan: FixPlan, cluster: &Cluster) -> FixPlan {
-        let open: SlotSet = match self.scope {
+        let wanted: SlotSet = match &self.scope {
             FixScope::All => return plan,
+            FixScope::AllBut(unwanted) => unwanted.complement(),
             FixScope::Open => {
                 let groups = cluster.snapshot().open_slots();
                 groups.iter().flat_map(|group| group.slots.iter()).collect()
@@ -75,8 +78,8 @@ impl Fix {
                 node.migrating.iter().chain(&node.importing).map(|(slot, _)| *slot).collect()
             }
         };
-        plan.repairs.retain(|repair| !repair.slots.intersection(&open).is_empty());
-        plan.blocked.retain(|(slots, _)| !slots.intersection(&open).is_empty());
+        plan.repairs.retain(|repair| !repair.slots.intersection(&wanted).is_empty());
+        plan.blocked.retain(|(slots, _)| !slots.intersection(&wanted).is_empty());
         plan
     }
 }
@@ -114,15 +117,15 @@ impl Operation for Fix {
 
     fn apply(&self, plan: FixPlan, cluster: &mut Cluster, context: Context<'_>) -> Result<Fixed> {
         let slots = plan.repairs.iter().fold(SlotSet::new(), |all, it| all.union(&it.slots));
-        let left = match self.scope {
-            FixScope::Open | FixScope::OpenAtSeed => {
-                mend::mend_once(cluster, &plan, &self.migration, context)?;
-                self.only_wanted(mend::plan_at_once(cluster, self.options, context)?, cluster)
-            }
-            FixScope::All => mend::fix(cluster, plan, self.options, &self.migration, context)?,
+        let rest = if self.scope == FixScope::All {
+            mend::fix(cluster, plan, self.options, &self.migration, context)?
+        } else {
+            mend::mend_once(cluster, &plan, &self.migration, context)?;
+            mend::plan_at_once(cluster, self.options, context)?
         };
-        let fixed = Fixed { slots, left };
-        if !self.no_wait && fixed.is_whole() && (!fixed.slots.is_empty() || is_waiting(cluster)) {
+        let is_well = rest.repairs.is_empty() && rest.blocked.is_empty();
+        let fixed = Fixed { slots, left: self.only_wanted(rest, cluster) };
+        if !self.no_wait && is_well && (!fixed.slots.is_empty() || is_waiting(cluster)) {
             cluster.refresh();
             await_all_served(cluster, context)?;
         }

@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 
+use redistrib_ops::model::SlotSet;
 use redistrib_ops::{
     Answer, Cluster, Dialogue, Fix, FixPlan, FixScope, Fixed, Member, Report, inspect as ask_all,
 };
@@ -52,13 +53,31 @@ pub(super) fn fix(session: &Session, args: &FixArgs) -> anyhow::Result<Outcome> 
     Ok(if peers::is_well(&report, searched) { Outcome::Done } else { Outcome::Failed })
 }
 
-/// Repairs these slots. What is left is reported on standard error: the peers have no words for it.
+/// Repairs these slots, but for those that somebody says no to.
 fn mend(
     session: &Session,
     args: &FixArgs,
     scope: FixScope,
     report: &Report,
 ) -> anyhow::Result<Outcome> {
+    let mut consent = Consent::default();
+    let outcome = mend_agreed(session, args, scope, report, &mut consent)?;
+    if consent.agreed.is_empty() || consent.refused.is_empty() {
+        return Ok(outcome);
+    }
+    let agreed = FixScope::AllBut(consent.refused.clone());
+    mend_agreed(session, args, agreed, report, &mut consent)
+}
+
+/// Repairs these slots if all are agreed to. What is left is reported on standard error: the peers have no words for it.
+fn mend_agreed(
+    session: &Session,
+    args: &FixArgs,
+    scope: FixScope,
+    report: &Report,
+    consent: &mut Consent,
+) -> anyhow::Result<Outcome> {
+    let opens = scope == FixScope::Open;
     let request = Fix {
         seed: args.seed.node.clone(),
         scope,
@@ -66,18 +85,27 @@ fn mend(
         migration: args.migration.options(),
         ..Fix::default()
     };
-    session.run(request, PeerFixDialogue { report, scope, shown: None }, |fixed: Fixed| {
+    let dialogue = PeerFixDialogue { report, opens, consent, shown: None };
+    session.run(request, dialogue, |fixed: Fixed| {
         render::blocked(&fixed.left).iter().for_each(tell_error);
         // What opening up some slots has brought to light is for the round after it.
-        let is_done =
-            fixed.left.blocked.is_empty() && (scope == FixScope::Open || fixed.is_whole());
+        let is_done = fixed.left.blocked.is_empty() && (opens || fixed.is_whole());
         Ok(if is_done { Outcome::Done } else { Outcome::Failed })
     })
 }
 
+/// Slots without an owner that are to get one, and those that are not.
+#[derive(Debug, Default)]
+struct Consent {
+    agreed: SlotSet,
+    refused: SlotSet,
+}
+
 struct PeerFixDialogue<'a> {
     report: &'a Report,
-    scope: FixScope,
+    /// Whether open slots are repaired.
+    opens: bool,
+    consent: &'a mut Consent,
     /// The plan that has been shown last.
     shown: Option<FixPlan>,
 }
@@ -92,30 +120,38 @@ impl Dialogue<Fix, Session> for PeerFixDialogue<'_> {
         if self.shown.replace(plan.clone()).as_ref() == Some(plan) {
             return Ok(ControlFlow::Continue(()));
         }
+        // They have been shown before, where something was refused.
         let unasked = plan.repairs.iter().filter(|repair| !render::is_asked(repair));
-        for repair in unasked {
-            match self.scope {
-                FixScope::Open => session.output.lines(peers::open_slots(self.report, repair)),
-                _ => tell_error(format_args!("*** {repair}")),
+        for repair in unasked.filter(|_| self.consent.refused.is_empty()) {
+            if self.opens {
+                session.output.lines(peers::open_slots(self.report, repair));
+            } else {
+                tell_error(format_args!("*** {repair}"));
             }
         }
-        let may = may_cover(session, plan)?;
+        let may = may_cover(session, plan, self.consent)?;
         Ok(if may { ControlFlow::Continue(()) } else { ControlFlow::Break(Outcome::Failed) })
     }
 }
 
-/// The peers give slots without an owner to a node only if somebody says yes, whatever was agreed beforehand.
-fn may_cover(session: &Session, plan: &FixPlan) -> anyhow::Result<bool> {
-    let uncovered = render::uncovered(plan);
+/// The peers give slots without an owner to a node only if somebody says yes, whatever was agreed beforehand. They ask for each
+/// kind of slots, whatever the answer for another was.
+fn may_cover(session: &Session, plan: &FixPlan, consent: &mut Consent) -> anyhow::Result<bool> {
+    let mut uncovered = render::uncovered(plan);
+    uncovered.retain(|kind| !kind.slots.difference(&consent.agreed).is_empty());
     if !uncovered.is_empty() {
         session.output.line(">>> Fixing slots coverage...");
     }
+    let mut may = true;
     for kind in uncovered {
-        session.output.lines(kind.slots);
-        if !session.insist(|prompt| prompt.accepts(&kind.question))? {
-            return Ok(false);
+        session.output.lines(kind.shown);
+        if session.insist(|prompt| prompt.accepts(&kind.question))? {
+            session.output.lines(kind.covering);
+            consent.agreed = consent.agreed.union(&kind.slots);
+        } else {
+            consent.refused = consent.refused.union(&kind.slots);
+            may = false;
         }
-        session.output.lines(kind.covering);
     }
-    Ok(true)
+    Ok(may)
 }
