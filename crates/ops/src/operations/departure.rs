@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redistrib_cluster_model::NodeId;
+use redistrib_cluster_model::{NodeId, counted};
 
 use crate::add_node::{forget, poorest_master};
 use crate::commands::replies::info_in;
@@ -151,8 +151,9 @@ impl Departure {
             let keys = info_in(&keyspace).keys();
             Ok((keys > 0).then(|| {
                 format!(
-                    "Node {node} is not empty! It holds {keys} keys of slots that it does not own, which no client can \
-                     read: remove them if they are not needed (FLUSHALL on that node) and try again"
+                    "Node {node} is not empty! It holds {} of slots that it does not own, which no client can read: \
+                     FLUSHALL on that node if not needed, and try again",
+                    counted(keys, "key")
                 )
             }))
         })
