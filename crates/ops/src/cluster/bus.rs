@@ -77,27 +77,15 @@ pub(crate) fn backlogs(
         .collect()
 }
 
-/// Reads what waits on one link.
+/// Reads one link: names and values in turn.
 fn read(from: NodeId, link: View<'_>) -> Option<Backlog> {
-    let to = field(link, "node")?.as_str()?.parse().ok()?;
-    Some(Backlog { from, to, bytes: count_of(field(link, "send-buffer-used")?)? })
-}
-
-/// A field of a link: names and values stand in turn.
-fn field<'a>(link: View<'a>, name: &str) -> Option<View<'a>> {
-    let mut names = link.elements().step_by(2).zip(link.elements().skip(1).step_by(2));
-    names.find_map(|(key, value)| (key.as_str() == Some(name)).then_some(value))
-}
-
-/// The links that a member has: the other node, and when the link was made, in milliseconds by the member's clock. `None` before 7.0,
-/// and where it may not be asked.
-pub(crate) fn links(cluster: &mut Cluster, of: NodeId) -> Option<Vec<(NodeId, u64)>> {
-    let command = Command::new("CLUSTER").arg("LINKS");
-    let answers = cluster.broadcast(|member| member.id() == of, &[command]);
-    let reply = answers.into_iter().flatten().find_map(Result::ok)?.into_iter().next()?;
-    let made = |link: View<'_>| {
-        let made = count_of(field(link, "create-time")?)?;
-        Some((field(link, "node")?.as_str()?.parse().ok()?, made))
+    let field = |name: &str| {
+        let mut names = link.elements().step_by(2).zip(link.elements().skip(1).step_by(2));
+        names.find_map(|(key, value)| (key.as_str() == Some(name)).then_some(value))
     };
-    reply.as_error().is_none().then(|| reply.elements().filter_map(made).collect())
+    Some(Backlog {
+        from,
+        to: field("node")?.as_str()?.parse().ok()?,
+        bytes: count_of(field("send-buffer-used")?)?,
+    })
 }

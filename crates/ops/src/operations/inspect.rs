@@ -82,8 +82,8 @@ pub fn inspect(cluster: &mut Cluster) -> Report {
     let backlogs = bus::backlogs(cluster, &servers, &mut unanswered);
     unanswered.failures.splice(..0, silent);
     unanswered.withheld.extend(without_settings(cluster, &servers));
-    let mut snapshot = cluster.snapshot();
-    let same_id = same_id::servers(cluster, &mut snapshot, &servers);
+    let snapshot = cluster.snapshot();
+    let same_id = same_id::servers(cluster, &snapshot, &servers);
     let findings = snapshot.diagnosis(Reported {
         servers: &servers,
         backlogs: &backlogs,
