@@ -9,7 +9,7 @@ use crate::remedy;
 
 /// The repairs in lines. What cannot be repaired is [`blocked`].
 pub fn fix(plan: &FixPlan) -> Vec<String> {
-    if plan.repairs.is_empty() && plan.blocked.is_empty() {
+    if plan.is_empty() {
         return vec!["[OK] Nothing to mend.".into()];
     }
     plan.repairs.iter().map(|repair| format!("*** {repair}")).collect()

@@ -43,11 +43,10 @@ impl Screen {
     fn suspend(&mut self) -> io::Result<()> {
         leave();
         raise(Signal::SIGTSTP)?;
-        enter()?;
-        self.clear()
+        self.resume()
     }
 
-    /// Takes back a terminal that others had meanwhile: the process was stopped from outside, and goes on.
+    /// Takes back a terminal that others had meanwhile: the process was stopped, and goes on.
     fn resume(&mut self) -> io::Result<()> {
         leave();
         enter()?;

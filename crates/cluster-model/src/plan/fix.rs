@@ -183,6 +183,13 @@ pub struct FixPlan {
     pub blocked: Vec<(SlotSet, Blocked)>,
 }
 
+impl FixPlan {
+    /// Whether nothing needs a repair, neither one that can be made nor one that cannot.
+    pub fn is_empty(&self) -> bool {
+        self.repairs.is_empty() && self.blocked.is_empty()
+    }
+}
+
 impl KeyCounts {
     /// No keys anywhere.
     pub fn new() -> KeyCounts {

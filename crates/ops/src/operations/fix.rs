@@ -60,7 +60,7 @@ pub struct Fixed {
 impl Fixed {
     /// Whether nothing is left to repair.
     pub fn is_whole(&self) -> bool {
-        self.left.repairs.is_empty() && self.left.blocked.is_empty()
+        self.left.is_empty()
     }
 }
 
@@ -123,7 +123,7 @@ impl Operation for Fix {
             mend::mend_once(cluster, &plan, &self.migration, context)?;
             mend::plan_at_once(cluster, self.options, context)?
         };
-        let is_well = rest.repairs.is_empty() && rest.blocked.is_empty();
+        let is_well = rest.is_empty();
         let fixed = Fixed { slots, left: self.only_wanted(rest, cluster) };
         if !self.no_wait && is_well && (!fixed.slots.is_empty() || is_waiting(cluster)) {
             cluster.refresh();
