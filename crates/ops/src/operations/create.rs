@@ -244,7 +244,7 @@ impl Candidates {
         context.step(Step::AssigningSlots);
         self.assign_slots(plan)?;
         context.step(Step::AssigningEpochs);
-        self.assign_epochs()?;
+        self.assign_epochs(plan)?;
         context.step(Step::Meeting);
         let earlier: Vec<Vec<usize>> = (0..self.nodes.len()).map(|it| (0..it).collect()).collect();
         self.introduce(&earlier)?;
@@ -280,13 +280,20 @@ impl Candidates {
 
     /// Distinct epochs from the start spare the nodes the resolution of collisions. A node that was in a cluster
     /// before may still have its epoch from there, and no server lets that be set; nor once it knows another node.
-    fn assign_epochs(&mut self) -> Result<()> {
+    ///
+    /// Those of masters are greater than those of nodes that become replicas: where messages arrive in another order than
+    /// they were sent, Valkey 9.1 takes a replica for a master for good if its own epoch was greater than its master's
+    /// (`clusterProcessPacket`, "Ignore stale message").
+    fn assign_epochs(&mut self, plan: &CreatePlan) -> Result<()> {
+        let masters = plan.masters.iter().map(|master| master.node);
+        let places = plan.replicas.iter().map(|replica| replica.node).chain(masters);
+        let epochs: HashMap<usize, u64> = places.zip(1..).collect();
         self.each(|place, candidate| {
             if candidate.node.config_epoch > 0 || candidate.topology.len() > 1 {
                 return Ok(());
             }
-            let command = commands::set_config_epoch(place as u64 + 1);
-            candidate.connection.call(&command).map(drop)
+            let Some(epoch) = epochs.get(&place) else { return Ok(()) };
+            candidate.connection.call(&commands::set_config_epoch(*epoch)).map(drop)
         })
         .map(drop)
     }

@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{Intended, Waits};
+use redistrib_cluster_model::{Intended, NodeId, SharedTopology, Waits, counted};
 use redistrib_resp::Command;
 
 use super::Candidates;
@@ -126,19 +126,20 @@ impl Candidates {
 
     /// Which nodes do not see the planned cluster yet. Those that are not seen as they are introduce themselves.
     pub(super) fn unsettled(&mut self, intended: &Intended) -> Result<Option<NotYetMet>> {
+        let ids = self.ids();
         let views = self.each(|_, candidate| {
             let (_, topology) = read_topology(&mut candidate.connection)?;
             let handshake = topology.iter().find(|other| other.flags.is_handshake());
-            Ok((intended.unlike(&topology), handshake.map(|other| other.address.clone())))
+            let unlike = intended.unlike(&topology);
+            let first = unlike.first().map(|other| seen_as(&topology, ids[*other]));
+            Ok((unlike, first, handshake.map(|other| other.address.clone())))
         })?;
         let mut meetings = vec![Vec::new(); self.nodes.len()];
         let mut what = None;
-        for (place, (unlike, handshake)) in views.into_iter().enumerate() {
+        for (place, (unlike, first, handshake)) in views.into_iter().enumerate() {
             let node = self.nodes[place].connection.endpoint();
-            if let Some(other) = unlike.first().map(|other| self.nodes[*other].node.id) {
-                what.get_or_insert(format!(
-                    "{node} does not see node {other} in its planned role yet"
-                ));
+            if let Some(seen) = first {
+                what.get_or_insert(format!("{node} still sees {seen}"));
             }
             if let Some(other) = handshake {
                 what.get_or_insert(format!("{node} has not finished its handshake with {other}"));
@@ -147,6 +148,17 @@ impl Candidates {
         }
         Ok(what.map(|what| NotYetMet { what, meetings }))
     }
+}
+
+/// What a node is in a view, in words.
+fn seen_as(view: &SharedTopology, id: NodeId) -> String {
+    let Some(node) = view.node(id) else { return format!("no node {id}") };
+    let slots = counted(node.slots.len(), "slot");
+    let role = match node.master {
+        Some(master) => format!("a replica of {master}"),
+        None => format!("a master with {slots}"),
+    };
+    format!("node {id} as {role} ({})", node.flags)
 }
 
 /// Whether anything listens on a node's bus port, as seen from here.
