@@ -25,6 +25,8 @@ use crate::{Cluster, Context, Endpoint, Member, MembershipError, Refusal, Step, 
 const JOIN_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a handshake may take from one side's end of it to the other's.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(2);
+/// How long what nodes sent each other may be under way on a busy machine.
+const NEWS_TIME: Duration = Duration::from_secs(1);
 
 /// Adds the empty node at `endpoint` to the cluster and returns its id when all reachable nodes know it in its role. A member
 /// that lacks nothing is what was asked for.
@@ -272,9 +274,10 @@ fn settle(
     master: Option<NodeId>,
     context: Context<'_>,
 ) -> Result<()> {
+    let mut known_until = Instant::now();
     until_settled(JOIN_DEADLINE, context.cancel, || {
         let amiss = seen_by_all(cluster, &new.node, master)?;
-        Ok(forget_former(cluster, new).or(amiss))
+        Ok(forget_former(cluster, new, &mut known_until).or(amiss))
     })?;
     until_settled(JOIN_DEADLINE, context.cancel, || {
         let amiss = stranger(cluster, new)?;
@@ -322,15 +325,27 @@ fn shake_hands(cluster: &Cluster, new: &mut Candidate) -> Result<()> {
 }
 
 /// Makes nodes forget an id that the new node had before: of a handshake that was under way when it was reset, that one
-/// may be what the other side learnt. Returns which was still known, in words.
-fn forget_former(cluster: &mut Cluster, new: &Candidate) -> Option<String> {
+/// may be what the other side learnt. Nodes that have never known it learn it even from what others sent before they forgot
+/// it. Returns which is still known, or was a moment ago, in words.
+fn forget_former(
+    cluster: &mut Cluster,
+    new: &Candidate,
+    known_until: &mut Instant,
+) -> Option<String> {
     let is_known = |id: NodeId| {
         cluster.members().iter().filter_map(Member::topology).any(|it| it.node(id).is_some())
     };
-    let id = new.former_ids.iter().copied().find(|id| is_known(*id))?;
+    let last = new.former_ids.last()?;
+    let node = new.connection.endpoint();
+    let Some(id) = new.former_ids.iter().copied().find(|id| is_known(*id)) else {
+        let may_come_back = known_until.elapsed() < NEWS_TIME;
+        return may_come_back.then(|| {
+            format!("the nodes may still learn {last}, the id of {node} until it was reset")
+        });
+    };
     let mut failures = forget(cluster, id).into_iter();
     let why = failures.next().map(|error| format!(": {error}")).unwrap_or_default();
-    let node = new.connection.endpoint();
+    *known_until = Instant::now();
     Some(format!("{node} is still known under {id}, its id until it was reset{why}"))
 }
 
