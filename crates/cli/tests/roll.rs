@@ -330,6 +330,15 @@ fn what_would_do_harm_is_refused() {
     let told = roll(&[&["--exec", "sleep 600", "--exec-timeout", "100"], &away[..]].concat());
     told.expect(1).complains(&["did not end within", "was ended", " --exec-timeout 100 "]);
 
+    // What a command leaves running, and prints without end, is not waited for.
+    let over = stage.lab.dir().join("over");
+    let script = format!(
+        "(i=0; while [ $i -lt 300 ]; do echo on; sleep 0.1; i=$((i+1)); done; touch {}) &",
+        over.display()
+    );
+    roll(&[&["--no-restart", "--exec", &script], &away[..]].concat()).expect(0);
+    assert!(!over.exists(), "it was waited for");
+
     // One that restarts nothing, and what is in its environment.
     let told = roll(&[&["--exec", "true", "--timeout", "200"], &away[..]].concat()).expect(1);
     told.complains(&["has not restarted", "--no-restart"]);

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
@@ -55,7 +57,7 @@ fn silence_ends_at_the_deadline_and_so_does_the_connection() {
 #[test]
 fn an_answer_that_drips_for_ever_ends_at_the_deadline() {
     let (endpoint, end) = serve(|mut stream| {
-        let _ = stream.write_all(b"$100000000\r\n");
+        let _ = stream.write_all(b"$60000000\r\n");
         while stream.write_all(b"x").is_ok() {
             thread::sleep(Duration::from_millis(5));
         }
@@ -104,6 +106,49 @@ fn an_enormous_promise_costs_nothing() {
     let (endpoint, _end) = serve(answer(b"*2147483647\r\n:1\r\n"));
     let error = ping(&endpoint, &Settings::default());
     assert!(matches!(error, Error::Closed { .. } | Error::Protocol { .. }), "{error}");
+}
+
+/// An answer about a server is refused by what it promises, long before it has filled the memory: in one piece, or in many
+/// small ones. A value of a user's may be as large.
+#[test]
+fn an_enormous_answer_about_a_server_is_refused_and_a_large_value_is_not() {
+    const PROMISED: usize = 100 << 20;
+    let info = || Command::new("INFO");
+    let promise = format!("${PROMISED}\r\n").leak().as_bytes();
+    let (endpoint, _end) = serve(|mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(promise);
+        drop(stream.read_to_end(&mut Vec::new()));
+    });
+    let mut connection = Connection::open(&endpoint, &Settings::default()).unwrap();
+    let error = connection.call(&info()).unwrap_err();
+    assert!(error.to_string().contains("INFO: it is larger than 64 MiB"), "{error}");
+
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&sent);
+    let (endpoint, end) = serve(move |mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(b"*1000000000\r\n");
+        let piece = b":1\r\n".repeat(16 << 10);
+        while counted.load(SeqCst) < 4 * PROMISED && stream.write_all(&piece).is_ok() {
+            counted.fetch_add(piece.len(), SeqCst);
+        }
+    });
+    let mut connection = Connection::open(&endpoint, &Settings::default()).unwrap();
+    let error = connection.call(&info()).unwrap_err();
+    assert!(error.to_string().contains("INFO: it is larger than 64 MiB"), "{error}");
+    assert!(end.recv_timeout(Duration::from_secs(60)).is_ok(), "the connection was kept open");
+    assert!(sent.load(SeqCst) < PROMISED, "{sent:?} bytes were taken");
+
+    let (endpoint, _end) = serve(|mut stream| {
+        let _ = stream.read(&mut [0; 1024]);
+        let _ = stream.write_all(promise);
+        let _ = stream.write_all(&vec![b'x'; PROMISED]);
+        let _ = stream.write_all(b"\r\n");
+    });
+    let mut connection = Connection::open(&endpoint, &Settings::default()).unwrap();
+    let value = connection.call(&Command::new("GET").arg("key")).unwrap();
+    assert_eq!(value.view().as_bytes().map(<[u8]>::len), Some(PROMISED));
 }
 
 #[test]

@@ -74,6 +74,19 @@ impl Decoder {
         }
     }
 
+    /// Sets the limits for what is still to come, of a reply under way, too.
+    ///
+    /// ```
+    /// # use redistrib_resp::{Decoder, Limits};
+    /// let mut decoder = Decoder::new();
+    /// decoder.set_limits(Limits { max_bulk: 16, ..Limits::default() });
+    /// decoder.feed(b"$17\r\n");
+    /// assert!(decoder.next_reply().is_err());
+    /// ```
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.parser.set_limits(limits);
+    }
+
     /// Adds bytes that have arrived.
     ///
     /// ```

@@ -83,6 +83,10 @@ impl Parser {
         }
     }
 
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.scanner.set_limits(limits);
+    }
+
     /// The reply at the front of `bytes` as a view that borrows them, or `None` if it is not
     /// complete. Takes the reply off the front.
     ///

@@ -58,6 +58,12 @@ enum Length {
     Untold,
 }
 
+/// Limits no larger than what the index can describe.
+fn bounded(limits: Limits) -> Limits {
+    let max_elements = limits.max_elements.min(UNTOLD as usize - 1);
+    Limits { max_elements, max_bulk: limits.max_bulk.min(MAX_BULK), ..limits }
+}
+
 /// The place in a half-arrived reply, and the index of what has been seen of it.
 #[derive(Debug)]
 pub(crate) struct Scanner {
@@ -80,10 +86,8 @@ pub(crate) struct Scanner {
 
 impl Scanner {
     pub(crate) fn new(limits: Limits) -> Scanner {
-        let max_elements = limits.max_elements.min(UNTOLD as usize - 1);
-        let max_bulk = limits.max_bulk.min(MAX_BULK);
         Scanner {
-            limits: Limits { max_elements, max_bulk, ..limits },
+            limits: bounded(limits),
             index: Vec::new(),
             open: Vec::new(),
             at: 0,
@@ -92,6 +96,14 @@ impl Scanner {
             chunks: None,
             annotating: false,
             last: LastBulk::NONE,
+        }
+    }
+
+    /// The bulk string that is remembered may be longer than those to come may be.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        let limits = bounded(limits);
+        if limits != self.limits {
+            (self.limits, self.last) = (limits, LastBulk::NONE);
         }
     }
 

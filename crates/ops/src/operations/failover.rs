@@ -1,7 +1,5 @@
 //! `failover`: a replica takes the place of its master.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,8 +15,8 @@ use crate::migrate::{MigrateOptions, finish_running_at, jobs};
 use crate::operations::votes;
 use crate::wait::until_settled;
 use crate::{
-    Cluster, Connection, Context, Endpoint, Member, MembershipError, Refusal, Settings, Step,
-    limits, server_info,
+    Cancel, Cluster, Connection, Context, Endpoint, Member, MembershipError, Refusal, Settings,
+    Step, Stop, limits, server_info,
 };
 
 /// A server gives a failover up after 5 s (`CLUSTER_MF_TIMEOUT` in its source), as where a vote did not come in time, and says so
@@ -159,10 +157,13 @@ impl Failover {
             votes::await_expiry(cluster, self.replica.id, context)?;
         }
         let probe = self.probe(cluster)?;
-        let outcome = self.promote(cluster, context);
-        let held_up = probe.map(WriteProbe::finish);
-        outcome?;
-        Ok(held_up.flatten())
+        match self.promote(cluster, context) {
+            Ok(()) => Ok(probe.and_then(WriteProbe::finish)),
+            Err(error) => {
+                probe.inspect(WriteProbe::abandon);
+                Err(error)
+            }
+        }
     }
 
     fn promote(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
@@ -252,22 +253,28 @@ impl Failover {
 
 /// A thread that writes nothing, as writes are written, to whichever of two nodes accepts it.
 struct WriteProbe {
-    stop: Arc<AtomicBool>,
+    stop: Cancel,
     thread: JoinHandle<Option<Duration>>,
 }
 
 impl WriteProbe {
     /// None where there is no thread for it.
     fn start(nodes: [Endpoint; 2], settings: Settings, key: String) -> Option<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
-        let thread = limits::spawn(move || measure(&nodes, &settings, &key, &flag)).ok()?;
+        let stop = Cancel::new();
+        let asked = stop.clone();
+        let thread = limits::spawn(move || measure(&nodes, &settings, &key, &asked)).ok()?;
         Some(Self { stop, thread })
+    }
+
+    /// Ends it without waiting: nobody may serve where a failover has failed, or was stopped half-way.
+    fn abandon(&self) {
+        self.stop.press();
+        self.stop.press();
     }
 
     /// The longest time from one accepted command to the next.
     fn finish(self) -> Option<Duration> {
-        self.stop.store(true, Ordering::SeqCst);
+        self.stop.press();
         self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
@@ -276,14 +283,14 @@ fn measure(
     nodes: &[Endpoint; 2],
     settings: &Settings,
     key: &str,
-    stop: &AtomicBool,
+    stop: &Cancel,
 ) -> Option<Duration> {
     let command = commands::delete(key.as_bytes());
     let mut links: [Option<Connection>; 2] = [None, None];
     let (mut at, mut since, mut longest) = (0, Instant::now(), None);
     // The last answer counts: the new master's.
     let mut accepted = true;
-    while !(stop.load(Ordering::SeqCst) && accepted) {
+    while !(stop.requested() != Stop::No && accepted) {
         if links[at].as_ref().is_none_or(Connection::is_broken) {
             links[at] = Connection::open(&nodes[at], settings).ok();
         }
@@ -298,8 +305,10 @@ fn measure(
         } else {
             at = 1 - at;
         }
-        if stop.load(Ordering::SeqCst) && since.elapsed() > DEADLINE {
-            return None;
+        match stop.requested() {
+            Stop::Now => return None,
+            Stop::Finish if since.elapsed() > DEADLINE => return None,
+            _ => {}
         }
         thread::sleep(INTERVAL);
     }

@@ -1,5 +1,6 @@
 //! One server at the other end of a stream: commands go out, replies come back, nothing waits for ever.
 
+mod bounds;
 mod describe;
 mod dump;
 mod secret;
@@ -233,7 +234,7 @@ impl Connection {
         written.map_err(|error| self.broke(Some(first), error))
     }
 
-    /// Waits for one reply. `command` is what it answers, for the error text alone.
+    /// Waits for one reply. `command` is what it answers, for the error text and for how large it may be.
     ///
     /// # Errors
     /// Those of [`Connection::request`].
@@ -315,6 +316,7 @@ impl Connection {
 
     /// The next reply of the bytes that have arrived, if it is whole.
     fn decoded(&mut self, asked: Asked<'_>) -> Result<Option<Reply>> {
+        self.decoder.set_limits(bounds::limits_of(asked));
         match self.decoder.next_reply() {
             Ok(Some(reply)) => {
                 self.heard = true;
@@ -327,8 +329,12 @@ impl Connection {
             Ok(None) => Ok(None),
             Err(source) => {
                 self.broken = true;
+                self.stream.shutdown(Shutdown::Both);
                 let may_want_tls = self.may_want_tls();
                 let (node, command) = (self.endpoint.clone(), named(asked));
+                if let Some(what) = bounds::excess(asked, source.kind()) {
+                    return Err(Error::Unexpected { node, command, what });
+                }
                 Err(Error::Protocol { node, command, may_want_tls, source })
             }
         }
@@ -468,7 +474,7 @@ impl Connection {
     }
 }
 
-/// The command that what is received answers, for error texts alone; none where no command asked for it.
+/// The command that what is received answers, for error texts and for how large that may be; none where no command asked for it.
 type Asked<'a> = Option<&'a Command>;
 
 fn named(asked: Asked<'_>) -> String {

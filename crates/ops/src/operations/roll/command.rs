@@ -17,9 +17,9 @@ use crate::{Context, Endpoint, Event, RollError, Stop, limits};
 
 /// The time between two looks whether it has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long its last output is waited for: what it has started may hold its output open.
+/// How long each line of its last output is waited for: what it has started may hold its output open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-/// How long it may take to end when it is asked to.
+/// How long it may take to end when it is asked to, and what it has started may go on to print once it has ended.
 const GRACE: Duration = Duration::from_secs(2);
 /// How much of a line is reported at a time.
 const LINE: u64 = 4096;
@@ -56,7 +56,10 @@ pub(super) fn run(
     let tell = |text: String| context.tell(Event::NodeOutput { node: node.clone(), text });
     let failed = |how: String| RollError::Command { node: node.clone(), how }.into();
     let outcome = await_end(&mut child, &lines, deadline, context, &tell).map_err(no_shell)?;
-    while let Ok(line) = lines.recv_timeout(LAST_WORDS) {
+    let ended = Instant::now();
+    while ended.elapsed() < GRACE
+        && let Ok(line) = lines.recv_timeout(LAST_WORDS)
+    {
         tell(line);
     }
     match outcome {
