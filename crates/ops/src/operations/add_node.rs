@@ -19,12 +19,16 @@ use crate::commands::replies::info_in;
 use crate::commands::{self, REPEAT_INTRODUCTION, Reset};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Context, Endpoint, Member, MembershipError, Refusal, Step, functions};
+use crate::{
+    Cancel, Cluster, Context, Endpoint, Member, MembershipError, Refusal, Step, functions,
+};
 
 /// How long the nodes may take to know a new one.
 const JOIN_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a handshake may take from one side's end of it to the other's.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(2);
+/// How long a node may take to be alone, and unknown to all, after it was reset.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
 /// How long what nodes sent each other may be under way on a busy machine.
 const NEWS_TIME: Duration = Duration::from_secs(1);
 
@@ -215,9 +219,25 @@ fn take_back(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) {
     for error in forget(cluster, id) {
         context.warn(format!("{error}: make that node forget {id} (CLUSTER FORGET)"));
     }
-    if let Err(error) = renew(new) {
+    if let Err(error) = leave(cluster, new) {
         context.warn(format!("{error}: reset this node before you try again (CLUSTER RESET HARD)"));
     }
+}
+
+/// Resets the node until it is alone and nobody knows it any more: handshakes that are under way bring it back.
+fn leave(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
+    renew(new)?;
+    let mut known_until = Instant::now();
+    // The user's request to stop was for the joining.
+    until_settled(LEAVE_DEADLINE, &Cancel::new(), || {
+        cluster.refresh();
+        new.refresh()?;
+        if !new.is_alone() {
+            renew(new)?;
+            known_until = Instant::now();
+        }
+        Ok(forget_former(cluster, new, &mut known_until))
+    })
 }
 
 fn join(
