@@ -11,6 +11,7 @@ pub mod args;
 pub mod commands;
 pub mod dialect;
 pub mod escape;
+mod hidden;
 pub mod interrupt;
 pub mod output;
 pub mod plot;

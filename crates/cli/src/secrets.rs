@@ -11,6 +11,7 @@ use crate::args::{
     ConnectArgs, FROM_PASSWORD_VARIABLE, PASSWORD_VARIABLE, SourceArgs, VALKEY_PASSWORD_VARIABLE,
 };
 use crate::dialect::{CALLED_AS, Translated};
+use crate::hidden::typed_unseen;
 use crate::output::tell_error;
 use crate::shell::Peer;
 use crate::voice;
@@ -97,7 +98,7 @@ fn credentials(args: &ConnectArgs) -> anyhow::Result<Option<Credentials>> {
 /// A password from the keyboard, unseen; from a pipe its first line, as redis-cli takes it, and the rest is left there.
 fn typed(question: &str) -> io::Result<String> {
     if io::stdin().is_terminal() {
-        return rpassword::prompt_password(question);
+        return typed_unseen(question);
     }
     let mut line = String::new();
     if io::stdin().lock().read_line(&mut line)? == 0 {

@@ -1,6 +1,7 @@
 //! The prompt on a terminal of its own.
 
 use std::fs;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -303,13 +304,45 @@ fn the_files_of_valkey_cli_are_its_own() {
 fn a_session_that_is_terminated_gives_the_terminal_back() {
     let folder = tempfile::tempdir().unwrap();
     let program = env!("CARGO_BIN_EXE_redis-trib");
-    for (signal, code) in [("-TERM", 143), ("-HUP", 129)] {
+    for (signal, code) in [("-TERM", 143), ("-HUP", 129), ("-QUIT", 131)] {
         let line = format!("{program} shell 127.0.0.1:1; echo ended with $?; stty -a; exit 0");
         let mut user = User::run(&line, &folder.path().join("history"));
         user.is_asked("not connected> ");
         let shell = only_child(&user.child.id().to_string());
         send(signal, &only_child(&shell));
         finds_the_terminal_as_it_was(&mut user, code);
+    }
+}
+
+/// A password is typed unseen; whoever leaves the question must see again what is typed.
+#[test]
+fn a_question_for_a_password_that_is_left_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_redis-trib");
+    for (signal, code) in [("-INT", 130), ("-TERM", 143), ("-HUP", 129), ("-QUIT", 131)] {
+        let line = format!(
+            "trap : INT; {program} exec 127.0.0.1:1 --askpass ping; echo ended with $?; stty -a; exit 0"
+        );
+        let mut user = User::run(&line, &folder.path().join("history"));
+        user.sees("Please input password: ");
+        let program = only_child(&only_child(&user.child.id().to_string()));
+        await_unseen(&program);
+        send(signal, &program);
+        finds_the_terminal_as_it_was(&mut user, code);
+    }
+}
+
+/// Waits until what is typed on the terminal of a program is not shown.
+fn await_unseen(program: &str) {
+    let terminal = fs::read_link(format!("/proc/{program}/fd/0")).unwrap();
+    let since = Instant::now();
+    loop {
+        let settings = Command::new("stty").arg("-aF").arg(&terminal).output().unwrap();
+        if String::from_utf8_lossy(&settings.stdout).contains(" -echo ") {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "what is typed is shown");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Stdout};
 use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
+use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ use super::view::{TopView, Wish};
 
 /// How long a key is waited for before it is looked whether the program is to end.
 const LOOK: Duration = Duration::from_millis(100);
+/// What shells report of a program that SIGQUIT has ended.
+const QUIT: i32 = 131;
 
 /// The terminal while it is ours. It is given back when this is dropped, and on a panic.
 struct Screen {
@@ -155,20 +158,25 @@ pub fn run(
 }
 
 /// Keeps the news of a resize from crossterm: a key that is pressed at the same time would not be read before the next key. The
-/// size is looked at in each round anyway. From then on it is noticed when the process goes on after it was stopped. To be called
-/// before the process has a second thread.
+/// size is looked at in each round anyway. From then on it is noticed when the process goes on after it was stopped, and SIGQUIT
+/// ends it with the terminal given back. To be called before the process has a second thread.
 ///
 /// # Errors
 /// Those of the system calls.
 pub fn prepare_signals() -> io::Result<()> {
-    let mut continued = SigSet::empty();
-    continued.add(Signal::SIGCONT);
-    let mut blocked = continued;
+    let noticed: SigSet = [Signal::SIGCONT, Signal::SIGQUIT].into_iter().collect();
+    let mut blocked = noticed;
     blocked.add(Signal::SIGWINCH);
     blocked.thread_block()?;
     let wait = move || {
-        while continued.wait().is_ok() {
-            GOES_ON.store(true, Ordering::Relaxed);
+        while let Ok(signal) = noticed.wait() {
+            match signal {
+                Signal::SIGQUIT => {
+                    leave();
+                    process::exit(QUIT);
+                }
+                _ => GOES_ON.store(true, Ordering::Relaxed),
+            }
         }
     };
     thread::Builder::new().spawn(wait)?;

@@ -230,7 +230,7 @@ fn a_user_at_the_screen() {
     assert!(user.leaves());
 
     // Whoever ends it, it gives the terminal back.
-    for signal in ["-TERM", "-INT", "-HUP"] {
+    for signal in ["-TERM", "-INT", "-HUP", "-QUIT"] {
         let mut user = sit_down();
         user.looks_at("nothing is wrong");
         send(signal, &only_child(&user.child.id().to_string()));

@@ -10,12 +10,10 @@ use nix::sys::termios::{self, SetArg};
 /// What shells add to the number of the signal that has ended a program.
 const SIGNALLED: i32 = 128;
 
-/// From here on SIGTERM and SIGHUP end the program, once the terminal has the settings back that it has now. To be
+/// From here on SIGTERM, SIGHUP and SIGQUIT end the program, once the terminal has the settings back that it has now. To be
 /// called before there are other threads.
 pub(super) fn end_on_signals() {
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGTERM);
-    signals.add(Signal::SIGHUP);
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT].into_iter().collect();
     let Ok(settings) = termios::tcgetattr(io::stdin()) else { return };
     if signals.thread_block().is_err() {
         return;
