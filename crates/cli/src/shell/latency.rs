@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use redistrib_ops::resp::Command;
 
+use super::again;
 use super::format::ReplyForm;
 use super::options::Options;
 use super::scan::session_with;
@@ -100,7 +101,7 @@ struct Trip {
 
 fn ping(session: &mut ShellSession, clock: Instant) -> Result<Trip> {
     let begin = clock.elapsed();
-    session.client.connection()?.request(&Command::new("PING"))?;
+    again::request(session, &Command::new("PING"))?;
     Ok(Trip { begin, end: clock.elapsed() })
 }
 

@@ -3,6 +3,7 @@
 //! [`Options`] say what is wanted, [`run`] does it. Replies become text in `format`, which is pure; a
 //! `ShellSession` knows the connection and what it has been told; each mode is a file.
 
+mod again;
 mod bigkeys;
 mod cachetest;
 mod everywhere;

@@ -9,6 +9,7 @@ use anyhow::Result;
 use redistrib_ops::resp::Command;
 use serde_json::json;
 
+use super::again;
 use super::format::ReplyForm;
 use super::options::Options;
 use super::scan::session_with;
@@ -68,7 +69,7 @@ pub(super) fn run(options: &Options, interval: Duration) -> Result<bool> {
     let (mut counts, mut begun, mut lines) = ([0; GROUPS.len() + 1], Instant::now(), 0);
     loop {
         let sent = Instant::now();
-        session.client.connection()?.request(&Command::new("PING"))?;
+        again::request(&mut session, &Command::new("PING"))?;
         counts[group(sent.elapsed())] += 1;
         if begun.elapsed() > interval {
             let text = match (is_json, lines % LINES) {

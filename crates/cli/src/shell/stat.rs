@@ -8,6 +8,7 @@ use redistrib_ops::model::ServerInfo;
 use redistrib_ops::resp::Command;
 use serde_json::json;
 
+use super::again;
 use super::format::ReplyForm;
 use super::options::Options;
 use super::scan::session_with;
@@ -23,7 +24,9 @@ pub(super) fn run(options: &Options, interval: Duration, last: Option<u64>) -> R
     let mut requests_before = None;
     let mut rows = 0u64;
     while last.is_none_or(|last| rows < last) {
-        let reply = session.client.connection()?.call(&Command::new("INFO"))?;
+        let command = Command::new("INFO");
+        let reply = again::request(&mut session, &command)?;
+        let reply = session.client.connection()?.accept(&command, reply)?;
         let text = reply.view().joined().unwrap_or_default();
         let info = ServerInfo::parse(&String::from_utf8_lossy(&text));
         if session.printer.form() == ReplyForm::Lossless {

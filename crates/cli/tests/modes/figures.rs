@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Command;
+use std::thread;
 
 use crate::modes::{
     begun, fill, interrupt, our_program, ours, plain, port, prepared, printed, their_program,
@@ -148,4 +149,31 @@ fn rows_of_figures_end_after_as_many_as_are_wanted() {
         let (out, complaint, code) = printed(command);
         assert_eq!((out.lines().count(), code), (rows + 2, Some(0)), "{out}{complaint}");
     }
+}
+
+/// Whoever watches a server that is restarted has no need to begin again.
+#[test]
+fn figures_go_on_when_the_server_comes_back() {
+    const ANEW: &str = "\r\x1b[0K";
+    let watch = |program, mode: &str| {
+        let lab = plain();
+        let (mut is_killed, mut is_back) = (false, false);
+        begun(program, &format!("-p {} --no-raw {mode}", port(&lab)), |text| {
+            if !is_killed && !text.is_empty() {
+                is_killed = lab.kill(0);
+            }
+            if !is_back && text.contains(&format!("{ANEW}Reconnecting... 1\r")) {
+                lab.restart(0).unwrap();
+                is_back = true;
+            }
+            let last = text.rsplit(ANEW).next().and_then(|last| last.get(.."Reconnecting".len()));
+            is_back && last.is_some_and(|last| last != "Reconnecting")
+        });
+    };
+    thread::scope(|scope| {
+        for mode in ["--latency", "--latency-dist -i 0.05", "--stat -i 0.05"] {
+            scope.spawn(move || watch(our_program(), mode));
+        }
+        scope.spawn(|| watch(their_program(), "--stat -i 0.05"));
+    });
 }

@@ -74,7 +74,7 @@ fn our_program() -> Command {
 }
 
 /// What a program that has no end prints until there is enough.
-fn begun(mut command: Command, args: &str, is_enough: impl Fn(&str) -> bool) -> String {
+fn begun(mut command: Command, args: &str, mut is_enough: impl FnMut(&str) -> bool) -> String {
     let mut child = command.args(options(args)).spawn().unwrap();
     let mut out = child.stdout.take().unwrap();
     let (mut text, mut bytes) = (String::new(), [0; 4096]);
