@@ -109,6 +109,14 @@ impl Output {
         }
     }
 
+    /// Prints a line for people that ends in a good verdict, which alone is coloured. What is the user's in it keeps its words.
+    pub fn well(&self, text: impl Display, verdict: &str) {
+        if !self.json {
+            let verdict = self.style.tinted(format_args!("{verdict}\n"), Tone::Good);
+            self.write(&format!("{}{verdict}", Escaped(text)));
+        }
+    }
+
     /// Prints a JSON document, if JSON is wanted.
     pub fn document(&self, document: &impl Serialize) {
         if self.json

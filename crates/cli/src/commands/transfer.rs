@@ -47,7 +47,7 @@ pub(super) fn import(args: &ImportArgs) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Failed);
     }
     let options = TransferOptions { remove: !args.copy, ..args.transfer.options() };
-    run(&session, &transfer, &options)
+    run(&session, "import", &transfer, &options)
 }
 
 /// The peers take nothing from a cluster.
@@ -74,7 +74,7 @@ pub(super) fn copy(args: &CopyArgs) -> anyhow::Result<Outcome> {
     }
     let to = to.at_db(args.to_db.unwrap_or_default());
     let transfer = Transfer::new(Source::Servers(from), Target::Server(to));
-    run(&session, &placed(transfer, args.to_db), &args.transfer.options())
+    run(&session, "copy", &placed(transfer, args.to_db), &args.transfer.options())
 }
 
 /// Keys keep their database unless another was asked for: then they must come from one alone.
@@ -107,7 +107,7 @@ pub(super) fn reshard_fleet(args: &ReshardFleetArgs) -> anyhow::Result<Outcome> 
         transfer = transfer.with_tags(Tags::parse(&text));
     }
     let options = TransferOptions { remove: !args.copy, ..args.transfer.options() };
-    run(&session, &transfer, &options)
+    run(&session, "reshard-fleet", &transfer, &options)
 }
 
 /// Where keys come from, and what to call it.
@@ -168,11 +168,12 @@ struct Document<'a, T> {
 
 fn run(
     session: &Session,
+    verb: &str,
     transfer: &Transfer,
     options: &TransferOptions,
 ) -> anyhow::Result<Outcome> {
     let started = Instant::now();
-    let reporter = Reporter::new(&session.output);
+    let reporter = Reporter::new(&session.output).of(verb);
     if session.dry_run {
         let survey = session.act(&reporter, |context| transfer.survey(options, context))?;
         session.output.lines(render::surveyed(&survey, options.replace));
@@ -180,7 +181,11 @@ fn run(
         return Ok(Outcome::Done);
     }
     let report = session.act(&reporter, |context| transfer.run(options, context))?;
-    session.output.lines(render::transferred(&report, started.elapsed()));
+    // The peers have named every key by then, and say no more.
+    let is_told = voice::peer().is_some() && report.is_complete() && report.copied == report.seen;
+    if !is_told {
+        session.output.lines(render::transferred(&report, started.elapsed()));
+    }
     session.output.document(&Document { event: "report", content: &report });
     Ok(if report.is_complete() { Outcome::Done } else { Outcome::Failed })
 }

@@ -111,7 +111,7 @@ impl BarsState {
             Event::TransferStarted { keys } => {
                 self.open(usize::try_from(*keys).unwrap_or(usize::MAX), TRANSFER, output);
             }
-            Event::KeysTransferred { keys, copied, bytes } => {
+            Event::KeysTransferred { keys, copied, bytes, .. } => {
                 self.keys = self.keys.saturating_add(*copied);
                 self.bytes = self.bytes.saturating_add(*bytes);
                 self.whole.iter().for_each(|(_, bar)| bar.inc(*keys));

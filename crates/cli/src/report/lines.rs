@@ -1,6 +1,7 @@
 //! Progress as lines, for logs and pipes.
 
 use std::collections::HashMap;
+use std::str::Utf8Chunk;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,8 @@ enum Manner {
     Slots(&'static str),
     /// As a peer's other verbs: each pair, and a mark for each of its slots.
     Marks,
+    /// As a peer's `import`: each key.
+    Keys,
 }
 
 impl Lines {
@@ -65,6 +68,8 @@ impl Lines {
         let manner = match (verb, peer) {
             ("reshard", Peer::RedisCli) => Manner::Slots(": "),
             ("reshard", Peer::ValkeyCli) => Manner::Slots(""),
+            ("import", _) => Manner::Keys,
+            ("copy" | "reshard-fleet", _) => Manner::Own,
             _ => Manner::Marks,
         };
         if let Ok(state) = self.state.get_mut() {
@@ -82,6 +87,11 @@ impl Lines {
         let Ok(mut state) = self.state.lock() else { return };
         match (state.manner, event) {
             (Manner::Own, _) => output.lines(state.take(event)),
+            (Manner::Keys, Event::KeysTransferred { arrived, .. }) => {
+                for (key, server) in arrived {
+                    output.well(format_args!("Migrating {} to {server}: ", text(key)), "OK");
+                }
+            }
             (manner, event) => output.lines(state.take_as_peer(manner, event)),
         }
     }
@@ -163,6 +173,13 @@ impl LinesState {
         let name = |id: &NodeId| self.names.get(id).cloned().unwrap_or_else(|| id.to_string());
         format!("from {} to {}", name(&pair.from), name(&pair.to))
     }
+}
+
+/// A key as it is, but for bytes that are no text.
+fn text(key: &[u8]) -> String {
+    let piece =
+        |chunk: Utf8Chunk<'_>| format!("{}{}", chunk.valid(), chunk.invalid().escape_ascii());
+    key.utf8_chunks().map(piece).collect()
 }
 
 impl CopyProgress {

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use bytes::Bytes;
 use redistrib_cluster_model::{NodeId, NodeLabel, SlotSet};
 use serde::Serialize;
 
@@ -230,6 +231,9 @@ pub enum Event {
         copied: u64,
         /// The bytes of their payloads.
         bytes: u64,
+        /// Those that were copied, each with the server that has it now; not in JSON, which would have a line of its own for each key.
+        #[serde(skip)]
+        arrived: Vec<(Bytes, String)>,
     },
     /// A node's turn has come, in a roll.
     NodeBegun {

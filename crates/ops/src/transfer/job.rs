@@ -59,12 +59,12 @@ impl<'a> TransferJob<'a> {
         self.context.cancel.requested() == Stop::Now
     }
 
-    /// Adds to the report and notifies the observer.
-    pub(super) fn count(&self, counted: TransferReport) {
+    /// Adds to the report and notifies the observer, also of the keys that have arrived, and where.
+    pub(super) fn count(&self, counted: TransferReport, arrived: Vec<(Bytes, String)>) {
         let (keys, copied, bytes) = (counted.handled(), counted.copied, counted.bytes);
         self.report.lock().unwrap_or_else(PoisonError::into_inner).add(counted);
         if keys > 0 {
-            self.context.tell(Event::KeysTransferred { keys, copied, bytes });
+            self.context.tell(Event::KeysTransferred { keys, copied, bytes, arrived });
         }
     }
 

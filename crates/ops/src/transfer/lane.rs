@@ -26,6 +26,8 @@ struct Lane<'a> {
     reader: Reader,
     writer: Writer<'a>,
     counted: TransferReport,
+    /// The keys that have arrived since that was reported, and where.
+    arrived: Vec<(Bytes, String)>,
 }
 
 /// Copies what comes through `chunks` until there is no more.
@@ -36,7 +38,7 @@ pub(super) fn run(job: &TransferJob<'_>, source: usize, chunks: &Chunks) -> Resu
     let mut lane = Lane::open(job, source)?;
     while let Some(chunk) = next_chunk(chunks) {
         let copied = lane.copy(chunk);
-        job.count(std::mem::take(&mut lane.counted));
+        lane.report();
         copied?;
         if job.stops() {
             break;
@@ -50,7 +52,12 @@ impl<'a> Lane<'a> {
         let options = job.options;
         let reader = Reader::open(&job.ends.sources[source], options.window, options.remove)?;
         let writer = Writer::new(job.ends, source, reader.clock, job.places.clone());
-        Ok(Self { job, source, reader, writer, counted: TransferReport::default() })
+        let (counted, arrived) = (TransferReport::default(), Vec::new());
+        Ok(Self { job, source, reader, writer, counted, arrived })
+    }
+
+    fn report(&mut self) {
+        self.job.count(std::mem::take(&mut self.counted), std::mem::take(&mut self.arrived));
     }
 
     fn copy(&mut self, mut keys: Chunk) -> Result<()> {
@@ -72,7 +79,7 @@ impl<'a> Lane<'a> {
                     return Err(error);
                 }
             }
-            self.job.count(std::mem::take(&mut self.counted));
+            self.report();
         }
         Ok(())
     }
@@ -125,6 +132,7 @@ impl<'a> Lane<'a> {
             match outcome {
                 KeyOutcome::Written => {
                     bytes += entry.payload.len() as u64;
+                    self.arrived.push((entry.key.clone(), self.writer.target_of(&entry.key)));
                     written.push(entry.key.clone());
                 }
                 KeyOutcome::Busy => same.push(entry.key.clone()),

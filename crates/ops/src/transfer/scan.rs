@@ -26,7 +26,7 @@ pub(super) fn scan(job: &TransferJob<'_>, source: usize, out: &Sender) -> Result
         for key in keys {
             sort(job, source, key, &mut chunk, &mut counted);
         }
-        job.count(counted);
+        job.count(counted, Vec::new());
         if chunk.len() >= CHUNK && out.send(std::mem::take(&mut chunk)).is_err() || job.stops() {
             return Ok(());
         }
