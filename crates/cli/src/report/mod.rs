@@ -75,7 +75,7 @@ impl<'a> Reporter<'a> {
         self
     }
 
-    /// A step as a line. What a peer does not print is only for somebody who sits there, under its name.
+    /// A step as a line. What only we announce is for somebody who sits there, under a peer's name.
     fn step(&self, step: &Step) {
         match step {
             Step::Meeting | Step::WaitingToJoin if self.introduction.is_some() => {
@@ -83,22 +83,12 @@ impl<'a> Reporter<'a> {
                     self.output.lines(self.introduction.iter().flatten().cloned());
                 }
             }
-            Step::Other { text } if voice::peer().is_some() && !is_of_peers(text) => {
+            Step::Other { text } if voice::peer().is_some() => {
                 if std::io::stderr().is_terminal() {
                     tell_error(format_args!(">>> {}", Escaped(text)));
                 }
             }
             step => self.output.line(step_line(step)),
-        }
-    }
-
-    /// valkey-cli has a sentence for a node that cannot be reset; other warnings are not for whoever reads a peer's output.
-    fn warn_as_peer(&self, text: &str) {
-        match text.split_once(" cannot be reached, unable to send CLUSTER RESET") {
-            Some((node, _)) => self.output.line(format_args!(
-                ">>> WARNING: Could not connect to node {node}, unable to send CLUSTER RESET."
-            )),
-            None => tell_error(format_args!("[WARNING] {}", Escaped(text))),
         }
     }
 
@@ -130,10 +120,18 @@ impl Observer for Reporter<'_> {
                 self.output
                     .line(format_args!("[OK] {node} {again} after {seconds:.1} s, {versions}"));
             }
-            Event::Warning { text } if voice::peer().is_some() => {
-                self.warn_as_peer(text);
+            Event::NotReset { node, .. } if voice::peer().is_some() => {
+                self.output.line(format_args!(
+                    ">>> WARNING: Could not connect to node {node}, unable to send CLUSTER RESET."
+                ))
             }
-            Event::Warning { text } => self.output.line(format_args!("[WARNING] {text}")),
+            // The peers have no others: these are not for whoever reads their output.
+            Event::Warning { text } if voice::peer().is_some() => {
+                tell_error(format_args!("[WARNING] {}", Escaped(text)));
+            }
+            Event::Warning { text } | Event::NotReset { text, .. } => {
+                self.output.line(format_args!("[WARNING] {text}"))
+            }
             _ => {}
         }
         match &self.progress {
@@ -163,23 +161,25 @@ fn large_key(key: &str, size: u64, expected: Duration, elapsed: Duration) -> Str
     }
 }
 
-const SAVING: &str = "Saving cluster configuration to: ";
-
-/// Whether the peers announce this step.
-fn is_of_peers(text: &str) -> bool {
-    let begins = ["Sending CLUSTER ", "Node ", SAVING, "Skipping unreachable node "];
-    begins.iter().any(|beginning| text.starts_with(beginning)) || text.contains(" as replica of ")
-}
-
-/// A step as the peers announce it.
+/// A step as a line, in the peers' words where they have any.
 fn step_line(step: &Step) -> String {
     match step {
         Step::AssigningSlots => ">>> Nodes configuration updated".into(),
         Step::AssigningEpochs => ">>> Assign a different config epoch to each node".into(),
         Step::Meeting => ">>> Sending CLUSTER MEET messages to join the cluster".into(),
         Step::WaitingToJoin => "Waiting for the cluster to join".into(),
-        // Theirs has no mark before this one.
-        Step::Other { text } if voice::peer().is_some() && text.starts_with(SAVING) => text.clone(),
+        Step::Following { replica, master } => format!(">>> {replica} as replica of {master}"),
+        Step::Forgetting => ">>> Sending CLUSTER FORGET messages to the cluster...".into(),
+        Step::Resetting { hard } => {
+            let how = if *hard { "HARD" } else { "SOFT" };
+            format!(">>> Sending CLUSTER RESET {how} to the deleted node.")
+        }
+        Step::SavingData { node } => format!(">>> Node {node} -> Saving RDB..."),
+        Step::SavingShape { file } => {
+            // Theirs has no mark before this one.
+            let mark = if voice::peer().is_some() { "" } else { ">>> " };
+            format!("{mark}Saving cluster configuration to: {file}")
+        }
         Step::Other { text } => format!(">>> {text}"),
         step => format!(">>> {step:?}"),
     }

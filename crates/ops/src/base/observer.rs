@@ -141,6 +141,30 @@ pub enum Step {
     Meeting,
     /// Waiting until all nodes know and agree.
     WaitingToJoin,
+    /// A replica gets another master, since its own leaves.
+    Following {
+        /// The replica.
+        replica: String,
+        /// Its new master.
+        master: NodeId,
+    },
+    /// All nodes are told to forget one that leaves.
+    Forgetting,
+    /// A node that has left is reset.
+    Resetting {
+        /// Whether it gets another id.
+        hard: bool,
+    },
+    /// The data of a master are being saved.
+    SavingData {
+        /// The master.
+        node: String,
+    },
+    /// An account of the cluster's shape is being written.
+    SavingShape {
+        /// Into which file.
+        file: String,
+    },
     /// Another part of an operation, in words.
     Other {
         /// What begins.
@@ -264,6 +288,15 @@ pub enum Event {
         /// How long that took, from the start of the command.
         #[serde(rename = "took_us", serialize_with = "as_micros")]
         took: Duration,
+    },
+    /// A node that leaves cannot be reached, and so still takes itself for a member; in JSON a warning.
+    #[serde(rename = "warning")]
+    NotReset {
+        /// The node.
+        #[serde(skip)]
+        node: String,
+        /// What that means, and what to do.
+        text: String,
     },
     /// Something the user should know that does not stop the operation.
     Warning {

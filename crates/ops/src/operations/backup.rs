@@ -81,7 +81,7 @@ fn save(
     let info = server_info::ask_one(cluster.member_mut(id)?.connection()?, &[])?;
     let master = cluster.member(id)?;
     let file = PathBuf::from(file_name(server, master.endpoint(), id));
-    context.step(Step::Other { text: format!("Node {} -> Saving RDB...", master.endpoint()) });
+    context.step(Step::SavingData { node: master.endpoint().to_string() });
     let connection = cluster.connect(id)?;
     let mut part = Partial::create(&into.join(&file))?;
     let mut digesting = Digesting::new(&mut part.sink);
@@ -103,8 +103,7 @@ fn save(
 fn write_nodes(cluster: &Cluster, path: &Path, context: Context<'_>) -> Result<()> {
     let errors = errors(cluster);
     let nodes = cluster.members().iter().map(|member| NodeEntry::new(member, errors));
-    let text = format!("Saving cluster configuration to: {}", path.display());
-    context.step(Step::Other { text });
+    context.step(Step::SavingShape { file: path.display().to_string() });
     write_json(path, &nodes.collect::<Vec<_>>())
 }
 

@@ -9,7 +9,7 @@ use crate::commands::replies::info_in;
 use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Context, Member, MembershipError, Step};
+use crate::{Cluster, Context, Event, Member, MembershipError, Step};
 
 /// How long news of slots or of a departure may take to reach every node.
 const NEWS_DEADLINE: Duration = Duration::from_secs(20);
@@ -67,9 +67,8 @@ impl Departure {
         self.refuse_owner(cluster, context)?;
         for (replica, master) in &self.reassigned {
             let connection = cluster.member_mut(*replica)?.connection()?;
-            context.step(Step::Other {
-                text: format!("{} as replica of {master}", connection.endpoint()),
-            });
+            let name = connection.endpoint().to_string();
+            context.step(Step::Following { replica: name, master: *master });
             connection.call(&commands::replicate(*master))?;
         }
         // Whoever the next run asks, should this one be killed, must know what is left to do.
@@ -88,8 +87,7 @@ impl Departure {
     }
 
     fn be_forgotten(&self, cluster: &mut Cluster, context: Context<'_>) -> Vec<Error> {
-        context
-            .step(Step::Other { text: "Sending CLUSTER FORGET messages to the cluster...".into() });
+        context.step(Step::Forgetting);
         let failures = forget(cluster, self.node);
         self.name_untold(cluster, context);
         failures
@@ -166,17 +164,16 @@ impl Departure {
             return Ok(());
         }
         if !leaving.is_up() {
-            context.warn(format!(
-                "{} cannot be reached, unable to send CLUSTER RESET: it still takes itself for a member; reset it (CLUSTER \
-                 RESET HARD) should it come back",
-                leaving.endpoint()
-            ));
+            let node = leaving.endpoint().to_string();
+            let text = format!(
+                "{node} cannot be reached, unable to send CLUSTER RESET: it still takes itself for a member; reset it (CLUSTER \
+                 RESET HARD) should it come back"
+            );
+            context.tell(Event::NotReset { node, text });
             return Ok(());
         }
         let how = if self.keeps_id { Reset::Soft } else { Reset::Hard };
-        context.step(Step::Other {
-            text: format!("Sending CLUSTER RESET {} to the deleted node.", how.word()),
-        });
+        context.step(Step::Resetting { hard: how == Reset::Hard });
         leaving.connection()?.call(&commands::reset(how))?;
         Ok(())
     }
