@@ -86,7 +86,9 @@ impl Snapshot {
         let (mut bases, mut first) = (HashSet::new(), None);
         for view in self.views.iter().filter_map(NodeView::topology) {
             if bases.contains(&view.base()) {
-                view.differences().for_each(|node| add(&mut place, &mut nodes, node));
+                // The base may be the view's own: what it says of itself differs from nothing then.
+                let own = view.differences().chain(view.myself());
+                own.for_each(|node| add(&mut place, &mut nodes, node));
             } else {
                 view.iter().for_each(|node| add(&mut place, &mut nodes, node));
                 if view.knows_base() {
@@ -109,5 +111,35 @@ fn add<'a>(places: &mut HashMap<NodeId, usize>, nodes: &mut Vec<&'a Node>, node:
         None => nodes.push(node),
         Some(known) if node.flags.is_myself() => *known = node,
         Some(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SharedNodes;
+
+    /// Whoever's view was read first, and is the one that others are compared with.
+    #[test]
+    fn nodes_are_as_each_describes_itself() {
+        let view = |own: usize| -> String {
+            let line = |node: usize| {
+                let (id, epoch) = (node.to_string().repeat(40), if node == own { 9 } else { 1 });
+                let myself = if node == own { "myself," } else { "" };
+                format!("{id} h:{node}@{node} {myself}master - 0 0 {epoch} connected\n")
+            };
+            (1..=3).map(line).collect()
+        };
+        for first in 1..=3 {
+            let mut known = SharedNodes::default();
+            known.read(view(first)).unwrap();
+            let views = (1..=3).map(|own| {
+                NodeView::answered(Address::new("h", own), known.read(view(own.into())).unwrap())
+            });
+            let snapshot = Snapshot { views: views.collect() };
+            for node in snapshot.nodes() {
+                assert!(node.flags.is_myself() && node.config_epoch == 9, "{first}: {node}");
+            }
+        }
     }
 }
