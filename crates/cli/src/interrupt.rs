@@ -64,17 +64,29 @@ impl Interrupts {
 /// # Errors
 /// Those of the signal handler's installation.
 pub fn quietly() -> Result<Cancel, ctrlc::Error> {
+    quietly_and_last(|| ())
+}
+
+/// The same, with what is to be done before the program is ended here.
+///
+/// # Errors
+/// Those of [`quietly`].
+pub fn quietly_and_last(last: fn()) -> Result<Cancel, ctrlc::Error> {
     let cancel = Cancel::new();
     let pressed = cancel.clone();
+    let end = move || {
+        last();
+        process::exit(ENDED)
+    };
     ctrlc::set_handler(move || {
         if pressed.requested() != Stop::No {
-            process::exit(ENDED);
+            end();
         }
         pressed.press();
         // Without a thread there is still the second Ctrl-C.
-        let _ = Builder::new().spawn(|| {
+        let _ = Builder::new().spawn(move || {
             thread::sleep(GRACE);
-            process::exit(ENDED)
+            end()
         });
     })?;
     Ok(cancel)

@@ -9,7 +9,7 @@ REDIS_TRIB_FROM_AUTH  the password of the source of import and copy
 REDIS_TRIB_SERVER     the server program of a lab and of restore, where --server does not name one
 REDISCLI_HISTFILE     where the prompt keeps its history; /dev/null for nowhere
 NO_COLOR              anything: no colours
-TERM                  dumb: no colours";
+TERM                  dumb: no colours, and top has no full screen";
 
 /// Lines to try, by the verb.
 const EXAMPLES: [(&str, &[&str]); 33] = [

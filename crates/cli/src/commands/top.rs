@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ratatui::crossterm::terminal;
-use redistrib_ops::Watch;
 use redistrib_ops::model::counted;
 use redistrib_ops::model::sample::SlotMeasure;
+use redistrib_ops::{Settings, Watch};
 
 use super::Outcome;
 use crate::args::TopArgs;
@@ -25,18 +25,20 @@ const PATIENCE_FOR_SLOTS: Duration = Duration::from_secs(60);
 const USUAL: (u16, u16) = (120, 40);
 
 pub(super) fn top(args: &TopArgs) -> anyhow::Result<Outcome> {
-    top::prepare_signals()?;
-    let cancel = interrupt::quietly()?;
-    let mut source = open(args)?;
+    // What the signals do that end a question for a password is settled before they are heeded for the screen.
+    let settings = secrets::settings(&args.connect)?;
     if args.once || args.svg.is_some() {
-        return once(args, &mut source);
+        return once(args, &mut open(args, &settings)?);
     }
+    top::prepare()?;
+    let cancel = interrupt::quietly_and_last(top::give_back_for_good)?;
+    let mut source = open(args, &settings)?;
     let view = TopView { shade: args.map, ..TopView::default() };
     top::run(&mut source, view, args.every, Theme::of_terminal(), &cancel)?;
     Ok(Outcome::Done)
 }
 
-fn open(args: &TopArgs) -> anyhow::Result<SampleSource> {
+fn open(args: &TopArgs, settings: &Settings) -> anyhow::Result<SampleSource> {
     if let Some(path) = &args.replay {
         let recording = Recording::open(path)?;
         if recording.cut_lines() > 0 {
@@ -47,7 +49,7 @@ fn open(args: &TopArgs) -> anyhow::Result<SampleSource> {
     }
     let recorder = args.record.as_deref().map(Recorder::open).transpose()?;
     let node = args.node.as_ref().context("which cluster? give HOST:PORT")?;
-    let watch = Watch::start(node, &secrets::settings(&args.connect)?, args.every)?;
+    let watch = Watch::start(node, settings, args.every)?;
     watch.await_all(PATIENCE);
     Ok(SampleSource::Live(watch, recorder))
 }

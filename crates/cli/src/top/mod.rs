@@ -21,7 +21,7 @@ pub use once::frame;
 pub use record::{Recorder, Recording};
 pub use rows::Column;
 pub(crate) use rows::letter;
-pub use screen::{prepare_signals, run};
+pub use screen::{give_back_for_good, prepare, run};
 pub use source::SampleSource;
 pub use svg::picture;
 pub use view::{Page, Panel, Shade, TopView, Wish};

@@ -1,5 +1,6 @@
 //! The loop that owns the terminal.
 
+use std::env;
 use std::io::{self, IsTerminal, Stdout};
 use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
@@ -25,8 +26,6 @@ use super::view::{TopView, Wish};
 
 /// How long a key is waited for before it is looked whether the program is to end.
 const LOOK: Duration = Duration::from_millis(100);
-/// What shells report of a program that SIGQUIT has ended.
-const QUIT: i32 = 131;
 
 /// The terminal while it is ours. It is given back when this is dropped, and on a panic.
 struct Screen {
@@ -96,6 +95,12 @@ fn leave() {
     }
 }
 
+/// Gives the terminal back before the process ends without coming to the end of [`run`]: nobody draws on it any more.
+pub fn give_back_for_good() {
+    let _held = ManuallyDrop::new(io::stdout().lock());
+    leave();
+}
+
 /// A panic is printed on the terminal as it was before.
 fn give_back_on_panic() {
     let usual = std::panic::take_hook();
@@ -105,10 +110,10 @@ fn give_back_on_panic() {
     }));
 }
 
-/// Shows what a source gives until the user has seen enough.
+/// Shows what a source gives until the user has seen enough, after [`prepare`].
 ///
 /// # Errors
-/// Where there is no terminal, or it has gone; those of [`SampleSource::next_sample`].
+/// Where the terminal has gone; those of [`SampleSource::next_sample`].
 pub fn run(
     source: &mut SampleSource,
     view: TopView,
@@ -116,8 +121,6 @@ pub fn run(
     theme: Theme,
     cancel: &Cancel,
 ) -> anyhow::Result<()> {
-    let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
-    anyhow::ensure!(has_terminal, "top needs a terminal: give --once for one picture as text");
     let mut show = Show { history: History::default(), view, source, theme };
     show.go_on()?;
     give_back_on_panic();
@@ -157,30 +160,41 @@ pub fn run(
     Ok(())
 }
 
-/// Keeps the news of a resize from crossterm: a key that is pressed at the same time would not be read before the next key. The
-/// size is looked at in each round anyway. From then on it is noticed when the process goes on after it was stopped, and SIGQUIT
-/// ends it with the terminal given back. To be called before the process has a second thread.
+/// Looks whether there is a terminal to draw on, and sees to it that it is given back and drawn anew whatever signals come. To be
+/// called before the process has a second thread.
 ///
 /// # Errors
-/// Those of the system calls.
-pub fn prepare_signals() -> io::Result<()> {
-    let noticed: SigSet = [Signal::SIGCONT, Signal::SIGQUIT].into_iter().collect();
-    let mut blocked = noticed;
+/// Where there is no terminal that can place text; those of the system calls.
+pub fn prepare() -> anyhow::Result<()> {
+    let has_terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+    anyhow::ensure!(has_terminal, "top needs a terminal: give --once for one picture as text");
+    let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+    anyhow::ensure!(
+        !is_dumb,
+        "top needs a terminal that can place text, and this one says that it cannot (TERM=dumb): give --once for one picture as text"
+    );
+    let heeded: SigSet = [Signal::SIGCONT, Signal::SIGQUIT].into_iter().collect();
+    let mut blocked = heeded;
+    // The news of a resize is kept from crossterm: a key that is pressed at the same time would not be read before the next key.
+    // The size is looked at in each round anyway.
     blocked.add(Signal::SIGWINCH);
     blocked.thread_block()?;
-    let wait = move || {
-        while let Ok(signal) = noticed.wait() {
-            match signal {
-                Signal::SIGQUIT => {
-                    leave();
-                    process::exit(QUIT);
-                }
-                _ => GOES_ON.store(true, Ordering::Relaxed),
-            }
-        }
-    };
-    thread::Builder::new().spawn(wait)?;
+    thread::Builder::new().spawn(move || heed(heeded))?;
     Ok(())
+}
+
+/// Notices that the process goes on after it was stopped, and that it is to leave a core behind.
+fn heed(signals: SigSet) {
+    while let Ok(signal) = signals.wait() {
+        if signal == Signal::SIGCONT {
+            GOES_ON.store(true, Ordering::Relaxed);
+            continue;
+        }
+        give_back_for_good();
+        // That is the end, unless whoever started the program has the signal ignored.
+        let _ = SigSet::from(signal).thread_unblock().and_then(|()| raise(signal));
+        process::exit(128 + signal as i32);
+    }
 }
 
 /// The keys that are pressed within this time. Of a terminal that is gone crossterm would read nothing for ever, so it is

@@ -179,23 +179,83 @@ fn where_there_is_no_cluster_it_says_so() {
 
 #[test]
 fn a_screen_without_a_terminal_is_refused() {
-    let (_lab, nodes) = cluster("redis-8.6");
-    trib(&["top", &nodes[0]]).expect(1).complains(&["top needs a terminal", "--once"]);
+    trib(&["top", "127.0.0.1:1"]).expect(1).complains(&["top needs a terminal", "--once"]);
+    let line = format!("TERM=dumb exec {PROGRAM} top 127.0.0.1:1");
+    let mut user = User::run(&line, Path::new("/dev/null"));
+    user.sees("this one says that it cannot (TERM=dumb): give --once");
+    assert!(!user.leaves());
 }
 
-/// What a terminal is told when it is given back.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_redis-trib");
+/// What a terminal is told when it is given back, and when it is taken.
 const GIVEN_BACK: &str = "\x1b[?1049l";
+const TAKEN: &str = "\x1b[?1049h";
+/// What stty tells of a terminal that has its usual settings.
+const USUAL: &str = " icanon";
+
+/// A user before a screen that a shell has started, with what the shell does after it.
+fn before_a_screen(set: &str, node: &str, then: &str) -> User {
+    let line = format!(
+        "ulimit -c 0; {set}stty rows 40 cols 120; {PROGRAM} top {node} --every 0.2; {then}"
+    );
+    let user = User::run(&line, Path::new("/dev/null"));
+    user.looks_at("nothing is wrong");
+    user
+}
+
+/// Has the program behind the screen stand still.
+fn stop(user: &User) -> String {
+    let program = only_child(&only_child(&user.child.id().to_string()));
+    send("-STOP", &program);
+    let since = Instant::now();
+    while !fs::read_to_string(format!("/proc/{program}/status")).unwrap().contains("State:\tT") {
+        assert!(since.elapsed() < Duration::from_secs(60), "{program} does not stop");
+        thread::sleep(Duration::from_millis(20));
+    }
+    program
+}
+
+#[test]
+fn whatever_ends_it_the_terminal_is_given_back() {
+    let (_lab, nodes) = cluster("valkey-9.1");
+    // Of two, the first is not heeded before the second comes.
+    for signals in [&["-TERM"][..], &["-INT"], &["-HUP"], &["-QUIT"], &["-TERM", "-INT"]] {
+        let mut user = before_a_screen("", &nodes[0], "stty -a");
+        let program = stop(&user);
+        signals.iter().for_each(|signal| send(signal, &program));
+        send("-CONT", &program);
+        user.sees(GIVEN_BACK);
+        user.sees(USUAL);
+        assert!(user.leaves());
+    }
+
+    // With ctrl-z it makes way for the shell; who stops it from outside leaves the screen to the shell as it is.
+    let go_on = "stty -a; read line; fg && stty -a";
+    for (keys, then) in [("\x1a", go_on.to_owned()), ("", format!("stty sane; {go_on}"))] {
+        let mut user = before_a_screen("set -m; ", &nodes[0], &then);
+        if keys.is_empty() {
+            stop(&user);
+        } else {
+            user.types(keys);
+            user.sees(GIVEN_BACK);
+        }
+        user.sees(USUAL);
+        user.types("\r");
+        user.sees(TAKEN);
+        user.sees("nothing");
+        user.types("q");
+        user.sees(GIVEN_BACK);
+        user.sees(USUAL);
+        assert!(user.leaves());
+    }
+}
 
 #[test]
 fn a_user_at_the_screen() {
     let (lab, nodes) = cluster("valkey-9.1");
     let folder = tempfile::tempdir().unwrap();
     let sit_down = || {
-        let line = format!(
-            "stty rows 40 cols 120; exec {} top {} --every 0.2",
-            env!("CARGO_BIN_EXE_redis-trib"),
-            nodes[0]
-        );
+        let line = format!("stty rows 40 cols 120; exec {PROGRAM} top {} --every 0.2", nodes[0]);
         User::run(&line, &folder.path().join("history"))
     };
     let mut user = sit_down();
@@ -228,15 +288,6 @@ fn a_user_at_the_screen() {
     user.types("q");
     user.sees(GIVEN_BACK);
     assert!(user.leaves());
-
-    // Whoever ends it, it gives the terminal back.
-    for signal in ["-TERM", "-INT", "-HUP", "-QUIT"] {
-        let mut user = sit_down();
-        user.looks_at("nothing is wrong");
-        send(signal, &only_child(&user.child.id().to_string()));
-        user.sees(GIVEN_BACK);
-        user.leaves();
-    }
 
     // A terminal that is closed takes the program with it.
     let mut user = sit_down();
