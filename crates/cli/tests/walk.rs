@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::on_each_test_server;
@@ -182,6 +183,11 @@ fn telling_all(field: &Field) {
     }
     wrong(format!("redis-cli --cluster backup {a} {path}/none"), &["none", "does not exist"]);
     right(format!("backup {a} {path}/none"), &["[OK] Backup created into: "]);
+    // Whoever has no room learns where it is missing.
+    let line = format!("trap '' XFSZ; ulimit -f 0; exec \"$0\" backup {a} {path}/full");
+    let full = Command::new("sh").args(["-c", &line, env!("CARGO_BIN_EXE_redis-trib")]).output();
+    let told = String::from_utf8_lossy(&full.unwrap().stderr).into_owned();
+    assert!(told.contains(&format!("{path}/full/")) && told.contains("File too large"), "{told}");
 }
 
 fn resharding(field: &Field) {

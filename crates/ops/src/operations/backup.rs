@@ -83,9 +83,13 @@ fn save(
     let file = PathBuf::from(file_name(server, master.endpoint(), id));
     context.step(Step::SavingData { node: master.endpoint().to_string() });
     let connection = cluster.connect(id)?;
-    let mut part = Partial::create(&into.join(&file))?;
+    let path = into.join(&file);
+    let mut part = Partial::create(&path)?;
     let mut digesting = Digesting::new(&mut part.sink);
-    connection.dump(&mut digesting, context.cancel)?;
+    connection.dump(&mut digesting, context.cancel).map_err(|error| match error {
+        Error::Unwritten { source, .. } => Error::file(&path, source),
+        other => other,
+    })?;
     let (bytes, sha256) = digesting.finish();
     let saved = Saved {
         node: id,
