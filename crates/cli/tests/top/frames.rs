@@ -127,11 +127,23 @@ fn every_screen_gets_a_picture() {
         }
         let (step, down) = steps(width, height, history);
         assert!(step > 0 && down >= step);
-        if turn % 10 == 0 {
-            let svg = picture(&scene, width, height);
-            assert!(!svg.contains("<&>") && svg.ends_with("</svg>\n"));
+        if turn % 3 == 0 {
+            is_well_formed(&picture(&scene, width, height));
         }
     }
+}
+
+/// As XML, without what no reader of it takes: control characters, and signs that would begin something else.
+fn is_well_formed(svg: &str) {
+    assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"), "{svg}");
+    assert!(!svg.contains(|c: char| c.is_control() && c != '\n'), "{svg:?}");
+    assert_eq!(svg.matches("<text ").count(), svg.matches("</text>").count(), "{svg}");
+    let is_known = |rest: &&str| {
+        ["svg ", "/svg>", "rect ", "text ", "/text>"].iter().any(|it| rest.starts_with(it))
+    };
+    assert!(svg.split('<').skip(1).all(|rest| is_known(&rest)), "{svg}");
+    let is_escape = |rest: &&str| ["amp;", "lt;", "gt;"].iter().any(|it| rest.starts_with(it));
+    assert!(svg.split('&').skip(1).all(|rest| is_escape(&rest)), "{svg}");
 }
 
 #[test]
@@ -275,6 +287,18 @@ fn plans_are_told_with_their_command_lines() {
     let shown = frame(&scene(&history, &view), 160, 50).join("\n");
     assert!(shown.contains("redis-trib failover 10.0.0.6:7000 --force"), "{shown}");
     assert!(shown.contains("redis-trib rebalance 10.0.0.1:7000"), "{shown}");
+    // A cluster that is down still has nodes to ask.
+    let mut down: Sample = serde_json::from_str(SAMPLE).unwrap();
+    down.nodes.iter_mut().for_each(|it| it.state = NodeState::Fail);
+    let first = down.nodes[0].node.id;
+    let mut history = History::default();
+    history.push(down);
+    let view = TopView { page: Page::Plan, node: Some(first), ..TopView::default() };
+    let shown = frame(&scene(&history, &view), 160, 50).join("\n");
+    assert!(shown.contains("redis-trib rebalance 10.0.0.1:7000"), "{shown}");
+    let none = "no other master serves that could take slots of 10.0.0.1:7000";
+    assert!(shown.contains(none), "{shown}");
+    let view = TopView { page: Page::Plan, node: Some(dead), ..TopView::default() };
     // A name that a shell would obey is in no line to copy.
     let history = history_of(&SAMPLE.replace("10.0.0.6", "$(reboot)"));
     let shown = frame(&scene(&history, &view), 160, 50).join("\n");

@@ -43,10 +43,11 @@ fn brief(sample: &Sample, id: NodeId) -> String {
     if alike > 1 { id.to_string() } else { short }
 }
 
-/// A node that answers, to begin with.
+/// A node that answers, to begin with; one that serves, if there is one.
 fn seed(sample: &Sample) -> String {
-    let up = sample.nodes.iter().find(|it| it.state == NodeState::Up);
-    up.map_or_else(|| "HOST:PORT".into(), word)
+    let answering = sample.nodes.iter().filter(|it| it.figures.version.is_some());
+    let seed = answering.min_by_key(|it| it.state != NodeState::Up);
+    seed.map_or_else(|| "HOST:PORT".into(), word)
 }
 
 fn failover(sample: &Sample, node: &NodeSample) -> Vec<String> {
@@ -77,8 +78,14 @@ fn reshard(sample: &Sample, node: &NodeSample) -> Vec<String> {
         sample.masters().filter(|it| it.node.id != node.node.id && it.state == NodeState::Up);
     let least = others.min_by_key(|it| it.node.slots.len());
     let count = node.node.slots.len().div_ceil(10);
-    let (Some(least), true) = (least, count > 0) else {
+    if count == 0 {
         return vec![format!("reshard: {} has no slots that could go elsewhere", node.address)];
+    }
+    let Some(least) = least else {
+        return vec![format!(
+            "reshard: no other master serves that could take slots of {}",
+            node.address
+        )];
     };
     vec![
         format!(
@@ -112,13 +119,12 @@ fn rebalance(sample: &Sample) -> Vec<String> {
     };
     let name = |id: NodeId| sample.node(id).map_or_else(|| id.to_string(), |it| it.address.clone());
     let all: usize = plan.moves.iter().map(|it| it.slots.len()).sum();
-    let mut lines = vec![format!("rebalance: {all} slots move, so that each master has its part")];
+    let mut lines =
+        vec![format!("rebalance: {} move, so that each master has its part", counted(all, "slot"))];
     let moves = plan.moves.iter().take(MOST_MOVES);
-    lines.extend(
-        moves.map(|it| {
-            format!("    {:>5} slots {} -> {}", it.slots.len(), name(it.from), name(it.to))
-        }),
-    );
+    lines.extend(moves.map(|it| {
+        format!("    {:>11} {} -> {}", counted(it.slots.len(), "slot"), name(it.from), name(it.to))
+    }));
     let more = plan.moves.len().saturating_sub(MOST_MOVES);
     lines.extend((more > 0).then(|| format!("    and {} more", counted(more, "pair"))));
     let empty = if use_empty_masters { " --use-empty-masters" } else { "" };
