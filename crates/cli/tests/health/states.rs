@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::health::field::{Field, advises};
+use crate::health::field::{Field, advises, find};
 use crate::support::trib;
 
 /// Passwords that differ, with a user who may log in everywhere.
@@ -144,7 +144,25 @@ fn a_node_that_was_forgotten_is_named() {
     advises(&listed, "error", &add);
     trib(&["add-node", &field.nodes[replica], &field.nodes[1], "--replica"]).expect(0);
     for code in ["black-listed", "unknown-to"] {
-        field.poll(code, || crate::health::field::find(&field.document(replica), code).is_none());
+        field.poll(code, || find(&field.document(replica), code).is_none());
     }
     field.check().expect(0);
+    left_alone(&field);
+}
+
+/// A replica whose master is gone, and which may not take its place by itself.
+fn left_alone(field: &Field) {
+    let replica = field.replicas_of(2)[0];
+    field.tell(replica, "CONFIG SET cluster-replica-no-failover yes");
+    field.lab.kill(2);
+    let left = field.finds("replica-of-failed");
+    assert_eq!(left["replica"]["address"], field.nodes[replica].as_str(), "{left}");
+    let step = format!("redis-trib failover {} --takeover", field.nodes[replica]);
+    advises(&left, "error", &step);
+    trib(&["failover", &field.nodes[replica], "--takeover", "--yes"]).expect(0);
+    field.is_rid_of("replica-of-failed");
+    field.is_rid_of("unserved");
+    field.lab.restart(2).unwrap();
+    field.is_rid_of("unreachable");
+    field.is_rid_of("replica-link-down");
 }
