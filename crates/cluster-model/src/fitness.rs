@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Move, NodeId, NodeLabel, ServerInfo, SlotSet};
+use crate::{Move, NodeId, NodeLabel, ServerInfo, SlotSet, counted};
 
 /// The most keys that are little, and the most bytes of memory: moving them takes some milliseconds.
 const LITTLE_KEYS: u64 = 1000;
@@ -321,8 +321,9 @@ impl fmt::Display for Unfit {
             ),
             Self::TooFewReplicas { good, needed } => write!(
                 f,
-                "takes no writes with {good} replicas in good state, where min-replicas-to-write is {needed}, and would drop \
-                 what is imported: give it replicas, or CONFIG SET min-replicas-to-write 0 meanwhile"
+                "takes no writes with {} in good state, where min-replicas-to-write is {needed}, and would drop \
+                 what is imported: give it replicas, or CONFIG SET min-replicas-to-write 0 meanwhile",
+                counted(good, "replica")
             ),
             Self::NoMemory { used, expected, most } => write!(
                 f,

@@ -6,7 +6,7 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::migrate::{MigrateOptions, obstacles};
 use redistrib_ops::model::fitness::Unfit;
 use redistrib_ops::model::plan::fix::RepairReason;
-use redistrib_ops::model::{Finding, Move, NodeId, ServerInfo, Slot};
+use redistrib_ops::model::{Finding, Move, NodeId, ServerInfo, Slot, counted};
 use redistrib_ops::resp::Command;
 use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Error, Event, FixOptions, FixPlan, Observer, Silent,
@@ -239,7 +239,8 @@ fn keys_that_a_target_evicts_are_told() {
     let stats = call(&mut target, "INFO stats");
     let evicted = ServerInfo::parse(stats.as_str().unwrap()).number("evicted_keys").unwrap();
     let seen = observer.1.0.lock().unwrap();
-    let told = |warning: &String| warning.contains(&format!("has evicted {evicted} keys"));
+    let told =
+        |warning: &String| warning.contains(&format!("has evicted {}", counted(evicted, "key")));
     assert!(evicted > 0 && seen.iter().any(told), "{evicted} keys: {seen:?}");
 }
 

@@ -36,7 +36,8 @@ pub(super) fn restore(args: &RestoreArgs) -> anyhow::Result<Outcome> {
     let archive = Archive::open(&args.directory)?;
     let (files, size) = (archive.files().len(), render::bytes(archive.bytes()));
     let folder = args.directory.display();
-    output.line(format_args!(">>> Restoring {folder} ({files} files, {size}) to {}", args.node));
+    let amount = format!("{}, {size}", counted(files, "file"));
+    output.line(format_args!(">>> Restoring {folder} ({amount}) to {}", args.node));
     if archive.manifest().is_none() {
         output.line(
             "[WARNING] The folder has no manifest.json, as redis-cli writes none: there are no checksums to verify its files by",

@@ -54,12 +54,12 @@ fn text(finding: &Finding) -> String {
         // Who owns slots, and who moves them.
         Finding::Disagreement { slots, opinions } => Disagreement(slots, opinions).to_string(),
         Finding::OpenSlots(open) => open.to_string(),
-        Finding::Uncovered { slots } => format!("{} no owner: {slots}", have(slots)),
+        Finding::Uncovered { slots } => format!("{} no owner: {slots}", have(slots.len())),
         Finding::Unserved { slots, owner } => {
-            format!("{} an owner that does not answer, {owner}: {slots}", have(slots))
+            format!("{} an owner that does not answer, {owner}: {slots}", have(slots.len()))
         }
         Finding::MultipleOwners { slots, owners } => {
-            format!("{} several owners, {}: {slots}", have(slots), Few(owners))
+            format!("{} several owners, {}: {slots}", have(slots.len()), Few(owners))
         }
         Finding::AtomicMigration { slots, from, to, state, retries, error } => {
             let again = match retries {
@@ -75,7 +75,10 @@ fn text(finding: &Finding) -> String {
             format!("masters {} have the same config epoch {epoch}", Few(masters))
         }
         // What nodes know of each other, and what the cluster bus delivers.
-        Finding::Failed { node, by } => format!("node {node} has failed, says {}", Few(by)),
+        Finding::Failed { node, by } => {
+            let verb = if by.len() == 1 { "says" } else { "say" };
+            format!("node {node} has failed, {verb} {}", Few(by))
+        }
         Finding::Suspected { node, by } => {
             format!("node {node} cannot be reached by {}", Few(by))
         }
@@ -184,9 +187,10 @@ fn refusing(stops_writes: bool) -> &'static str {
 impl Display for DownReason {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            DownReason::SlotsWithoutOwner { slots } => write!(f, "{slots} slots have no owner"),
+            DownReason::SlotsWithoutOwner { slots } => write!(f, "{} no owner", have(slots)),
             DownReason::SlotsOfFailedMasters { slots } => {
-                write!(f, "{slots} slots belong to masters that have failed")
+                let belong = if *slots == 1 { "belongs" } else { "belong" };
+                write!(f, "{} {belong} to masters that have failed", counted(slots, "slot"))
             }
             DownReason::NoMajority { seen, masters } => {
                 write!(f, "only {seen} of {masters} masters with slots can be reached")
@@ -270,11 +274,10 @@ fn it(slots: &SlotSet) -> &'static str {
 }
 
 /// `1 slot has`, `12 slots have`.
-fn have(slots: &SlotSet) -> String {
-    match slots.len() {
-        1 => "1 slot has".to_owned(),
-        count => format!("{count} slots have"),
-    }
+fn have(slots: impl Display) -> String {
+    let slots = counted(slots, "slot");
+    let verb = if slots.ends_with('s') { "have" } else { "has" };
+    format!("{slots} {verb}")
 }
 
 /// Values, each with those that have it.

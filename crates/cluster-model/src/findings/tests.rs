@@ -95,7 +95,7 @@ fn nodes_that_are_not_well_are_named() {
     assert_eq!(
         words(&snapshot),
         [
-            "node h:7001 has failed, says h:7002, h:7003",
+            "node h:7001 has failed, say h:7002, h:7003",
             "node h:7003 cannot be reached by h:7001",
             "node h:7009 has been met but has not answered h:7001 yet",
         ]
@@ -264,7 +264,7 @@ fn long_lists_are_cut_short() {
         view.answer.as_mut().unwrap().at_mut(0).flags = Flags::parse("master,fail");
     }
     let found = words(&snapshot);
-    assert_eq!(found[0], "node h:7001 has failed, says h:7002, h:7003, h:7004 and 5 more");
+    assert_eq!(found[0], "node h:7001 has failed, say h:7002, h:7003, h:7004 and 5 more");
 }
 
 /// What the servers report, `each` for the node of that view, on top of what a healthy server reports.
@@ -302,6 +302,11 @@ fn six(place: usize, lines: &str) -> Vec<String> {
 fn why_a_cluster_is_down_is_read_from_the_nodes_own_words() {
     for (lines, reason) in [
         ("cluster_slots_assigned:16380", "4 slots have no owner"),
+        ("cluster_slots_assigned:16383", "1 slot has no owner"),
+        (
+            "cluster_slots_assigned:16384\ncluster_slots_fail:1",
+            "1 slot belongs to masters that have failed",
+        ),
         (
             "cluster_slots_assigned:16384\ncluster_slots_fail:7",
             "7 slots belong to masters that have failed",

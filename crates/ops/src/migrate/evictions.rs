@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use redistrib_cluster_model::NodeId;
+use redistrib_cluster_model::{NodeId, counted};
 
 use crate::commands::replies::info_in;
 use crate::{Cluster, Context, Endpoint};
@@ -29,7 +29,8 @@ impl<'a> Evictions<'a> {
             let since = now.zip(*before).map_or(0, |(now, before)| now.saturating_sub(before));
             if since > 0 {
                 context.warn(format!(
-                    "{node} has evicted {since} keys meanwhile, by its maxmemory-policy: it has no memory for them all"
+                    "{node} has evicted {} meanwhile, by its maxmemory-policy: it has no memory for all",
+                    counted(since, "key")
                 ));
             }
         }

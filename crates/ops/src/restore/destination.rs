@@ -1,7 +1,7 @@
 //! What is to take the keys: a cluster or one server, and whether it is fit for them.
 
 use redistrib_cluster_model::fitness::{SETTINGS, Unfit, judge_target};
-use redistrib_cluster_model::{Slot, SlotSet};
+use redistrib_cluster_model::{Slot, SlotSet, counted};
 
 use crate::commands;
 use crate::error::Result;
@@ -40,7 +40,10 @@ impl Destination {
         let cluster = Cluster::discover(&seed.endpoint, &seed.settings)?;
         let unserved = usize::from(Slot::COUNT) - cluster.covered().len();
         if unserved > 0 {
-            return Err(unfit(&seed, format!("says that {unserved} slots have no owner")));
+            return Err(unfit(
+                &seed,
+                format!("leaves {} without an owner", counted(unserved, "slot")),
+            ));
         }
         let master = |member: &crate::Member| Master {
             server: Server { endpoint: member.endpoint().clone(), ..seed.clone() },
@@ -181,7 +184,8 @@ fn in_words(what: &Unfit) -> String {
             format!("{}, and would throw keys away ({policy})", lacks(used, expected, most))
         }
         Unfit::TooFewReplicas { good, needed } => format!(
-            "takes no writes with {good} replicas in good state, where min-replicas-to-write is {needed}"
+            "takes no writes with {} in good state, where min-replicas-to-write is {needed}",
+            counted(good, "replica")
         ),
         Unfit::CannotSave => "takes no writes since its last BGSAVE failed (MISCONF)".into(),
         Unfit::CannotAppend => {

@@ -151,7 +151,7 @@ pub enum MembershipError {
     )]
     TooOldForFunctions(Endpoint),
     /// A node that is to leave and has slots.
-    #[error("Node {node} is not empty! Reshard data away and try again: it owns {slots} slots")]
+    #[error("Node {node} is not empty! Reshard data away and try again: it owns {}", counted(.slots, "slot"))]
     OwnsSlots {
         /// The node.
         node: Address,

@@ -12,7 +12,7 @@ mod valkey;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{JobWatch, NodeId, Phase, SlotJob, SlotSet};
+use redistrib_cluster_model::{JobWatch, NodeId, Phase, SlotJob, SlotSet, counted};
 use redistrib_resp::{Command, Reply, View};
 
 use count::JobTally;
@@ -324,7 +324,7 @@ fn stalled(pair: Pair, job: &SlotJob, patience: Duration) -> Error {
     let Pair { from, to } = pair;
     let mut what = format!("state {}", job.state);
     if job.retries > 0 {
-        what += &format!(", tried {} times again", job.retries);
+        what += &format!(", tried {} again", counted(job.retries, "time"));
     }
     if !job.error.is_empty() {
         what += &format!(": {}", job.error);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redistrib_cluster_model::{JobWatch, NodeId, Phase, SlotJob};
+use redistrib_cluster_model::{JobWatch, NodeId, Phase, SlotJob, counted};
 use redistrib_resp::{Command, Reply};
 
 use super::{JobQuestions, read_job};
@@ -208,8 +208,9 @@ fn announce(cluster: &Cluster, said: &Said, context: Context<'_>) {
 fn cancel(cluster: &mut Cluster, said: &Said, context: Context<'_>) -> Result<()> {
     let SlotJob { id, error, state, retries, .. } = &said.job;
     context.warn(format!(
-        "cancelling the atomic migration {id}, which gets no further (state {state}, tried {retries} times again{}{error}); \
+        "cancelling the atomic migration {id}, which gets no further (state {state}, tried {} again{}{error}); \
          its slots are where they were",
+        counted(retries, "time"),
         if error.is_empty() { "" } else { ": " }
     ));
     let of_redis = commands::cancel_import(id);
