@@ -34,7 +34,8 @@ pub(crate) fn typed_unseen(question: &str) -> io::Result<String> {
     let signal = signals.wait()?;
     if signal != READ {
         let _ = termios::tcsetattr(&terminal, SetArg::TCSANOW, &settings);
-        let _ = usual.thread_set_mask();
+        // That one alone: of a terminal that is closed the reading ends, too.
+        let _ = SigSet::from(signal).thread_unblock();
         let _ = raise(signal);
         // Only somebody who started the program without regard to this signal gets here.
         process::exit(128 + signal as i32);
