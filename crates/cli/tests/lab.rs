@@ -134,3 +134,27 @@ fn single_servers_come_end_pause_and_go_on() {
     place.lab("kill", &["127.0.0.1"]).expect(1).complains(&[&seed, &second]);
     place.lab("kill", &[]).expect(2);
 }
+
+#[test]
+fn a_lab_is_what_a_file_declares() {
+    let place = Place::new(3);
+    let file = place.folder.path().join("declared.toml");
+    let declare = |host: &str| {
+        let node =
+            |more: u16| format!("\"{host}:{}\" = {{ weight = {} }}\n", place.port + more, more + 1);
+        let nodes: String = (0..3).map(node).collect();
+        fs::write(&file, format!("[nodes]\n{nodes}")).unwrap();
+        file.to_str().unwrap()
+    };
+    let server = place.server.to_str().unwrap();
+    let up = |file: &str| place.lab("up", &["--server", server, "--topology", file]);
+    up(declare("10.0.0.1"))
+        .expect(1)
+        .complains(&["10.0.0.1", "a lab has its servers on 127.0.0.1"]);
+    assert!(!place.folder.path().join("lab").exists());
+    let file = declare("127.0.0.1");
+    up(file).expect(0).shows(&["[OK] The lab is up: "]);
+    trib(&["plan", file, "--detailed-exitcode"]).expect(0).shows(&["Nothing to do"]);
+    let list = trib(&["list", &format!("127.0.0.1:{}", place.port)]).expect(0);
+    list.shows(&[" 2731 slots", " 5461 slots", " 8192 slots"]);
+}
