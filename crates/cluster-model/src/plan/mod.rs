@@ -2,6 +2,7 @@
 
 pub(crate) mod affinity;
 pub mod balance;
+pub mod batch_size;
 pub mod create;
 pub mod fix;
 pub mod forget;

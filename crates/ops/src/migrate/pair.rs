@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use redistrib_cluster_model::plan::batch_size::BatchSize;
 use redistrib_cluster_model::plan::large;
 use redistrib_cluster_model::plan::steer::{Steering, SteeringLimits};
 use redistrib_cluster_model::{Slot, SlotSet};
@@ -23,12 +24,6 @@ use crate::error::{Error, Result};
 use crate::wait::until_settled;
 use crate::{Event, Pair};
 
-/// The first batch is small, so that the first slots are soon through.
-const FIRST_BATCH: usize = 64;
-/// The most slots that are open at a time.
-const MOST_BATCH: usize = 1024;
-/// How long a batch may take: so long a Ctrl-C may have to wait.
-const BATCH_TIME: Duration = Duration::from_secs(1);
 /// The most MIGRATEs in a burst, with a pause budget and without: together with their timeout, and two bursts
 /// under way, they bound how long a hanging target can make its source hang. The cluster would take the source for
 /// failed after its node timeout, 15 s by default.
@@ -116,13 +111,13 @@ impl<'a> PairWork<'a> {
 
     /// Moves the slots, or as many as there is time for before the caller wants to stop.
     pub(super) fn run(&mut self, mut slots: SlotSet) -> Result<()> {
-        let mut size = FIRST_BATCH;
+        let mut size = BatchSize::default();
         while !slots.is_empty() && !self.shared.is_stopping() {
-            let batch = slots.take_first(size);
+            let batch = slots.take_first(size.slots());
             let started = Instant::now();
             let outcome = self.move_batch(&batch).map_err(|error| self.undo(error));
             outcome.map_err(|error| self.explain(error))?;
-            size = next_size(size, started.elapsed());
+            size.observe(started.elapsed());
         }
         Ok(())
     }
@@ -328,23 +323,4 @@ fn open_all(node: &mut Link<'_>, groups: Vec<Vec<Command>>) -> Result<Vec<Reply>
         counts.extend(accepted.collect::<Result<Vec<Reply>>>()?.pop());
     }
     Ok(counts)
-}
-
-/// How many slots the next batch gets: as many as fit its time, but not many times more than before.
-fn next_size(size: usize, took: Duration) -> usize {
-    let fitting = size as f64 * BATCH_TIME.as_secs_f64() / took.as_secs_f64().max(1e-6);
-    (fitting as usize).clamp(1, size * 4).min(MOST_BATCH)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_grow_while_they_are_quick_and_shrink_when_they_are_not() {
-        assert_eq!(next_size(64, Duration::from_millis(1)), 256);
-        assert_eq!(next_size(1000, Duration::from_millis(1)), MOST_BATCH);
-        assert_eq!(next_size(64, Duration::from_secs(4)), 16);
-        assert_eq!(next_size(1, Duration::from_secs(90)), 1);
-    }
 }
