@@ -125,10 +125,7 @@ impl Observer for Reporter<'_> {
                     ">>> WARNING: Could not connect to node {node}, unable to send CLUSTER RESET."
                 ))
             }
-            // The peers have no others: these are not for whoever reads their output.
-            Event::Warning { text } if voice::peer().is_some() => {
-                tell_error(format_args!("[WARNING] {}", Escaped(text)));
-            }
+            // Under a peer's name, too: for many a script something on standard error is a failure.
             Event::Warning { text } | Event::NotReset { text, .. } => {
                 self.output.line(format_args!("[WARNING] {text}"))
             }
