@@ -128,6 +128,10 @@ fn for_replicas(finding: &Finding) -> Option<String> {
         | Finding::ReplicaOfReplica { replica, .. } => {
             format!("choose a master for it: `redis-trib exec {replica} CLUSTER REPLICATE ID`")
         }
+        Finding::TakenForMaster { master, .. } => format!(
+            "nothing, if it has just become a replica; if it stays, `redis-trib exec {master} CLUSTER BUMPEPOCH`: nodes that know \
+             a greater epoch of the replica than its master's do not believe it"
+        ),
         Finding::ReplicaOfFailed { replica, .. } => format!(
             "start its master again, or let the replica take its place: `redis-trib failover {replica} --takeover`"
         ),

@@ -75,6 +75,32 @@ fn a_replica_that_is_behind_is_named() {
     field.finds("replica-lags");
     road.is_blocked.store(false, Ordering::SeqCst);
     field.is_rid_of("replica-lags");
+    taken_for_a_master(&field, replica);
+}
+
+/// A node that goes on taking a replica for a master of a greater epoch, as Valkey 9.1 may when messages cross.
+fn taken_for_a_master(field: &Field, replica: usize) {
+    let (own, master, id) =
+        (folder(&field.lab, 1).join("nodes.conf"), field.id(0), field.id(replica));
+    let epoch = |line: &str| line.split(' ').nth(6).unwrap().parse::<u64>().unwrap();
+    field.lab.kill(1);
+    let known = fs::read_to_string(&own).unwrap();
+    let greatest = known.lines().filter(|line| line.contains("master")).map(epoch).max().unwrap();
+    let mut lines: Vec<String> = known.lines().map(str::to_owned).collect();
+    let line = lines.iter_mut().find(|line| line.starts_with(&id)).unwrap();
+    let end = format!(" {greatest} connected");
+    let start = line.rsplitn(3, ' ').nth(2).unwrap();
+    *line = start.replace(" slave ", " master ").replace(&format!(" {master} "), " - ") + &end;
+    fs::write(&own, lines.join("\n") + "\n").unwrap();
+    field.lab.restart(1).unwrap();
+    let taken = field.finds("taken-for-master");
+    assert_eq!(
+        (&taken["replica"]["address"], &taken["by"][0]["address"]),
+        (&field.nodes[replica].as_str().into(), &field.nodes[1].as_str().into())
+    );
+    advises(&taken, "warning", " CLUSTER BUMPEPOCH");
+    field.tell(0, "CLUSTER BUMPEPOCH");
+    field.is_rid_of("taken-for-master");
 }
 
 /// A way to a server, on which what it sends to its replicas can be held up.

@@ -116,6 +116,10 @@ fn text(finding: &Finding) -> String {
         Finding::ReplicaOfReplica { replica, master } => {
             format!("replica {replica} follows {master}, which is a replica itself")
         }
+        Finding::TakenForMaster { replica, by, .. } => {
+            let (take, vote) = if by.len() == 1 { ("takes", "votes") } else { ("take", "vote") };
+            format!("{} {take} replica {replica} for a master, and so never {vote} for it", Few(by))
+        }
         Finding::ReplicaOfFailed { replica, master } => {
             format!("replica {replica} follows {master}, which has failed or does not answer")
         }

@@ -144,6 +144,16 @@ pub enum Finding {
         /// The replica that it follows.
         master: NodeLabel,
     },
+    /// A replica that some nodes take for a master, as any does for a moment when it has just become a replica. They do not vote for it
+    /// when it is to take its master's place.
+    TakenForMaster {
+        /// The replica.
+        replica: NodeLabel,
+        /// Its master.
+        master: NodeLabel,
+        /// Who takes it for a master.
+        by: Vec<NodeLabel>,
+    },
     /// A replica of a master that has failed or does not answer.
     ReplicaOfFailed {
         /// The replica.
@@ -360,6 +370,7 @@ impl Finding {
                 | Finding::ReplicaLinkDown { .. }
                 | Finding::ReplicaSyncing { .. }
                 | Finding::BusLinkDown { .. }
+                | Finding::TakenForMaster { .. }
         )
     }
 
@@ -374,6 +385,7 @@ impl Finding {
             Finding::Suspected { .. }
             | Finding::Handshake { .. }
             | Finding::ReplicaOfReplica { .. }
+            | Finding::TakenForMaster { .. }
             | Finding::EpochCollision { .. }
             | Finding::RdbFailing { stops_writes: false, .. }
             | Finding::AofFailing { stops_writes: false, .. }

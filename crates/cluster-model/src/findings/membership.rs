@@ -211,6 +211,26 @@ pub fn separate_black_listed(
     findings.into_iter().flat_map(separate).collect()
 }
 
+/// Replicas that others take for masters.
+pub(super) fn taken_for_masters(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
+    let master_of = |node: &Node| {
+        let own = survey.node(node.id).filter(|own| survey.answers(own.id))?;
+        own.is_replica().then_some(own.master)?
+    };
+    let is_taken =
+        |node: &Node| node.is_master() && !node.flags.is_handshake() && master_of(node).is_some();
+    let mut taken: BTreeMap<NodeId, (NodeId, Vec<NodeId>)> = BTreeMap::new();
+    for (viewer, node) in survey.seen(is_taken) {
+        let Some(master) = master_of(node) else { continue };
+        taken.entry(node.id).or_insert_with(|| (master, Vec::new())).1.push(viewer);
+    }
+    findings.extend(taken.into_iter().map(|(id, (master, by))| Finding::TakenForMaster {
+        replica: survey.member(id),
+        master: survey.member(master),
+        by: survey.members(by),
+    }));
+}
+
 /// Replicas without a master that works, and masters without a replica.
 pub(super) fn replication(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
     let seen = survey.seen(|node| node.flags.is_failed());

@@ -114,6 +114,7 @@ impl Snapshot {
         ownership::multiple_owners(&survey, &mut findings);
         ownership::epochs(&survey, &mut findings);
         membership::replication(&survey, &mut findings);
+        membership::taken_for_masters(&survey, &mut findings);
         findings
     }
 

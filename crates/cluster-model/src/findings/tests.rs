@@ -103,6 +103,19 @@ fn nodes_that_are_not_well_are_named() {
 }
 
 #[test]
+fn a_replica_that_only_some_see_as_one_is_named() {
+    let mut snapshot = snapshot(&[master(1, "0-16383"), replica(2, 1), replica(3, 1)]);
+    let of_others = |node: &mut Node| (node.flags, node.master) = (Flags::parse("master"), None);
+    of_others(seen(&mut snapshot, 0, 1));
+    of_others(seen(&mut snapshot, 2, 1));
+    let taken = "h:7001, h:7003 take replica h:7002 for a master, and so never vote for it";
+    assert_eq!(words(&snapshot), [taken]);
+    // Of a node that does not answer nobody knows better.
+    snapshot.views[1].answer = Err("refused".to_owned());
+    assert!(!words(&snapshot).iter().any(|it| it.contains("for a master")), "{snapshot:?}");
+}
+
+#[test]
 fn a_node_that_only_some_know_is_named() {
     let mut snapshot = snapshot(&three_masters());
     snapshot.views[0].answer.as_mut().unwrap().push(master(4, ""));
