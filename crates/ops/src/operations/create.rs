@@ -233,7 +233,9 @@ impl Candidates {
         let nodes: Vec<_> = self.nodes.iter_mut().enumerate().map(Mutex::new).collect();
         let results = in_parallel(&nodes, |node| {
             let (place, candidate) = &mut *node.lock().unwrap_or_else(PoisonError::into_inner);
-            work(*place, candidate)
+            let result = work(*place, candidate);
+            candidate.connection.give_room_back();
+            result
         });
         results.into_iter().collect()
     }
