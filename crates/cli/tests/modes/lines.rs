@@ -178,4 +178,19 @@ fn lines_of_verbs_have_the_peers_colours_in_pipes_too() {
             assert!(!plain.contains('\x1b'), "{plain}");
         }
     }
+    warnings_are_where_complaints_are(&lab);
+}
+
+/// Many a script takes what is on standard error for a failure.
+fn warnings_are_where_complaints_are(lab: &TempLab) {
+    fill(lab, &["acl setuser default -client"]);
+    let node = lab.endpoints()[0].to_string();
+    for peer in PEERS {
+        let mut command = peer.ours();
+        let moved = ["--cluster-from", "all", "--cluster-to", &node, "--cluster-slots", "1"];
+        command.args(["--cluster", "reshard", &node, "--cluster-yes"]).args(moved);
+        let (out, complaint, code) = printed(command);
+        assert_eq!((complaint.as_str(), code), ("", Some(0)), "{out}");
+        assert!(out.contains("[WARNING]"), "{out}");
+    }
 }
