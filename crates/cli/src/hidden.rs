@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::process;
 use std::thread::Builder;
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill};
 use nix::sys::termios::{self, SetArg};
 use nix::unistd::Pid;
+
+use crate::interrupt::end_by;
 
 /// What the thread that reads tells with that it has read.
 const READ: Signal = Signal::SIGUSR1;
@@ -34,11 +35,8 @@ pub(crate) fn typed_unseen(question: &str) -> io::Result<String> {
     let signal = signals.wait()?;
     if signal != READ {
         let _ = termios::tcsetattr(&terminal, SetArg::TCSANOW, &settings);
-        // That one alone: of a terminal that is closed the reading ends, too.
-        let _ = SigSet::from(signal).thread_unblock();
-        let _ = raise(signal);
-        // Only somebody who started the program without regard to this signal gets here.
-        process::exit(128 + signal as i32);
+        // By that one alone: of a terminal that is closed the reading ends, too.
+        end_by(signal);
     }
     usual.thread_set_mask()?;
     reading.join().unwrap_or_else(|_| Err(io::Error::other("the password could not be read")))

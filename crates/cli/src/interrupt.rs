@@ -7,14 +7,29 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, Signal, raise};
 use redistrib_ops::{Cancel, Stop};
 
 use crate::output::tell_error;
 
+/// What shells add to the number of the signal that has ended a program.
+const SIGNALLED: i32 = 128;
 /// What shells report of a program that Ctrl-C has ended.
-const ENDED: i32 = 130;
+const ENDED: i32 = status(Signal::SIGINT);
 /// How long what was quietly asked to stop may still take, an answer that a server owes it included.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// What shells report of a program that a signal has ended.
+pub(crate) const fn status(signal: Signal) -> i32 {
+    SIGNALLED + signal as i32
+}
+
+/// Ends the program by a signal that it has kept back, as it would have ended without that.
+pub(crate) fn end_by(signal: Signal) -> ! {
+    let _ = SigSet::from(signal).thread_unblock().and_then(|()| raise(signal));
+    // Only where whoever started the program has the signal ignored.
+    process::exit(status(signal))
+}
 
 /// What Ctrl-C does: ends the program where it waits for the user, and has two steps where it works.
 #[derive(Debug, Default)]

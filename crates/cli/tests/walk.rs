@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use redistrib_benches::load::Dice;
 use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::on_each_test_server;
 
@@ -184,13 +185,8 @@ fn telling_all(field: &Field) {
     wrong(format!("redis-cli --cluster backup {a} {path}/none"), &["none", "does not exist"]);
     right(format!("backup {a} {path}/none"), &["[OK] Backup created into: "]);
     // Whoever has no room learns where it is missing. What is neither small nor alike is written while it arrives.
-    let mut state = 1_u64;
-    let noise: String = (0..50_000)
-        .map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            char::from(b'a' + (state >> 33) as u8 % 26)
-        })
-        .collect();
+    let mut dice = Dice::new(1);
+    let noise: String = (0..50_000).map(|_| char::from(b'a' + dice.below(26) as u8)).collect();
     trib(&["exec", "-c", a, "SET", "noise", &noise]).expect(0);
     let line = format!("trap '' XFSZ; ulimit -f 0; exec \"$0\" backup {a} {path}/full");
     let full = Command::new("sh").args(["-c", &line, env!("CARGO_BIN_EXE_redis-trib")]).output();

@@ -68,4 +68,4 @@ pub use standing::Standing;
 pub use tally::{Loss, SlotCounts, most_removed, most_removed_beside, restored, unexplained_loss};
 pub use topology::{Field, ParseError, Problem, SharedNodes, SharedTopology, Topology};
 pub use waits::Waits;
-pub use words::{counted, is_or_are};
+pub use words::{agreeing, counted, is_or_are};

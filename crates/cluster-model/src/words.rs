@@ -10,7 +10,12 @@ pub fn counted(count: impl Display, noun: &str) -> String {
 
 /// Returns the verb that belongs to a number of things.
 pub fn is_or_are(count: impl Display) -> &'static str {
-    if is_one(count) { "is" } else { "are" }
+    agreeing(count, "is", "are")
+}
+
+/// Returns the form of a verb that belongs to a number of things: the one for `one`, or for `many`.
+pub fn agreeing(count: impl Display, one: &'static str, many: &'static str) -> &'static str {
+    if is_one(count) { one } else { many }
 }
 
 fn is_one(count: impl Display) -> bool {

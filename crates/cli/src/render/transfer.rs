@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redistrib_ops::model::counted;
+use redistrib_ops::model::{agreeing, counted};
 use redistrib_ops::transfer::{Left, Survey, TransferReport};
 
 use super::{bytes, to_do};
@@ -54,7 +54,7 @@ pub fn surveyed(survey: &Survey, replace: bool) -> Vec<String> {
     strays(&survey.strays, survey.braced, &mut lines);
     if survey.homeless > 0 {
         let count = survey.homeless;
-        let (keys, belong) = (counted(count, "key"), if count == 1 { "belongs" } else { "belong" });
+        let (keys, belong) = (counted(count, "key"), agreeing(count, "belongs", "belong"));
         lines.push(format!("[ERR] {keys} {belong} to slots that nobody serves"));
     }
     for place in survey.places.iter().filter(|place| place.keys > 0) {

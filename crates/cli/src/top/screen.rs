@@ -4,7 +4,6 @@ use std::env;
 use std::io::{self, IsTerminal, Stdout};
 use std::mem::ManuallyDrop;
 use std::os::fd::AsFd;
-use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +22,7 @@ use super::history::History;
 use super::rows;
 use super::source::SampleSource;
 use super::view::{TopView, Wish};
+use crate::interrupt::end_by;
 
 /// How long a key is waited for before it is looked whether the program is to end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -191,9 +191,7 @@ fn heed(signals: SigSet) {
             continue;
         }
         give_back_for_good();
-        // That is the end, unless whoever started the program has the signal ignored.
-        let _ = SigSet::from(signal).thread_unblock().and_then(|()| raise(signal));
-        process::exit(128 + signal as i32);
+        end_by(signal);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{DownReason, Finding, NodeLabel, OpenFlag, OpenKind, OpenSlots, Opinion};
-use crate::{NodeId, SlotSet, counted, is_or_are};
+use crate::{NodeId, SlotSet, agreeing, counted, is_or_are};
 
 impl Display for NodeLabel {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -31,7 +31,7 @@ fn text(finding: &Finding) -> String {
             format!("node {node} does not say how it is: {reason}")
         }
         Finding::Withheld { command, nodes } => {
-            let verb = if nodes.len() == 1 { "refuses" } else { "refuse" };
+            let verb = agreeing(nodes.len(), "refuses", "refuse");
             format!("{} {verb} {command}: what it would show is not known", Few(nodes))
         }
         Finding::SameId { id, addresses } => {
@@ -42,7 +42,7 @@ fn text(finding: &Finding) -> String {
             format!("nodes {} announce the same address {address}", ids.join(", "))
         }
         Finding::ClusterDown { nodes, reason } => {
-            let verb = if nodes.len() == 1 { "says" } else { "say" };
+            let verb = agreeing(nodes.len(), "says", "say");
             format!("{} {verb} cluster_state:fail: {reason}", Few(nodes))
         }
         Finding::VersionsDiffer { versions } => {
@@ -76,7 +76,7 @@ fn text(finding: &Finding) -> String {
         }
         // What nodes know of each other, and what the cluster bus delivers.
         Finding::Failed { node, by } => {
-            let verb = if by.len() == 1 { "says" } else { "say" };
+            let verb = agreeing(by.len(), "says", "say");
             format!("node {node} has failed, {verb} {}", Few(by))
         }
         Finding::Suspected { node, by } => {
@@ -96,7 +96,7 @@ fn text(finding: &Finding) -> String {
             format!("node {node} has not answered {} for {waited_ms} ms", Few(by))
         }
         Finding::BusLinkDown { node, by } => {
-            let has = if by.len() == 1 { "has" } else { "have" };
+            let has = agreeing(by.len(), "has", "have");
             format!("{} {has} no bus link to node {node}", Few(by))
         }
         Finding::BusBacklog { node, by, bytes } => {
@@ -117,7 +117,8 @@ fn text(finding: &Finding) -> String {
             format!("replica {replica} follows {master}, which is a replica itself")
         }
         Finding::TakenForMaster { replica, by, .. } => {
-            let (take, vote) = if by.len() == 1 { ("takes", "votes") } else { ("take", "vote") };
+            let form = |one, many| agreeing(by.len(), one, many);
+            let (take, vote) = (form("takes", "take"), form("votes", "vote"));
             format!("{} {take} replica {replica} for a master, and so never {vote} for it", Few(by))
         }
         Finding::ReplicaOfFailed { replica, master } => {
@@ -193,7 +194,7 @@ impl Display for DownReason {
         match self {
             DownReason::SlotsWithoutOwner { slots } => write!(f, "{} no owner", have(slots)),
             DownReason::SlotsOfFailedMasters { slots } => {
-                let belong = if *slots == 1 { "belongs" } else { "belong" };
+                let belong = agreeing(slots, "belongs", "belong");
                 write!(f, "{} {belong} to masters that have failed", counted(slots, "slot"))
             }
             DownReason::NoMajority { seen, masters } => {
@@ -224,7 +225,7 @@ impl Display for OpenSlots {
         way(f, &state.migrating, "sends", "to")?;
         way(f, &state.importing, "takes", "from")?;
         if !state.silent.is_empty() {
-            let verb = if state.silent.len() == 1 { "does" } else { "do" };
+            let verb = agreeing(state.silent.len(), "does", "do");
             write!(f, ", {} {verb} not answer", Few(&state.silent))?;
         }
         write!(f, " ({kind})")
@@ -257,7 +258,7 @@ impl Display for Disagreement<'_> {
         write!(f, "nodes disagree about {slots}")?;
         let mut mark = ": ";
         for opinion in *opinions {
-            let verb = if opinion.nodes.len() == 1 { "says" } else { "say" };
+            let verb = agreeing(opinion.nodes.len(), "says", "say");
             write!(f, "{mark}{} {verb}", Few(&opinion.nodes))?;
             mark = " ";
             for (owner, owned) in &opinion.owners {
@@ -279,9 +280,7 @@ fn it(slots: &SlotSet) -> &'static str {
 
 /// `1 slot has`, `12 slots have`.
 fn have(slots: impl Display) -> String {
-    let slots = counted(slots, "slot");
-    let verb = if slots.ends_with('s') { "have" } else { "has" };
-    format!("{slots} {verb}")
+    format!("{} {}", counted(&slots, "slot"), agreeing(&slots, "has", "have"))
 }
 
 /// Values, each with those that have it.

@@ -40,8 +40,7 @@ pub(super) fn same_id(
 pub(super) fn elsewhere(survey: &SnapshotIndex<'_>) -> Vec<(NodeId, Address)> {
     let place = |address: &Address| (address.host.clone(), address.port);
     let is_moved = |node: &Node| {
-        let own = survey.node(node.id).filter(|_| survey.answers(node.id));
-        own.is_some_and(|own| place(&own.address) != place(&node.address))
+        survey.own(node.id).is_some_and(|own| place(&own.address) != place(&node.address))
     };
     let seen = survey.seen(|node| !node.flags.is_handshake() && is_moved(node));
     let places: BTreeSet<_> =
@@ -93,16 +92,22 @@ pub(super) fn failed(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
 
 /// Nodes to which others have no connection of the bus, though nobody considers them failed.
 pub(super) fn bus_links(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
-    let mut down: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
-    for (viewer, node) in survey.seen(Node::lacks_link) {
-        down.entry(node.id).or_default().push(viewer);
-    }
+    let down = viewers(survey.seen(Node::lacks_link)).into_iter();
     findings.extend(
-        down.into_iter().map(|(id, by)| Finding::BusLinkDown {
+        down.map(|(id, by)| Finding::BusLinkDown {
             node: survey.member(id),
             by: survey.members(by),
         }),
     );
+}
+
+/// Who sees each of the nodes so.
+fn viewers(seen: Vec<(NodeId, &Node)>) -> BTreeMap<NodeId, Vec<NodeId>> {
+    let mut by_node: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
+    for (viewer, node) in seen {
+        by_node.entry(node.id).or_default().push(viewer);
+    }
+    by_node
 }
 
 /// Nodes for which more than [`BACKLOG`] waits on the bus.
@@ -213,22 +218,16 @@ pub fn separate_black_listed(
 
 /// Replicas that others take for masters.
 pub(super) fn taken_for_masters(survey: &SnapshotIndex<'_>, findings: &mut Vec<Finding>) {
-    let master_of = |node: &Node| {
-        let own = survey.node(node.id).filter(|own| survey.answers(own.id))?;
-        own.is_replica().then_some(own.master)?
+    let is_taken = |node: &Node| {
+        let is_replica = || survey.own(node.id).is_some_and(Node::is_replica);
+        node.is_master() && !node.flags.is_handshake() && is_replica()
     };
-    let is_taken =
-        |node: &Node| node.is_master() && !node.flags.is_handshake() && master_of(node).is_some();
-    let mut taken: BTreeMap<NodeId, (NodeId, Vec<NodeId>)> = BTreeMap::new();
-    for (viewer, node) in survey.seen(is_taken) {
-        let Some(master) = master_of(node) else { continue };
-        taken.entry(node.id).or_insert_with(|| (master, Vec::new())).1.push(viewer);
-    }
-    findings.extend(taken.into_iter().map(|(id, (master, by))| Finding::TakenForMaster {
-        replica: survey.member(id),
-        master: survey.member(master),
-        by: survey.members(by),
-    }));
+    let taken = viewers(survey.seen(is_taken)).into_iter().filter_map(|(id, by)| {
+        let (replica, by) = (survey.member(id), survey.members(by));
+        let master = survey.member(survey.own(id)?.master?);
+        Some(Finding::TakenForMaster { replica, master, by })
+    });
+    findings.extend(taken);
 }
 
 /// Replicas without a master that works, and masters without a replica.

@@ -78,6 +78,11 @@ impl<'a> SnapshotIndex<'a> {
         self.places.get(&id).map(|place| self.nodes[*place])
     }
 
+    /// The node as it describes itself, if it answered.
+    pub(crate) fn own(&self, id: NodeId) -> Option<&'a Node> {
+        self.node(id).filter(|_| self.answers(id))
+    }
+
     /// Whether the node answered.
     pub(crate) fn answers(&self, id: NodeId) -> bool {
         self.reached.contains_key(&id)

@@ -1,6 +1,6 @@
 //! What an operation reports while it works. Whoever prints, draws or logs implements [`Observer`].
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -257,7 +257,7 @@ pub enum Event {
         bytes: u64,
         /// Those that were copied, each with the server that has it now; not in JSON, which would have a line of its own for each key.
         #[serde(skip)]
-        arrived: Vec<(Bytes, String)>,
+        arrived: Vec<(Bytes, Arc<str>)>,
     },
     /// A node's turn has come, in a roll.
     NodeBegun {

@@ -60,7 +60,7 @@ impl<'a> TransferJob<'a> {
     }
 
     /// Adds to the report and notifies the observer, also of the keys that have arrived, and where.
-    pub(super) fn count(&self, counted: TransferReport, arrived: Vec<(Bytes, String)>) {
+    pub(super) fn count(&self, counted: TransferReport, arrived: Vec<(Bytes, Arc<str>)>) {
         let (keys, copied, bytes) = (counted.handled(), counted.copied, counted.bytes);
         self.report.lock().unwrap_or_else(PoisonError::into_inner).add(counted);
         if keys > 0 {

@@ -1,5 +1,6 @@
 //! One of the threads that copy: keys in, values from the source, values to the targets.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ struct Lane<'a> {
     writer: Writer<'a>,
     counted: TransferReport,
     /// The keys that have arrived since that was reported, and where.
-    arrived: Vec<(Bytes, String)>,
+    arrived: Vec<(Bytes, Arc<str>)>,
 }
 
 /// Copies what comes through `chunks` until there is no more.
@@ -104,7 +105,7 @@ impl<'a> Lane<'a> {
             match difference {
                 None => equal[number] = true,
                 Some(what) => {
-                    let target = self.writer.target_of(&entries[number].key);
+                    let target = self.writer.target_of(&entries[number].key).to_string();
                     let busy = outcomes[number] == KeyOutcome::Busy;
                     outcomes[number] = KeyOutcome::Failed(if busy {
                         SkipReason::Busy { target }

@@ -1,5 +1,7 @@
 //! One target of a transfer, with its connection once it is needed.
 
+use std::sync::Arc;
+
 use redistrib_resp::Pipeline;
 
 use super::ends::{Ends, ServerEnd};
@@ -17,6 +19,8 @@ const KEPT_BUFFER: usize = 8 << 20;
 #[derive(Debug)]
 pub(super) struct TargetNode {
     pub(super) server: Server,
+    /// What the server is called, once for all keys that are said to be there.
+    pub(super) name: Arc<str>,
     facts: Option<Facts>,
     link: Option<TargetLink>,
     /// What is to be sent, and for it how many replies.
@@ -62,7 +66,8 @@ impl TargetNode {
 
     /// A target that a redirection has named.
     pub(super) fn unknown(server: Server) -> Self {
-        Self { server, facts: None, link: None, out: Pipeline::new(), sent: Vec::new() }
+        let name = server.to_string().into();
+        Self { server, name, facts: None, link: None, out: Pipeline::new(), sent: Vec::new() }
     }
 
     /// The server's version, as far as it has been asked.

@@ -1,5 +1,6 @@
 //! Writing keys to the targets: RESTORE, many keys at a time, wherever each key's place is at the moment.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -198,7 +199,7 @@ impl<'a> Writer<'a> {
             Hint::Busy => NextWay::Ends(KeyOutcome::Busy),
             Hint::Payload => NextWay::Ends(KeyOutcome::Failed(SkipReason::Payload {
                 from: self.from_version.clone(),
-                target: node.server.to_string(),
+                target: node.name.to_string(),
                 to: node.version().to_owned(),
                 reply: text,
             })),
@@ -213,7 +214,7 @@ impl<'a> Writer<'a> {
     }
 
     fn refused(&self, number: usize, reply: &Reply) -> SkipReason {
-        let target = self.nodes[number].server.to_string();
+        let target = self.nodes[number].name.to_string();
         SkipReason::Refused { target, reply: error_text(reply) }
     }
 
@@ -228,9 +229,9 @@ impl<'a> Writer<'a> {
     }
 
     /// The target that has a key, as far as is known.
-    pub(super) fn target_of(&self, key: &[u8]) -> String {
+    pub(super) fn target_of(&self, key: &[u8]) -> Arc<str> {
         let node = self.places.of(self.source, key).and_then(|number| self.nodes.get(number));
-        node.map(|node| node.server.to_string()).unwrap_or_default()
+        node.map(|node| Arc::clone(&node.name)).unwrap_or_default()
     }
 
     /// Asks for the values of keys that have been written and for how long they live, many at a time; `see`

@@ -7,8 +7,7 @@ use std::thread;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{self, SetArg};
 
-/// What shells add to the number of the signal that has ended a program.
-const SIGNALLED: i32 = 128;
+use crate::interrupt::status;
 
 /// From here on SIGTERM, SIGHUP and SIGQUIT end the program, once the terminal has the settings back that it has now. To be
 /// called before there are other threads.
@@ -21,7 +20,7 @@ pub(super) fn end_on_signals() {
     let waiting = thread::Builder::new().spawn(move || {
         let Ok(signal) = signals.wait() else { return };
         let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &settings);
-        process::exit(SIGNALLED + signal as i32);
+        process::exit(status(signal));
     });
     if waiting.is_err() {
         // Then they end the program as they would any other.

@@ -20,9 +20,6 @@ const JOIN_TIME_PER_NODE: Duration = Duration::from_millis(500);
 /// How many of these times they may take in all: busy machines are slow, and get there.
 const LONGEST_JOIN: u32 = 6;
 
-/// How many nodes a node is introduced to in one go: all of a thousand at once would leave as large a buffer with each.
-const MEETINGS_AT_ONCE: usize = 128;
-
 /// What is not as it should be yet.
 #[derive(Debug)]
 pub(super) struct NotYetMet {
@@ -81,9 +78,7 @@ impl Candidates {
         self.each(|place, candidate| {
             let others = meetings[place].iter().filter(|other| **other != place);
             let chosen: Vec<Command> = others.map(|other| meets[*other].clone()).collect();
-            chosen
-                .chunks(MEETINGS_AT_ONCE)
-                .try_for_each(|some| candidate.connection.call_all(some).map(drop))
+            candidate.connection.call_all(&chosen).map(drop)
         })
         .map(drop)
     }
