@@ -92,6 +92,21 @@ fn killed_and_run_again() {
     assert!(told.complaints.is_empty(), "{:?}", told.complaints);
 }
 
+/// A master that waits for more replicas before it sends its data, an hour here, does not wait for the only one that comes.
+#[test]
+fn a_master_sends_its_data_at_once() {
+    const DELAY: &str = "repl-diskless-sync-delay";
+    let server = TestServer::named("redis-8.6").unwrap();
+    let lab = TempLab::cluster(&server, 3, 0).unwrap();
+    let spare = TempLab::nodes(&server, 1).unwrap();
+    let [old, new] = [&lab, &spare].map(|lab| addresses(lab).remove(0));
+    trib(&["exec", &old, "CONFIG", "SET", DELAY, "3600"]).expect(0);
+
+    trib(&["replace", &old, &new]).expect(0).shows(&["Replicas get their data at once"]);
+    let delay = trib(&["exec", &old, "CONFIG", "GET", DELAY]).expect(0);
+    assert!(delay.stdout.contains("3600"), "the setting is what it was: {}", delay.stdout);
+}
+
 /// What would never be in step, or would lose keys once it is master, does not come in.
 #[test]
 fn a_node_that_cannot_carry_it_is_refused() {

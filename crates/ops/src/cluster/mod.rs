@@ -11,7 +11,7 @@ mod parallel;
 pub(crate) mod same_id;
 pub(crate) mod served;
 pub mod server_info;
-mod sync_delay;
+pub(crate) mod sync_delay;
 pub(crate) mod unanswered;
 mod view;
 

@@ -6,7 +6,7 @@ use redistrib_cluster_model::{NodeId, ServerInfo, Waits};
 use redistrib_resp::Reply;
 
 use super::bus::await_links;
-use super::sync_delay::SyncDelays;
+use super::sync_delay::without_delay;
 use crate::commands;
 use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
@@ -102,26 +102,8 @@ fn await_data_and_links(
 /// # Errors
 /// Those of [`await_all_served`].
 pub(crate) fn await_new_cluster(cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-    let delays = SyncDelays::lift(cluster, |_| true, context);
-    let served = await_all_served(cluster, context);
-    delays.restore(cluster, context);
-    served
-}
-
-/// [`await_served`] for a new replica, to which its master sends its data at once.
-///
-/// # Errors
-/// Those of [`await_served`].
-pub(crate) fn await_copy(
-    cluster: &mut Cluster,
-    master: NodeId,
-    replica: &Endpoint,
-    context: Context<'_>,
-) -> Result<()> {
-    let delays = SyncDelays::lift(cluster, |id| id == master, context);
-    let served = await_served(cluster.seed(), replica, cluster.settings(), context);
-    delays.restore(cluster, context);
-    served
+    let followed = cluster.members().iter().filter_map(|member| member.node().master).collect();
+    without_delay(cluster, &followed, context, |cluster| await_all_served(cluster, context))
 }
 
 /// Waits until all serve whom `amiss` looks at.

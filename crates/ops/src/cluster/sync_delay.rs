@@ -5,37 +5,40 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use redistrib_cluster_model::{NodeId, ServerInfo};
 use redistrib_resp::Command;
 
+use crate::error::Result;
 use crate::{Cluster, Context, Member, Step, server_info};
 
 const SYNC: &str = "repl-diskless-sync";
 const DELAY: &str = "repl-diskless-sync-delay";
 
-/// Masters whose delay has been lifted, each with what it was. All the replicas that are to come are there, so nobody gains
-/// by waiting. Should it never be set back, replicas that come one after the other get their data one
-/// after the other until the server is started again: nothing is lost by that.
+/// Does `act` while these masters have no delay, and then sets it to what it was: all the replicas that are to come are
+/// known, so nobody gains by waiting. A server that does not let itself be set keeps its delay.
+pub(crate) fn without_delay<T>(
+    cluster: &mut Cluster,
+    masters: &HashSet<NodeId>,
+    context: Context<'_>,
+    act: impl FnOnce(&mut Cluster) -> Result<T>,
+) -> Result<T> {
+    let delays = SyncDelays::lift(cluster, masters, context);
+    let done = act(cluster);
+    delays.restore(cluster, context);
+    done
+}
+
+/// Masters whose delay has been lifted, each with what it was. Should it never be set back, replicas that come one after the
+/// other get their data one after the other until the server is started again: nothing is lost by that.
 #[derive(Debug, Default)]
-pub(crate) struct SyncDelays {
+struct SyncDelays {
     lifted: HashMap<NodeId, u64>,
 }
 
 impl SyncDelays {
-    /// Lifts the delay where one of these masters has one, and replicas. A server that does not let itself be set keeps it.
-    pub(crate) fn lift(
-        cluster: &mut Cluster,
-        which: impl Fn(NodeId) -> bool,
-        context: Context<'_>,
-    ) -> Self {
-        let masters = cluster.members().iter().filter_map(|member| member.node().master);
-        let followed: HashSet<NodeId> = masters.filter(|id| which(*id)).collect();
-        if followed.is_empty() {
-            return Self::default();
-        }
-        let infos = server_info::ask(cluster, &[SYNC, DELAY]);
-        let masters = cluster.members().iter().zip(infos);
-        let masters = masters.filter(|(member, _)| followed.contains(&member.id()));
-        let mut lifted: HashMap<NodeId, u64> = masters
-            .filter_map(|(member, info)| Some((member.id(), delay(&info?.ok()?)?)))
-            .collect();
+    fn lift(cluster: &mut Cluster, masters: &HashSet<NodeId>, context: Context<'_>) -> Self {
+        let asked = |it: &Member| it.is_up() && masters.contains(&it.id());
+        let infos = server_info::ask_of(cluster, asked, &[SYNC, DELAY]);
+        let infos = cluster.members().iter().zip(infos);
+        let mut lifted: HashMap<NodeId, u64> =
+            infos.filter_map(|(member, info)| Some((member.id(), delay(&info?.ok()?)?))).collect();
         if lifted.is_empty() {
             return Self::default();
         }
@@ -53,7 +56,7 @@ impl SyncDelays {
     }
 
     /// Sets the delays to what they were, and names the command where that fails.
-    pub(crate) fn restore(self, cluster: &mut Cluster, context: Context<'_>) {
+    fn restore(self, cluster: &mut Cluster, context: Context<'_>) {
         let delays: BTreeSet<u64> = self.lifted.values().copied().collect();
         for delay in delays {
             let had_it = |member: &Member| self.lifted.get(&member.id()) == Some(&delay);

@@ -1,5 +1,6 @@
 //! `replace`: a new node takes the place of an old one, at the speed of replication.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use redistrib_cluster_model::fitness::{Obstacle, Unfit};
@@ -8,11 +9,12 @@ use redistrib_cluster_model::{NodeId, NodeLabel, NodeName, SlotSet};
 use super::operation::Operation;
 use crate::add_node::add_node;
 use crate::candidate::Candidate;
+use crate::cluster::sync_delay::without_delay;
 use crate::error::{Error, Result};
 use crate::migrate::fitness::newcomer_obstacles;
 use crate::operations::departure::Departure;
 use crate::operations::follow::follow;
-use crate::served::await_copy;
+use crate::served::await_served;
 use crate::{
     Cluster, Context, Endpoint, Failover, FailoverMode, Member, MembershipError, NewRole, Settings,
 };
@@ -145,9 +147,12 @@ impl Replacement {
             self.take_empty_place(cluster, context)?;
             return Ok(None);
         };
-        let new = add_node(cluster, &self.new, NewRole::ReplicaOf(master), context)?;
-        look_again(cluster)?;
-        await_copy(cluster, master, &self.new, context)?;
+        let new = without_delay(cluster, &HashSet::from([master]), context, |cluster| {
+            let new = add_node(cluster, &self.new, NewRole::ReplicaOf(master), context)?;
+            look_again(cluster)?;
+            await_served(cluster.seed(), &self.new, cluster.settings(), context)?;
+            Ok(new)
+        })?;
         if self.slots.is_empty() {
             return Ok(None);
         }
