@@ -71,7 +71,8 @@ pub struct Series {
 impl History {
     /// Takes in the next sample.
     pub fn push(&mut self, sample: Sample) {
-        if self.last.as_ref().is_some_and(|last| sample.elapsed_ms < last.elapsed_ms) {
+        let goes_on = self.last.as_ref().is_none_or(|last| is_of_one_watch(last, &sample));
+        if !goes_on {
             self.begin_anew(sample.elapsed_ms);
         }
         let news_of_slots = self.owners.follow(&sample);
@@ -79,7 +80,9 @@ impl History {
         if let Some(last) = &self.last {
             let mut latest = news(last, &sample);
             latest.extend(news_of_slots);
-            self.note_moves(&latest, sample.elapsed_ms);
+            if goes_on {
+                self.note_moves(&latest, sample.elapsed_ms);
+            }
             latest.into_iter().for_each(|it| self.add_news(sample.at_ms, it));
         } else {
             self.begin = sample.elapsed_ms;
@@ -216,6 +219,15 @@ impl History {
         }
         speeds
     }
+}
+
+/// Whether both samples are of one watch: as much time has gone by since the first by the watch's clock as by the wall clock.
+/// Where the wall clock is set, no more is lost than what had been measured until then.
+fn is_of_one_watch(first: &Sample, second: &Sample) -> bool {
+    const MOST_MS: u64 = 1000;
+    let by_wall = second.at_ms.saturating_sub(first.at_ms);
+    let by_watch = second.elapsed_ms.checked_sub(first.elapsed_ms);
+    by_watch.is_some_and(|by_watch| by_watch.abs_diff(by_wall) <= MOST_MS)
 }
 
 /// When a node was asked, by the clock of the watch.

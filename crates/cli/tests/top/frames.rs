@@ -5,7 +5,7 @@ use redistrib_cli::top::{
     History, Page, Panel, Scene, Shade, Theme, TopView, Wish, frame, picture, steps,
 };
 use redistrib_ops::model::Slot;
-use redistrib_ops::model::sample::{Figures, NodeState, Sample, SlotStats};
+use redistrib_ops::model::sample::{Busy, Figures, NodeState, Sample, SlotStats};
 
 const SAMPLE: &str = include_str!("sample.json");
 /// What the terminal is not to obey, what is wider than it seems, and what is longer than any screen.
@@ -25,6 +25,7 @@ fn history_of(text: &str) -> History {
     before.holder = None;
     before.nodes.truncate(4);
     before.elapsed_ms -= 10_000;
+    before.at_ms -= 10_000;
     history.push(before);
     history.push(sample);
     history
@@ -34,6 +35,7 @@ fn history_of(text: &str) -> History {
 fn told_of_slots(text: &str, after_ms: u64, told: &[SlotStats]) -> Sample {
     let mut sample: Sample = serde_json::from_str(text).unwrap();
     sample.elapsed_ms += after_ms;
+    sample.at_ms += after_ms;
     sample.nodes[0].detail.slots = told.to_vec();
     sample
 }
@@ -49,6 +51,27 @@ fn a_cluster_that_is_ill_looks_so() {
     let shown = frame(&scene(&history, &TopView::default()), 100, 36).join("\n");
     let expected = include_str!("ill.txt");
     assert_eq!(shown.trim_end(), expected.trim_end(), "\n{shown}");
+}
+
+/// The screens were taken by tmux while a recording of real servers was played: slots had moved, and then a master was killed.
+#[test]
+fn a_screen_shows_what_a_terminal_has_shown() {
+    let mut history = History::default();
+    for line in include_str!("incident.jsonl").lines() {
+        history.push(serde_json::from_str(line).unwrap());
+    }
+    let view = TopView::default();
+    let source = "127.0.0.1:7000 recorded, 2 of 2";
+    let scene = Scene { source, ..scene(&history, &view) };
+    for (width, height, taken) in [
+        (80, 24, include_str!("incident-80x24.txt")),
+        (120, 36, include_str!("incident-120x36.txt")),
+    ] {
+        let shown: Vec<String> = frame(&scene, width, height);
+        let shown: Vec<&str> = shown.iter().map(|line| line.trim_end()).collect();
+        let taken: Vec<&str> = taken.lines().map(str::trim_end).collect();
+        assert_eq!(shown, taken, "{width}x{height}");
+    }
 }
 
 #[test]
@@ -78,6 +101,19 @@ fn nodes_that_are_still_to_be_asked_are_told_apart() {
     let second = look(sample);
     assert!(!second.contains("10.0.0.2:7000 answers again"), "{second}");
     assert!(!second.contains("10.0.0.2:7000 is up"), "{second}");
+}
+
+/// The table has a word for it, the page of a node the sentence.
+#[test]
+fn what_a_server_is_busy_with_is_told() {
+    let mut sample: Sample = serde_json::from_str(SAMPLE).unwrap();
+    sample.nodes[0].figures.busy = Some(Busy::Save);
+    let node = Some(sample.nodes[0].node.id);
+    let mut history = History::default();
+    history.push(sample);
+    let view = TopView { page: Page::Node, node, ..TopView::default() };
+    let shown = frame(&scene(&history, &view), 120, 36).join("\n");
+    assert!(shown.contains(", save under way"), "{shown}");
 }
 
 /// What no node reports is not nothing.

@@ -124,6 +124,7 @@ fn figures(node: &NodeSample, scene: &Scene<'_>) -> Vec<String> {
     };
     let micros =
         |value: Option<u64>| or_unknown(value.map(|us| format!("{:.1} ms", us as f64 / 1000.0)));
+    let busy = it.busy.map(|busy| format!(", {} under way", busy.word())).unwrap_or_default();
     vec![
         format!("version       {}", or_unknown(it.version.clone())),
         format!("up since      {} s", or_unknown(it.uptime.map(|it| it.to_string()))),
@@ -149,7 +150,7 @@ fn figures(node: &NodeSample, scene: &Scene<'_>) -> Vec<String> {
         ),
         format!("replication   lag {}", Column::Lag.cell(node, scene.history)),
         format!(
-            "saving        {} changes since the last save, last fork {}",
+            "saving        {} changes since the last save, last fork {}{busy}",
             number(it.unsaved),
             micros(it.fork_us)
         ),
