@@ -10,7 +10,7 @@ use redistrib_ops::model::{Finding, NodeId, Severity, Slot, SlotSet};
 use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{
     Cancel, Cluster, Connection, Context, Endpoint, Error, FixOptions, FixPlan, Settings, Silent,
-    fix_migrating, inspect, replicate, start_cluster,
+    fix_migrating, inspect, migrate_slots, replicate, start_cluster,
 };
 
 use crate::support;
@@ -613,4 +613,35 @@ fn a_replica_that_kept_a_flag_is_mended(name: &'static str) {
 fn replicas_of_valkey_that_kept_a_flag_are_mended() {
     a_replica_that_kept_a_flag_is_mended("valkey-8.1");
     a_replica_that_kept_a_flag_is_mended("valkey-9.1");
+}
+
+/// A source that gives its last slots away follows their new owner, and takes no SETSLOT for others any more.
+#[test]
+fn a_source_that_becomes_a_replica_keeps_no_flag() {
+    let lab = TempLab::cluster(&TestServer::named("redis-7.0").unwrap(), 3, 1).unwrap();
+    let cluster = support::discover(&lab);
+    let [a, b, _] = support::masters(&cluster)[..] else { panic!() };
+    let ends = [a, b].map(|id| cluster.member(id).unwrap().endpoint().clone());
+    let slots: SlotSet = (0..5459).map(|slot| Slot::new(slot).unwrap()).collect();
+    migrate_slots(&ends[0], &ends[1], &slots, lab.settings(), Context::default()).unwrap();
+    let [mut source, mut target] = [a, b].map(|id| support::connect(&lab, &cluster, id));
+    for slot in [5459, 5460] {
+        support::call(&mut target, &format!("CLUSTER SETSLOT {slot} IMPORTING {a}"));
+        support::call(&mut source, &format!("CLUSTER SETSLOT {slot} MIGRATING {b}"));
+    }
+    support::call(&mut target, &format!("CLUSTER SETSLOT 5459 NODE {b}"));
+    support::poll("the source has heard who owns the slot, and kept its flag", || {
+        let told = text(&call(&mut source, &["CLUSTER", "NODES"]));
+        let own = told.lines().find(|line| line.contains("myself")).unwrap();
+        own.contains(" 5460 [5459->-")
+    });
+
+    let mut cluster = support::discover(&lab);
+    let options = FixOptions::default();
+    let plan = support::plan_fix(&mut cluster, options, Context::default()).unwrap();
+    assert_eq!(plan.repairs.len(), 2, "{plan:?}");
+    let migration = MigrateOptions::default();
+    let left = support::fix(&mut cluster, plan, options, &migration, Context::default()).unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(errors(&mut support::discover(&lab)).is_empty());
 }
