@@ -81,7 +81,7 @@ fn without_its_master(
         }
         assert!(since.elapsed().as_secs() < 60, "{told}");
     };
-    let step = format!("redis-trib failover {replica} --takeover");
+    let step = format!("redis-trib failover {replica} --force`");
     assert!(ill["next_step"].as_str().unwrap().contains(&step), "{ill}");
     trib(&["failover", replica]).expect(1).complains(&["cannot connect", "--force", "--takeover"]);
     if server == "redis-8.6" {

@@ -92,6 +92,10 @@ fn metrics(seed: &str, dead: &str) {
     let down = told.lines().find(|line| line.contains("node_up{") && line.contains(dead)).unwrap();
     assert!(down.ends_with(" 0"), "{down}");
     trib(&["status", seed, "--prometheus", "--json"]).expect(2);
+    // What a collector read last would stay otherwise.
+    let nobody = trib(&["status", "127.0.0.1:1", "--prometheus"]).expect(0);
+    assert!(nobody.stdout.ends_with("\nredis_cluster_healthy 0\n"), "{}", nobody.stdout);
+    nobody.complains(&["[ERR] 127.0.0.1:1: cannot connect"]);
 }
 
 /// A watch under way, and what it prints.

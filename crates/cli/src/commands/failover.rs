@@ -37,10 +37,15 @@ pub(super) fn failover(args: &FailoverArgs) -> anyhow::Result<Outcome> {
             return Ok(ControlFlow::Break(Outcome::Done));
         }
         let question = format!("Let {replica} take over {what}?");
-        if mode == FailoverMode::TakeOver && !session.may(|prompt| prompt.accepts(&question))? {
-            return Ok(ControlFlow::Break(Outcome::Failed));
-        }
-        Ok(ControlFlow::Continue(()))
+        let may = match mode {
+            FailoverMode::Agreed => true,
+            FailoverMode::Force => session.may_at_terminal(&[], &question)?,
+            FailoverMode::TakeOver => session.may(|prompt| prompt.accepts(&question))?,
+        };
+        Ok(match may {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(Outcome::Failed),
+        })
     };
     session.carry_out(request, approves, |done| {
         let (plan, held_up) = (&done.failover, done.held_up);

@@ -44,7 +44,10 @@ pub(super) fn forget_failed(args: &ClusterArgs) -> anyhow::Result<Outcome> {
         Ok(ControlFlow::Continue(()))
     };
     session.carry_out(request, approves, |done| {
-        output.line(format_args!("[OK] {} dead nodes have been forgotten.", done.leaving.len()));
+        if !done.leaving.is_empty() || done.staying.is_empty() {
+            let gone = done.leaving.len();
+            output.line(format_args!("[OK] {gone} dead nodes have been forgotten."));
+        }
         output.document(&ForgottenDocument { event: "forgotten", plan: &done });
         Ok(if done.staying.is_empty() { Outcome::Done } else { Outcome::Failed })
     })

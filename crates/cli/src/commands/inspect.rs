@@ -50,12 +50,21 @@ pub(super) fn list(args: &ListArgs) -> anyhow::Result<Outcome> {
 pub(super) fn status(args: &StatusArgs) -> anyhow::Result<Outcome> {
     let session = Session::for_report(&args.report)?;
     let seed = &args.seed.node;
-    let status = Status::new(&redistrib_ops::inspect(&mut session.discover(seed)?), seed);
+    let found = session.discover(seed);
+    let found = found.map(|mut cluster| Status::new(&redistrib_ops::inspect(&mut cluster), seed));
     if args.prometheus {
-        session.output.lines(render::prometheus(&status));
         // A collector throws away what comes with a failure, and the metrics report it.
+        let lines = match found {
+            Ok(status) => render::prometheus(&status),
+            Err(error) => {
+                session.output.complain(format_args!("[ERR] {error:#}"));
+                render::healthy(false)
+            }
+        };
+        session.output.lines(lines);
         return Ok(Outcome::Done);
     }
+    let status = found?;
     for (state, line) in render::table(&status, session.output.columns()) {
         match state {
             None => session.output.line(line),

@@ -133,7 +133,7 @@ fn for_replicas(finding: &Finding) -> Option<String> {
              a greater epoch of the replica than its master's do not believe it"
         ),
         Finding::ReplicaOfFailed { replica, .. } => format!(
-            "start its master again, or let the replica take its place: `redis-trib failover {replica} --takeover`"
+            "start its master again, or let the replica take its place: `redis-trib failover {replica} --force`"
         ),
         Finding::ReplicaLinkDown { replica, .. } => format!(
             "see the log of {replica}: is its master's port open to it, and its masterauth right?"

@@ -27,7 +27,7 @@ pub use info::info;
 pub use list::list;
 pub use reshard::{PlanDetail, reshard};
 pub use size::bytes;
-pub use status::{Status, prometheus, table};
+pub use status::{Status, healthy, prometheus, table};
 pub use transfer::{surveyed, transferred};
 
 use std::collections::HashSet;

@@ -131,7 +131,8 @@ pub fn run(
     while cancel.requested() == Stop::No {
         if Instant::now() >= due {
             due = Instant::now() + every;
-            if !show.view.is_paused {
+            // What is recorded has no gap where somebody looks at a picture for a while.
+            if !show.view.is_paused || show.source.is_live() {
                 show.go_on()?;
                 drawn = None;
             }
@@ -230,9 +231,8 @@ struct Show<'a> {
 impl Show<'_> {
     fn go_on(&mut self) -> anyhow::Result<()> {
         self.source.look_at(self.view.focus());
-        if let Some(sample) = self.source.next_sample()? {
-            self.history.push(sample);
-        }
+        let sample = self.source.next_sample()?.filter(|_| !self.view.is_paused);
+        sample.into_iter().for_each(|sample| self.history.push(sample));
         Ok(())
     }
 

@@ -62,6 +62,11 @@ impl SampleSource {
         Ok(Some(history))
     }
 
+    /// Whether it is a cluster.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Self::Live(..))
+    }
+
     /// What stands beside the name.
     pub fn label(&self, seed: &str) -> String {
         match self {

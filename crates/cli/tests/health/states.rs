@@ -157,9 +157,9 @@ fn left_alone(field: &Field) {
     field.lab.kill(2);
     let left = field.finds("replica-of-failed");
     assert_eq!(left["replica"]["address"], field.nodes[replica].as_str(), "{left}");
-    let step = format!("redis-trib failover {} --takeover", field.nodes[replica]);
+    let step = format!("redis-trib failover {} --force`", field.nodes[replica]);
     advises(&left, "error", &step);
-    trib(&["failover", &field.nodes[replica], "--takeover", "--yes"]).expect(0);
+    trib(&["failover", &field.nodes[replica], "--force", "--yes"]).expect(0);
     field.is_rid_of("replica-of-failed");
     field.is_rid_of("unserved");
     field.lab.restart(2).unwrap();

@@ -254,8 +254,10 @@ fn whatever_ends_it_the_terminal_is_given_back() {
 fn a_user_at_the_screen() {
     let (lab, nodes) = cluster("valkey-9.1");
     let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record.jsonl");
     let sit_down = || {
-        let line = format!("stty rows 40 cols 120; exec {PROGRAM} top {} --every 0.2", nodes[0]);
+        let top = format!("{PROGRAM} top {} --every 0.2 --record {}", nodes[0], record.display());
+        let line = format!("stty rows 40 cols 120; exec {top}");
         User::run(&line, &folder.path().join("history"))
     };
     let mut user = sit_down();
@@ -273,6 +275,16 @@ fn a_user_at_the_screen() {
     user.looks_at(&format!("{} does not answer", nodes[1]));
     lab.restart(1).unwrap();
     user.looks_at(&format!("{} answers again", nodes[1]));
+    // What is recorded goes on while the picture stands still.
+    user.types("p");
+    user.looks_at("PAUSED");
+    let recorded = || fs::read_to_string(&record).unwrap().lines().count();
+    let (before, since) = (recorded(), Instant::now());
+    while recorded() < before + 3 {
+        assert!(since.elapsed() < Duration::from_secs(60), "nothing is recorded");
+        thread::sleep(Duration::from_millis(20));
+    }
+    user.types("p");
     // A key that comes together with a resize is heeded, too.
     let program = only_child(&user.child.id().to_string());
     let terminal = format!("/proc/{program}/fd/0");

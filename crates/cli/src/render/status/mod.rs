@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::json::is_healthy;
 
-pub use prometheus::prometheus;
+pub use prometheus::{healthy, prometheus};
 pub use table::table;
 
 /// A cluster at a glance.

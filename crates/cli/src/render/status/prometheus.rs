@@ -31,22 +31,22 @@ const METRICS: [Metric; 8] = [
     }),
 ];
 
+/// The first metric, and the only one where no node answers.
+pub fn healthy(is_healthy: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    family(&mut lines, "healthy", "Whether check finds no error.");
+    lines.push(format!("redis_cluster_healthy {}", u8::from(is_healthy)));
+    lines
+}
+
 /// The metrics, a line each; those of nodes have the labels `node`, `id`, `role` and `shard`.
 ///
 /// The format: <https://prometheus.io/docs/instrumenting/exposition_formats/>
 pub fn prometheus(status: &Status) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut single = |name, help, labels: &str, value: f64| {
-        family(&mut lines, name, help);
-        lines.push(format!("redis_cluster_{name}{labels} {value}"));
-    };
-    single("healthy", "Whether check finds no error.", "", f64::from(u8::from(status.healthy)));
-    single(
-        "slots_served_ratio",
-        "The share of slots whose owner answers.",
-        "",
-        status.slots_percent / 100.0,
-    );
+    let mut lines = healthy(status.healthy);
+    family(&mut lines, "slots_served_ratio", "The share of slots whose owner answers.");
+    let served = status.slots_percent / 100.0;
+    lines.push(format!("redis_cluster_slots_served_ratio {served}"));
     family(&mut lines, "findings", "What check finds, by its weight.");
     for (severity, count) in [("error", status.errors), ("warning", status.warnings)] {
         lines.push(format!("redis_cluster_findings{{severity=\"{severity}\"}} {count}"));
