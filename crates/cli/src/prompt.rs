@@ -4,6 +4,8 @@ use std::io::{self, BufRead, Write};
 
 use redistrib_ops::model::{NodeId, NodeName};
 
+use crate::voice;
+
 /// Asks on one stream and reads answers, line by line, from another. The end of the answers counts as no: nothing is
 /// ever done because nobody was there to say so.
 #[derive(Debug)]
@@ -18,7 +20,7 @@ pub struct NoAnswer;
 
 impl std::fmt::Display for NoAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("nobody answers: give the options that are asked for, and --yes")
+        f.write_str(&voice::spelt("nobody answers: give the options that are asked for, and --yes"))
     }
 }
 

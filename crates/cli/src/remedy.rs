@@ -5,9 +5,9 @@ mod finding;
 use std::fmt::Display;
 use std::io;
 
-pub use finding::next_step;
 use redistrib_ops::fleet::FleetError;
 use redistrib_ops::lab::Failure;
+use redistrib_ops::model::Finding;
 use redistrib_ops::model::declare::DeclareError;
 use redistrib_ops::model::fitness::{Obstacle, Unfit};
 use redistrib_ops::model::plan::fix::Blocked;
@@ -20,6 +20,8 @@ use redistrib_ops::{
     Refusal, RollError, StreamError, TlsSetupError,
 };
 
+use crate::voice;
+
 /// What to do next, where there is something.
 ///
 /// ```
@@ -28,16 +30,26 @@ use redistrib_ops::{
 /// assert!(redistrib_cli::remedy::remedy(&error).unwrap().contains("--rate"));
 /// ```
 pub fn remedy(error: &Error) -> Option<String> {
+    for_error(error).map(voice::spelt)
+}
+
+/// What to do about a finding: what repairs it, in a line without a stop; `None` for what passes by itself, or is repaired
+/// with another finding.
+pub fn next_step(finding: &Finding) -> Option<String> {
+    finding::next_step(finding).map(voice::spelt)
+}
+
+fn for_error(error: &Error) -> Option<String> {
     let text = match error {
         Error::LeftOpen { seed, source, .. } => {
             let finish = format!("run `redis-trib fix {seed}` or the same command again");
-            return Some(match remedy(source) {
+            return Some(match for_error(source) {
                 Some(first) => format!("{first}; {finish}"),
                 None => finish,
             });
         }
-        Error::TakenBack { source, .. } => return remedy(source),
-        Error::Unreachable(why) => return remedy(why),
+        Error::TakenBack { source, .. } => return for_error(source),
+        Error::Unreachable(why) => return for_error(why),
         Error::NoSuchNode { seed, .. } => {
             return Some(format!("see `redis-trib list {seed}` for the ids it has"));
         }
@@ -99,7 +111,7 @@ pub fn for_lab(failure: &Failure) -> Option<&'static str> {
 
 /// What to do about keys that were left for this reason.
 pub fn for_left(reason: &SkipReason) -> Option<String> {
-    Some(match reason {
+    let text = match reason {
         SkipReason::Busy { .. } => "give --replace to overwrite what the target has".into(),
         SkipReason::Payload { from, .. } => format!(
             "a server that is older, or of another family, cannot read what {from} has saved: bring the keys to servers of at least \
@@ -107,7 +119,8 @@ pub fn for_left(reason: &SkipReason) -> Option<String> {
         ),
         SkipReason::NoOwner => "see `redis-trib check`".into(),
         _ => return None,
-    })
+    };
+    Some(voice::spelt(text))
 }
 
 /// What to do about the description of a fleet.
@@ -117,22 +130,23 @@ pub fn for_fleet(error: &FleetError) -> Option<&'static str> {
 }
 
 /// Which option has slots repaired that cannot be as things are.
-pub fn blocked(why: &Blocked) -> Option<&'static str> {
-    matches!(why, Blocked::OwnerSilent { .. }).then_some("--fix-with-unreachable-masters")
+pub fn blocked(why: &Blocked) -> Option<String> {
+    let is_silent = matches!(why, Blocked::OwnerSilent { .. });
+    is_silent.then(|| voice::spelt("--fix-with-unreachable-masters"))
 }
 
 /// Which verbs loosen what keeps a dead node in its cluster.
-pub fn tie(tie: &Tie) -> &'static str {
-    match tie {
+pub fn tie(tie: &Tie) -> String {
+    voice::spelt(match tie {
         Tie::Slots(_) => "`redis-trib fix` and `redis-trib rescue`",
         Tie::Replica(_) => "`redis-trib del-node`",
         Tie::Trust(_) => "`redis-trib check`, and try again where it has just died",
-    }
+    })
 }
 
 /// An obstacle to moves in words, with what to do about it.
 pub fn of_obstacle(obstacle: &Obstacle) -> String {
-    with(obstacle, for_unfit(obstacle))
+    with(obstacle, for_unfit(obstacle).map(voice::spelt))
 }
 
 /// An error in words, with what to do about it.
@@ -232,7 +246,7 @@ fn for_members(error: &MembershipError) -> Option<String> {
             return Some(format!("or give --ignore-failed: {failed} of them have failed"));
         }
         MembershipError::NotForgotten { failures, .. } => {
-            return failures.iter().find_map(remedy);
+            return failures.iter().find_map(for_error);
         }
         MembershipError::KnownElsewhere { .. } => {
             "if nodes have other addresses than before, run `redis-trib meet` with those of all of them"

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use redistrib_ops::model::counted;
 
+use crate::dialect;
 use crate::shell::Peer;
 
 /// A process speaks one way.
@@ -35,6 +36,15 @@ pub fn peer() -> Option<Peer> {
 /// A number of slots in words: the peers know no singular.
 pub(crate) fn slots(count: usize) -> String {
     if peer().is_some() { format!("{count} slots") } else { counted(count, "slot") }
+}
+
+/// Advice that names our verbs and options, as they are written under the name by which we were called.
+pub(crate) fn spelt(advice: impl Into<String>) -> String {
+    let advice = advice.into();
+    match peer() {
+        Some(peer) => dialect::advice_under(peer.name(), &advice),
+        None => advice,
+    }
 }
 
 /// A line in the words of whom we speak as.

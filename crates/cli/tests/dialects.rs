@@ -105,6 +105,10 @@ fn every_spelling_becomes_ours() {
         ("redis-cli --cluster check h 1", "check -- h:1"),
         ("redis-cli -a pw --cluster check h:1", "check --pass=pw -- h:1"),
         ("redis-cli -h h -p 1 --cluster check", "check -- h:1"),
+        // Without --tls theirs make nothing of the options of TLS.
+        ("redis-cli --cacert f --insecure PING", "exec -- 127.0.0.1:6379 PING"),
+        ("valkey-cli --cluster check h:1 --cert f --key g --sni n --cacertdir d", "check -- h:1"),
+        ("redis-cli --tls --cacert f PING", "exec --tls --cacert=f -- 127.0.0.1:6379 PING"),
         ("valkey-cli -p 1 --cluster check", "check -- 127.0.0.1:1"),
         (
             "redis-cli --cluster create h:1 h:2 --cluster-replicas 1 --cluster-yes",
@@ -276,6 +280,17 @@ fn complaints_name_options_as_the_user_spells_them() {
             "--only-",
         ),
         ("redis-trib reshard h:1 --slots x".to_owned(), "'--slots <", "--cluster-"),
+        (
+            "redis-cli --tls --cert f PING".to_owned(),
+            "Usage: redis-cli [OPTIONS] [cmd [arg [arg ...]]]\n",
+            "redis-trib",
+        ),
+        (
+            "valkey-cli --cluster call h:1 --cluster-only-primaries --cluster-only-replicas PING"
+                .to_owned(),
+            "Usage: valkey-cli --cluster call ",
+            "redis-trib",
+        ),
     ] {
         let complaint = complaint(&line);
         assert!(complaint.contains(told) && !complaint.contains(not_told), "{line}: {complaint}");

@@ -220,6 +220,8 @@ fn compare(peer: &str, client: PathBuf, server: &'static str) {
     for line in LINES.lines().filter_map(|text| Line::parse(text, peer)) {
         let (their, our) = (theirs.run(&line), ours.run(&line));
         count += 1;
+        // Whoever came by a peer's name is not sent to ours.
+        assert!(!format!("{} {}", our.stdout, our.stderr).contains("redis-trib "), "{}", line.text);
         if their.differences(&our) != line.differs {
             writeln!(wrong, "{peer} {}\n  differs in {:?}", line.text, their.differences(&our))
                 .unwrap();

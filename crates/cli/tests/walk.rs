@@ -236,7 +236,7 @@ fn atomic_where_servers_cannot(seed: &str, from: &str, to: &str) {
     );
     run(&line).expect(1).shows(&[
         "do not both know atomic slot migration",
-        "--cluster-use-atomic-slot-migration out",
+        "leave --cluster-atomic at auto, and --cluster-use-atomic-slot-migration out",
     ]);
 }
 

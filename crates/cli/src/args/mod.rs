@@ -255,7 +255,7 @@ pub fn parse(argv: Vec<OsString>) -> Result<Cli, UsageError> {
 /// # Errors
 /// [`UsageError`].
 pub fn parse_translated(line: &Translated) -> Result<Cli, UsageError> {
-    let matches = command().try_get_matches_from(line.argv());
+    let matches = command_for(line).try_get_matches_from(line.argv());
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         let wanted = error.exit_code() == 0;
         let text = error.render().to_string();
@@ -269,6 +269,16 @@ pub fn parse_translated(line: &Translated) -> Result<Cli, UsageError> {
         }
         UsageError { text: sentence.to_owned() + &line.as_spelt(&text), wanted }
     })
+}
+
+/// The model as it names itself to whoever wrote the line.
+fn command_for(line: &Translated) -> clap::Command {
+    let command = command().bin_name(line.called());
+    if !line.is_peers() {
+        return command;
+    }
+    let usage = format!("{} [OPTIONS] [cmd [arg [arg ...]]]", line.called());
+    command.mut_subcommand("exec", |exec| exec.override_usage(usage))
 }
 
 /// The line with which redis-cli answers what clap has found wrong, if it has one.

@@ -22,6 +22,7 @@ use crate::args::{ApplyArgs, ExportArgs, PlanArgs};
 use crate::output::print_bytes;
 use crate::render;
 use crate::secrets;
+use crate::voice;
 
 /// No file that declares a cluster is larger.
 const LARGEST_FILE: u64 = 16 << 20;
@@ -83,7 +84,8 @@ impl Input {
         let name = path.display();
         let text = read_text(path, LARGEST_FILE).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => {
-                anyhow::anyhow!("{name}: {error}; `redis-trib export HOST:PORT >{name}` writes one")
+                let export = voice::spelt("redis-trib export");
+                anyhow::anyhow!("{name}: {error}; `{export} HOST:PORT >{name}` writes one")
             }
             _ => anyhow::anyhow!("{name}: {error}"),
         })?;

@@ -246,7 +246,10 @@ impl Session {
         &self,
         ask: impl FnOnce(&mut StandardPrompt) -> io::Result<bool>,
     ) -> anyhow::Result<bool> {
-        anyhow::ensure!(!self.output.is_json(), "nobody can be asked with --json: give --yes");
+        anyhow::ensure!(
+            !self.output.is_json(),
+            voice::spelt("nobody can be asked with --json: give --yes")
+        );
         let agreed = ask(&mut Prompt::standard())?;
         if !agreed && voice::peer().is_none() {
             tell_error("[ERR] Not without a yes, typed or given as --yes: this has not been begun");

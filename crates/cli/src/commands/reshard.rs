@@ -65,9 +65,13 @@ impl Dialogue<Reshard, Session> for ReshardDialogue<'_> {
         if voice::peer().is_none() {
             session.output.lines(render::check(&report, seed, false));
         }
+        let how = match voice::peer() {
+            Some(_) => String::new(),
+            None => format!(": redis-trib fix {seed}"),
+        };
         ensure!(
             !report.findings.iter().any(is_in_the_way),
-            "*** Please fix your cluster problems before resharding: redis-trib fix {seed}"
+            "*** Please fix your cluster problems before resharding{how}"
         );
         self.report = Some(report);
         let mut chosen = choose(self.args, session, cluster)?;
@@ -156,7 +160,7 @@ fn choose(args: &ReshardArgs, session: &Session, cluster: &Cluster) -> anyhow::R
     let missing = args.slots.is_none() || args.to.is_none() || args.from.is_none();
     ensure!(
         !(missing && session.output.is_json()),
-        "nobody can be asked with --json: give --from, --to and --slots"
+        voice::spelt("nobody can be asked with --json: give --from, --to and --slots")
     );
     let target = args.to.as_ref().map(|name| master(cluster, name)).transpose()?;
     let sources = match &args.from {

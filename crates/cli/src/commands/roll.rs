@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::host::go_on;
 use super::{Outcome, Session};
 use crate::args::RollArgs;
+use crate::voice;
 
 /// The plan, which is all that `--dry-run` prints.
 #[derive(Serialize)]
@@ -112,10 +113,12 @@ fn tell_stopped(args: &RollArgs, session: &Session, error: anyhow::Error) -> any
     session.output.document(&StoppedDocument { event: "stopped", done, left, back, next: &next });
     let hint = match &**source {
         Error::Roll(error) if matches!(**error, RollError::NotRestarted { .. }) => {
-            "; if it does not restart servers, give --no-restart"
+            voice::spelt("; if it does not restart servers, give --no-restart")
         }
-        Error::NotSettled { .. } => "; its log tells why, as where its data are too new for it",
-        _ => "",
+        Error::NotSettled { .. } => {
+            "; its log tells why, as where its data are too new for it".to_owned()
+        }
+        _ => String::new(),
     };
     let leave_out = match left.first() {
         Some(first) => format!(" (without {first} if that is done by then)"),
@@ -135,20 +138,23 @@ fn next_command(
         nodes.iter().map(|node| node.address.clone()).collect::<Vec<_>>().join(",")
     };
     if left.is_empty() {
-        let again = back.iter().map(|node| format!("redis-trib failover {node}"));
+        let again =
+            back.iter().map(|node| format!("{} {node}", voice::spelt("redis-trib failover")));
         return again.collect::<Vec<_>>().join("; ");
     }
-    let mut words = vec![format!("redis-trib roll {seed} --exec {}", quoted(&args.exec))];
+    // A command of the user's keeps its words.
+    let roll = voice::spelt(format!("redis-trib roll {seed} --exec"));
+    let mut words = vec![roll, quoted(&args.exec)];
     let flags = [
         (args.no_failback, "--no-failback"),
         (args.allow_downtime, "--allow-downtime"),
         (args.no_restart, "--no-restart"),
     ];
-    words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
-    words.extend(args.timeout.map(|time| format!("--timeout {}", time.as_millis())));
-    words.push(format!("--exec-timeout {}", args.exec_timeout.as_millis()));
-    words.push(format!("--continue {}", listed(left)));
-    words.extend((!back.is_empty()).then(|| format!("--back {}", listed(back))));
+    words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| voice::spelt(*flag)));
+    words.extend(args.timeout.map(|time| voice::spelt(format!("--timeout {}", time.as_millis()))));
+    words.push(voice::spelt(format!("--exec-timeout {}", args.exec_timeout.as_millis())));
+    words.push(voice::spelt(format!("--continue {}", listed(left))));
+    words.extend((!back.is_empty()).then(|| voice::spelt(format!("--back {}", listed(back)))));
     words.join(" ")
 }
 

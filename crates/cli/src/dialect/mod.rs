@@ -11,6 +11,7 @@ mod nearest;
 mod peers_model;
 mod program;
 mod redis_cli;
+mod spelling;
 mod theirs;
 mod translated;
 mod trib;
@@ -24,6 +25,7 @@ use clap::Command;
 
 pub use peers_model::peers_model;
 pub use program::Program;
+pub(crate) use spelling::advice_under;
 pub use translated::Translated;
 
 use crate::args::{UsageError, command};

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use clap::{Arg, ValueEnum};
 
+use super::spelling::{advice_under, prefixed};
 use super::theirs::{KnownOptions, is_shared};
 use crate::shell::Peer;
 
 /// A name of the program, which decides its dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Program {
     /// Its own.
+    #[default]
     RedisTrib,
     /// redis-cli's.
     RedisCli,
@@ -94,6 +96,19 @@ impl Program {
         text
     }
 
+    /// The help of a verb behind `--cluster`, its options under their names there.
+    pub(super) fn verb_help(self, known: KnownOptions<'_>) -> String {
+        let spelt = |arg: Arg| match arg.get_long().and_then(prefixed) {
+            Some(long) => arg.long(long),
+            None => arg,
+        };
+        let name = format!("{} --cluster {}", self.name(), known.verb.get_name());
+        let examples = known.verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let verb = known.verb.clone().mut_args(spelt).bin_name(name);
+        let mut verb = verb.after_help(advice_under(self.name(), &examples));
+        verb.render_long_help().to_string()
+    }
+
     /// The verbs behind `--cluster` with their options, in the form of redis-cli's help.
     pub(super) fn cluster_help(self, known: KnownOptions<'_>) -> String {
         let mut text = String::from("Cluster Manager Commands:\n");
@@ -118,7 +133,7 @@ impl Program {
 }
 
 /// Verbs that need no cluster behind them.
-const NOT_OF_CLUSTERS: [&str; 10] = [
+pub(super) const NOT_OF_CLUSTERS: [&str; 10] = [
     "shell",
     "exec",
     "keyslot",

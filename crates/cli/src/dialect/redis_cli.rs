@@ -23,6 +23,9 @@ const TELLS_EACH_SLOT: &str = "reshard";
 /// Where slots are open, theirs stop before these verbs; ours ask whether to repair them first.
 const NEED_ALL_WELL: [&str; 2] = ["reshard", "rebalance"];
 
+/// Without `--tls`, theirs take these and connect without TLS.
+const OF_TLS: [&str; 6] = ["cacert", "cacertdir", "cert", "key", "sni", "insecure"];
+
 /// Whether a line has `--cluster` among its options, and not within a command for a server.
 pub(super) fn has_verb(root: &Command, words: &[OsString]) -> Result<bool, UsageError> {
     Ok(cluster_at(&terminal(root)?, words).is_some())
@@ -110,7 +113,7 @@ impl<'a> RedisCliScan<'a> {
             known,
             program,
             rest: words.into_iter(),
-            line: if is_terminal { Translated::new(verbs) } else { Translated::prefixed(verbs) },
+            line: Translated::of(program, verbs, !is_terminal),
             words: Vec::new(),
             given: Vec::new(),
             host: None,
@@ -233,18 +236,24 @@ impl<'a> RedisCliScan<'a> {
         UsageError::bad_option(name, &hint.unwrap_or_else(|| "see --help".into()))
     }
 
-    fn finish(self) -> Result<Translated, UsageError> {
+    fn finish(mut self) -> Result<Translated, UsageError> {
         if self.line.has("version") {
             return Err(UsageError::wanted(self.program.version()));
         }
         if self.line.has("help") && self.known.is_terminal() {
             return Err(UsageError::wanted(self.program.help(self.known)));
         }
+        if self.line.has("help") {
+            return Err(UsageError::wanted(self.program.verb_help(self.known)));
+        }
         let has = |name: &str| self.given.iter().any(|given| given == name);
         if let Some((one, other)) = EXCLUSIVE.iter().find(|(one, other)| has(one) && has(other)) {
             return Err(UsageError::in_peers_words(format_args!(
                 "Options {one} and {other} are mutually exclusive."
             )));
+        }
+        if self.program != Program::RedisTrib && !self.line.has("tls") {
+            self.line = OF_TLS.into_iter().fold(self.line, Translated::without);
         }
         if self.known.is_terminal() { self.finish_terminal() } else { self.finish_verb() }
     }
@@ -274,7 +283,7 @@ impl<'a> RedisCliScan<'a> {
             }
         }
         let words = address::join(self.known.verb, self.words);
-        if self.known.verb.get_name() == NEEDS_ID && words.len() == 1 && !self.line.has("help") {
+        if self.known.verb.get_name() == NEEDS_ID && words.len() == 1 {
             return Err(UsageError::in_peers_words(
                 "[ERR] Wrong number of arguments for specified --cluster sub command: del-node HOST:PORT ID",
             ));

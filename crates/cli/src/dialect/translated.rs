@@ -2,8 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 
+use super::Program;
 use super::model::Opt;
-use super::theirs::is_shared;
+use super::spelling::{prefixed, respelt};
 
 /// A command line that has been understood as far as its words go: verb, options, positionals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Translated {
     spelt: Vec<(String, String)>,
     /// Whether options have `cluster-` before their names where the user comes from.
     prefixed: bool,
+    /// The name by which the program was called.
+    program: Program,
 }
 
 impl Translated {
@@ -22,9 +25,9 @@ impl Translated {
         Self { verbs, ..Self::default() }
     }
 
-    /// A line in the dialect of redis-cli.
-    pub(super) fn prefixed(verbs: Vec<String>) -> Self {
-        Self { verbs, prefixed: true, ..Self::default() }
+    /// A line in the dialect of redis-cli; with `prefixed` of a verb behind `--cluster`.
+    pub(super) fn of(program: Program, verbs: Vec<String>, prefixed: bool) -> Self {
+        Self { verbs, prefixed, program, ..Self::default() }
     }
 
     /// Remembers that the user wrote an option in this way.
@@ -36,31 +39,22 @@ impl Translated {
 
     /// A complaint about this line in the user's words: options as they were written, or would be in that dialect.
     pub fn as_spelt(&self, complaint: &str) -> String {
-        let mut translated = String::with_capacity(complaint.len());
-        let mut rest = complaint;
-        while let Some((before, after)) = rest.split_once("--") {
-            let is_end = |letter: char| !letter.is_ascii_alphanumeric() && letter != '-';
-            let (name, tail) = after.split_at(after.find(is_end).unwrap_or(after.len()));
-            translated += before;
-            match self.spelt.iter().find(|(ours, _)| ours == name) {
-                Some((_, theirs)) => translated += theirs,
-                None if self.prefixed && !name.is_empty() && !is_shared(name) => {
-                    translated += "--cluster-";
-                    translated += name;
-                }
-                None => {
-                    translated += "--";
-                    translated += name;
-                }
-            }
-            rest = tail;
-        }
-        translated += rest;
-        if self.prefixed {
-            translated.replace("Usage: redis-trib ", "Usage: redis-trib --cluster ")
-        } else {
-            translated
-        }
+        respelt(complaint, |name| match self.spelt.iter().find(|(ours, _)| ours == name) {
+            Some((_, theirs)) => Some(theirs.clone()),
+            None if self.prefixed => prefixed(name),
+            None => None,
+        })
+    }
+
+    /// What stands before the verb, as the user writes it.
+    pub(crate) fn called(&self) -> String {
+        let name = self.program.name();
+        if self.prefixed { format!("{name} --cluster") } else { name.to_owned() }
+    }
+
+    /// Whether the program was called as redis-cli or valkey-cli.
+    pub(crate) fn is_peers(&self) -> bool {
+        self.program != Program::RedisTrib
     }
 
     /// Whether the line is of the dialect in which options have `cluster-` before their names.

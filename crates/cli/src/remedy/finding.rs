@@ -2,8 +2,8 @@
 
 use redistrib_ops::model::{DownReason, Finding, OpenKind};
 
-/// Returns what repairs it, in a line without a stop; `None` for what passes by itself, or is repaired with another finding.
-pub fn next_step(finding: &Finding) -> Option<String> {
+/// In our own spelling.
+pub(super) fn next_step(finding: &Finding) -> Option<String> {
     for_nodes(finding)
         .or_else(|| for_slots(finding))
         .or_else(|| for_membership(finding))

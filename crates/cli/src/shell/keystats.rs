@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::format::{LineEnds, ReplyForm, write_harmless};
 use super::live::{Live, bar};
-use super::options::{Options, Scan};
+use super::options::{Options, Peer, Scan};
 use super::printer::Printer;
 use super::walk::{KeyMeasure, Progress, TYPES, quoted, ratio, sizes, types, unit, walk};
+use crate::voice;
 
 const BEGIN: &str = "\n\
      # Scanning the entire keyspace to find the biggest keys and distribution information.\n\
@@ -214,9 +215,10 @@ impl Statistics {
         lines.push(String::new());
         lines.extend(self.kind_lines());
         if let Some(cursor) = &end.cursor {
+            let name = voice::peer().map_or("redis-trib exec", Peer::name);
             lines.push("\nScan interrupted:".to_owned());
             lines.push(format!(
-                "Use 'redis-cli --keystats --cursor {cursor}' to restart from the last cursor."
+                "Use '{name} --keystats --cursor {cursor}' to restart from the last cursor."
             ));
         }
         lines

@@ -116,13 +116,16 @@ fn fill(lab: &TempLab, commands: &[&str]) {
 
 /// Both print the same, byte for byte, on standard output and standard error, and end with the same code.
 fn assert_same(line: &str, port: u16) {
+    PEERS.into_iter().for_each(|peer| assert_same_as(peer, line, port));
+}
+
+/// The same beside one of the clients.
+fn assert_same_as(peer: Peer, line: &str, port: u16) {
     let args = options(&format!("-p {port} {line}"));
-    for peer in PEERS {
-        let (mut ours, mut theirs) = (peer.ours(), peer.theirs());
-        ours.args(&args);
-        theirs.args(&args);
-        assert_eq!(printed(ours), printed(theirs), "{} {line}", peer.name());
-    }
+    let (mut ours, mut theirs) = (peer.ours(), peer.theirs());
+    ours.args(&args);
+    theirs.args(&args);
+    assert_eq!(printed(ours), printed(theirs), "{} {line}", peer.name());
 }
 
 /// A server that begins to send its data set as soon as it is asked.

@@ -8,8 +8,8 @@ use redistrib_ops::lab::{TempLab, TestServer};
 use redistrib_ops::{Connection, resp};
 
 use crate::modes::{
-    assert_same, fill, interrupt, orderly, our_program, ours, plain, port, prepared, printed,
-    quick, their_program, theirs,
+    Peer, assert_same, assert_same_as, fill, interrupt, orderly, our_program, ours, plain, port,
+    prepared, printed, quick, their_program, theirs,
 };
 use crate::replay::options;
 
@@ -248,4 +248,8 @@ fn hot_keys_are_found_where_the_server_keeps_count() {
         fill(&lab, &vec![get.as_str(); number * 5]);
     }
     assert_same("--hotkeys", port(&lab));
+    // redis-cli always finds sixteen.
+    for line in ["--hotkeys-count 3", "--hotkeys --hotkeys-count 1", "--hotkeys-count 100"] {
+        assert_same_as(Peer::ValkeyCli, line, port(&lab));
+    }
 }

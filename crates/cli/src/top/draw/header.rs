@@ -11,6 +11,7 @@ use crate::style::Tone;
 use crate::top::amount::{short, size};
 use crate::top::history::History;
 use crate::top::rows::letter;
+use crate::voice;
 
 /// The most lines that one thing that is wrong takes, by its place: the worst may be explained.
 fn most_lines(place: usize) -> u16 {
@@ -47,7 +48,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, scene: &Scene<'_>) {
             let more = if is_narrow {
                 format!(" … {more} more")
             } else {
-                format!(" … and {more} more: see `redis-trib check`")
+                format!(" … and {more} more: see {}", voice::spelt("`redis-trib check`"))
             };
             let x =
                 canvas.area.width.saturating_sub(u16::try_from(more.chars().count()).unwrap_or(0));

@@ -5,6 +5,7 @@ use redistrib_ops::model::sample::{NodeSample, NodeState, Sample};
 use redistrib_ops::model::{NodeId, counted};
 
 use super::Scene;
+use crate::voice;
 
 /// How many moves of a plan are shown.
 const MOST_MOVES: usize = 12;
@@ -68,7 +69,7 @@ fn failover(sample: &Sample, node: &NodeSample) -> Vec<String> {
     let force = if master.state == NodeState::Down { " --force" } else { "" };
     vec![
         format!("failover: {} takes the place of {}", replica.address, master.address),
-        format!("  redis-trib failover {}{force}", word(replica)),
+        voice::spelt(format!("  redis-trib failover {}{force}", word(replica))),
     ]
 }
 
@@ -92,12 +93,12 @@ fn reshard(sample: &Sample, node: &NodeSample) -> Vec<String> {
             "reshard: a tenth of the slots of {} go to {}, which has the fewest",
             node.address, least.address
         ),
-        format!(
+        voice::spelt(format!(
             "  redis-trib reshard {} --from {} --to {} --slots {count}",
             seed(sample),
             brief(sample, node.node.id),
             brief(sample, least.node.id)
-        ),
+        )),
     ]
 }
 
@@ -128,6 +129,6 @@ fn rebalance(sample: &Sample) -> Vec<String> {
     let more = plan.moves.len().saturating_sub(MOST_MOVES);
     lines.extend((more > 0).then(|| format!("    and {} more", counted(more, "pair"))));
     let empty = if use_empty_masters { " --use-empty-masters" } else { "" };
-    lines.push(format!("  redis-trib rebalance {}{empty}", seed(sample)));
+    lines.push(voice::spelt(format!("  redis-trib rebalance {}{empty}", seed(sample))));
     lines
 }
