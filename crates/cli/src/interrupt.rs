@@ -1,9 +1,11 @@
 //! Ctrl-C, in two steps.
 
 use std::cell::Cell;
+use std::fs;
+use std::io;
 use std::process;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
@@ -16,11 +18,13 @@ use crate::output::tell_error;
 const SIGNALLED: i32 = 128;
 /// What shells report of a program that Ctrl-C has ended.
 const ENDED: i32 = status(Signal::SIGINT);
+/// What asks a program to end.
+pub(crate) const ENDING: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 /// How long what was quietly asked to stop may still take, an answer that a server owes it included.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What shells report of a program that a signal has ended.
-pub(crate) const fn status(signal: Signal) -> i32 {
+const fn status(signal: Signal) -> i32 {
     SIGNALLED + signal as i32
 }
 
@@ -74,11 +78,12 @@ impl Interrupts {
 }
 
 /// A request to stop that the first Ctrl-C presses, silently; the second ends the program, and so does time: a server that
-/// hangs does not block one that is told to end only once.
+/// hangs does not block one that is told to end only once. Other signals that ask a program to end do so at once. To be
+/// called before there are other threads: they would get the signals that are waited for here.
 ///
 /// # Errors
-/// Those of the signal handler's installation.
-pub fn quietly() -> Result<Cancel, ctrlc::Error> {
+/// Those of the system calls.
+pub fn quietly() -> io::Result<Cancel> {
     quietly_and_last(|| ())
 }
 
@@ -86,23 +91,76 @@ pub fn quietly() -> Result<Cancel, ctrlc::Error> {
 ///
 /// # Errors
 /// Those of [`quietly`].
-pub fn quietly_and_last(last: fn()) -> Result<Cancel, ctrlc::Error> {
-    let cancel = Cancel::new();
-    let pressed = cancel.clone();
-    let end = move || {
-        last();
-        process::exit(ENDED)
-    };
-    ctrlc::set_handler(move || {
-        if pressed.requested() != Stop::No {
-            end();
+pub fn quietly_and_last(last: fn()) -> io::Result<Cancel> {
+    let ending = Ending::default();
+    ending.await_signals(|signal| signal == Signal::SIGINT, last)?;
+    Ok(ending.cancel)
+}
+
+/// A program that tidies up before it is ended by a signal.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    cancel: Cancel,
+    by: Arc<OnceLock<Signal>>,
+}
+
+impl Ending {
+    /// As [`quietly`], but that every signal presses.
+    ///
+    /// # Errors
+    /// Those of [`quietly`].
+    pub fn tidily() -> io::Result<Self> {
+        let ending = Self::default();
+        ending.await_signals(|_| true, || ())?;
+        Ok(ending)
+    }
+
+    /// What the signals press.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Ends the program by the signal that has asked for it, if one has.
+    pub fn heed(&self) {
+        if let Some(signal) = self.by.get() {
+            end_by(*signal);
         }
-        pressed.press();
-        // Without a thread there is still the second Ctrl-C.
-        let _ = Builder::new().spawn(move || {
-            thread::sleep(GRACE);
-            end()
+    }
+
+    fn await_signals(&self, presses: fn(Signal) -> bool, last: fn()) -> io::Result<()> {
+        let is_heeded = |signal: &Signal| *signal == Signal::SIGINT || !is_ignored(*signal);
+        let signals: SigSet = ENDING.into_iter().filter(is_heeded).collect();
+        let end = move |signal| {
+            last();
+            end_by(signal)
+        };
+        let ending = self.clone();
+        signals.thread_block()?;
+        let waiting = Builder::new().spawn(move || {
+            while let Ok(signal) = signals.wait() {
+                if !presses(signal) || ending.by.set(signal).is_err() {
+                    end(signal);
+                }
+                ending.cancel.press();
+                // Without a thread there is still the second signal.
+                let _ = Builder::new().spawn(move || {
+                    thread::sleep(GRACE);
+                    end(signal)
+                });
+            }
         });
-    })?;
-    Ok(cancel)
+        if waiting.is_err() {
+            // Then they end the program as they would any other.
+            signals.thread_unblock()?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the program was started with a signal ignored, as `nohup` does with SIGHUP. Where the system does not tell, it was not.
+fn is_ignored(signal: Signal) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:\t"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or(0);
+    mask >> (signal as u32 - 1) & 1 == 1
 }

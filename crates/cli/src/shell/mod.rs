@@ -32,6 +32,7 @@ mod walk;
 use std::io;
 
 use anyhow::Result;
+use nix::sys::signal::Signal;
 
 pub use fleet::FleetSession;
 pub use oneshot::{FromStdin, fill_in};
@@ -41,13 +42,19 @@ pub(crate) use failure::explain;
 use session::{OutputReader, ShellSession};
 use walk::KeyMeasure;
 
+use crate::interrupt::end_by;
+use crate::voice;
+
 /// Does what the options ask for; errors are printed. Returns whether all succeeded: no connection is an
 /// error always, an error reply only where [`Options::exit_on_error`] says so.
 pub fn run(options: &Options) -> bool {
     match run_mode(options) {
         Ok(fine) => fine,
-        // Nobody reads any more: head, or a pager that was left.
-        Err(error) if is_broken_pipe(&error) => true,
+        // Nobody reads any more: head, or a pager that was left. The peers are ended by the signal for that.
+        Err(error) if is_broken_pipe(&error) => match voice::peer() {
+            Some(_) => end_by(Signal::SIGPIPE),
+            None => true,
+        },
         Err(error) => {
             ShellSession::new(options, OutputReader::Program).complain(&error);
             false

@@ -14,7 +14,7 @@ use super::options::{Options, Peer};
 use super::printer::Printer;
 use super::scan::session_with;
 use super::session::ShellSession;
-use crate::interrupt;
+use crate::interrupt::Ending;
 
 /// How often a server that has sent a data set until a mark is told that it has arrived, until it continues.
 const ACKNOWLEDGE: Duration = Duration::from_secs(1);
@@ -23,7 +23,19 @@ const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Writes the data set of a server to a file, or to standard output for `-`.
 pub(super) fn save(options: &Options, file: &Path, functions_only: bool) -> Result<bool> {
-    let cancel = interrupt::quietly()?;
+    // What is half written is removed before a signal ends the program.
+    let ending = Ending::tidily()?;
+    let saved = save_until(options, file, functions_only, ending.cancel());
+    ending.heed();
+    saved
+}
+
+fn save_until(
+    options: &Options,
+    file: &Path,
+    functions_only: bool,
+    cancel: &Cancel,
+) -> Result<bool> {
     let mut session = session_with(options, &options.endpoint)?;
     let link = session.client.connection()?;
     configure(link, "capa", "eof")?;
@@ -31,14 +43,14 @@ pub(super) fn save(options: &Options, file: &Path, functions_only: bool) -> Resu
     if functions_only && !configure(link, "rdb-filter-only", "functions")? {
         bail!("Failed requesting functions only RDB from server, aborting");
     }
-    let start = begin(link, &Command::new("SYNC"), options.peer, &cancel)?;
+    let start = begin(link, &Command::new("SYNC"), options.peer, cancel)?;
     let (from, to) = (master(options.peer), file.display());
     let length = match &start.payload {
         Payload::Length(length) => format!("writing {length} bytes to"),
         _ => "writing bytes of bulk transfer until EOF marker to".to_owned(),
     };
     say(&format!("SYNC sent to {from}, {length} '{to}'"))?;
-    let length = write_to(file, |sink| link.read_payload(&start.payload, sink, &cancel))?;
+    let length = write_to(file, |sink| link.read_payload(&start.payload, sink, cancel))?;
     say(&match start.payload {
         Payload::UntilMark(_) => format!("Transfer finished with success after {length} bytes"),
         _ => "Transfer finished with success.".to_owned(),

@@ -4,19 +4,24 @@ use std::thread;
 
 use anyhow::{Result, bail};
 use redistrib_ops::resp::{Command, Reply};
-use redistrib_ops::{Cluster, Endpoint};
+use redistrib_ops::{Cluster, Endpoint, Stop};
 
 use super::options::{Options, Scan};
 use super::session::{OutputReader, ShellSession};
+use crate::interrupt;
 
-/// Lists the keys.
+/// Lists the keys, until Ctrl-C.
 pub(super) fn run(options: &Options, scan: &Scan) -> Result<bool> {
+    let cancel = interrupt::quietly()?;
     for node in nodes(options)? {
         let mut session = session_with(options, &node)?;
         let mut cursor = Cursor::new(scan);
         while let Some(keys) = cursor.next(&mut session)? {
             for key in keys.elements() {
                 session.printer.reply(&[], key)?;
+            }
+            if cancel.requested() != Stop::No {
+                return Ok(true);
             }
             thread::sleep(scan.interval);
         }

@@ -22,7 +22,7 @@ use super::history::History;
 use super::rows;
 use super::source::SampleSource;
 use super::view::{TopView, Wish};
-use crate::interrupt::end_by;
+use crate::interrupt::{ENDING, end_by};
 
 /// How long a key is waited for before it is looked whether the program is to end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -179,6 +179,8 @@ pub fn prepare() -> anyhow::Result<()> {
     // The news of a resize is kept from crossterm: a key that is pressed at the same time would not be read before the next key.
     // The size is looked at in each round anyway.
     blocked.add(Signal::SIGWINCH);
+    // What another thread waits for: this one's would be ended by it.
+    blocked.extend(ENDING);
     blocked.thread_block()?;
     thread::Builder::new().spawn(move || heed(heeded))?;
     Ok(())

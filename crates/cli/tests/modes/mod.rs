@@ -1,6 +1,7 @@
 //! What a terminal does instead of a command, beside redis-cli: the same servers, the same words.
 
 mod data;
+mod endings;
 mod figures;
 mod lines;
 mod walks;

@@ -1,13 +1,12 @@
 //! A session that is ended from outside leaves the terminal as it found it.
 
 use std::io;
-use std::process;
 use std::thread;
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::termios::{self, SetArg};
 
-use crate::interrupt::status;
+use crate::interrupt::end_by;
 
 /// From here on SIGTERM, SIGHUP and SIGQUIT end the program, once the terminal has the settings back that it has now. To be
 /// called before there are other threads.
@@ -20,7 +19,7 @@ pub(super) fn end_on_signals() {
     let waiting = thread::Builder::new().spawn(move || {
         let Ok(signal) = signals.wait() else { return };
         let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &settings);
-        process::exit(status(signal));
+        end_by(signal);
     });
     if waiting.is_err() {
         // Then they end the program as they would any other.
