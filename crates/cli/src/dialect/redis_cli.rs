@@ -123,6 +123,9 @@ impl<'a> RedisCliScan<'a> {
 
     fn read(mut self) -> Result<Translated, UsageError> {
         while let Some(word) = self.rest.next() {
+            if word == "-" && self.known.is_terminal() {
+                return Err(self.unknown(&word));
+            }
             if !is_option(&word) || self.is_negative_argument(&word) {
                 self.words.push(word);
                 if self.known.is_terminal() {
