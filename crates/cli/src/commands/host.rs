@@ -93,8 +93,7 @@ impl Host for Session {
         work: impl FnOnce(Context<'_>) -> T,
     ) -> anyhow::Result<T> {
         let names = nodes.into_iter().map(|(id, endpoint)| (id, endpoint.to_string()));
-        let introduction = self.introduction.take();
-        let reporter = Reporter::calling(&self.output, names).of(verb).introducing(introduction);
+        let reporter = Reporter::calling(&self.output, names).of(verb);
         let result = self.interrupts.during(|cancel| work(Context::new(&reporter, cancel)));
         reporter.close();
         Ok(result?)

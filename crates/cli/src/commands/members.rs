@@ -8,7 +8,7 @@ use anyhow::bail;
 use redistrib_ops::model::{Move, NodeId, NodeName, counted};
 use redistrib_ops::{
     AddNode, Added, Addition, Answer, AskedRole, Cluster, DelNode, Dialogue, Endpoint, Error,
-    Member, NewRole, Removal, SetTimeout, Shutdown, TimeoutPlan, WholeMembers,
+    NewRole, Removal, SetTimeout, Shutdown, TimeoutPlan, WholeMembers,
 };
 use serde::Serialize;
 
@@ -98,30 +98,7 @@ impl Dialogue<AddNode, Session> for AddNodeDialogue<'_> {
             return Ok(ControlFlow::Break(Outcome::Done));
         }
         self.is_begun.set(true);
-        if voice::peer().is_some() {
-            let master = master.map(|id| cluster.member(id)).transpose()?.map(Member::endpoint);
-            session.introduction.replace(Some(introduction(&node, master)));
-        }
         Ok(ControlFlow::Continue(()))
-    }
-}
-
-/// What a peer reports when the newcomer is met.
-fn introduction(node: &str, master: Option<&Endpoint>) -> Vec<String> {
-    let meet = format!(">>> Send CLUSTER MEET to node {node} to make it join the cluster.");
-    match master {
-        None => vec![
-            ">>> Getting functions from cluster".into(),
-            format!(">>> Send FUNCTION LIST to {node} to verify there is no functions in it"),
-            format!(">>> Send FUNCTION RESTORE to {node}"),
-            meet,
-        ],
-        Some(master) => vec![
-            meet,
-            "Waiting for the cluster to join".into(),
-            String::new(),
-            format!(">>> Configure node as replica of {master}."),
-        ],
     }
 }
 

@@ -29,7 +29,6 @@ mod terminal;
 mod top;
 mod transfer;
 
-use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
@@ -171,8 +170,6 @@ struct Session {
     mends: bool,
     /// The verb, where an operation has several.
     verb: Option<&'static str>,
-    /// What is reported when a new node is met, instead of what is usual.
-    introduction: RefCell<Option<Vec<String>>>,
 }
 
 impl Session {
@@ -186,7 +183,6 @@ impl Session {
             lock: false,
             mends: true,
             verb: None,
-            introduction: RefCell::default(),
         })
     }
 
@@ -200,7 +196,6 @@ impl Session {
             lock: false,
             mends: true,
             verb: None,
-            introduction: RefCell::default(),
         })
     }
 

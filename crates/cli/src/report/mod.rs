@@ -22,8 +22,6 @@ use lines::Lines;
 pub struct Reporter<'a> {
     output: &'a Output,
     progress: ProgressStyle,
-    /// What is reported when a new node is met, instead of what is usual.
-    introduction: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -43,7 +41,7 @@ impl<'a> Reporter<'a> {
             (false, true) => ProgressStyle::Bars(Bars::new()),
             (false, false) => ProgressStyle::Lines(Lines::default()),
         };
-        Self { output, progress, introduction: None }
+        Self { output, progress }
     }
 
     /// One that calls the cluster's nodes by their addresses.
@@ -78,11 +76,11 @@ impl<'a> Reporter<'a> {
     /// A step as a line. What only we announce is for somebody who sits there, under a peer's name.
     fn step(&self, step: &Step) {
         match step {
-            Step::Meeting | Step::WaitingToJoin if self.introduction.is_some() => {
-                if *step == Step::Meeting {
-                    self.output.lines(self.introduction.iter().flatten().cloned());
-                }
+            Step::Meeting { node: Some(node), master } if voice::peer().is_some() => {
+                self.output.lines(introduction(node, master.as_deref()));
             }
+            // That has been said with it.
+            Step::WaitingToJoin { node: Some(_) } if voice::peer().is_some() => {}
             Step::Other { text } if voice::peer().is_some() => {
                 if std::io::stderr().is_terminal() {
                     tell_error(format_args!(">>> {}", Escaped(text)));
@@ -90,11 +88,6 @@ impl<'a> Reporter<'a> {
             }
             step => self.output.line(step_line(step)),
         }
-    }
-
-    /// The same, with these lines when a new node is met.
-    pub fn introducing(self, introduction: Option<Vec<String>>) -> Self {
-        Self { introduction, ..self }
     }
 
     /// Takes bars away: the operation has ended, successfully or not.
@@ -158,13 +151,32 @@ fn large_key(key: &str, size: u64, expected: Duration, elapsed: Duration) -> Str
     }
 }
 
+/// What a peer reports when a newcomer is met.
+fn introduction(node: &str, master: Option<&str>) -> Vec<String> {
+    let meet = format!(">>> Send CLUSTER MEET to node {node} to make it join the cluster.");
+    match master {
+        None => vec![
+            ">>> Getting functions from cluster".into(),
+            format!(">>> Send FUNCTION LIST to {node} to verify there is no functions in it"),
+            format!(">>> Send FUNCTION RESTORE to {node}"),
+            meet,
+        ],
+        Some(master) => vec![
+            meet,
+            "Waiting for the cluster to join".into(),
+            String::new(),
+            format!(">>> Configure node as replica of {master}."),
+        ],
+    }
+}
+
 /// A step as a line, in the peers' words where they have any.
 fn step_line(step: &Step) -> String {
     match step {
         Step::AssigningSlots => ">>> Nodes configuration updated".into(),
         Step::AssigningEpochs => ">>> Assign a different config epoch to each node".into(),
-        Step::Meeting => ">>> Sending CLUSTER MEET messages to join the cluster".into(),
-        Step::WaitingToJoin => "Waiting for the cluster to join".into(),
+        Step::Meeting { .. } => ">>> Sending CLUSTER MEET messages to join the cluster".into(),
+        Step::WaitingToJoin { .. } => "Waiting for the cluster to join".into(),
         Step::Following { replica, master } => format!(">>> {replica} as replica of {master}"),
         Step::Forgetting => ">>> Sending CLUSTER FORGET messages to the cluster...".into(),
         Step::Resetting { hard } => {

@@ -101,6 +101,11 @@ impl<'a> Context<'a> {
         self.tell(Event::Step { step });
     }
 
+    /// Reports a part of the operation that is no step of its own, in words.
+    pub fn note(&self, text: impl Into<String>) {
+        self.step(Step::Other { text: text.into() });
+    }
+
     /// Reports what the user should know.
     pub fn warn(&self, text: impl Into<String>) {
         self.tell(Event::Warning { text: text.into() });
@@ -138,9 +143,20 @@ pub enum Step {
     /// Each node of a new cluster gets a config epoch of its own.
     AssigningEpochs,
     /// CLUSTER MEET is being sent.
-    Meeting,
+    Meeting {
+        /// The one node that joins a cluster; none where nodes get to know each other.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+        /// The master whose replica it is to become, if so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        master: Option<String>,
+    },
     /// Waiting until all nodes know and agree.
-    WaitingToJoin,
+    WaitingToJoin {
+        /// The one node that joins a cluster; none where nodes get to know each other.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+    },
     /// A replica gets another master, since its own leaves.
     Following {
         /// The replica.

@@ -9,7 +9,7 @@ use redistrib_cluster_model::Flags;
 
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Context, Member, MembershipError, Step};
+use crate::{Cluster, Context, Member, MembershipError};
 
 /// How long the nodes may take to miss one of theirs: twice the default `cluster-node-timeout`.
 const LOSS_DEADLINE: Duration = Duration::from_secs(30);
@@ -27,8 +27,7 @@ pub(crate) fn confirm(cluster: &mut Cluster, context: Context<'_>) -> Result<()>
         return Err(MembershipError::Alive { master, why }.into());
     }
     if seen_well(cluster).is_some() {
-        let text = "Waiting until all nodes miss the masters that do not answer".into();
-        context.step(Step::Other { text });
+        context.note("Waiting until all nodes miss the masters that do not answer");
     }
     until_settled(LOSS_DEADLINE, context.cancel, || {
         let seen = seen_well(cluster);

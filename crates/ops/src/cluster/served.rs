@@ -11,7 +11,7 @@ use crate::commands;
 use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
-use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, Step, server_info};
+use crate::{Cluster, Connection, Context, Endpoint, Member, Settings, server_info};
 
 /// No wait is longer than this, whatever moves.
 const LONGEST_COPY: Duration = Duration::from_secs(24 * 3600);
@@ -122,7 +122,7 @@ fn serving(
         "Waiting until {whom} clients: a server does {start} s after its start, and {majority} s after it could reach a \
          majority of masters (its cluster-node-timeout, 5 s at most); {most} s at most"
     );
-    context.step(Step::Other { text });
+    context.note(text);
     until_settled(waits.serving(), context.cancel, amiss)
 }
 
@@ -143,7 +143,7 @@ fn copying(
         waits.sync_delay.as_secs(),
         most.as_secs()
     );
-    context.step(Step::Other { text });
+    context.note(text);
     let mut since = Instant::now();
     until_settled(LONGEST_COPY, context.cancel, || {
         let now = missing()?;

@@ -6,7 +6,7 @@ use redistrib_cluster_model::{NodeId, ServerInfo};
 use redistrib_resp::Command;
 
 use crate::error::Result;
-use crate::{Cluster, Context, Member, Step, server_info};
+use crate::{Cluster, Context, Member, server_info};
 
 const SYNC: &str = "repl-diskless-sync";
 const DELAY: &str = "repl-diskless-sync-delay";
@@ -45,7 +45,7 @@ impl SyncDelays {
         let text = format!(
             "Replicas get their data at once: {DELAY} is 0 on their masters until they have it"
         );
-        context.step(Step::Other { text });
+        context.note(text);
         let answers = cluster.instruct(|it| lifted.contains_key(&it.id()), &[set(0)]);
         for (member, answer) in cluster.members().iter().zip(answers) {
             if matches!(answer, Some(Err(_))) {

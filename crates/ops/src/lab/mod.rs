@@ -38,7 +38,7 @@ use redistrib_cluster_model::plan::create::Dealing;
 use crate::cluster::in_parallel;
 use crate::served::{self, Unserved};
 use crate::wait::until_settled;
-use crate::{Candidates, Context, Credentials, Endpoint, Error, Settings, Step, Stop};
+use crate::{Candidates, Context, Credentials, Endpoint, Error, Settings, Stop};
 use config::Config;
 use node::{LabServer, Presence};
 use record::{Record, file_error};
@@ -225,7 +225,7 @@ impl Lab {
         if !nodes.is_empty() {
             let ports: Vec<_> = nodes.iter().map(|node| node.port.to_string()).collect();
             let (server, ports) = (self.record.server.display(), ports.join(" "));
-            context.step(Step::Other { text: format!("Starting {server} on {ports}") });
+            context.note(format!("Starting {server} on {ports}"));
         }
         nodes.iter().try_for_each(|node| node.spawn(&self.record.server))?;
         nodes.iter().try_for_each(|node| node.wait_ready(&self.settings, context))

@@ -167,7 +167,7 @@ fn start_over(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) 
         "{} is known to some nodes only, and holds nothing: it begins anew, with another id",
         new.connection.endpoint()
     );
-    context.step(Step::Other { text });
+    context.note(text);
     if let Some(error) = forget(cluster, new.node.id).into_iter().next() {
         return Err(error);
     }
@@ -198,7 +198,7 @@ fn enter(
              a new one (CLUSTER RESET HARD)",
             new.connection.endpoint()
         );
-        context.step(Step::Other { text });
+        context.note(text);
         renew(new)?;
     }
     let joined = join(cluster, new, master, context);
@@ -246,9 +246,12 @@ fn join(
     master: Option<NodeId>,
     context: Context<'_>,
 ) -> Result<()> {
-    context.step(Step::Meeting);
+    let node = Some(new.connection.endpoint().to_string());
+    let leader = master.map(|id| cluster.member(id)).transpose()?;
+    let leader = leader.map(|member| member.endpoint().to_string());
+    context.step(Step::Meeting { node: node.clone(), master: leader });
     shake_hands(cluster, new)?;
-    context.step(Step::WaitingToJoin);
+    context.step(Step::WaitingToJoin { node });
     let mut introduced = Instant::now();
     until_settled(JOIN_DEADLINE, context.cancel, || {
         let amiss = stranger(cluster, new)?;
@@ -273,7 +276,7 @@ fn serve_as(
     context: Context<'_>,
 ) -> Result<()> {
     let text = format!("{} is a member of the cluster already", new.connection.endpoint());
-    context.step(Step::Other { text });
+    context.note(text);
     let master = role.for_member(&new.node, cluster)?;
     if let Some(master) = master.filter(|master| new.node.master != Some(*master)) {
         follow(cluster, new, master)?;
@@ -316,7 +319,7 @@ fn keep_known(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) 
         new.connection.endpoint(),
         memory.as_secs()
     );
-    context.step(Step::Other { text });
+    context.note(text);
     let (mut known_since, mut introduced) = (Instant::now(), None::<Instant>);
     until_settled(memory + round + JOIN_DEADLINE, context.cancel, || {
         let amiss = stranger(cluster, new)?;

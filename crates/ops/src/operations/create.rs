@@ -187,13 +187,13 @@ impl Candidates {
         let reached = self.reached(plan)?;
         match reached {
             Beginning::Nothing => {}
-            Beginning::Part => say(context, "An interrupted run has done a part: doing the rest"),
+            Beginning::Part => context.note("An interrupted run has done a part: doing the rest"),
             Beginning::Remains => {
-                say(context, "Resetting the empty nodes that an interrupted run has left");
+                context.note("Resetting the empty nodes that an interrupted run has left");
                 self.reset(Reset::Soft, context.cancel)?;
             }
             Beginning::All => {
-                say(context, "The nodes are this cluster already: nothing to do");
+                context.note("The nodes are this cluster already: nothing to do");
                 return Ok(());
             }
         }
@@ -247,10 +247,10 @@ impl Candidates {
         self.assign_slots(plan)?;
         context.step(Step::AssigningEpochs);
         self.assign_epochs(plan)?;
-        context.step(Step::Meeting);
+        context.step(Step::Meeting { node: None, master: None });
         let earlier: Vec<Vec<usize>> = (0..self.nodes.len()).map(|it| (0..it).collect()).collect();
         self.introduce(&earlier)?;
-        context.step(Step::WaitingToJoin);
+        context.step(Step::WaitingToJoin { node: None });
         let strangers = |nodes: &mut Self| nodes.strangers(&intended);
         self.settle(context, strangers).map_err(|error| self.why_strangers(error))
     }
@@ -355,10 +355,6 @@ impl Subject for Candidates {
     fn cluster(&mut self) -> Option<&mut Cluster> {
         None
     }
-}
-
-fn say(context: Context<'_>, text: &str) {
-    context.step(Step::Other { text: text.into() });
 }
 
 fn refuse_repeated<'a, K: std::hash::Hash + Eq>(

@@ -16,7 +16,7 @@ use crate::operations::votes;
 use crate::wait::until_settled;
 use crate::{
     Cancel, Cluster, Connection, Context, Endpoint, Member, MembershipError, Refusal, Settings,
-    Step, Stop, limits, server_info,
+    Stop, limits, server_info,
 };
 
 /// A server gives a failover up after 5 s (`CLUSTER_MF_TIMEOUT` in its source), as where a vote did not come in time, and says so
@@ -132,7 +132,7 @@ impl Failover {
     /// Those of [`Connection::call`]; [`Error::NotSettled`]; [`Error::Cancelled`].
     pub fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
         let text = format!("Letting {} take the place of {}", self.replica, self.master);
-        context.step(Step::Other { text });
+        context.note(text);
         // Redis 8.6 crashes where its master is about to hand slots over, and Valkey gives up what it was at.
         if self.mode == FailoverMode::Agreed && self.finish_jobs(cluster, context)? {
             // The master has other slots now.

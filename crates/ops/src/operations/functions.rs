@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::commands;
 use crate::error::Result;
-use crate::{Cluster, Connection, Context, Step};
+use crate::{Cluster, Connection, Context};
 use crate::{MembershipError, Refusal};
 
 /// Names and code of libraries of functions.
@@ -33,7 +33,7 @@ pub(crate) fn carry(
     }
     let payload = source.call(&commands::dump_functions())?;
     let Some(payload) = payload.view().as_bytes() else { return Ok(()) };
-    context.step(Step::Other { text: format!("Send FUNCTION RESTORE to {}", new.endpoint()) });
+    context.note(format!("Send FUNCTION RESTORE to {}", new.endpoint()));
     new.call(&commands::restore_functions(payload)).map(drop).map_err(|error| {
         match error.refused() {
             Some(Refusal::UnknownCommand) => {

@@ -100,9 +100,9 @@ impl Reunion {
     /// [`Error::NotSettled`](crate::Error::NotSettled) with the nodes that have not heard from each other;
     /// [`Error::Cancelled`](crate::Error::Cancelled); those of [`Connection::call`](crate::Connection::call). The same command can be tried again.
     fn meet(&mut self, plan: &MeetPlan, context: Context<'_>) -> Result<()> {
-        context.step(Step::Meeting);
+        context.step(Step::Meeting { node: None, master: None });
         self.introduce()?;
-        context.step(Step::WaitingToJoin);
+        context.step(Step::WaitingToJoin { node: None });
         let mut introduced = Instant::now();
         until_settled(MEET_DEADLINE, context.cancel, || {
             self.nodes.iter_mut().try_for_each(Candidate::refresh)?;

@@ -14,7 +14,7 @@ use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::migrate::mend::tell;
 use crate::migrate::{MigrateOptions, obstacles};
-use crate::{Cluster, Context, Member, Step, Stop, holders, lost, repair};
+use crate::{Cluster, Context, Member, Stop, holders, lost, repair};
 
 /// A cluster that is healing by itself looks faulty for a moment: what is found has to stay for this long.
 const STEADY: Duration = Duration::from_secs(1);
@@ -162,7 +162,7 @@ fn repair_all(
         if context.cancel.requested() != Stop::No {
             return Err(Error::Cancelled("run the same command again to mend the rest".into()));
         }
-        context.step(Step::Other { text: format!("Fixing {repair}") });
+        context.note(format!("Fixing {repair}"));
         let mut slots = repair.slots.clone();
         for action in &repair.actions {
             // Slots whose keys have two values wait for the user's decision; the others need not.

@@ -10,8 +10,8 @@ use crate::agreement::agree;
 use crate::error::Result;
 use crate::migrate::MigrateOptions;
 use crate::{
-    Cluster, Context, Endpoint, Member, MembershipError, Settings, Step, await_all_served, lost,
-    mend, repair,
+    Cluster, Context, Endpoint, Member, MembershipError, Settings, await_all_served, lost, mend,
+    repair,
 };
 
 fn lost_slots(cluster: &Cluster) -> Result<SlotSet> {
@@ -94,7 +94,7 @@ fn claim(
     context: Context<'_>,
 ) -> Result<()> {
     let owner = NodeLabel { id: owner, address: cluster.member(owner)?.endpoint().to_string() };
-    context.step(Step::Other { text: format!("Giving slots {slots} to {owner}") });
+    context.note(format!("Giving slots {slots} to {owner}"));
     let actions = [
         Action::BumpEpoch { node: owner.clone() },
         Action::Assign { node: owner.clone(), owner: owner.clone() },

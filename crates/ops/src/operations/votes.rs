@@ -14,7 +14,7 @@ use crate::commands;
 use crate::commands::replies::text_of;
 use crate::error::{Error, Result};
 use crate::server_info;
-use crate::{Cluster, Connection, Context, Step, Stop};
+use crate::{Cluster, Connection, Context, Stop};
 
 /// What a node's own `CLUSTER INFO` counts where it has been voted for since its start.
 const VOTES: &str = "cluster_stats_messages_auth-ack_received";
@@ -38,7 +38,7 @@ pub(crate) fn await_expiry(
          cluster-node-timeout)",
         left.as_secs() + 1
     );
-    context.step(Step::Other { text });
+    context.note(text);
     let started = Instant::now();
     while started.elapsed() < left {
         if context.cancel.requested() != Stop::No {

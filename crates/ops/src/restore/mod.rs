@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::functions::Libraries;
 use crate::lab::find_server;
 use crate::transfer::{Server, Source, Survey, Transfer, TransferOptions, TransferReport};
-use crate::{BackupError, Context, CopyError, Event, Step, Stop};
+use crate::{BackupError, Context, CopyError, Event, Stop};
 use destination::Destination;
 use loaded::Loaded;
 
@@ -79,7 +79,7 @@ impl Restore {
             find_server(program).map_err(|none| BackupError::NoServer(none.to_string()))?;
         let destination = Destination::find(to)?;
         destination.require_fit(0)?;
-        context.step(step(format!("Verifying {} files", archive.files().len())));
+        context.note(format!("Verifying {} files", archive.files().len()));
         archive.verify(context.cancel)?;
         let (keys, functions) = (0, Libraries::new());
         let mut restore = Self {
@@ -103,7 +103,7 @@ impl Restore {
         let mut memory = 0_u64;
         for number in 0..self.archive.files().len() {
             let name = self.archive.files()[number].name();
-            context.step(step(format!("Loading {name} into a server of its own")));
+            context.note(format!("Loading {name} into a server of its own"));
             let loaded = self.load(number, context)?;
             let content = loaded.look()?;
             self.transfer(&loaded)?.check(options).map_err(in_our_words)?;
@@ -158,7 +158,7 @@ impl Restore {
     /// Those of loading functions and files, and of [`Transfer::run`] for its beginning.
     pub fn run(&mut self, options: &TransferOptions, context: Context<'_>) -> Result<Restored> {
         if !self.lacking.is_empty() {
-            context.step(step(format!("Loading functions: {}", self.lacking.join(", "))));
+            context.note(format!("Loading functions: {}", self.lacking.join(", ")));
             self.destination.load(&self.functions)?;
         }
         context.tell(Event::TransferStarted { keys: self.keys });
@@ -173,7 +173,7 @@ impl Restore {
                 Err(Error::Cancelled(_)) => break,
                 loaded => loaded?,
             };
-            context.step(step(format!("Restoring {}", self.archive.files()[number].name())));
+            context.note(format!("Restoring {}", self.archive.files()[number].name()));
             let context = Context::new(&within, context.cancel);
             let mut report = self.transfer(&loaded)?.run(options, context)?;
             loaded.name_sources(&mut report);
@@ -221,8 +221,4 @@ fn in_our_words(error: Error) -> Error {
          configuration and restart it"
     );
     BackupError::Unfit { server, why }.into()
-}
-
-fn step(text: String) -> Step {
-    Step::Other { text }
 }

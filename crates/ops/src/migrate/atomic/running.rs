@@ -14,7 +14,7 @@ use crate::commands::replies::info_in;
 use crate::error::{Error, Result};
 use crate::migrate::MigrateOptions;
 use crate::migrate::ready::not_ready;
-use crate::{Cluster, Connection, Context, Member, Step, Stop};
+use crate::{Cluster, Connection, Context, Member, Stop};
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(50);
@@ -201,7 +201,7 @@ fn announce(cluster: &Cluster, said: &Said, context: Context<'_>) {
         name(*from),
         name(*to)
     );
-    context.step(Step::Other { text });
+    context.note(text);
 }
 
 /// Asks the node that leads the job to end it: the target where it is Redis, the source where it is Valkey.

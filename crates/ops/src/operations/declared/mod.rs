@@ -15,7 +15,7 @@ use crate::migrate::MigrateOptions;
 use crate::operations::operation::{Operation, Recovery, Subject};
 use crate::served::await_all_served;
 use crate::wait::until_settled;
-use crate::{ApplyError, Context, Settings, Step, Stop};
+use crate::{ApplyError, Context, Settings, Stop};
 
 /// How long all nodes may take to see what a step has done.
 const NEWS_DEADLINE: Duration = Duration::from_secs(20);
@@ -71,7 +71,7 @@ impl Apply {
                 return Err(Error::Cancelled(rest));
             }
             let text = format!("Step {} of {count}: {}", done + 1, step.change);
-            context.step(Step::Other { text });
+            context.note(text);
             // Nodes that come one after the other get their data side by side.
             let joins = matches!(step.change, Change::Join { .. });
             if is_joining && !joins {

@@ -20,7 +20,7 @@ use crate::served::{missing_copy, unready};
 use crate::wait::{or_look, until_settled};
 use crate::{
     Cluster, Context, Endpoint, Event, Failover, FailoverMode, Member, MoveError, RollError,
-    Settings, Step, Stop, agreement, server_info,
+    Settings, Stop, agreement, server_info,
 };
 use back::{Awaited, Before, await_back, await_rest};
 
@@ -268,7 +268,7 @@ impl Run<'_> {
             let pause = held_up.as_secs_f64() * 1e3;
             let text =
                 format!("{} serves; writes were held up for {pause:.1} ms", failover.replica);
-            self.context.step(Step::Other { text });
+            self.context.note(text);
         }
         if let Some(lock) = self.lock {
             let endpoint = self.cluster.member(replica)?.endpoint();
