@@ -371,6 +371,17 @@ fn under_its_peers_names_the_program_explains_itself_as_they_do() {
             assert_eq!(parts.next(), Some(name));
             assert!(parts.next().unwrap().starts_with(|first: char| first.is_ascii_digit()));
         }
+        let told = parse(words(&format!("{name} --cluster rebalance --help"))).unwrap_err();
+        let masters = if name == "redis-cli" { "masters" } else { "primaries" };
+        for expected in [
+            format!("Usage: {name} --cluster rebalance [OPTIONS] "),
+            format!("--cluster-use-empty-{masters}\n"),
+            "      --tls\n".to_owned(),
+            format!("  {name} --cluster rebalance 127.0.0.1:7000 --cluster-use-empty-{masters} "),
+        ] {
+            assert!(told.text().contains(&expected), "{expected}: {}", told.text());
+        }
+        assert!(told.was_asked_for() && !told.text().contains("redis-trib "), "{}", told.text());
         for line in ["--help", "-h"] {
             let told = parse(words(&format!("{name} {line}"))).unwrap_err();
             assert!(told.was_asked_for(), "{name} {line}");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::{Arg, ValueEnum};
 
-use super::spelling::{advice_under, prefixed};
+use super::spelling::{advice_under, respelt};
 use super::theirs::{KnownOptions, is_shared};
 use crate::shell::Peer;
 
@@ -96,17 +96,19 @@ impl Program {
         text
     }
 
+    /// The name of an option; valkey-cli has primaries where ours has masters.
+    fn in_words(self, long: &str) -> String {
+        match self {
+            Self::ValkeyCli => long.replace("masters", "primaries").replace("master", "primary"),
+            _ => long.to_owned(),
+        }
+    }
+
     /// The help of a verb behind `--cluster`, its options under their names there.
     pub(super) fn verb_help(self, known: KnownOptions<'_>) -> String {
-        let spelt = |arg: Arg| match arg.get_long().and_then(prefixed) {
-            Some(long) => arg.long(long),
-            None => arg,
-        };
         let name = format!("{} --cluster {}", self.name(), known.verb.get_name());
-        let examples = known.verb.get_after_help().map(ToString::to_string).unwrap_or_default();
-        let verb = known.verb.clone().mut_args(spelt).bin_name(name);
-        let mut verb = verb.after_help(advice_under(self.name(), &examples));
-        verb.render_long_help().to_string()
+        let help = known.verb.clone().bin_name(name).render_long_help().to_string();
+        respelt(&advice_under(self.name(), &help), |option| Some(self.in_words(option)))
     }
 
     /// The verbs behind `--cluster` with their options, in the form of redis-cli's help.
@@ -120,8 +122,7 @@ impl Program {
             for arg in verb.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set())
             {
                 let Some(long) = arg.get_long().filter(|long| !is_shared(long)) else { continue };
-                let long =
-                    if self == Self::ValkeyCli { in_valkeys_words(long) } else { long.to_owned() };
+                let long = self.in_words(long);
                 let value = value_of(arg).map(|_| " <arg>").unwrap_or_default();
                 let _ = writeln!(text, "{:17}--cluster-{long}{value}", "");
             }
@@ -151,11 +152,6 @@ fn positional(arg: &Arg) -> String {
     let several =
         if arg.get_num_args().is_some_and(|range| range.max_values() > 1) { " ..." } else { "" };
     format!("{}{several}", name.unwrap_or_default())
-}
-
-/// valkey-cli's names of options that have masters in theirs.
-fn in_valkeys_words(long: &str) -> String {
-    long.replace("masters", "primaries").replace("master", "primary")
 }
 
 fn value_of(arg: &Arg) -> Option<String> {
