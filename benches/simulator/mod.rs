@@ -24,6 +24,8 @@ use state::State;
 const STACK: usize = 128 << 10;
 /// Between the pieces of a reply that trickles.
 const TRICKLE: Duration = Duration::from_millis(100);
+/// How long a node that lacks descriptors waits until it accepts connections again.
+const SHORTAGE: Duration = Duration::from_millis(100);
 /// How much of a reply goes over a slow network before it is the turn of others.
 const PIECE: usize = 16 << 10;
 
@@ -124,9 +126,14 @@ impl Simulator {
         for (place, listener) in listeners.into_iter().enumerate() {
             let shared = Arc::clone(&shared);
             thread::Builder::new().stack_size(STACK).spawn(move || {
-                for stream in listener.incoming().map_while(Result::ok) {
+                loop {
+                    let Ok((stream, _)) = listener.accept() else {
+                        // Without a descriptor for it, the next waits.
+                        thread::sleep(SHORTAGE);
+                        continue;
+                    };
                     let shared = Arc::clone(&shared);
-                    let serve = move || drop(shared.serve(place, stream));
+                    let serve = move || drop(shared.serve(place, &stream));
                     // Without a thread the connection closes.
                     let _ = thread::Builder::new().stack_size(STACK).spawn(serve);
                 }
@@ -172,17 +179,17 @@ impl std::ops::Sub for Counts {
 }
 
 impl Shared {
-    fn serve(&self, place: usize, mut stream: TcpStream) -> io::Result<()> {
+    fn serve(&self, place: usize, stream: &TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut decoder = Decoder::new();
-        let mut session = Session::new(self, place, stream.try_clone()?);
-        while decoder.read_from(&mut stream)? > 0 {
+        let mut session = Session::new(self, place, stream);
+        while decoder.read_from(&mut &*stream)? > 0 {
             let mut replies = ReplyEncoder::new();
             while let Some(command) = decoder.next_reply()? {
                 replies = session.take(&command, replies);
             }
             thread::sleep(self.options.delay);
-            self.send(place, &mut stream, &replies.into_bytes())?;
+            self.send(place, stream, &replies.into_bytes())?;
         }
         Ok(())
     }
@@ -203,7 +210,7 @@ impl Shared {
         self.options.faults.iter().find(|(at, _)| *at == place).map(|(_, fault)| *fault)
     }
 
-    fn send(&self, place: usize, stream: &mut TcpStream, wire: &[u8]) -> io::Result<()> {
+    fn send(&self, place: usize, mut stream: &TcpStream, wire: &[u8]) -> io::Result<()> {
         match self.fault(place) {
             Some(Fault::Hang) => stream.write_all(&wire[..wire.len() / 2]),
             Some(Fault::Trickle) => wire.chunks(1).try_for_each(|byte| {

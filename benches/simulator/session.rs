@@ -13,14 +13,14 @@ use super::Shared;
 pub(super) struct Session<'a> {
     shared: &'a Shared,
     place: usize,
-    stream: TcpStream,
+    stream: &'a TcpStream,
     name: String,
     /// The commands of a transaction that has not been executed yet.
     queued: Option<Vec<Vec<String>>>,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(shared: &'a Shared, place: usize, stream: TcpStream) -> Self {
+    pub(super) fn new(shared: &'a Shared, place: usize, stream: &'a TcpStream) -> Self {
         Self { shared, place, stream, name: String::new(), queued: None }
     }
 
