@@ -130,7 +130,7 @@ impl<'a> Asking<'a> {
             if failed_to_wake.contains(&at) {
                 continue;
             }
-            let sent = self.members[at].connection().and_then(|it| it.send(&commands));
+            let sent = self.members[at].connection().and_then(|it| it.send(&*commands));
             match sent {
                 Ok(()) => asked.push(AskedMember { at, commands, replies: Vec::new() }),
                 Err(error) => failed.push((at, error)),

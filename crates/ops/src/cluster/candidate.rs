@@ -34,6 +34,7 @@ impl Candidate {
         let mut connection = Connection::open(endpoint, settings)?;
         let (node, topology) = read_topology(&mut connection)?;
         let info = read_info(&mut connection)?;
+        connection.give_room_back();
         Ok(Self { connection, node, topology, info, former_ids: Vec::new() })
     }
 

@@ -24,7 +24,7 @@ use redistrib_resp::{Command, Reply};
 
 pub(crate) use parallel::in_parallel;
 pub(crate) use view::{
-    dialled, endpoint_of, parse_view, reachable_nodes, read_topology, read_view,
+    ViewsAlike, dialled, endpoint_of, parse_view, reachable_nodes, read_topology,
 };
 
 use self::ask::Asking;
@@ -166,14 +166,14 @@ impl Cluster {
     /// Those of [`Connection::open`] and [`Connection::call`] for the seed; [`Error::NotCluster`].
     pub fn discover(seed: &Endpoint, settings: &Settings) -> Result<Self> {
         let mut connection = Connection::open(seed, settings)?;
-        let mut known = SharedNodes::default();
-        let (node, topology) = read_view(&mut connection, &mut known)?;
+        let views = ViewsAlike::default();
+        let (node, topology) = views.read(&mut connection)?;
         let others = reachable_nodes(&topology, seed, settings);
         let link = Ok(Reached { connection, topology });
         let mut members = vec![Member { node, endpoint: seed.clone(), link }];
         members.extend(others.into_iter().map(|(node, at)| Member::unseen(node, at, settings)));
         let mut cluster = Self { settings: settings.clone(), seed: seed.clone(), members };
-        cluster.look(known, |member| member.is_unseen())?;
+        cluster.look(views.into_nodes(), Member::is_unseen)?;
         Ok(cluster)
     }
 

@@ -1,5 +1,7 @@
 //! How one node sees its cluster, and where the nodes that it knows are reached.
 
+use std::sync::{Mutex, PoisonError};
+
 use redistrib_cluster_model::{Node, SharedNodes, SharedTopology};
 use redistrib_resp::{Command, Reply};
 
@@ -10,17 +12,26 @@ use crate::{Connection, Endpoint, Refusal, Settings, TlsSettings};
 
 /// Asks one node how it sees itself and the cluster.
 pub(crate) fn read_topology(connection: &mut Connection) -> Result<(Node, SharedTopology)> {
-    read_view(connection, &mut SharedNodes::default())
+    ViewsAlike::default().read(connection)
 }
 
-/// [`read_topology`], which shares what is known already.
-pub(crate) fn read_view(
-    connection: &mut Connection,
-    known: &mut SharedNodes,
-) -> Result<(Node, SharedTopology)> {
-    let command = commands::cluster_nodes();
-    let reply = connection.request(&command)?;
-    parse_view(connection.endpoint(), &command, &reply, known)
+/// Views of several nodes, read side by side, which share what they say alike.
+#[derive(Debug, Default)]
+pub(crate) struct ViewsAlike(Mutex<SharedNodes>);
+
+impl ViewsAlike {
+    /// Asks one node how it sees itself and the cluster.
+    pub(crate) fn read(&self, connection: &mut Connection) -> Result<(Node, SharedTopology)> {
+        let command = commands::cluster_nodes();
+        let reply = connection.request(&command)?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        parse_view(connection.endpoint(), &command, &reply, &mut known)
+    }
+
+    /// What the views that were read say, for others to share.
+    pub(crate) fn into_nodes(self) -> SharedNodes {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 pub(crate) fn parse_view(

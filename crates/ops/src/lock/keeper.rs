@@ -36,7 +36,8 @@ impl Keeper {
     }
 
     /// Keeps this one, too. `patience` is how long its server leaves a connection idle; 0 is for ever.
-    pub(super) fn add(&self, connection: Connection, patience: Duration) {
+    pub(super) fn add(&self, mut connection: Connection, patience: Duration) {
+        connection.give_room_back();
         let every = if patience.is_zero() { AT_LEAST } else { (patience / 2).min(AT_LEAST) };
         lock(&self.held).push(KeptConnection {
             connection,
@@ -87,6 +88,7 @@ impl KeptConnection {
         while self.connection.arrived().ok()?.is_some() {
             self.asked = None;
         }
+        self.connection.give_room_back();
         match self.asked {
             Some(at) => (at.elapsed() <= self.connection.timeout()).then_some(()),
             None if self.used.elapsed() < self.every => Some(()),

@@ -248,8 +248,7 @@ impl Candidates {
         context.step(Step::AssigningEpochs);
         self.assign_epochs(plan)?;
         context.step(Step::Meeting { node: None, master: None });
-        let earlier: Vec<Vec<usize>> = (0..self.nodes.len()).map(|it| (0..it).collect()).collect();
-        self.introduce(&earlier)?;
+        self.introduce(|place| 0..place)?;
         context.step(Step::WaitingToJoin { node: None });
         let strangers = |nodes: &mut Self| nodes.strangers(&intended);
         self.settle(context, strangers).map_err(|error| self.why_strangers(error))
@@ -260,11 +259,9 @@ impl Candidates {
     fn assign_roles(&mut self, plan: &CreatePlan, context: Context<'_>) -> Result<()> {
         let intended = self.intended(plan);
         self.follow_masters(plan)?;
-        let mut meetings = vec![Vec::new(); self.nodes.len()];
-        for replica in &plan.replicas {
-            meetings[replica.node] = (0..self.nodes.len()).collect();
-        }
-        self.introduce(&meetings)?;
+        let mut others = vec![0; self.nodes.len()];
+        plan.replicas.iter().for_each(|replica| others[replica.node] = self.nodes.len());
+        self.introduce(|place| 0..others[place])?;
         self.settle(context, |nodes| nodes.unsettled(&intended))
     }
 

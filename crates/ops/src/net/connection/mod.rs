@@ -215,20 +215,37 @@ impl Connection {
         commands.iter().zip(replies).map(|(command, reply)| self.accept(command, reply)).collect()
     }
 
+    /// [`Connection::call_all`] for many commands, of whose replies none is kept.
+    ///
+    /// # Errors
+    /// Those of [`Connection::call`].
+    pub(crate) fn tell_all<'a>(
+        &mut self,
+        commands: impl Iterator<Item = &'a Command> + Clone,
+    ) -> Result<()> {
+        self.send(commands.clone())?;
+        let mut outcome = Ok(());
+        for command in commands {
+            let reply = self.receive(command)?;
+            outcome = outcome.and(self.accept(command, reply).map(drop));
+        }
+        outcome
+    }
+
     /// Sends commands without waiting. Each needs one [`Connection::receive`], in the same order.
     ///
     /// # Errors
     /// [`Error::Timeout`], [`Error::Io`] or [`Error::Closed`].
-    pub fn send(&mut self, commands: &[Command]) -> Result<()> {
-        let Some(first) = commands.first() else { return Ok(()) };
+    pub fn send<'a>(&mut self, commands: impl IntoIterator<Item = &'a Command>) -> Result<()> {
+        let mut commands = commands.into_iter();
+        let Some(first) = commands.next() else { return Ok(()) };
         self.check_usable(Some(first))?;
         if self.is_resting() {
             self.wake(&self.settings.clone())?;
         }
         self.out.clear();
-        for command in commands {
-            self.out.push(command);
-        }
+        self.out.push(first);
+        commands.for_each(|command| self.out.push(command));
         let mut deadline = Deadline::after(self.timeout);
         let written = self.stream.write_all(self.out.as_bytes(), &mut deadline);
         written.map_err(|error| self.broke(Some(first), error))

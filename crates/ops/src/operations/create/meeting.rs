@@ -4,11 +4,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use redistrib_cluster_model::{Intended, NodeId, SharedTopology, Waits, counted};
-use redistrib_resp::Command;
 
 use super::Candidates;
 use crate::candidate::Candidate;
-use crate::cluster::read_topology;
+use crate::cluster::{ViewsAlike, read_topology};
 use crate::commands::{self, REPEAT_INTRODUCTION};
 use crate::error::{Error, Result};
 use crate::wait::until_settled;
@@ -49,7 +48,7 @@ impl Candidates {
                 return Err(Error::NotSettled { what, after: patience });
             }
             if introduced.elapsed() >= REPEAT_INTRODUCTION {
-                self.introduce(&meetings)?;
+                self.introduce(|place| meetings[place].iter().copied())?;
                 introduced = Instant::now();
             }
             Ok(Some(what))
@@ -71,22 +70,25 @@ impl Candidates {
         Ok(LEAST_JOIN_TIME.max(settling) + JOIN_TIME_PER_NODE.saturating_mul(nodes))
     }
 
-    /// Makes each node shake hands with those at the places named for it. Servers ignore it while such a handshake is under
+    /// Makes each node shake hands with those at the places that `others` names for it. Servers ignore it while such a handshake is under
     /// way.
-    pub(super) fn introduce(&mut self, meetings: &[Vec<usize>]) -> Result<()> {
+    pub(super) fn introduce<Places: Iterator<Item = usize> + Clone>(
+        &mut self,
+        others: impl Fn(usize) -> Places + Sync,
+    ) -> Result<()> {
         let meets = self.nodes.iter().map(Candidate::meet).collect::<Result<Vec<_>>>()?;
         self.each(|place, candidate| {
-            let others = meetings[place].iter().filter(|other| **other != place);
-            let chosen: Vec<Command> = others.map(|other| meets[*other].clone()).collect();
-            candidate.connection.call_all(&chosen).map(drop)
+            let others = others(place).filter(|other| *other != place);
+            candidate.connection.tell_all(others.map(|other| &meets[other]))
         })
         .map(drop)
     }
 
     /// Which nodes do not know which others yet.
     pub(super) fn strangers(&mut self, intended: &Intended) -> Result<Option<NotYetMet>> {
+        let views = ViewsAlike::default();
         let meetings = self.each(|_, candidate| {
-            let (_, topology) = read_topology(&mut candidate.connection)?;
+            let (_, topology) = views.read(&mut candidate.connection)?;
             Ok(intended.unknown_to(&topology))
         })?;
         let first =
@@ -127,8 +129,9 @@ impl Candidates {
     /// Which nodes do not see the planned cluster yet. Those that are not seen as they are introduce themselves.
     pub(super) fn unsettled(&mut self, intended: &Intended) -> Result<Option<NotYetMet>> {
         let ids = self.ids();
+        let views = ViewsAlike::default();
         let views = self.each(|_, candidate| {
-            let (_, topology) = read_topology(&mut candidate.connection)?;
+            let (_, topology) = views.read(&mut candidate.connection)?;
             let handshake = topology.iter().find(|other| other.flags.is_handshake());
             let unlike = intended.unlike(&topology);
             let first = unlike.first().map(|other| seen_as(&topology, ids[*other]));
