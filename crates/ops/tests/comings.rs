@@ -76,6 +76,54 @@ redistrib_ops::on_each_test_server! {
     }
 }
 
+/// As `add-node` leaves it that was killed once it had introduced the node: the first to hear of that shakes hands with it.
+fn shake_hands(lab: &TempLab, node: &Endpoint) {
+    for member in lab.endpoints() {
+        let port = member.port().unwrap().to_string();
+        send(lab, node, &["CLUSTER", "MEET", "127.0.0.1", &port]).unwrap();
+    }
+    let sees_it = |member: &Endpoint| {
+        let cluster = Cluster::discover(member, lab.settings()).unwrap();
+        cluster.myself().topology().unwrap().len() > lab.endpoints().len()
+    };
+    poll("a handshake has begun", || lab.endpoints().iter().any(sees_it));
+}
+
+redistrib_ops::on_each_test_server! {
+    fn a_node_that_leaves_in_its_handshakes_stays_away(server) {
+        let lab = TempLab::cluster(server, 3, 0).unwrap();
+        let fresh = TempLab::nodes(server, 1).unwrap();
+        let node = &fresh.endpoints()[0];
+        shake_hands(&lab, node);
+        with_context(|context| quit_cluster(node, lab.settings(), context)).unwrap();
+        let view = |member: &Endpoint| {
+            Cluster::discover(member, lab.settings()).unwrap().myself().topology().unwrap().clone()
+        };
+        let all = || lab.endpoints().into_iter().chain([node.clone()]);
+        poll("no handshake is under way", || {
+            all().all(|member| view(&member).iter().all(|other| !other.flags.is_handshake()))
+        });
+        assert_whole(&lab, &lab.endpoints());
+        assert_eq!(view(node).len(), 1, "{}", server.name);
+    }
+}
+
+#[test]
+fn a_node_that_the_seed_has_forgotten_is_reset_when_it_leaves() {
+    let server = TestServer::named("redis-7.0").unwrap();
+    let lab = TempLab::cluster(&server, 3, 0).unwrap();
+    let fresh = TempLab::nodes(&server, 1).unwrap();
+    let (seed, node) = (&lab.endpoints()[0], &fresh.endpoints()[0]);
+    let role = AskedRole::Master;
+    let id = with_context(|context| add_node(&mut discover(&lab), node, role, context)).unwrap();
+    send(&lab, seed, &["CLUSTER", "FORGET", &id.to_string()]).unwrap();
+    with_context(|context| del_node(&mut discover(&lab), id, context)).unwrap();
+    let left = Cluster::discover(node, lab.settings()).unwrap();
+    assert_ne!(left.myself().id(), id);
+    assert_eq!(left.members().len(), 1);
+    assert_whole(&lab, &lab.endpoints());
+}
+
 /// A member with slots and keys that everybody else has forgotten, and that has forgotten nobody.
 fn forgotten_owner(lab: &TempLab, fresh: &TempLab) -> u64 {
     let (seed, node) = (&lab.endpoints()[0], &fresh.endpoints()[0]);

@@ -177,6 +177,28 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// Learns the nodes from the seed again: some have come or gone.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::discover`].
+    pub(crate) fn rediscover(&mut self) -> Result<()> {
+        *self = Self::discover(&self.seed, &self.settings)?;
+        Ok(())
+    }
+
+    /// Makes a member of a node that only others than the seed know, if it has an address.
+    pub(crate) fn take_in(&mut self, id: NodeId) {
+        if self.member(id).is_ok() {
+            return;
+        }
+        let views = self.members.iter().filter_map(Member::topology);
+        let mut places = views.flat_map(|view| reachable_nodes(view, &self.seed, &self.settings));
+        let Some((node, at)) = places.find(|(node, _)| node.id == id) else { return };
+        self.members.push(Member::unseen(node, at, &self.settings));
+        // Whether it can be reached is noted with it.
+        let _ = self.look(SharedNodes::default(), Member::is_unseen);
+    }
+
     /// The nodes that `seed` knows and that have an address, itself first, with where they are reached.
     ///
     /// # Errors

@@ -12,16 +12,16 @@ use redistrib_resp::Command;
 use self::memory::{Memory, gossip_round, memory_of, memory_time};
 pub use self::role::NewRole;
 pub(crate) use self::role::poorest_master;
+pub(crate) use self::seen::handshake_under_way;
 use self::seen::{seen_by_all, stranger, unfinished_handshake};
 use crate::candidate::Candidate;
 use crate::cluster::bus::await_links;
 use crate::commands::replies::info_in;
 use crate::commands::{self, REPEAT_INTRODUCTION, Reset};
 use crate::error::{Error, Result};
+use crate::operations::forgotten::Forgotten;
 use crate::wait::until_settled;
-use crate::{
-    Cancel, Cluster, Context, Endpoint, Member, MembershipError, Refusal, Step, functions,
-};
+use crate::{Cancel, Cluster, Context, Endpoint, Member, MembershipError, Step, functions};
 
 /// How long the nodes may take to know a new one.
 const JOIN_DEADLINE: Duration = Duration::from_secs(20);
@@ -29,8 +29,6 @@ const JOIN_DEADLINE: Duration = Duration::from_secs(20);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(2);
 /// How long a node may take to be alone, and unknown to all, after it was reset.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(5);
-/// How long what nodes sent each other may be under way on a busy machine.
-const NEWS_TIME: Duration = Duration::from_secs(1);
 
 /// Adds the empty node at `endpoint` to the cluster and returns its id when all reachable nodes know it in its role. A member
 /// that lacks nothing is what was asked for.
@@ -168,7 +166,7 @@ fn start_over(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) 
         new.connection.endpoint()
     );
     context.note(text);
-    if let Some(error) = forget(cluster, new.node.id).into_iter().next() {
+    if let Some(error) = Forgotten::one(new.node.id).tell(cluster).into_iter().next() {
         return Err(error);
     }
     renew(new)
@@ -216,7 +214,7 @@ fn enter(
 /// Undoes what can be undone, and names what the user has to undo.
 fn take_back(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) {
     let id = new.node.id;
-    for error in forget(cluster, id) {
+    for error in Forgotten::one(id).tell(cluster) {
         context.warn(format!("{error}: make that node forget {id} (CLUSTER FORGET)"));
     }
     if let Err(error) = leave(cluster, new) {
@@ -227,16 +225,16 @@ fn take_back(cluster: &mut Cluster, new: &mut Candidate, context: Context<'_>) {
 /// Resets the node until it is alone and nobody knows it any more: handshakes that are under way bring it back.
 fn leave(cluster: &mut Cluster, new: &mut Candidate) -> Result<()> {
     renew(new)?;
-    let mut known_until = Instant::now();
+    let mut former = Forgotten::former(&new.former_ids);
     // The user's request to stop was for the joining.
     until_settled(LEAVE_DEADLINE, &Cancel::new(), || {
         cluster.refresh();
         new.refresh()?;
         if !new.is_alone() {
             renew(new)?;
-            known_until = Instant::now();
+            former = Forgotten::former(&new.former_ids);
         }
-        Ok(forget_former(cluster, new, &mut known_until))
+        Ok(former.amiss(cluster))
     })
 }
 
@@ -297,10 +295,10 @@ fn settle(
     master: Option<NodeId>,
     context: Context<'_>,
 ) -> Result<()> {
-    let mut known_until = Instant::now();
+    let mut former = Forgotten::former(&new.former_ids);
     until_settled(JOIN_DEADLINE, context.cancel, || {
         let amiss = seen_by_all(cluster, &new.node, master)?;
-        Ok(forget_former(cluster, new, &mut known_until).or(amiss))
+        Ok(former.amiss(cluster).or(amiss))
     })?;
     until_settled(JOIN_DEADLINE, context.cancel, || {
         let amiss = stranger(cluster, new)?;
@@ -345,38 +343,4 @@ fn shake_hands(cluster: &Cluster, new: &mut Candidate) -> Result<()> {
         .collect::<Result<_>>()?;
     new.connection.call_all(&meets)?;
     Ok(())
-}
-
-/// Makes nodes forget an id that the new node had before: of a handshake that was under way when it was reset, that one
-/// may be what the other side learnt. Nodes that have never known it learn it even from what others sent before they forgot
-/// it. Returns which is still known, or was a moment ago, in words.
-fn forget_former(
-    cluster: &mut Cluster,
-    new: &Candidate,
-    known_until: &mut Instant,
-) -> Option<String> {
-    let is_known = |id: NodeId| {
-        cluster.members().iter().filter_map(Member::topology).any(|it| it.node(id).is_some())
-    };
-    let last = new.former_ids.last()?;
-    let node = new.connection.endpoint();
-    let Some(id) = new.former_ids.iter().copied().find(|id| is_known(*id)) else {
-        let may_come_back = known_until.elapsed() < NEWS_TIME;
-        return may_come_back.then(|| {
-            format!("the nodes may still learn {last}, the id of {node} until it was reset")
-        });
-    };
-    let mut failures = forget(cluster, id).into_iter();
-    let why = failures.next().map(|error| format!(": {error}")).unwrap_or_default();
-    *known_until = Instant::now();
-    Some(format!("{node} is still known under {id}, its id until it was reset{why}"))
-}
-
-/// Makes every reachable node but the one concerned forget it. Returns why some have not; nodes that have forgotten it
-/// already are no error.
-pub(crate) fn forget(cluster: &mut Cluster, id: NodeId) -> Vec<Error> {
-    let others = |member: &Member| member.is_up() && member.id() != id;
-    let answers = cluster.instruct(others, &[commands::forget(id)]);
-    let failures = answers.into_iter().flatten().filter_map(Result::err);
-    failures.filter(|error| error.refused() != Some(Refusal::UnknownNode)).collect()
 }

@@ -62,11 +62,11 @@ impl Operation for DelNode {
     /// # Errors
     /// [`Error::NoSuchNode`](crate::Error::NoSuchNode) for a node that nobody knows; [`Error::Membership`](crate::Error::Membership) for a
     /// master that still owns slots, the last master, and one whose replicas would have nobody to follow.
-    fn plan(&self, cluster: &mut Cluster, _context: Context<'_>) -> Result<Removal> {
+    fn plan(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Removal> {
         let node = cluster.find_or_myself(self.which.as_ref())?;
         let moves = if self.drain { plan_drain(cluster, node)? } else { Vec::new() };
         let reassigned = match moves.is_empty() {
-            true => Departure::plan(cluster, node)?.reassigned,
+            true => Departure::plan(cluster, node, context)?.reassigned,
             false => Vec::new(),
         };
         Ok(Removal { node, moves, reassigned })
@@ -83,8 +83,8 @@ impl Operation for DelNode {
             carry_out(cluster, &plan.moves, &self.migration, context)?;
             cluster.refresh();
         }
-        let departure =
-            Departure { keeps_id: self.keeps_id, ..Departure::plan(cluster, plan.node)? };
+        let departure = Departure::plan(cluster, plan.node, context)?;
+        let departure = Departure { keeps_id: self.keeps_id, ..departure };
         departure.apply(cluster, context)?;
         await_copies(cluster, &replicas, context)?;
         Ok(Removal { reassigned: departure.reassigned, ..plan })

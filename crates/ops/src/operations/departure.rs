@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use redistrib_cluster_model::{NodeId, counted};
 
-use crate::add_node::{forget, poorest_master};
+use super::forgotten::Forgotten;
+use crate::add_node::{handshake_under_way, poorest_master};
 use crate::commands::replies::info_in;
 use crate::commands::{self, Reset};
 use crate::error::{Error, Result};
@@ -13,6 +14,8 @@ use crate::{Cluster, Context, Event, Member, MembershipError, Step};
 
 /// How long news of slots or of a departure may take to reach every node.
 const NEWS_DEADLINE: Duration = Duration::from_secs(20);
+/// How long handshakes may take that an interrupted run has begun.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(20);
 /// How long a server may take to drop the keys of slots that it has given away.
 const DROP_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -29,12 +32,15 @@ pub(crate) struct Departure {
 
 impl Departure {
     /// Makes sure that the node can leave, and finds new masters for its replicas. A node that only some others
-    /// still know, after a departure that was interrupted, can.
+    /// still know, after a departure that was interrupted, can. Waits until its handshakes have ended, and looks for the nodes again if
+    /// it had any.
     ///
     /// # Errors
     /// [`Error::NoSuchNode`] for one that nobody knows, and [`Error::Membership`](crate::Error::Membership) for a master that still owns slots, or whose
-    /// replicas would have nobody to follow.
-    pub(crate) fn plan(cluster: &Cluster, id: NodeId) -> Result<Self> {
+    /// replicas would have nobody to follow; [`Error::NotSettled`] for a handshake that does not end.
+    pub(crate) fn plan(cluster: &mut Cluster, id: NodeId, context: Context<'_>) -> Result<Self> {
+        await_handshakes(cluster, id, context)?;
+        cluster.take_in(id);
         let leaving = cluster.known(id).ok_or_else(|| cluster.no_such_node(&id.to_string()))?;
         if !leaving.slots.is_empty() {
             let (node, slots) = (leaving.address.clone(), leaving.slots.len());
@@ -71,26 +77,29 @@ impl Departure {
             context.step(Step::Following { replica: name, master: *master });
             connection.call(&commands::replicate(*master))?;
         }
+        let mut forgotten = Forgotten::one(self.node);
+        let mut tell = |cluster: &mut Cluster| {
+            context.step(Step::Forgetting);
+            let failures = forgotten.tell(cluster);
+            self.name_untold(cluster, context);
+            failures
+        };
         // Whoever the next run asks, should this one be killed, must know what is left to do.
         let failures = if cluster.myself().id() == self.node {
-            let failures = self.be_forgotten(cluster, context);
+            let failures = tell(cluster);
             self.reset(cluster, context)?;
             failures
         } else {
             self.reset(cluster, context)?;
-            self.be_forgotten(cluster, context)
+            tell(cluster)
         };
-        if failures.is_empty() {
-            return self.await_forgotten(cluster, context);
+        if !failures.is_empty() {
+            return Err(MembershipError::NotForgotten { node: self.node, failures }.into());
         }
-        Err(MembershipError::NotForgotten { node: self.node, failures }.into())
-    }
-
-    fn be_forgotten(&self, cluster: &mut Cluster, context: Context<'_>) -> Vec<Error> {
-        context.step(Step::Forgetting);
-        let failures = forget(cluster, self.node);
-        self.name_untold(cluster, context);
-        failures
+        until_settled(NEWS_DEADLINE, context.cancel, || {
+            cluster.refresh();
+            Ok(forgotten.amiss(cluster))
+        })
     }
 
     /// Others may not have heard yet that its slots have gone: forgetting it, they would have slots without an owner.
@@ -105,21 +114,6 @@ impl Departure {
                 format!("{} takes node {} for the owner of slots", witness.endpoint(), self.node);
             cluster.refresh();
             Ok(Some(what))
-        })
-    }
-
-    /// Waits until no node knows it any more: gossip of one that was not told yet brings no name back that others have
-    /// been told to forget.
-    fn await_forgotten(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<()> {
-        until_settled(NEWS_DEADLINE, context.cancel, || {
-            cluster.refresh();
-            // Itself it knows in any case, if it keeps its id.
-            let knows = |member: &&Member| {
-                member.id() != self.node
-                    && member.topology().is_some_and(|view| view.node(self.node).is_some())
-            };
-            let witness = cluster.members().iter().find(knows);
-            Ok(witness.map(|it| format!("{} still knows node {}", it.endpoint(), self.node)))
         })
     }
 
@@ -177,4 +171,19 @@ impl Departure {
         leaving.connection()?.call(&commands::reset(how))?;
         Ok(())
     }
+}
+
+/// Waits for the end of handshakes that an interrupted run has begun. One that outlasted the reset would make the node a member under its
+/// new id, since servers ask no list of forgotten ids then; and before its end a node does not know whom it will have met.
+fn await_handshakes(cluster: &mut Cluster, id: NodeId, context: Context<'_>) -> Result<()> {
+    let mut has_waited = false;
+    until_settled(HANDSHAKE_DEADLINE, context.cancel, || {
+        let under_way = handshake_under_way(cluster, id);
+        if under_way.is_some() {
+            cluster.refresh();
+            has_waited = true;
+        }
+        Ok(under_way)
+    })?;
+    if has_waited { cluster.rediscover() } else { Ok(()) }
 }

@@ -37,7 +37,7 @@ impl Operation for ForgetFailed {
         context: Context<'_>,
     ) -> Result<ForgetPlan> {
         for id in &plan.leaving {
-            Departure::plan(cluster, *id)?.apply(cluster, context)?;
+            Departure::plan(cluster, *id, context)?.apply(cluster, context)?;
         }
         Ok(plan)
     }

@@ -144,7 +144,7 @@ impl<B: Fn(&[&Node]) -> Result<Vec<SlotTransfer>>> Operation for Join<B> {
     /// [`Error::Balance`](crate::Error::Balance) for one that cannot be carried out: the new node is a member without slots then.
     fn apply(&self, _plan: (), cluster: &mut Cluster, context: Context<'_>) -> Result<Migrated> {
         add_owner(cluster, &self.new, context)?;
-        *cluster = Cluster::discover(&self.seed, cluster.settings())?;
+        cluster.rediscover()?;
         let masters: Vec<&Node> = cluster.masters().map(Member::node).collect();
         let moves = moves_of(&masters, &(self.balance)(&masters)?)?;
         carry_out(cluster, &moves, &self.migration, context)

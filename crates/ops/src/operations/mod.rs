@@ -12,6 +12,7 @@ pub(crate) mod failover;
 pub(crate) mod fix;
 pub(crate) mod follow;
 pub(crate) mod forget_failed;
+pub(crate) mod forgotten;
 pub(crate) mod functions;
 pub(crate) mod holders;
 pub(crate) mod inspect;

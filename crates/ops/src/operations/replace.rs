@@ -137,7 +137,7 @@ impl Replacement {
     fn apply(&self, cluster: &mut Cluster, context: Context<'_>) -> Result<Option<Duration>> {
         let held_up = self.take_place(cluster, context)?;
         if !self.keep {
-            Departure::plan(cluster, self.old.id)?.apply(cluster, context)?;
+            Departure::plan(cluster, self.old.id, context)?.apply(cluster, context)?;
         }
         Ok(held_up)
     }
@@ -149,7 +149,7 @@ impl Replacement {
         };
         let new = without_delay(cluster, &HashSet::from([master]), context, |cluster| {
             let new = add_node(cluster, &self.new, NewRole::ReplicaOf(master), context)?;
-            look_again(cluster)?;
+            cluster.rediscover()?;
             await_served(cluster.seed(), &self.new, cluster.settings(), context)?;
             Ok(new)
         })?;
@@ -168,7 +168,7 @@ impl Replacement {
             Some(new) => new,
             None => add_node(cluster, &self.new, NewRole::Master, context)?,
         };
-        look_again(cluster)?;
+        cluster.rediscover()?;
         self.lead(cluster, new, context)
     }
 
@@ -194,12 +194,6 @@ impl Replacement {
         found.retain(counts);
         if found.is_empty() { Ok(()) } else { Err(Error::Unfit(found)) }
     }
-}
-
-/// Finds the nodes again: one has come.
-fn look_again(cluster: &mut Cluster) -> Result<()> {
-    *cluster = Cluster::discover(&cluster.seed().clone(), &cluster.settings().clone())?;
-    Ok(())
 }
 
 /// Returns that the old node is needed, where it cannot be reached.

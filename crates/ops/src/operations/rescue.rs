@@ -77,7 +77,7 @@ impl Operation for Rescue {
         }
         lost::confirm(cluster, context)?;
         let id = add_owner(cluster, &self.spare, context)?;
-        *cluster = Cluster::discover(&self.seed, cluster.settings())?;
+        cluster.rediscover()?;
         claim(cluster, id, &lost, context)?;
         await_all_served(cluster, context)?;
         Ok(lost)

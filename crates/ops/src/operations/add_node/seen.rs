@@ -2,9 +2,9 @@
 
 use redistrib_cluster_model::{Node, NodeId, SharedTopology};
 
-use crate::Cluster;
 use crate::candidate::Candidate;
 use crate::error::Result;
+use crate::{Cluster, Endpoint};
 
 /// Who does not know whom, in words: the new node one that answers, or the other way round.
 pub(super) fn stranger(cluster: &mut Cluster, new: &mut Candidate) -> Result<Option<String>> {
@@ -30,8 +30,24 @@ pub(super) fn stranger(cluster: &mut Cluster, new: &mut Candidate) -> Result<Opt
 }
 
 pub(super) fn unfinished_handshake(new: &Candidate) -> Option<String> {
-    let other = new.topology.iter().find(|other| other.flags.is_handshake())?;
-    let node = new.connection.endpoint();
+    unfinished(new.connection.endpoint(), &new.topology, |_| true)
+}
+
+/// A handshake between the node of this id and another that either of them sees, in words.
+pub(crate) fn handshake_under_way(cluster: &Cluster, id: NodeId) -> Option<String> {
+    let port = cluster.known(id)?.address.port;
+    cluster.members().iter().find_map(|member| {
+        let is_meant = |other: &Node| member.id() == id || other.address.port == port;
+        unfinished(member.endpoint(), member.topology()?, is_meant)
+    })
+}
+
+fn unfinished(
+    node: &Endpoint,
+    view: &SharedTopology,
+    is_meant: impl Fn(&Node) -> bool,
+) -> Option<String> {
+    let other = view.iter().find(|other| other.flags.is_handshake() && is_meant(other))?;
     Some(format!("{node} has not finished its handshake with {}", other.address))
 }
 

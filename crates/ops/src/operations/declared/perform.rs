@@ -51,7 +51,7 @@ pub(super) fn perform(
         }
         Change::Leave { id, .. } => {
             let cluster = site.living()?;
-            Departure::plan(cluster, *id)?.apply(cluster, context)
+            Departure::plan(cluster, *id, context)?.apply(cluster, context)
         }
     }
 }
