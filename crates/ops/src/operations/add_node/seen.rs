@@ -1,6 +1,6 @@
 //! Who does not see a new node as it is to be seen yet.
 
-use redistrib_cluster_model::{Node, NodeId, SharedTopology};
+use redistrib_cluster_model::{Address, Node, NodeId, SharedTopology};
 
 use crate::candidate::Candidate;
 use crate::error::Result;
@@ -35,9 +35,13 @@ pub(super) fn unfinished_handshake(new: &Candidate) -> Option<String> {
 
 /// A handshake between the node of this id and another that either of them sees, in words.
 pub(crate) fn handshake_under_way(cluster: &Cluster, id: NodeId) -> Option<String> {
-    let port = cluster.known(id)?.address.port;
+    let address = &cluster.known(id)?.address;
+    // A node that nobody has met yet does not know its own host.
+    let is_its_own = |other: &Address| {
+        other.port == address.port && (address.host.is_empty() || other.host == address.host)
+    };
     cluster.members().iter().find_map(|member| {
-        let is_meant = |other: &Node| member.id() == id || other.address.port == port;
+        let is_meant = |other: &Node| member.id() == id || is_its_own(&other.address);
         unfinished(member.endpoint(), member.topology()?, is_meant)
     })
 }
