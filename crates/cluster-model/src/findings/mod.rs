@@ -10,6 +10,8 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use finding::{Finding, Severity};
@@ -122,6 +124,13 @@ impl Snapshot {
     /// there by the same id: see [`Reported::same_id`].
     pub fn elsewhere(&self) -> Vec<(NodeId, Address)> {
         membership::elsewhere(&SnapshotIndex::new(self))
+    }
+
+    /// The nodes without a connection of the bus to another that answers, though nobody considers that one failed.
+    pub fn without_links(&self) -> BTreeSet<NodeId> {
+        let survey = SnapshotIndex::new(self);
+        let seen = survey.seen(|node| node.lacks_link() && survey.answers(node.id));
+        seen.into_iter().map(|(viewer, _)| viewer).collect()
     }
 
     /// [`Snapshot::findings`], and what the servers report about themselves.

@@ -145,6 +145,11 @@ fn an_id_that_answers_elsewhere_too_is_named() {
     assert_eq!(twins, [(id(1), "other:7001".parse().unwrap())]);
     let told = Reported { same_id: &twins, ..Reported::default() };
     let found: Vec<String> = twice.diagnosis(told).iter().map(ToString::to_string).collect();
+    // A sign that is there also where all agree.
+    assert!(twice.without_links().is_empty());
+    seen(&mut twice, 0, 1).link_connected = false;
+    seen(&mut twice, 1, 2).link_connected = false;
+    assert_eq!(Vec::from_iter(twice.without_links()), [id(1)], "the third does not answer");
     let shared = format!("nodes h:7001, other:7001 share the id {}", id(1));
     assert!(found.contains(&shared), "{found:?}");
 }

@@ -1,5 +1,8 @@
 //! Servers that share an id, since one of them began with a copy of the other's `nodes.conf`.
 
+use std::thread;
+use std::time::Duration;
+
 use redistrib_cluster_model::{Address, NodeId, ServerInfo, Snapshot};
 
 use super::candidate::Candidate;
@@ -9,14 +12,18 @@ use crate::{Cluster, Endpoint, Member};
 /// Where more nodes have other addresses than this, all have moved, and nobody is asked.
 const MOST: usize = 16;
 
+/// How often nodes that lack links are looked at again, and how far apart.
+const LOOKS: usize = 12;
+const PAUSE: Duration = Duration::from_millis(25);
+
 /// Servers other than the member that was asked which answer by its id where some node knows it. `reported` is what the members
 /// report, in their order.
 pub(crate) fn servers(
-    cluster: &Cluster,
+    cluster: &mut Cluster,
     snapshot: &Snapshot,
     reported: &[Option<ServerInfo>],
 ) -> Vec<(NodeId, Address)> {
-    let places = snapshot.elsewhere();
+    let places = places(cluster, snapshot);
     if places.is_empty() || places.len() > MOST {
         return Vec::new();
     }
@@ -33,4 +40,21 @@ pub(crate) fn servers(
     });
     let answers = places.into_iter().zip(answers);
     answers.filter(|(_, is_other)| *is_other == Some(true)).map(|(place, _)| place).collect()
+}
+
+/// Addresses under which some node knows one that answers elsewhere. Of two servers with one id the others take now the one and
+/// now the other's address, so that all may agree at a moment; but since Redis 7.0 the two take each other's bus links away ten times a
+/// second: who lacks links is looked at until they change.
+fn places(cluster: &mut Cluster, snapshot: &Snapshot) -> Vec<(NodeId, Address)> {
+    let mut places = snapshot.elsewhere();
+    let witnesses = snapshot.without_links();
+    for _ in 0..LOOKS {
+        if !places.is_empty() || witnesses.is_empty() {
+            break;
+        }
+        thread::sleep(PAUSE);
+        cluster.refresh_of(|member| witnesses.contains(&member.id()));
+        places = cluster.snapshot().elsewhere();
+    }
+    places
 }
