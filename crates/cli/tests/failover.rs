@@ -108,3 +108,21 @@ fn taken_over(seed: &str, replica: &str) {
     trib(&["failover", replica, "--takeover", "--json"]).expect(1).complains(&["--yes"]);
     trib_with("yes\n", &takeover).expect(0).shows(&["[OK] ", " is the master of 5461 slots"]);
 }
+
+/// Two of three masters are dead: nobody can be elected, and the error says what can be done.
+#[test]
+fn a_replica_that_no_majority_can_elect_takes_over_without_votes() {
+    let lab = TempLab::cluster(&redistrib_ops::lab::TestServer::named("redis-7.0").unwrap(), 3, 1);
+    let lab = lab.unwrap();
+    let nodes: Vec<String> = lab.endpoints().iter().map(ToString::to_string).collect();
+    let (replica, id) = replica_of(&nodes[0], &nodes, &nodes[0]);
+    assert!(lab.kill(1) && lab.kill(2));
+    trib(&["failover", &replica, "--force", "--yes"]).expect(1).complains(&[
+        &replica,
+        "has not been elected, for which a majority of masters has to vote",
+        "--takeover",
+    ]);
+    assert_eq!(node(&replica, &replica)["master"], id, "nothing has changed");
+    trib(&["failover", &replica, "--takeover", "--yes"]).expect(0);
+    assert_eq!(node(&replica, &replica)["role"], "master");
+}
