@@ -8,7 +8,7 @@ use redistrib_ops::resp::{Command, Reply};
 use redistrib_ops::{Cluster, Connection, on_each_test_server};
 use serde_json::Value;
 
-use crate::support::{Run, trib};
+use crate::support::{Run, addresses, trib};
 
 const KEYS: usize = 300;
 
@@ -86,4 +86,21 @@ fn strangers_are_refused_before_anything_is_sent() {
     let told = trib(&["meet", &seed, &lab.endpoints()[1].to_string()]).expect(1);
     told.shows(&["[WARNING]", "5461 slots, once at", "[OK] 2 members"]);
     meet(&lab, &["--json"]).expect(0).shows(&[r#""event":"met""#]);
+}
+
+/// One that was left out where all have moved: the others know it at its old address.
+#[test]
+fn a_member_that_is_known_elsewhere_is_refused() {
+    let lab = moved(&TestServer::named("redis-7.0").unwrap());
+    let nodes = addresses(&lab);
+    let (left_out, met) = nodes.split_last().unwrap();
+    let met: Vec<&str> = met.iter().map(String::as_str).collect();
+    trib(&[&["meet"], &met[..]].concat()).expect(1).shows(&["[OK] 5 members"]);
+    trib(&["add-node", left_out, met[0]]).expect(1).complains(&[
+        &format!("node {left_out} is a member of the cluster already, which knows it elsewhere"),
+        "`redis-trib meet` with those of all of them",
+    ]);
+    // The step that it advises.
+    meet(&lab, &[]).expect(0);
+    trib(&["check", met[0]]).expect(0);
 }
