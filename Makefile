@@ -26,8 +26,9 @@ demo: ## Start six servers, form a cluster, move slots under live writes, show t
 	@cargo build --package redis-trib --package redistrib-benches --bin redis-trib --bin demo
 	@"$${CARGO_TARGET_DIR:-target}/debug/demo"
 
+# Under nohup the program would heed SIGHUP as little as whoever started it.
 test: servers shells ## Run every test, against real servers of six versions where servers matter
-	cargo test --workspace
+	env --default-signal=HUP cargo test --workspace
 
 lint: ## Check formatting, clippy, rustdoc and that no files use each other in circles
 	@scripts/circles.py
