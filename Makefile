@@ -26,9 +26,9 @@ demo: ## Start six servers, form a cluster, move slots under live writes, show t
 	@cargo build --package redis-trib --package redistrib-benches --bin redis-trib --bin demo
 	@"$${CARGO_TARGET_DIR:-target}/debug/demo"
 
-# Under nohup the program would heed SIGHUP as little as whoever started it.
+# Under nohup, or behind an &, programs are started with these signals ignored, and tests of signals would wait for ever.
 test: servers shells ## Run every test, against real servers of six versions where servers matter
-	env --default-signal=HUP cargo test --workspace
+	env --default-signal=HUP,INT,QUIT cargo test --workspace
 
 lint: ## Check formatting, clippy, rustdoc and that no files use each other in circles
 	@scripts/circles.py

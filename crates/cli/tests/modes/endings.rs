@@ -44,7 +44,17 @@ fn ended(mut program: Command, lab: &TempLab, commands: &[&str], signal: &str) -
     let mut child = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     await_asked(lab, commands);
     send(signal, &child.id().to_string());
-    child.wait().unwrap()
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > until {
+            child.kill().unwrap();
+            panic!("{signal} does not end it; has who runs these tests had it ignored?");
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn laden() -> TempLab {
