@@ -42,10 +42,7 @@ pub(super) fn failover(args: &FailoverArgs) -> anyhow::Result<Outcome> {
             FailoverMode::Force => session.may_at_terminal(&[], &question)?,
             FailoverMode::TakeOver => session.may(|prompt| prompt.accepts(&question))?,
         };
-        Ok(match may {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(Outcome::Failed),
-        })
+        Ok(if may { ControlFlow::Continue(()) } else { ControlFlow::Break(Outcome::Failed) })
     };
     session.carry_out(request, approves, |done| {
         let (plan, held_up) = (&done.failover, done.held_up);

@@ -138,24 +138,23 @@ fn next_command(
         nodes.iter().map(|node| node.address.clone()).collect::<Vec<_>>().join(",")
     };
     if left.is_empty() {
-        let again =
-            back.iter().map(|node| format!("{} {node}", voice::spelt("redis-trib failover")));
+        let again = back.iter().map(|node| voice::spelt(format!("redis-trib failover {node}")));
         return again.collect::<Vec<_>>().join("; ");
     }
-    // A command of the user's keeps its words.
-    let roll = voice::spelt(format!("redis-trib roll {seed} --exec"));
-    let mut words = vec![roll, quoted(&args.exec)];
     let flags = [
         (args.no_failback, "--no-failback"),
         (args.allow_downtime, "--allow-downtime"),
         (args.no_restart, "--no-restart"),
     ];
-    words.extend(flags.iter().filter(|(given, _)| *given).map(|(_, flag)| voice::spelt(*flag)));
-    words.extend(args.timeout.map(|time| voice::spelt(format!("--timeout {}", time.as_millis()))));
-    words.push(voice::spelt(format!("--exec-timeout {}", args.exec_timeout.as_millis())));
-    words.push(voice::spelt(format!("--continue {}", listed(left))));
-    words.extend((!back.is_empty()).then(|| voice::spelt(format!("--back {}", listed(back)))));
-    words.join(" ")
+    let given = flags.iter().filter(|(given, _)| *given);
+    let mut options: Vec<String> = given.map(|(_, flag)| (*flag).to_owned()).collect();
+    options.extend(args.timeout.map(|time| format!("--timeout {}", time.as_millis())));
+    options.push(format!("--exec-timeout {}", args.exec_timeout.as_millis()));
+    options.push(format!("--continue {}", listed(left)));
+    options.extend((!back.is_empty()).then(|| format!("--back {}", listed(back))));
+    // A command of the user's keeps its words.
+    let roll = voice::spelt(format!("redis-trib roll {seed} --exec"));
+    [roll, quoted(&args.exec), voice::spelt(options.join(" "))].join(" ")
 }
 
 /// The text as a word of a shell.

@@ -134,7 +134,7 @@ pub fn run(
             // What is recorded has no gap where somebody looks at a picture for a while.
             if !show.view.is_paused || show.source.is_live() {
                 show.go_on()?;
-                drawn = None;
+                drawn = drawn.filter(|_| show.view.is_paused);
             }
         }
         if GOES_ON.swap(false, Ordering::Relaxed) {
